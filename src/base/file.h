@@ -1,0 +1,77 @@
+// Files, the small way: bounded reads, atomic writes, owned descriptors, directory watching.
+//
+// Nothing here throws. Errors carry the path. UniqueFd is movable; the rest is plain functions, safe
+// from any thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/status.h"
+
+namespace tranche::base {
+
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept;
+  UniqueFd(const UniqueFd&) = delete;
+  UniqueFd& operator=(const UniqueFd&) = delete;
+  ~UniqueFd();
+
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] bool valid() const { return fd_ >= 0; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_ = -1;
+};
+
+// The whole file; kOutOfRange when it is longer than `max_bytes`, so that a huge or endless file
+// costs at most that much memory.
+Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes);
+
+// Writes beside `path`, syncs, renames over it: a reader sees the old bytes or the new, a full disk
+// leaves the old. Missing parent directories are made (0755).
+Status WriteFileAtomic(const std::string& path, std::string_view bytes, mode_t mode = 0644);
+
+Status MakeDirectories(const std::string& path, mode_t mode = 0755);
+[[nodiscard]] bool Exists(const std::string& path);         // follows symbolic links
+Result<std::vector<std::string>> ListDirectory(const std::string& path);  // names, sorted, no . ..
+[[nodiscard]] std::string JoinPath(std::string_view directory, std::string_view name);
+[[nodiscard]] std::string ParentDirectory(std::string_view path);
+[[nodiscard]] std::string BaseName(std::string_view path);
+
+// What a path is just now: enough to tell a socket or file made anew from the same one. All zero
+// where there is none.
+struct FileIdentity {
+  dev_t device = 0;
+  ino_t inode = 0;
+  std::int64_t change_time_ns = 0;
+  [[nodiscard]] bool exists() const { return inode != 0; }
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+FileIdentity IdentityOf(const std::string& path);  // does not follow a final symbolic link
+
+// Calls `changed` on the loop after anything in `directory` was created, written, renamed or removed
+// (many events in one read are one call), after the directory itself was replaced, and every
+// `poll_every` in any case: inotify loses events on some file systems, so it is only a hint. A
+// directory that does not exist yet is waited for. Watching ends with the object.
+class DirectoryWatch {
+ public:
+  virtual ~DirectoryWatch() = default;
+};
+std::unique_ptr<DirectoryWatch> WatchDirectory(EventLoop& loop, std::string directory,
+                                               std::function<void()> changed,
+                                               Duration poll_every = std::chrono::seconds(30));
+
+}  // namespace tranche::base

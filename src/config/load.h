@@ -1,0 +1,68 @@
+// YAML (or JSON) text, flags and environment in; one validated Config out, or an error with its line.
+//
+// Pure: reads no file and no environment itself, so that it can be fuzzed and replayed. Bounded: text
+// over kMaxConfigBytes, nesting over 64 levels or aliases that expand beyond 1,000,000 nodes are
+// refused. Safe from any thread.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/status.h"
+#include "config/config.h"
+
+namespace tranche::config {
+
+inline constexpr std::size_t kMaxConfigBytes = 4U << 20U;
+
+enum class Severity { kWarning, kError };
+
+// Something to tell the user about a file. `line` and `column` count from 1; 0 is unknown.
+struct Diagnostic {
+  Severity severity = Severity::kWarning;
+  std::string message;  // for people, without the position
+  int line = 0;
+  int column = 0;
+  bool unknown_key = false;  // an error in `tranche validate`, a warning everywhere else
+};
+
+// "file.yaml:12:5: warning: unknown key 'replica' (did you mean 'replicas'?)"
+std::string FormatDiagnostic(const std::string& source, const Diagnostic& diagnostic);
+
+// One value given on the command line or in the environment. `present` with an empty value counts as
+// set (upstream's rule); lists arrive split.
+// The name is the long flag without dashes: "mig-strategy", "device-list-strategy", …
+struct Override {
+  std::string flag;
+  std::vector<std::string> values;
+  std::string origin;  // "--mig-strategy" or "MIG_STRATEGY", for messages
+};
+
+struct Loaded {
+  Config config;
+  std::vector<Diagnostic> warnings;
+};
+
+// Parse and validate. The error's message is upstream's text where upstream has one, from
+// "unable to load config: …" or "unable to validate flags: …" on, followed by " (FILE:LINE)" where
+// the place is known. CLI overrides come after environment overrides in precedence and both replace
+// the file's values.
+base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source,
+                                const std::vector<Override>& environment,
+                                const std::vector<Override>& command_line);
+
+// What upstream prints of the same file: its normalised config (keys, defaults, order as in
+// test/conformance/config-vectors.jsonl), after its "not yet supported" step and before flag
+// validation; and the warnings of that step. Accepts sharing.mps and every other thing that LoadConfig
+// refuses as unsupported. Only file text: no flags, no environment.
+struct Normalised {
+  base::Json config;
+  std::vector<std::string> upstream_warnings;
+};
+base::Result<Normalised> Normalise(std::string_view text);
+
+}  // namespace tranche::config

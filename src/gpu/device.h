@@ -1,0 +1,77 @@
+// What a GPU is: the facts about one device of this node, as read once from its driver.
+//
+// Plain values. Memory is in bytes. Identity is the UUID; the index is the driver's enumeration order
+// and may change when devices come and go.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tranche::gpu {
+
+// One MIG device (a compute instance inside a GPU instance).
+struct MigDevice {
+  std::string uuid;          // "MIG-…"
+  int index = 0;             // j of "i:j"
+  unsigned gpu_instance = 0;
+  unsigned compute_instance = 0;
+  std::string profile;       // "1g.10gb", "1c.2g.20gb", "1g.10gb+me"
+  unsigned gpu_slices = 0;      // G
+  unsigned compute_slices = 0;  // C; C < G has its own profile text
+  std::uint64_t memory_bytes = 0;
+  std::vector<std::string> device_paths;  // /dev/nvidia<minor>, the two /dev/nvidia-caps nodes
+};
+
+struct Gpu {
+  std::string uuid;   // "GPU-…"
+  unsigned index = 0;
+  unsigned minor = 0;  // /dev/nvidia<minor>
+  std::string name;    // "NVIDIA A100-SXM4-80GB"
+  std::string pci_bus_id;  // "0000:07:00.0": lower case, four-digit domain, as under /sys
+  std::uint64_t memory_bytes = 0;
+  int compute_major = 0;
+  int compute_minor = 0;
+  std::optional<int> numa_node;  // absent where /sys has none or a negative one
+  bool mig_capable = false;
+  bool mig_enabled = false;
+  std::vector<MigDevice> mig_devices;
+  std::vector<std::string> device_paths;  // /dev/nvidia<minor>
+};
+
+// A GPU the driver lists but would not tell about: it is not advertised, the rest of the node is.
+struct BrokenGpu {
+  unsigned index = 0;
+  std::string uuid;   // "" where even that failed
+  std::string error;
+};
+
+struct Inventory {
+  std::string driver_version;  // "570.172.08"
+  int cuda_major = 0;          // of the driver's CUDA version
+  int cuda_minor = 0;
+  std::vector<Gpu> gpus;       // by index; each UUID once
+  std::vector<BrokenGpu> broken;
+};
+
+// How well two GPUs of a node are connected, upstream's pair score: PCIe class 10…60 plus 100 per
+// NVLink (docs: go-gpuallocator's besteffort policy). Symmetric; row and column follow
+// Inventory::gpus by UUID.
+struct Topology {
+  std::vector<std::string> uuids;
+  std::vector<std::vector<int>> pair_score;
+};
+
+// Something the driver reported about a device.
+struct HealthEvent {
+  enum class Kind { kXid, kWaitFailed };
+  Kind kind = Kind::kXid;
+  std::uint64_t xid = 0;
+  std::string uuid;  // parent GPU; "" when the driver could not say (all devices are suspect)
+  std::optional<unsigned> gpu_instance;      // MIG
+  std::optional<unsigned> compute_instance;  // MIG
+  std::string error;                         // kWaitFailed
+};
+
+}  // namespace tranche::gpu

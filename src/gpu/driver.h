@@ -1,0 +1,44 @@
+// The seam to the GPU driver. NvmlDriver (gpu/nvml_driver.h) asks libnvidia-ml; testing::FakeDriver
+// is a table.
+//
+// Calls block, and may hang in a sick driver: only DriverThread (gpu/driver_thread.h) makes them, and
+// it reports a call that does not come back. Every call may be made again after a failure.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "gpu/device.h"
+
+namespace tranche::gpu {
+
+class GpuDriver {
+ public:
+  virtual ~GpuDriver() = default;
+
+  // Loads and initialises the driver library. kNotFound: no library (a node without a driver);
+  // kUnavailable: library there, driver not (yet). Initialised: no effect.
+  virtual base::Status Initialise() = 0;
+  // Forgets the driver, so that the next Initialise starts afresh (device lost, driver replaced).
+  virtual void Shutdown() = 0;
+
+  virtual base::Result<Inventory> Enumerate() = 0;
+  virtual base::Result<Topology> ReadTopology(const Inventory& inventory) = 0;
+
+  // Starts listening for XID events on these GPUs. The returned pairs (uuid, why) could not be
+  // registered; kUnimplemented says the driver is too old for events on that one.
+  struct Unwatched {
+    std::string uuid;
+    base::Status why;
+  };
+  virtual base::Result<std::vector<Unwatched>> WatchHealth(const std::vector<std::string>& uuids) = 0;
+  // Waits up to `timeout`; none within it is an empty list.
+  virtual base::Result<std::vector<HealthEvent>> WaitForEvents(std::chrono::milliseconds timeout) = 0;
+
+  // A cheap question to one GPU: OK while it answers. kDataLoss: lost (fallen off the bus).
+  virtual base::Status Probe(const std::string& uuid) = 0;
+};
+
+}  // namespace tranche::gpu

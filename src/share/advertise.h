@@ -1,0 +1,58 @@
+// From devices and sharing rules to what is advertised: resource names and ids. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+
+namespace tranche::share {
+
+// Something that can be advertised: a whole GPU or a MIG device.
+struct Unit {
+  std::string uuid;
+  std::string index;     // "0", or "0:1" for MIG
+  std::string resource;  // before any renaming: "nvidia.com/gpu", "nvidia.com/mig-1g.10gb"
+  std::optional<int> numa_node;
+};
+
+// A sharing rule for one resource. The first rule whose name matches applies; device maps of rules for
+// one name merge so that the larger count is in force (upstream's observed behaviour is "first wins"
+// for whole entries and that is what is done here).
+struct Rule {
+  std::string resource;
+  std::string advertise_as;           // == resource when not renamed
+  int replicas = 1;
+  bool all_devices = true;
+  std::vector<std::string> devices;   // UUIDs or indices, when not all
+  std::vector<std::pair<std::string, int>> replicas_per_device;  // UUID or index, count
+};
+
+struct AdvertisedDevice {
+  std::string id;      // UUID or UUID::k
+  std::string uuid;
+  std::optional<int> numa_node;
+};
+
+struct AdvertisedResource {
+  std::string name;      // what pods ask for
+  std::string original;  // before renaming
+  bool shared = false;   // ids are replicas
+  std::vector<AdvertisedDevice> devices;  // sorted by (unit order, k): stable
+};
+
+struct Advertisement {
+  std::vector<AdvertisedResource> resources;  // sorted by name, none empty
+  std::vector<std::string> unmatched_rules;   // resource names that match nothing on this node
+  std::vector<std::string> unmatched_devices; // device references that match nothing
+};
+
+Advertisement Advertise(const std::vector<Unit>& units, const std::vector<Rule>& rules);
+
+// Bytes of the ListAndWatch answer for `resource` with every device Unhealthy, as protobuf encodes it;
+// the kubelet refuses more than kKubeletMessageLimit.
+inline constexpr std::size_t kKubeletMessageLimit = 4U << 20U;
+std::size_t WorstMessageBytes(const AdvertisedResource& resource);
+
+}  // namespace tranche::share

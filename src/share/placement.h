@@ -1,0 +1,48 @@
+// Preferred allocation: which of the free ids a container should get. Pure and deterministic.
+//
+// The rules are upstream's (whole GPUs by connection score; replicas distributed or packed), made
+// deterministic, plus `spread`. Cost: replicas O(available + size · log devices); whole GPUs as
+// PreferWhole says.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace tranche::share {
+
+enum class Policy { kDistributed, kPacked, kSpread };
+
+// One device and its state in the pool of a resource.
+struct PoolDevice {
+  std::string uuid;
+  int replicas = 1;        // all it has, healthy or not
+  bool usable = true;      // false: sick, or holding ids of an older shape: chosen last of all
+};
+
+// A request as the kubelet makes it.
+struct PreferredRequest {
+  std::vector<std::string> available;      // ids, in no order
+  std::vector<std::string> must_include;   // ids, a subset of available
+  int size = 0;
+};
+
+// For replicas and MIG devices. Returns must_include followed by the picks, in order of picking.
+// Among the replicas of one device the lowest k goes first. Ties between devices go by the order of
+// `pool`. An id whose device is not in `pool` counts as a device of its own.
+// kInvalidArgument with upstream's text when there are too few.
+base::Result<std::vector<std::string>> PreferReplicas(Policy policy,
+                                                      const std::vector<PoolDevice>& pool,
+                                                      const PreferredRequest& request);
+
+// For whole GPUs. pair_score is symmetric and indexed like `pool`; devices it does not know score 0.
+// Maximises, over partitions of the available devices into sets of `size`, upstream's total; exact up
+// to 16 devices, greedy beyond (the search would be exponential). Unusable devices only when there is
+// no other way.
+base::Result<std::vector<std::string>> PreferWhole(const std::vector<PoolDevice>& pool,
+                                                   const std::vector<std::vector<int>>& pair_score,
+                                                   const PreferredRequest& request);
+
+}  // namespace tranche::share
