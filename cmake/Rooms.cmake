@@ -1,0 +1,39 @@
+# One helper for every room (folder) of the house, so that each CMakeLists.txt is a short list.
+
+add_library(tranche_options INTERFACE)
+target_compile_options(tranche_options INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor -ffunction-sections -fdata-sections)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(tranche_options INTERFACE -Wthread-safety)
+endif()
+target_link_options(tranche_options INTERFACE -Wl,--gc-sections)
+
+# tranche_add_library(name HEADERS … SOURCES … DEPENDS … PRIVATE … TESTS … TEST_DEPENDS …)
+# Makes tranche_<name> (alias tranche::<name>) and, from TESTS, one program <name>_test of label "unit".
+# Paths are relative to the room; headers are checked to be self-contained.
+function(tranche_add_library name)
+  cmake_parse_arguments(ROOM "" "" "HEADERS;SOURCES;DEPENDS;PRIVATE;TESTS;TEST_DEPENDS" ${ARGN})
+  add_library(tranche_${name} STATIC)
+  add_library(tranche::${name} ALIAS tranche_${name})
+  target_sources(tranche_${name}
+    PRIVATE ${ROOM_SOURCES}
+    PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR} FILES ${ROOM_HEADERS})
+  target_link_libraries(tranche_${name}
+    PUBLIC ${ROOM_DEPENDS}
+    PRIVATE tranche_options ${ROOM_PRIVATE})
+  if(ROOM_TESTS)
+    tranche_add_test(${name}_test SOURCES ${ROOM_TESTS} DEPENDS tranche::${name} ${ROOM_TEST_DEPENDS})
+  endif()
+endfunction()
+
+# tranche_add_test(name SOURCES … DEPENDS …): a GoogleTest program of label "unit".
+function(tranche_add_test name)
+  cmake_parse_arguments(TEST "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${TEST_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
+  target_compile_definitions(${name} PRIVATE TRANCHE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE tranche_options ${TEST_DEPENDS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120)
+  set_property(GLOBAL APPEND PROPERTY TRANCHE_UNIT_TESTS ${name})
+endfunction()

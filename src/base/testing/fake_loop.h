@@ -1,0 +1,71 @@
+// An EventLoop in virtual time, for tests: nothing runs until AdvanceBy or RunPosted says so.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/event_loop.h"
+
+namespace tranche::base::testing {
+
+class FakeLoop : public EventLoop {
+ public:
+  void Post(Task task) override {
+    std::lock_guard lock(mutex_);
+    posted_.push_back(std::move(task));
+  }
+  TimerId RunAfter(Duration delay, Task task) override {
+    const TimerId id = ++last_id_;
+    timers_.emplace(std::pair(now_ + std::max(delay, Duration::zero()), id), std::move(task));
+    return id;
+  }
+  void CancelTimer(TimerId id) override {
+    std::erase_if(timers_, [id](const auto& timer) { return timer.first.second == id; });
+  }
+  WatchId WatchFd(int /*fd*/, FdEvents /*events*/, Task /*task*/) override { return ++last_id_; }
+  void UnwatchFd(WatchId /*id*/) override {}
+  [[nodiscard]] TimePoint Now() const override { return now_; }
+  void Run() override { RunPosted(); }
+  void Stop() override {}
+
+  // Runs what was posted, and what that posts, until there is none.
+  void RunPosted() {
+    for (;;) {
+      std::vector<Task> tasks;
+      {
+        std::lock_guard lock(mutex_);
+        tasks.swap(posted_);
+      }
+      if (tasks.empty()) return;
+      for (Task& task : tasks) task();
+    }
+  }
+
+  // Moves time on, running timers in the order they are due and posted work in between.
+  void AdvanceBy(Duration step) {
+    const TimePoint end = now_ + step;
+    RunPosted();
+    while (!timers_.empty() && timers_.begin()->first.first <= end) {
+      now_ = timers_.begin()->first.first;
+      Task task = std::move(timers_.begin()->second);
+      timers_.erase(timers_.begin());
+      task();
+      RunPosted();
+    }
+    now_ = end;
+  }
+
+  [[nodiscard]] std::size_t timer_count() const { return timers_.size(); }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Task> posted_;
+  std::map<std::pair<TimePoint, TimerId>, Task> timers_;
+  TimePoint now_{std::chrono::hours(1)};
+  TimerId last_id_ = 0;
+};
+
+}  // namespace tranche::base::testing
