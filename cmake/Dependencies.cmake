@@ -27,7 +27,8 @@ endif()
 # of the packaged build costs more start-up time and memory than all of our own code.
 pkg_check_modules(GRPC REQUIRED grpc++_unsecure protobuf)
 set(static_libraries)
-foreach(name IN LISTS GRPC_STATIC_LIBRARIES)
+# The packaged .pc files leave out what gRPC itself is built on.
+foreach(name IN LISTS GRPC_STATIC_LIBRARIES ITEMS address_sorting upb cares re2 z)
   find_library(path_${name} NAMES lib${name}.a)
   if(path_${name})
     list(APPEND static_libraries ${path_${name}})

@@ -15,9 +15,16 @@ function(tranche_add_library name)
   cmake_parse_arguments(ROOM "" "" "HEADERS;SOURCES;DEPENDS;PRIVATE;TESTS;TEST_DEPENDS" ${ARGN})
   add_library(tranche_${name} STATIC)
   add_library(tranche::${name} ALIAS tranche_${name})
+  # Includes read "room/header.h" from src/, and "sim/part/header.h" from the top.
+  if(CMAKE_CURRENT_SOURCE_DIR MATCHES "^${CMAKE_SOURCE_DIR}/src/")
+    set(base_directory ${CMAKE_SOURCE_DIR}/src)
+  else()
+    set(base_directory ${CMAKE_SOURCE_DIR})
+  endif()
   target_sources(tranche_${name}
     PRIVATE ${ROOM_SOURCES}
-    PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR} FILES ${ROOM_HEADERS})
+    PUBLIC FILE_SET HEADERS BASE_DIRS ${base_directory} FILES ${ROOM_HEADERS})
+  target_include_directories(tranche_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
   target_link_libraries(tranche_${name}
     PUBLIC ${ROOM_DEPENDS}
     PRIVATE tranche_options ${ROOM_PRIVATE})

@@ -1,8 +1,8 @@
 // The one thread of a daemon: timers, file descriptors, signals, and work posted by other threads.
 //
 // EventLoop is the seam: EpollLoop is real, testing::FakeLoop runs in virtual time. Everything but
-// Post() is called on the loop's own thread (or before Run). Callbacks run on the loop's thread, one
-// at a time, and may add or cancel anything, themselves included. Time is the steady clock.
+// Post() is called on the loop's own thread (or before Run). Callbacks run on the loop's thread,
+// one at a time, and may add or cancel anything, themselves included. Time is the steady clock.
 #pragma once
 
 #include <chrono>

@@ -1,7 +1,7 @@
 // Files, the small way: bounded reads, atomic writes, owned descriptors, directory watching.
 //
-// Nothing here throws. Errors carry the path. UniqueFd is movable; the rest is plain functions, safe
-// from any thread.
+// Nothing here throws. Errors carry the path. UniqueFd is movable; the rest is plain functions,
+// safe from any thread.
 #pragma once
 
 #include <sys/types.h>
@@ -45,7 +45,7 @@ Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes);
 Status WriteFileAtomic(const std::string& path, std::string_view bytes, mode_t mode = 0644);
 
 Status MakeDirectories(const std::string& path, mode_t mode = 0755);
-[[nodiscard]] bool Exists(const std::string& path);         // follows symbolic links
+[[nodiscard]] bool Exists(const std::string& path);                       // follows symbolic links
 Result<std::vector<std::string>> ListDirectory(const std::string& path);  // names, sorted, no . ..
 [[nodiscard]] std::string JoinPath(std::string_view directory, std::string_view name);
 [[nodiscard]] std::string ParentDirectory(std::string_view path);
@@ -62,10 +62,10 @@ struct FileIdentity {
 };
 FileIdentity IdentityOf(const std::string& path);  // does not follow a final symbolic link
 
-// Calls `changed` on the loop after anything in `directory` was created, written, renamed or removed
-// (many events in one read are one call), after the directory itself was replaced, and every
-// `poll_every` in any case: inotify loses events on some file systems, so it is only a hint. A
-// directory that does not exist yet is waited for. Watching ends with the object.
+// Calls `changed` on the loop after anything in `directory` was created, written, renamed or
+// removed (many events in one read are one call), after the directory itself was replaced, and
+// every `poll_every` in any case: inotify loses events on some file systems, so it is only a hint.
+// A directory that does not exist yet is waited for. Watching ends with the object.
 class DirectoryWatch {
  public:
   virtual ~DirectoryWatch() = default;

@@ -1,7 +1,7 @@
 // A JSON value: null, bool, integer, number, string, array, object (keys in insertion order).
 //
-// Plain value type for status files, machine-readable output and the CDI spec. Parsing is bounded in
-// depth (64) and never throws. Not thread-safe beyond what a value is.
+// Plain value type for status files, machine-readable output and the CDI spec. Parsing is bounded
+// in depth (64) and never throws. Not thread-safe beyond what a value is.
 #pragma once
 
 #include <cstdint>
@@ -21,20 +21,28 @@ class Json {
   using Member = std::pair<std::string, Json>;
   using Object = std::vector<Member>;
 
-  Json() = default;                                     // null
-  Json(std::nullptr_t) {}                               // NOLINT(google-explicit-constructor)
-  Json(bool value) : value_(value) {}                   // NOLINT(google-explicit-constructor)
-  Json(int value) : value_(std::int64_t{value}) {}      // NOLINT(google-explicit-constructor)
+  Json() = default;                                      // null
+  Json(std::nullptr_t) {}                                // NOLINT(google-explicit-constructor)
+  Json(bool value) : value_(value) {}                    // NOLINT(google-explicit-constructor)
+  Json(int value) : value_(std::int64_t{value}) {}       // NOLINT(google-explicit-constructor)
   Json(unsigned value) : value_(std::int64_t{value}) {}  // NOLINT(google-explicit-constructor)
-  Json(std::int64_t value) : value_(value) {}           // NOLINT(google-explicit-constructor)
+  Json(std::int64_t value) : value_(value) {}            // NOLINT(google-explicit-constructor)
   Json(std::uint64_t value) : value_(static_cast<std::int64_t>(value)) {}  // NOLINT
-  Json(double value) : value_(value) {}                 // NOLINT(google-explicit-constructor)
-  Json(const char* value) : value_(std::string(value)) {}       // NOLINT
+  Json(double value) : value_(value) {}                    // NOLINT(google-explicit-constructor)
+  Json(const char* value) : value_(std::string(value)) {}  // NOLINT
   Json(std::string_view value) : value_(std::string(value)) {}  // NOLINT
   Json(std::string value) : value_(std::move(value)) {}         // NOLINT
 
-  static Json MakeArray(Array items = {}) { Json j; j.value_ = std::move(items); return j; }
-  static Json MakeObject(Object members = {}) { Json j; j.value_ = std::move(members); return j; }
+  static Json MakeArray(Array items = {}) {
+    Json j;
+    j.value_ = std::move(items);
+    return j;
+  }
+  static Json MakeObject(Object members = {}) {
+    Json j;
+    j.value_ = std::move(members);
+    return j;
+  }
 
   [[nodiscard]] bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
   [[nodiscard]] bool is_bool() const { return std::holds_alternative<bool>(value_); }

@@ -2,8 +2,8 @@
 //
 // A Status is a code plus a message for people; kOk carries no message. A Result<T> is a T or the
 // Status that says why there is none. Both are [[nodiscard]]. Codes have gRPC's canonical numbers
-// (https://grpc.github.io/grpc/core/md_doc_statuscodes.html), so crossing to grpc::Status is a cast.
-// Values only; safe to copy between threads.
+// (https://grpc.github.io/grpc/core/md_doc_statuscodes.html), so crossing to grpc::Status is a
+// cast. Values only; safe to copy between threads.
 #pragma once
 
 #include <cstdlib>
@@ -72,7 +72,7 @@ Status ErrnoStatus(int error_number, std::string_view context);
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
   Result(Status status) : status_(std::move(status)) {  // NOLINT(google-explicit-constructor)
     TRANCHE_CHECK(!status_.ok());
   }
@@ -104,8 +104,8 @@ class [[nodiscard]] Result {
 };
 
 // Returns from the enclosing function when `expression` (a Status) is not OK.
-#define TRANCHE_TRY(expression)                                       \
-  do {                                                                \
+#define TRANCHE_TRY(expression)                                              \
+  do {                                                                       \
     if (auto try_status = (expression); !try_status.ok()) return try_status; \
   } while (false)
 

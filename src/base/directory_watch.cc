@@ -1,0 +1,105 @@
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/file.h"
+#include "base/log.h"
+
+namespace tranche::base {
+
+namespace {
+
+constexpr std::uint32_t kEvents = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM |
+                                  IN_DELETE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
+// How soon a missing or replaced directory is looked for again.
+constexpr auto kRearmDelay = std::chrono::milliseconds(200);
+
+class InotifyWatch : public DirectoryWatch {
+ public:
+  InotifyWatch(EventLoop& loop, std::string directory, std::function<void()> changed,
+               Duration poll_every)
+      : loop_(loop),
+        directory_(std::move(directory)),
+        changed_(std::move(changed)),
+        poll_every_(poll_every),
+        fd_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+    if (fd_.valid()) {
+      watch_ = loop_.WatchFd(fd_.get(), FdEvents::kRead, [this] { Read(); });
+      Arm();
+    } else {
+      // Out of inotify instances: the poll below still finds every change, only later.
+      LogWarning(
+          "cannot watch a directory, polling it instead",
+          {Kv("directory", directory_), Kv("error", ErrnoStatus(errno, "inotify").message())});
+    }
+    SchedulePoll();
+  }
+
+  ~InotifyWatch() override {
+    if (fd_.valid()) loop_.UnwatchFd(watch_);
+    loop_.CancelTimer(poll_timer_);
+    loop_.CancelTimer(rearm_timer_);
+  }
+
+ private:
+  void Arm() {
+    rearm_timer_ = 0;
+    descriptor_ = inotify_add_watch(fd_.get(), directory_.c_str(), kEvents | IN_ONLYDIR);
+    if (descriptor_ < 0) {
+      rearm_timer_ = loop_.RunAfter(kRearmDelay, [this] {
+        Arm();
+        if (descriptor_ >= 0) changed_();
+      });
+    }
+  }
+
+  void Read() {
+    alignas(inotify_event) std::array<char, 16U << 10U> buffer{};
+    bool any = false;
+    bool gone = false;
+    for (;;) {
+      const ssize_t got = read(fd_.get(), buffer.data(), buffer.size());
+      if (got <= 0) break;
+      any = true;
+      for (ssize_t at = 0; at < got;) {
+        const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+        if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0)
+          gone = true;
+        at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+      }
+    }
+    if (gone && rearm_timer_ == 0) {
+      inotify_rm_watch(fd_.get(), descriptor_);  // of a moved directory; else already gone
+      Arm();
+    }
+    if (any) changed_();
+  }
+
+  void SchedulePoll() {
+    poll_timer_ = loop_.RunAfter(poll_every_, [this] {
+      SchedulePoll();
+      changed_();
+    });
+  }
+
+  EventLoop& loop_;
+  std::string directory_;
+  std::function<void()> changed_;
+  Duration poll_every_;
+  UniqueFd fd_;
+  EventLoop::WatchId watch_ = 0;
+  int descriptor_ = -1;
+  EventLoop::TimerId poll_timer_ = 0;
+  EventLoop::TimerId rearm_timer_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<DirectoryWatch> WatchDirectory(EventLoop& loop, std::string directory,
+                                               std::function<void()> changed, Duration poll_every) {
+  return std::make_unique<InotifyWatch>(loop, std::move(directory), std::move(changed), poll_every);
+}
+
+}  // namespace tranche::base

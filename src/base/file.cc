@@ -1,0 +1,144 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+namespace tranche::base {
+
+UniqueFd& UniqueFd::operator=(UniqueFd&& other) noexcept {
+  if (this != &other) {
+    if (fd_ >= 0) close(fd_);
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+
+UniqueFd::~UniqueFd() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes) {
+  // O_NONBLOCK: a fifo in place of a file must not hang the loop.
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return ErrnoStatus(errno, "open " + path);
+  std::string bytes;
+  constexpr std::size_t kChunk = 64U << 10U;
+  for (;;) {
+    const std::size_t have = bytes.size();
+    bytes.resize(have + std::min(kChunk, max_bytes + 1 - have));
+    const ssize_t got = read(fd.get(), bytes.data() + have, bytes.size() - have);
+    if (got < 0 && errno == EINTR) {
+      bytes.resize(have);
+      continue;
+    }
+    if (got < 0) return ErrnoStatus(errno, "read " + path);
+    bytes.resize(have + static_cast<std::size_t>(got));
+    if (got == 0) return bytes;
+    if (bytes.size() > max_bytes) {
+      return Status(Code::kOutOfRange,
+                    path + " is larger than " + std::to_string(max_bytes) + " bytes");
+    }
+  }
+}
+
+namespace {
+
+Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return ErrnoStatus(errno, "write " + path);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return Status::Ok();
+}
+
+Status WriteAndSync(const std::string& path, std::string_view bytes, mode_t mode) {
+  const UniqueFd fd(
+      open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+  if (!fd.valid()) return ErrnoStatus(errno, "create " + path);
+  TRANCHE_TRY(WriteAll(fd.get(), bytes, path));
+  if (fchmod(fd.get(), mode) != 0) return ErrnoStatus(errno, "chmod " + path);
+  if (fsync(fd.get()) != 0) return ErrnoStatus(errno, "fsync " + path);
+  return Status::Ok();
+}
+
+}  // namespace
+
+Status WriteFileAtomic(const std::string& path, std::string_view bytes, mode_t mode) {
+  TRANCHE_TRY(MakeDirectories(ParentDirectory(path)));
+  // The pid keeps two agents on one node from writing into each other's temporary file.
+  const std::string temporary = path + ".tmp." + std::to_string(getpid());
+  Status status = WriteAndSync(temporary, bytes, mode);
+  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
+    status = ErrnoStatus(errno, "rename " + temporary + " to " + path);
+  }
+  if (!status.ok()) unlink(temporary.c_str());
+  return status;
+}
+
+Status MakeDirectories(const std::string& path, mode_t mode) {
+  if (path.empty() || path == "/") return Status::Ok();
+  if (mkdir(path.c_str(), mode) == 0) return Status::Ok();
+  if (errno == ENOENT) {
+    TRANCHE_TRY(MakeDirectories(ParentDirectory(path), mode));
+    if (mkdir(path.c_str(), mode) == 0) return Status::Ok();
+  }
+  struct stat info {};
+  const int error = errno;
+  if (stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Status::Ok();
+  return ErrnoStatus(error, "create directory " + path);
+}
+
+bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+Result<std::vector<std::string>> ListDirectory(const std::string& path) {
+  DIR* directory = opendir(path.c_str());
+  if (directory == nullptr) return ErrnoStatus(errno, "open directory " + path);
+  std::vector<std::string> names;
+  while (const dirent* entry = readdir(directory)) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  closedir(directory);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string JoinPath(std::string_view directory, std::string_view name) {
+  while (directory.size() > 1 && directory.ends_with('/')) directory.remove_suffix(1);
+  while (name.starts_with('/')) name.remove_prefix(1);
+  if (directory.empty()) return std::string(name);
+  std::string path(directory);
+  if (!path.ends_with('/')) path += '/';
+  return path.append(name);
+}
+
+std::string ParentDirectory(std::string_view path) {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return ".";
+  return slash == 0 ? "/" : std::string(path.substr(0, slash));
+}
+
+std::string BaseName(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
+}
+
+FileIdentity IdentityOf(const std::string& path) {
+  struct stat info {};
+  if (lstat(path.c_str(), &info) != 0) return {};
+  return {
+      .device = info.st_dev,
+      .inode = info.st_ino,
+      .change_time_ns = std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec};
+}
+
+}  // namespace tranche::base

@@ -1,0 +1,202 @@
+#include "base/log.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+
+#include "base/json.h"
+
+namespace tranche::base {
+
+namespace {
+
+// Log settings are the process's, like the stderr they apply to; set once, before threads start.
+std::atomic<LogFormat> log_format{LogFormat::kText};
+
+spdlog::logger& Logger() {
+  static const std::shared_ptr<spdlog::logger> logger = [] {
+    auto made =
+        std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    made->set_pattern("%v");
+    made->set_level(spdlog::level::info);
+    return made;
+  }();
+  return *logger;
+}
+
+spdlog::level::level_enum ToSpdlog(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+std::string_view NameOf(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "info";
+}
+
+// "2026-01-31T12:00:00.123456Z": wall time, because a log is read beside other logs.
+std::string Timestamp() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  tm parts{};
+  gmtime_r(&now.tv_sec, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                     now.tv_nsec / 1000);
+}
+
+bool NeedsQuotes(std::string_view value) {
+  return value.empty() || value.find_first_of(" =\"\t") != std::string_view::npos;
+}
+
+std::string Quoted(std::string_view value) {
+  std::string out = "\"";
+  for (char c : value) {
+    if (c == '"') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+std::string TextLine(LogLevel level, std::string_view message,
+                     std::initializer_list<LogField> fields) {
+  std::string line =
+      fmt::format("{} {:<7} {}", Timestamp(), NameOf(level), Printable(message, 8192));
+  for (const LogField& field : fields) {
+    const std::string value = Printable(field.value, 8192);
+    line += fmt::format(" {}={}", field.key, NeedsQuotes(value) ? Quoted(value) : value);
+  }
+  return line;
+}
+
+std::string JsonLine(LogLevel level, std::string_view message,
+                     std::initializer_list<LogField> fields) {
+  Json line = Json::MakeObject();
+  line.Set("time", Timestamp());
+  line.Set("level", NameOf(level));
+  line.Set("message", Printable(message, 8192));
+  for (const LogField& field : fields) line.Set(field.key, Printable(field.value, 8192));
+  return line.Dump();
+}
+
+// How many bytes the UTF-8 sequence at `text[at]` has; 0 when it is not a valid one.
+std::size_t Utf8Length(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(at);
+  std::size_t length = 0;
+  if (first >= 0xC2 && first <= 0xDF) length = 2;
+  if ((first & 0xF0U) == 0xE0) length = 3;
+  if (first >= 0xF0 && first <= 0xF4) length = 4;
+  if (length == 0 || at + length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xC0U) != 0x80) return 0;
+  }
+  // U+0080…U+009F are control characters too; some terminals obey them.
+  if (first == 0xC2 && byte(at + 1) < 0xA0) return 0;
+  return length;
+}
+
+}  // namespace
+
+LogField Kv(std::string_view key, std::string_view value) {
+  return {std::string(key), std::string(value)};
+}
+LogField Kv(std::string_view key, const char* value) { return Kv(key, std::string_view(value)); }
+LogField Kv(std::string_view key, bool value) { return Kv(key, value ? "true" : "false"); }
+LogField Kv(std::string_view key, double value) {
+  return {std::string(key), fmt::format("{}", value)};
+}
+LogField Kv(std::string_view key, std::int64_t value) {
+  return {std::string(key), std::to_string(value)};
+}
+LogField Kv(std::string_view key, std::uint64_t value) {
+  return {std::string(key), std::to_string(value)};
+}
+LogField Kv(std::string_view key, int value) { return {std::string(key), std::to_string(value)}; }
+LogField Kv(std::string_view key, unsigned value) {
+  return {std::string(key), std::to_string(value)};
+}
+LogField Kv(std::string_view key, std::chrono::nanoseconds value) {
+  return {std::string(key), fmt::format("{:.3f}ms", static_cast<double>(value.count()) / 1e6)};
+}
+
+void ConfigureLog(LogLevel minimum, LogFormat format) {
+  log_format = format;
+  Logger().set_level(ToSpdlog(minimum));
+}
+
+void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+  const spdlog::level::level_enum at = ToSpdlog(level);
+  if (!Logger().should_log(at)) return;
+  const std::string line = log_format == LogFormat::kJson ? JsonLine(level, message, fields)
+                                                          : TextLine(level, message, fields);
+  Logger().log(at, spdlog::string_view_t(line.data(), line.size()));
+}
+void LogDebug(std::string_view message, std::initializer_list<LogField> fields) {
+  Log(LogLevel::kDebug, message, fields);
+}
+void LogInfo(std::string_view message, std::initializer_list<LogField> fields) {
+  Log(LogLevel::kInfo, message, fields);
+}
+void LogWarning(std::string_view message, std::initializer_list<LogField> fields) {
+  Log(LogLevel::kWarning, message, fields);
+}
+void LogError(std::string_view message, std::initializer_list<LogField> fields) {
+  Log(LogLevel::kError, message, fields);
+}
+
+std::string Printable(std::string_view text, std::size_t max_bytes) {
+  std::string out;
+  out.reserve(std::min(text.size(), max_bytes) + 8);
+  for (std::size_t i = 0; i < text.size();) {
+    if (out.size() >= max_bytes) return out + "…";
+    const unsigned char byte = static_cast<unsigned char>(text[i]);
+    if (byte >= 0x20 && byte < 0x7F) {
+      out += text[i++];
+      continue;
+    }
+    const std::size_t length = byte < 0x80 ? 0 : Utf8Length(text, i);
+    if (length > 0) {
+      out += text.substr(i, length);
+      i += length;
+    } else if (byte == '\n') {
+      out += "\\n";
+      ++i;
+    } else {
+      out += fmt::format("\\x{:02x}", byte);
+      ++i;
+    }
+  }
+  return out;
+}
+
+bool OncePer::operator()(const std::string& key, std::chrono::steady_clock::time_point now) {
+  // Keys are few (one per kind of failure); a flood of distinct ones must not grow without end.
+  if (last_.size() > 1024) last_.clear();
+  const auto [it, inserted] = last_.try_emplace(key, now);
+  if (!inserted && now - it->second < period_) return false;
+  it->second = now;
+  return true;
+}
+
+}  // namespace tranche::base
