@@ -1,0 +1,65 @@
+// Where the sharing configuration comes from: one file, or a directory of named profiles (a mounted
+// ConfigMap) of which one is selected. Reads bytes, decides nothing about them.
+//
+// Selection follows NVIDIA's config-manager: the selected name; without one the default; without
+// that the fallback strategies in order. The selected name comes from a flag or from a file (whose
+// content may change); an API server takes the same place later. All methods: the loop's thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/status.h"
+
+namespace tranche::agent {
+
+enum class Fallback { kNamed, kSingle, kEmpty };
+base::Result<std::vector<Fallback>> ParseFallbacks(const std::vector<std::string>& words);
+
+struct ConfigSourceOptions {
+  std::string config_file;         // CONFIG_FILE; "" when not given
+  std::string profiles_directory;  // "" when not given; wins over config_file
+  std::string profile;             // selected name, as a flag
+  std::string profile_file;        // or a file whose trimmed content is the selected name
+  std::string default_profile;
+  std::vector<Fallback> fallbacks;
+};
+
+// What is wanted just now.
+struct WantedConfig {
+  std::string profile;  // the chosen name, "" for a single file or none
+  std::string source;   // the path, for messages; "" when nothing is named
+  bool named = false;   // false: no config named at all, or the `empty` fallback: unshared default
+  base::Status status;  // not OK: named, but it cannot be had
+  std::string text;
+
+  friend bool operator==(const WantedConfig&, const WantedConfig&) = default;
+};
+
+// The file to use, "" for the `empty` fallback. Pure; errors are upstream's texts.
+base::Result<std::string> ChooseProfile(const std::vector<std::string>& available,
+                                        const std::string& selected,
+                                        const std::string& default_profile,
+                                        const std::vector<Fallback>& fallbacks);
+
+class ConfigSource {
+ public:
+  // Calls `changed` (on the loop) when something that Read depends on may have changed; it may be
+  // called without need. Watches directories, not files, so that `..data` swaps, renames and edits
+  // in place are all seen.
+  static std::unique_ptr<ConfigSource> New(base::EventLoop& loop, ConfigSourceOptions options,
+                                           std::function<void()> changed);
+  virtual ~ConfigSource() = default;
+
+  // Bounded: at most config::kMaxConfigBytes of a file. A profile read in the middle of a ConfigMap
+  // swap is read again.
+  [[nodiscard]] virtual WantedConfig Read() const = 0;
+  [[nodiscard]] virtual std::vector<std::string> AvailableProfiles() const = 0;
+};
+
+}  // namespace tranche::agent
