@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""The checks themselves: each must pass a good tree and fail each kind of bad one."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOOLS = pathlib.Path(__file__).resolve().parent
+
+MAP = """
+<!-- layers -->
+| folder | may include |
+|---|---|
+| `src/base` | |
+| `src/pure` | `src/base/status.h` |
+| `src/agent` | `src/base` `src/pure` |
+| `sim` | `src/base` |
+| `sim/kubelet` | `src/agent` |
+<!-- end -->
+<!-- wrapped -->
+| header | only in |
+|---|---|
+| `heavy/` `grpc` | `src/base/wrap.cc` |
+<!-- end -->
+"""
+
+
+class Tree(unittest.TestCase):
+    def setUp(self):
+        self._folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self._folder.cleanup)
+        self.root = pathlib.Path(self._folder.name).resolve()
+
+    def write(self, path, text=""):
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    def run_tool(self, *arguments):
+        done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+
+class LayersTest(Tree):
+    def setUp(self):
+        super().setUp()
+        self.write("docs/architecture.md", MAP)
+        self.write("src/base/status.h")
+        self.write("src/base/loop.h")
+        self.write("src/base/wrap.cc", "#include <heavy/thing.h>\n")
+        self.write("src/pure/sum.h", '#include "base/status.h"\n')
+        self.write("src/agent/agent.h", '#include "base/loop.h"\n  #  include "pure/sum.h"\n')
+        self.write("sim/kubelet/kubelet.cc", '#include "agent/agent.h"\n#include <vector>\n')
+
+    def check(self):
+        return self.run_tool(TOOLS / "check_layers", self.root)
+
+    def assert_refused(self, path, text, words):
+        self.write(path, text)
+        code, output = self.check()
+        self.assertEqual(code, 1, output)
+        self.assertIn(words, output)
+
+    def test_accepts_what_the_tables_allow(self):
+        code, output = self.check()
+        self.assertEqual((code, output), (0, "6 files, 0 forbidden includes\n"))
+
+    def test_refuses_an_upward_include(self):
+        self.assert_refused("src/base/loop.h", '\n#include "agent/agent.h"\n',
+                            "src/base/loop.h:2: src/base may not include src/agent/agent.h")
+
+    def test_refuses_an_upward_include_in_angle_brackets(self):
+        self.assert_refused("src/base/loop.h", "#include <agent/agent.h>\n", "may not include")
+
+    def test_refuses_an_upward_include_from_a_test(self):
+        self.assert_refused("src/pure/sum_test.cc", '#include "agent/agent.h"\n', "may not include")
+
+    def test_refuses_a_file_where_only_another_is_allowed(self):
+        self.assert_refused("src/pure/sum.h", '#include "base/loop.h"\n', "src/base/loop.h")
+
+    def test_refuses_an_upward_generated_header(self):
+        self.assert_refused("src/base/loop.h", '#include "agent/api.pb.h"\n', "src/agent/api.pb.h")
+
+    def test_a_folder_does_not_inherit_what_its_parent_may(self):
+        self.assert_refused("sim/kubelet/kubelet.cc", '#include "base/loop.h"\n', "sim/kubelet may")
+
+    def test_refuses_a_wrapped_library_elsewhere(self):
+        self.assert_refused("src/agent/agent.h", "#include <heavy/thing.h>\n", "<heavy/thing.h>")
+        self.assert_refused("src/agent/agent.h", "#include <grpcpp/grpcpp.h>\n", "<grpcpp/grpcpp.h>")
+
+    def test_refuses_a_file_that_does_not_exist(self):
+        self.assert_refused("src/agent/agent.h", '#include "gone.h"\n',
+                            '"gone.h" is no file')
+
+    def test_refuses_a_folder_missing_from_the_table(self):
+        self.assert_refused("src/stray/x.cc", "", "missing from the layer table")
+
+    def test_refuses_to_pass_an_empty_tree_or_a_map_without_tables(self):
+        self.write("docs/architecture.md", "no table")
+        self.assertNotEqual(self.check()[0], 0)
+        with tempfile.TemporaryDirectory() as empty:
+            (pathlib.Path(empty) / "docs").mkdir()
+            (pathlib.Path(empty) / "docs/architecture.md").write_text(MAP)
+            self.assertNotEqual(self.run_tool(TOOLS / "check_layers", empty)[0], 0)
+
+
+LISTS = """
+cmake_minimum_required(VERSION 3.25)
+project(tree LANGUAGES CXX)
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
+enable_testing()
+add_library(room STATIC src/room/a.cc {tests})
+target_sources(room PUBLIC FILE_SET HEADERS BASE_DIRS src FILES {headers})
+add_test(NAME whole COMMAND python3 {scripts})
+"""
+
+
+class RegisteredTest(Tree):
+    def setUp(self):
+        super().setUp()
+        self.write("src/room/a.h", "#pragma once\n#include <string>\nstd::string A();\n")
+        self.write("src/room/a.cc", '#include "room/a.h"\n')
+        self.write("src/room/a_test.cc")
+        self.write("test/process/whole_test.py")
+        self.write("fuzz/CMakeLists.txt", "tranche_fuzz(parser)\n")
+        self.write("fuzz/parser_fuzz.cc")
+
+    def configure(self, tests="src/room/a_test.cc", headers="src/room/a.h",
+                  scripts="${CMAKE_SOURCE_DIR}/test/process/whole_test.py"):
+        values = {"tests": tests, "headers": headers, "scripts": scripts}
+        text = LISTS
+        for name, value in values.items():
+            text = text.replace("{%s}" % name, value)
+        self.write("CMakeLists.txt", text)
+        subprocess.run(["cmake", "-G", "Ninja", "-S", self.root, "-B", self.root / "build"],
+                       check=True, capture_output=True)
+
+    def check(self):
+        return self.run_tool(TOOLS / "check_registered", self.root / "build", self.root)
+
+    def assert_refused(self, words):
+        code, output = self.check()
+        self.assertEqual(code, 1, output)
+        self.assertIn(words, output)
+
+    def test_accepts_a_tree_where_all_is_registered(self):
+        self.configure()
+        self.assertEqual(self.check(), (0, "0 unregistered\n"))
+
+    def test_refuses_a_test_nobody_compiles(self):
+        self.configure(tests="")
+        self.assert_refused("a_test.cc: no target compiles it")
+
+    def test_refuses_a_process_test_nobody_runs(self):
+        self.configure(scripts="--version")
+        self.assert_refused("whole_test.py: ctest does not run it")
+
+    def test_refuses_a_header_in_no_list(self):
+        self.configure(headers="")
+        self.assert_refused("a.h: in no HEADERS list")
+
+    def test_refuses_an_unlisted_fuzz_target(self):
+        self.configure()
+        self.write("fuzz/other_fuzz.cc")
+        self.assert_refused("other_fuzz.cc: not in fuzz/CMakeLists.txt")
+
+    def test_the_header_check_fails_on_a_header_that_leans_on_others(self):
+        self.configure()
+        build = ["cmake", "--build", self.root / "build", "--target",
+                 "all_verify_interface_header_sets"]
+        self.assertEqual(subprocess.run(build, capture_output=True).returncode, 0)
+        self.write("src/room/a.h", "#pragma once\nstd::string A();\n")
+        self.assertNotEqual(subprocess.run(build, capture_output=True).returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
