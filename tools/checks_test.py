@@ -125,12 +125,12 @@ class RegisteredTest(Tree):
         self.write("src/room/a.h", "#pragma once\n#include <string>\nstd::string A();\n")
         self.write("src/room/a.cc", '#include "room/a.h"\n')
         self.write("src/room/a_test.cc")
-        self.write("test/process/whole_test.py")
+        self.write("tests/process/whole_test.py")
         self.write("fuzz/CMakeLists.txt", "tranche_fuzz(parser)\n")
         self.write("fuzz/parser_fuzz.cc")
 
     def configure(self, tests="src/room/a_test.cc", headers="src/room/a.h",
-                  scripts="${CMAKE_SOURCE_DIR}/test/process/whole_test.py"):
+                  scripts="${CMAKE_SOURCE_DIR}/tests/process/whole_test.py"):
         values = {"tests": tests, "headers": headers, "scripts": scripts}
         text = LISTS
         for name, value in values.items():

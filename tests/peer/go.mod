@@ -1,5 +1,5 @@
 // NVIDIA's own programs, pinned: what `./test peer` compares ours with. Built by ./build, used by nothing else.
-module tranche.dev/test/peer
+module tranche.dev/tests/peer
 
 go 1.25.0
 

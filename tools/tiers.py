@@ -1,0 +1,322 @@
+"""usage: ./test [TIER…] [FILE.jsonl…]
+
+Builds what the tiers need and runs them; packages that are missing are installed first (root or sudo).
+Without arguments: the quick tiers, unit conformance process demo bench-smoke.
+
+  unit         tests of each room, NVML clients on the simulated node, checks of the tree
+  conformance  the configuration vectors; a FILE.jsonl named here is run instead of our copy
+  process      whole programs under faults, at a tenth of the full repetition counts
+  demo         what ./run shows, judged by its exit status
+  bench-smoke  each benchmark for a moment
+  bench        the benchmarks, in full
+  peer         NVIDIA's own device plugin beside ours, on the same nodes
+  nvml         only the NVML clients of unit
+  format       clang-format changes nothing
+  tidy         clang-tidy and clang's warnings, thread-safety analysis included
+  asan tsan    the rooms' unit tests under sanitizers
+  fuzz         each fuzz target for a minute (TRANCHE_FUZZ_SECONDS)
+  soak         process at full counts, and ten minutes of fuzzing
+  gpu          the demo on this machine's own GPUs
+  all          all but bench and soak; gpu where there is one
+
+A tier that cannot run says what it needs; with CI=true that is a failure, as is a skipped test.
+Last line: N passed, N failed. Exit status 1 if anything failed.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import tier_counts
+from tier_counts import Counts
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TOOLS = ROOT / "tools"
+CI = os.environ.get("CI") == "true"
+JOBS = int(os.environ.get("TRANCHE_JOBS") or os.cpu_count() or 1)
+QUICK = ["unit", "conformance", "process", "demo", "bench-smoke"]
+SANITIZERS = ["format", "tidy", "asan", "tsan", "fuzz"]
+DEMO_LIMIT_SECONDS = 300
+
+
+class Unable(Exception):
+    """The tier cannot run here; the text says what it needs."""
+
+
+class BuildFailed(Exception):
+    pass
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def call(command, **more):
+    """Runs a command with its output on ours; its exit status."""
+    return subprocess.run([str(part) for part in command], cwd=ROOT, **more).returncode
+
+
+def output_of(command):
+    done = subprocess.run([str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise Unable(f"{pathlib.Path(command[0]).relative_to(ROOT)} failed (see above)")
+    return done.stdout.strip()
+
+
+def install(*groups):
+    if call([TOOLS / "install-packages", *groups]) != 0:
+        raise Unable("packages that could not be installed (see above)")
+
+
+class Session:
+    """One run of ./test: what has been built so far, and the files named for conformance."""
+
+    def __init__(self, files):
+        self.files = files
+        self.built = set()
+
+    def build(self, preset, target="all"):
+        if (preset, target) in self.built:
+            return ROOT / "build" / preset
+        start = time.monotonic()
+        say(f"-- building {target} in build/{preset} ({JOBS} jobs)")
+        configure = subprocess.run(["cmake", "--preset", preset], cwd=ROOT, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if configure.returncode != 0:
+            say(configure.stdout)
+            raise BuildFailed(f"cmake --preset {preset}")
+        environment = dict(os.environ, NINJA_STATUS="[%f/%t %es] ")
+        if call(["cmake", "--build", f"build/{preset}", "--target", target, "--parallel", JOBS],
+                env=environment) != 0:
+            raise BuildFailed(f"cmake --build build/{preset} --target {target}")
+        say(f"-- built in {clock(time.monotonic() - start)}")
+        self.built.add((preset, target))
+        return ROOT / "build" / preset
+
+    def ctest(self, build, *selection, jobs=JOBS, timeout=300, wrapper=(), environment=None):
+        """Runs the selected tests, and counts the cases inside them."""
+        report = build / "ctest-report.xml"
+        report.unlink(missing_ok=True)
+        command = [*wrapper, "ctest", "--test-dir", build, *selection, "--output-on-failure",
+                   "--no-tests=error", "--parallel", jobs, "--timeout", timeout,
+                   "--test-output-size-passed", 1 << 24, "--test-output-size-failed", 1 << 24,
+                   "--output-junit", report]
+        status = call(command, env=dict(os.environ, **(environment or {})))
+        if not report.exists():
+            return Counts(failed=1, notes=["ctest ran nothing"])
+        counts = tier_counts.of_junit(report)
+        if status != 0 and counts.failed == 0:
+            counts.failed = 1
+        return counts
+
+
+def clock(seconds):
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def one(status):
+    return Counts(passed=1) if status == 0 else Counts(failed=1)
+
+
+def client_environment():
+    """NVML clients nobody here wrote, and the real nvml.h, live in a Python environment of their own."""
+    python = output_of([TOOLS / "python-env"])
+    return {"TRANCHE_PYTHON": python}
+
+
+def unit(session):
+    environment = client_environment()
+    return session.ctest(session.build("release"), "-L", "^(unit|nvml)$", environment=environment)
+
+
+def nvml(session):
+    environment = client_environment()
+    return session.ctest(session.build("release"), "-L", "^nvml$", environment=environment)
+
+
+def conformance(session):
+    build = session.build("release")
+    if not session.files:
+        return session.ctest(build, "-L", "^conformance$")
+    counts = Counts()
+    for file in session.files:
+        counts += one(call([build / "bin/conformance", file]))
+    return counts
+
+
+def process(session, repeat=10, timeout=300):
+    # Half of the cores at most: these tests watch how long things take.
+    return session.ctest(session.build("release"), "-L", "^process$", jobs=max(1, JOBS // 2),
+                         timeout=timeout, environment={"TRANCHE_REPEAT": str(repeat)})
+
+
+def demo(session, *options):
+    build = session.build("release")
+    try:
+        return one(call([build / "bin/tranche", "demo", *options], timeout=DEMO_LIMIT_SECONDS))
+    except subprocess.TimeoutExpired:
+        return Counts(failed=1, notes=[f"the demo did not end within {DEMO_LIMIT_SECONDS} s"])
+
+
+def bench_smoke(session):
+    return session.ctest(session.build("release"), "-L", "^bench-smoke$", jobs=1)
+
+
+def bench(session):
+    build = session.build("release")
+    counts = Counts()
+    results = build / "bench-results"
+    results.mkdir(exist_ok=True)
+    for program in sorted((build / "bench").glob("*_bench")):
+        say(f"-- {program.name}")
+        counts += one(call([program, f"--benchmark_out={results / program.name}.json"]))
+    return counts if counts.total() else Counts(failed=1, notes=["no benchmark was built"])
+
+
+def peer(session):
+    install("go")
+    folder = output_of([ROOT / "tests/peer/build"])
+    return session.ctest(session.build("release"), "-L", "^peer$", jobs=1,
+                         environment={"TRANCHE_PEER_DIR": folder})
+
+
+def formatting(_session):
+    install("clang")
+    return one(call([TOOLS / "format", "--check"]))
+
+
+def tidy(_session):
+    install("clang")
+    return one(call([sys.executable, "-B", TOOLS / "tidy.py"]))
+
+
+def rooms_only(session, preset, environment):
+    """The rooms' unit tests, without randomised addresses: they upset the thread sanitizer."""
+    build = session.build(preset, "unit_tests")
+    fixed = ["setarch", "-R"]
+    if subprocess.run([*fixed, "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        fixed = []
+    return session.ctest(build, "-L", "^unit$", "-LE", "^check$", wrapper=fixed,
+                         environment=environment)
+
+
+def asan(session):
+    return rooms_only(session, "asan", {
+        "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1"})
+
+
+def tsan(session):
+    return rooms_only(session, "tsan", {
+        "TSAN_OPTIONS": f"halt_on_error=1:suppressions={TOOLS / 'tsan.supp'}"})
+
+
+def fuzz(session, seconds=None):
+    install("clang")
+    seconds = seconds or int(os.environ.get("TRANCHE_FUZZ_SECONDS") or 60)
+    folder = session.build("fuzz", "fuzz_targets") / "fuzz"
+    programs = sorted(folder.glob("*_fuzz"))
+    counts = Counts()
+    for first in range(0, len(programs), JOBS):
+        for status in fuzz_together(folder, programs[first:first + JOBS], seconds):
+            counts += one(status)
+    return counts if programs else Counts(failed=1, notes=["no fuzz target was built"])
+
+
+def fuzz_together(folder, programs, seconds):
+    artifacts = folder / "artifacts"
+    artifacts.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as found:
+        running = []
+        for program in programs:
+            say(f"-- {program.name} for {seconds} s")
+            new = pathlib.Path(found) / program.name
+            new.mkdir()
+            log = open(folder / f"{program.name}.log", "w", encoding="utf-8")
+            corpus = ROOT / "fuzz/corpus" / program.name.removesuffix("_fuzz")
+            command = [program, new, corpus, f"-max_total_time={seconds}", "-rss_limit_mb=2048",
+                       "-timeout=10", f"-artifact_prefix={artifacts}/{program.name}-"]
+            running.append((program, subprocess.Popen(command, stdout=log, stderr=log), log))
+        for program, child, log in running:
+            status = child.wait()
+            log.close()
+            lines = pathlib.Path(log.name).read_text(errors="replace").splitlines()
+            say("\n".join([f"{program.name}:"] + lines[-(1 if status == 0 else 60):]))
+            yield status
+
+
+def soak(session):
+    counts = process(session, repeat=100, timeout=7200)
+    return counts + fuzz(session, seconds=600)
+
+
+def gpu(session):
+    if not pathlib.Path("/dev/nvidiactl").exists():
+        raise Unable("an NVIDIA GPU and its driver on this machine")
+    return demo(session)
+
+
+TIERS = {"unit": unit, "conformance": conformance, "process": process, "demo": demo,
+         "bench-smoke": bench_smoke, "bench": bench, "peer": peer, "nvml": nvml,
+         "format": formatting, "tidy": tidy, "asan": asan, "tsan": tsan, "fuzz": fuzz,
+         "soak": soak, "gpu": gpu}
+
+
+def chosen(arguments):
+    """Tiers in order without repetition, and the files named."""
+    files = [str(pathlib.Path(argument).resolve()) for argument in arguments
+             if argument.endswith(".jsonl")]
+    names = [argument for argument in arguments if not argument.endswith(".jsonl")]
+    if not names:
+        names = ["conformance"] if files else QUICK
+    expanded = []
+    for name in names:
+        if name == "all":
+            expanded += QUICK + ["peer"] + SANITIZERS
+            expanded += ["gpu"] if pathlib.Path("/dev/nvidiactl").exists() else []
+        elif name in TIERS:
+            expanded.append(name)
+        else:
+            sys.exit(f"no tier '{name}' (./test --help lists them)")
+    return list(dict.fromkeys(expanded)), files
+
+
+def run_tier(session, name):
+    say(f"\n== {name}")
+    start = time.monotonic()
+    try:
+        counts = TIERS[name](session)
+    except BuildFailed as failure:
+        counts = Counts(failed=1, notes=[f"the build failed: {failure}"])
+    except Unable as needs:
+        counts = Counts(failed=1 if CI else 0, notes=[f"cannot run: needs {needs}"])
+    if CI and counts.skipped:
+        counts.notes.append(f"{counts.skipped} skipped tests count as failed with CI=true")
+        counts.failed, counts.skipped = counts.failed + counts.skipped, 0
+    return counts, time.monotonic() - start
+
+
+def main():
+    names, files = chosen(sys.argv[1:])
+    session = Session(files)
+    say(f"tiers: {' '.join(names)}")
+    total, lines, start = Counts(), [], time.monotonic()
+    for name in names:
+        counts, seconds = run_tier(session, name)
+        skipped = f", {counts.skipped} skipped" if counts.skipped else ""
+        line = f"{name:12} {counts.passed:6} passed {counts.failed:4} failed{skipped}  {clock(seconds)}"
+        say(f"== {line}")
+        lines.append("\n             ".join([line, *counts.notes]))
+        total += counts
+    say(f"\nSummary ({clock(time.monotonic() - start)})\n  " + "\n  ".join(lines))
+    say(f"{total.passed} passed, {total.failed} failed")
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
