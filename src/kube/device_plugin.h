@@ -20,7 +20,7 @@ namespace tranche::kube {
 struct PluginDevice {
   std::string id;
   bool healthy = true;
-  std::optional<int> numa_node;
+  std::optional<int> numa_node = std::nullopt;
 };
 
 struct Mount {
@@ -49,13 +49,15 @@ struct PreferredQuery {
   int size = 0;
 };
 
-// What the endpoint asks its owner. Runs on the loop; must not block.
+// What the endpoint asks its owner. Runs on the loop; must not block, and must not end the server
+// but in StreamChanged and ServerFailed.
 class PluginHandler {
  public:
   virtual ~PluginHandler() = default;
   virtual base::Result<ContainerAnswer> Allocate(const std::vector<std::string>& ids) = 0;
   virtual base::Result<std::vector<std::string>> Preferred(const PreferredQuery& query) = 0;
-  // The kubelet opened (true) or lost (false) its ListAndWatch stream.
+  // A ListAndWatch stream was opened (true) or lost (false); open_streams() counts it already. Both
+  // come for each stream: a kubelet may open its next before the last is seen to be gone.
   virtual void StreamChanged(bool open) = 0;
   // The server ended without having been stopped.
   virtual void ServerFailed(const std::string& why) = 0;
@@ -85,8 +87,8 @@ struct Registration {
   std::string resource;
 };
 
-// Registers without blocking; `done` runs on the loop, within 5 s. Not cancelled by anything but its
-// own deadline: the owner must outlive it or make `done` check.
+// Registers without blocking; `done` runs on the loop, within 5 s. Not cancelled by anything but
+// its own deadline: the owner must outlive it or make `done` check.
 void RegisterWithKubelet(base::EventLoop& loop, const Registration& registration,
                          std::function<void(base::Status)> done);
 

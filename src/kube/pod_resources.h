@@ -1,5 +1,5 @@
-// Who holds which device ids, from the kubelet's pod-resources socket (k8s.io/kubelet podresources v1,
-// List). The kubelet answers at most 100 times in a burst, so ask seldom.
+// Who holds which device ids, from the kubelet's pod-resources socket (k8s.io/kubelet podresources
+// v1, List). The kubelet answers at most 100 times in a burst, so ask seldom.
 #pragma once
 
 #include <functional>
