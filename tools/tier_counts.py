@@ -44,15 +44,16 @@ def of_output(text):
 def of_junit(path):
     total = Counts()
     for case in xml.etree.ElementTree.parse(path).getroot().iter("testcase"):
-        status = case.get("status")
         counts = of_output(case.findtext("system-out") or "") or Counts()
-        if status in ("fail", "notrun") or case.find("failure") is not None:
-            # A crash or a time-out may have counted nothing, or not itself.
-            counts.failed = max(1, counts.failed)
-            counts.notes.append(f"failed: {case.get('name')}")
-        elif status == "disabled" or case.find("skipped") is not None:
+        skipped = case.find("skipped")
+        if case.get("status") == "disabled" or (
+                skipped is not None and skipped.get("message", "").startswith("SKIP_")):
             counts.skipped = max(1, counts.skipped)
             counts.notes.append(f"skipped: {case.get('name')}")
+        elif case.get("status") != "run":
+            # Failed, or never started. A crash or a time-out may have counted nothing, or not itself.
+            counts.failed = max(1, counts.failed)
+            counts.notes.append(f"failed: {case.get('name')}")
         elif counts.total() == 0:
             counts.passed = 1
         total += counts
