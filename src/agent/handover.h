@@ -1,11 +1,14 @@
 // Two agents on one node: how the second takes over from the first without a gap.
 //
-// In `directory` (…/device-plugins/tranche, the one place both can see) the incumbent holds a lock.
-// A newcomer that finds it held is a successor: it registers under endpoint names of its own, and
-// when its ListAndWatch streams are there it calls Announce, which tells the incumbent; the
-// incumbent yields (exits), and the lock passes on. Locks are the kernel's (flock), so that an
-// agent which died holds nothing, and pids, which mean nothing across pid namespaces, are only
-// shown to people. All methods and callbacks: the loop's thread.
+// In `directory` (…/device-plugins/tranche, the one place both can see) the incumbent holds a lock
+// on agent.lock. A newcomer that finds it held is a successor: it registers under endpoint names of
+// its own, and when its ListAndWatch streams are there it calls Announce, which puts up
+// successor.json; every older agent that sees it yields (exits), and the lock passes on. Of any
+// number of agents the newest that serves stays. An announcement counts only while its writer
+// lives: it holds a lock on the very file. Locks are the kernel's (flock), so that an agent which
+// died holds nothing; pids, which mean nothing across pid namespaces, are only shown to people; who
+// is newer is told by the time since boot, which containers share. All methods and callbacks: the
+// loop's thread.
 #pragma once
 
 #include <functional>
@@ -29,14 +32,15 @@ struct AgentIdentity {
 class Handover {
  public:
   struct Listener {
-    // A successor is serving: the owner ends its streams and leaves. Called once.
+    // A newer agent is serving: the owner ends its streams and leaves. Called once, incumbent or
+    // not; what this object holds is let go when it is destroyed.
     std::function<void(const AgentIdentity& successor)> yield;
     // The predecessor is gone and the lock is ours.
     std::function<void()> became_incumbent;
   };
 
   // Never fails for want of a lock: where the directory cannot be written the agent works without
-  // (status() says why) and is its own incumbent.
+  // (status() says why) and is its own incumbent. `became_incumbent` is for a successor only.
   static std::unique_ptr<Handover> New(base::EventLoop& loop, const std::string& directory,
                                        AgentIdentity self, Listener listener);
   virtual ~Handover() = default;
@@ -44,9 +48,11 @@ class Handover {
   [[nodiscard]] virtual bool incumbent() const = 0;
   // Who held the lock when we came; absent for an incumbent.
   [[nodiscard]] virtual std::optional<AgentIdentity> predecessor() const = 0;
-  // Successor: "I serve every resource". Incumbent: no effect.
+  // "I serve every resource", incumbent or not: nothing changes unless an older agent is there to
+  // yield. Again is no effect.
   virtual void Announce() = 0;
-  // A successor has announced itself (an incumbent asks this at SIGTERM to know whether to wait).
+  // A newer agent has announced itself and lives (an incumbent asks this at SIGTERM to know whether
+  // to wait). Looks afresh.
   [[nodiscard]] virtual bool successor_serving() const = 0;
   [[nodiscard]] virtual const base::Status& status() const = 0;
 };

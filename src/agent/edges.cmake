@@ -1,0 +1,8 @@
+# The agent's edges to files and to people: where the config comes from, the last good one, the
+# handover between two agents, and its state told outwards.
+find_package(ZLIB REQUIRED)
+tranche_add_library(agent_edges
+  HEADERS config_source.h last_good.h handover.h state.h report.h metrics.h
+  SOURCES config_source.cc last_good.cc handover.cc state.cc report.cc metrics.cc
+  DEPENDS tranche::base
+  PRIVATE fmt::fmt prometheus-cpp::core ${ZLIB_LIBRARIES})
