@@ -23,6 +23,8 @@ struct PlannedDevice {
   std::string index;               // "0", "0:1"
   std::string parent;              // UUID of the GPU of a MIG device, else ""
   std::vector<std::string> paths;  // device nodes, "/dev/nvidia0"
+  std::string resource;            // the name it is advertised under
+  int replicas = 0;  // ids UUID::0 … UUID::(replicas-1); 0: the id is the UUID itself
 };
 
 struct PlannedResource {
@@ -42,6 +44,9 @@ struct Plan {
   std::map<std::string, PlannedDevice> devices;  // by UUID
   std::vector<PlanWarning> warnings;
 };
+
+// Whether `id` is one of the ids of `resource` in `plan`.
+[[nodiscard]] bool Knows(const Plan& plan, const std::string& resource, const std::string& id);
 
 base::Result<Plan> BuildPlan(const config::Config& config, const gpu::Inventory& inventory);
 

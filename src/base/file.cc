@@ -59,23 +59,26 @@ Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
   return Status::Ok();
 }
 
-Status WriteAndSync(const std::string& path, std::string_view bytes, mode_t mode) {
+Status WriteNew(const std::string& path, std::string_view bytes, mode_t mode,
+                Durability durability) {
   const UniqueFd fd(
       open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!fd.valid()) return ErrnoStatus(errno, "create " + path);
   TRANCHE_TRY(WriteAll(fd.get(), bytes, path));
   if (fchmod(fd.get(), mode) != 0) return ErrnoStatus(errno, "chmod " + path);
-  if (fsync(fd.get()) != 0) return ErrnoStatus(errno, "fsync " + path);
+  if (durability == Durability::kSynced && fsync(fd.get()) != 0)
+    return ErrnoStatus(errno, "fsync " + path);
   return Status::Ok();
 }
 
 }  // namespace
 
-Status WriteFileAtomic(const std::string& path, std::string_view bytes, mode_t mode) {
+Status WriteFileAtomic(const std::string& path, std::string_view bytes, mode_t mode,
+                       Durability durability) {
   TRANCHE_TRY(MakeDirectories(ParentDirectory(path)));
   // The pid keeps two agents on one node from writing into each other's temporary file.
   const std::string temporary = path + ".tmp." + std::to_string(getpid());
-  Status status = WriteAndSync(temporary, bytes, mode);
+  Status status = WriteNew(temporary, bytes, mode, durability);
   if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
     status = ErrnoStatus(errno, "rename " + temporary + " to " + path);
   }
@@ -133,12 +136,16 @@ std::string BaseName(std::string_view path) {
 }
 
 FileIdentity IdentityOf(const std::string& path) {
-  struct stat info {};
-  if (lstat(path.c_str(), &info) != 0) return {};
-  return {
-      .device = info.st_dev,
-      .inode = info.st_ino,
-      .change_time_ns = std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec};
+  struct statx info {};
+  if (statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS | STATX_BTIME, &info) !=
+      0) {
+    return {};
+  }
+  const bool has_birth = (info.stx_mask & STATX_BTIME) != 0;
+  const statx_timestamp& time = has_birth ? info.stx_btime : info.stx_ctime;
+  return {.device = (std::uint64_t{info.stx_dev_major} << 32U) | info.stx_dev_minor,
+          .inode = info.stx_ino,
+          .birth_time_ns = std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec};
 }
 
 }  // namespace tranche::base

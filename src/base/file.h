@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -40,9 +41,12 @@ class UniqueFd {
 // costs at most that much memory.
 Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes);
 
-// Writes beside `path`, syncs, renames over it: a reader sees the old bytes or the new, a full disk
-// leaves the old. Missing parent directories are made (0755).
-Status WriteFileAtomic(const std::string& path, std::string_view bytes, mode_t mode = 0644);
+// Writes beside `path` and renames over it: a reader sees the old bytes or the new, a full disk
+// leaves the old. kSynced also survives a power cut, and costs a disk's flush. Missing parent
+// directories are made (0755).
+enum class Durability { kProcess, kSynced };
+Status WriteFileAtomic(const std::string& path, std::string_view bytes, mode_t mode = 0644,
+                       Durability durability = Durability::kProcess);
 
 Status MakeDirectories(const std::string& path, mode_t mode = 0755);
 [[nodiscard]] bool Exists(const std::string& path);                       // follows symbolic links
@@ -51,12 +55,12 @@ Result<std::vector<std::string>> ListDirectory(const std::string& path);  // nam
 [[nodiscard]] std::string ParentDirectory(std::string_view path);
 [[nodiscard]] std::string BaseName(std::string_view path);
 
-// What a path is just now: enough to tell a socket or file made anew from the same one. All zero
-// where there is none.
+// What a path is just now: enough to tell a socket or file made anew from the same one, touched or
+// not. All zero where there is none.
 struct FileIdentity {
-  dev_t device = 0;
-  ino_t inode = 0;
-  std::int64_t change_time_ns = 0;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;         // may be used again by the next file…
+  std::int64_t birth_time_ns = 0;  // …but not with this (change time on file systems without it)
   [[nodiscard]] bool exists() const { return inode != 0; }
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };

@@ -22,6 +22,7 @@ struct MigDevice {
   unsigned compute_slices = 0;  // C; C < G has its own profile text
   std::uint64_t memory_bytes = 0;
   std::vector<std::string> device_paths;  // /dev/nvidia<minor>, the two /dev/nvidia-caps nodes
+  friend bool operator==(const MigDevice&, const MigDevice&) = default;
 };
 
 struct Gpu {
@@ -38,6 +39,7 @@ struct Gpu {
   bool mig_enabled = false;
   std::vector<MigDevice> mig_devices;
   std::vector<std::string> device_paths;  // /dev/nvidia<minor>
+  friend bool operator==(const Gpu&, const Gpu&) = default;
 };
 
 // A GPU the driver lists but would not tell about: it is not advertised, the rest of the node is.
@@ -45,6 +47,7 @@ struct BrokenGpu {
   unsigned index = 0;
   std::string uuid;   // "" where even that failed
   std::string error;
+  friend bool operator==(const BrokenGpu&, const BrokenGpu&) = default;
 };
 
 struct Inventory {
@@ -53,6 +56,7 @@ struct Inventory {
   int cuda_minor = 0;
   std::vector<Gpu> gpus;       // by index; each UUID once
   std::vector<BrokenGpu> broken;
+  friend bool operator==(const Inventory&, const Inventory&) = default;
 };
 
 // How well two GPUs of a node are connected, upstream's pair score: PCIe class 10…60 plus 100 per

@@ -1,0 +1,100 @@
+// The agent: driver, configuration, kubelet and reports brought together on one loop.
+//
+// It decides nothing itself: gpu/ says what is there and whether it is well, config/ what is
+// wanted, plan and share/ what follows from both, ServedSet tells the kubelet. The loop's thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "agent/configurator.h"
+#include "agent/endpoint_names.h"
+#include "agent/handover.h"
+#include "agent/holders.h"
+#include "agent/inventory_memory.h"
+#include "agent/options.h"
+#include "agent/served_set.h"
+#include "agent/state.h"
+#include "base/event_loop.h"
+#include "base/file.h"
+#include "base/http_server.h"
+#include "base/log.h"
+#include "gpu/driver_thread.h"
+#include "gpu/health.h"
+
+namespace tranche::agent {
+
+class Agent {
+ public:
+  Agent(base::EventLoop& loop, AgentOptions options);
+  ~Agent();
+
+  // Runs until told to end; the process's exit status. Call once.
+  int Run();
+
+  void OnSignal(int number);
+
+  [[nodiscard]] AgentState Snapshot() const;
+
+ private:
+  void Begin();
+  void ListenHttp();
+  void StartDriver();
+  void Scanned(gpu::Scan scan);
+  void ScanFailed(const base::Status& status);
+  void ScheduleScan();
+  void DeviceNodesChanged();
+  base::Status Apply(const config::Loaded& loaded);
+  base::Status WriteCdi(const config::Config& config, NodeFacts& facts);
+  void HealthChanged(const std::vector<gpu::HealthChange>& changes);
+  void ScheduleHealth();
+  void KubeletDirectoryChanged();
+  void ServingChanged();
+  void HoldersChanged();
+  void Yield(const AgentIdentity& successor);
+  void Terminate();
+  void End(int exit_status);
+  void Event(const std::string& type, const std::string& reason, const std::string& message);
+  void MarkDirty();
+  void WriteStatus();
+  [[nodiscard]] std::string DriverRoot() const;
+
+  base::EventLoop& loop_;
+  const AgentOptions options_;
+  AgentIdentity identity_;
+  base::OncePer rarely_;
+
+  EndpointNames names_;
+  Holders holders_;
+  ServedSet served_;
+  gpu::HealthTracker health_;
+  InventoryMemory memory_;
+
+  std::unique_ptr<ConfigSource> source_;
+  std::unique_ptr<Configurator> configurator_;
+  std::unique_ptr<Handover> handover_;
+  std::unique_ptr<base::HttpServer> http_;
+  std::unique_ptr<gpu::DriverThread> driver_;
+  std::unique_ptr<base::DirectoryWatch> kubelet_watch_;
+  std::unique_ptr<base::DirectoryWatch> device_watch_;
+
+  bool driver_known_ = false;  // the first scan, good or bad, has been seen
+  bool fail_on_init_error_ = true;
+  base::Status driver_status_;
+  gpu::Inventory seen_;       // the last scan's
+  gpu::Inventory inventory_;  // with what is missing
+  std::vector<std::string> plan_warnings_;
+  std::string driver_root_;  // of the driver in use
+  std::vector<std::string> device_nodes_;
+  bool afresh_ = false;  // the next scan starts the driver anew
+  base::FileIdentity kubelet_identity_;
+
+  base::EventLoop::TimerId scan_timer_ = 0;
+  base::EventLoop::TimerId health_timer_ = 0;
+  base::EventLoop::TimerId status_timer_ = 0;
+  std::deque<AgentEvent> events_;
+  bool ending_ = false;
+  int exit_status_ = 0;
+};
+
+}  // namespace tranche::agent

@@ -1,0 +1,67 @@
+// Which configuration is in force: what is wanted where it can be applied, else the last good one.
+//
+// Reads the source, parses, and offers the result to `apply`, which accepts it or says why not. A
+// refusal changes nothing that is in force. With nothing in force the stored last good one is
+// tried; with neither, nothing is served: an unshared default is never a substitute for a named
+// config that cannot be used. The loop's thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/config_source.h"
+#include "agent/last_good.h"
+#include "agent/state.h"
+#include "base/event_loop.h"
+#include "config/load.h"
+
+namespace tranche::agent {
+
+class Configurator {
+ public:
+  struct Owner {
+    // Takes the configuration into use, wholly or not at all.
+    std::function<base::Status(const config::Loaded&)> apply;
+    std::function<void(const std::string& type, const std::string& reason,
+                       const std::string& message)>
+        event;
+  };
+
+  Configurator(base::EventLoop& loop, ConfigSource& source,
+               std::vector<config::Override> environment,
+               std::vector<config::Override> command_line, std::string state_directory,
+               Owner owner);
+  ~Configurator();
+
+  // The file, the profile or the node has changed: read and apply again. The same bytes that are in
+  // force already are applied again only where `node_changed`.
+  void Refresh(bool node_changed);
+
+  [[nodiscard]] const ConfigState& state() const { return state_; }
+
+ private:
+  base::Status TryWanted(const WantedConfig& wanted);
+  void Accepted(const WantedConfig& wanted, const config::Loaded& loaded, bool from_last_good);
+  void Refused(const WantedConfig& wanted, const base::Status& status);
+  void TryLastGood();
+  void Remember(const WantedConfig& wanted);
+  void RetryLater();
+
+  base::EventLoop& loop_;
+  ConfigSource& source_;
+  const std::vector<config::Override> environment_;
+  const std::vector<config::Override> command_line_;
+  const std::string state_directory_;
+  Owner owner_;
+
+  ConfigState state_;
+  std::optional<WantedConfig> in_force_;
+  std::optional<WantedConfig> refused_;  // the last refusal, so that one bad edit is one event
+  base::EventLoop::TimerId retry_timer_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace tranche::agent

@@ -1,0 +1,43 @@
+// What the agent is told on its command line and in its environment, once parsed.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/config_source.h"
+#include "base/event_loop.h"
+#include "config/load.h"
+#include "gpu/driver.h"
+#include "gpu/health.h"
+
+namespace tranche::agent {
+
+struct AgentOptions {
+  ConfigSourceOptions config;
+  std::vector<config::Override> environment;
+  std::vector<config::Override> command_line;
+  gpu::XidFilter xid_filter;
+
+  std::string kubelet_socket =
+      "/var/lib/kubelet/device-plugins/kubelet.sock";  // "": do not register
+  std::string pod_resources_socket =
+      "/var/lib/kubelet/pod-resources/kubelet.sock";  // "": do without
+  std::string run_directory = "/run/tranche";         // status.json
+  std::string cdi_directory = "/var/run/cdi";
+  std::string listen = "9435";  // "": no HTTP
+  base::Duration rescan_interval = std::chrono::seconds(10);
+  std::string version;
+  std::string node_name;
+
+  // The driver for a driver root as this process sees it.
+  std::function<std::shared_ptr<gpu::GpuDriver>(const std::string& driver_root)> new_driver;
+
+  // Plugin sockets live beside the kubelet's, our own files in a folder there (folders survive the
+  // kubelet's wipe at its start).
+  [[nodiscard]] std::string SocketDirectory() const;
+  [[nodiscard]] std::string StateDirectory() const;
+};
+
+}  // namespace tranche::agent
