@@ -1,8 +1,10 @@
 // From devices and sharing rules to what is advertised: resource names and ids. Pure.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -17,41 +19,44 @@ struct Unit {
   std::optional<int> numa_node;
 };
 
-// A sharing rule for one resource. The first rule whose name matches applies; device maps of rules for
-// one name merge so that the larger count is in force (upstream's observed behaviour is "first wins"
-// for whole entries and that is what is done here).
+// A sharing rule for one resource. Several rules for one resource merge, as upstream's device maps
+// do: a device gets the largest count that a rule covering it gives, under the name the first of
+// them advertises. A device that no rule covers stays whole. A count of 1 means not shared: the id
+// is the bare UUID, under the plain name if the rule shares others.
 struct Rule {
   std::string resource;
-  std::string advertise_as;           // == resource when not renamed
+  std::string advertise_as;  // == resource when not renamed
   int replicas = 1;
   bool all_devices = true;
-  std::vector<std::string> devices;   // UUIDs or indices, when not all
+  std::vector<std::string> devices;                              // UUIDs or indices, when not all
   std::vector<std::pair<std::string, int>> replicas_per_device;  // UUID or index, count
 };
 
 struct AdvertisedDevice {
-  std::string id;      // UUID or UUID::k
+  std::string id;  // UUID or UUID::k
   std::string uuid;
   std::optional<int> numa_node;
 };
 
 struct AdvertisedResource {
-  std::string name;      // what pods ask for
-  std::string original;  // before renaming
-  bool shared = false;   // ids are replicas
+  std::string name;                       // what pods ask for
+  std::string original;                   // before renaming
+  bool shared = false;                    // ids are replicas
   std::vector<AdvertisedDevice> devices;  // sorted by (unit order, k): stable
 };
 
 struct Advertisement {
-  std::vector<AdvertisedResource> resources;  // sorted by name, none empty
-  std::vector<std::string> unmatched_rules;   // resource names that match nothing on this node
-  std::vector<std::string> unmatched_devices; // device references that match nothing
+  std::vector<AdvertisedResource> resources;   // sorted by name, none empty
+  std::vector<std::string> unmatched_rules;    // resource names that match nothing on this node
+  std::vector<std::string> unmatched_devices;  // device references that match nothing
 };
 
+// Each UUID once (the first unit wins). Of a count that no message could carry only so many ids are
+// made that WorstMessageBytes still says so.
 Advertisement Advertise(const std::vector<Unit>& units, const std::vector<Rule>& rules);
 
-// Bytes of the ListAndWatch answer for `resource` with every device Unhealthy, as protobuf encodes it;
-// the kubelet refuses more than kKubeletMessageLimit.
+// Bytes of the ListAndWatch answer for `resource` with every device Unhealthy, as protobuf encodes
+// it; the kubelet refuses more than kKubeletMessageLimit.
 inline constexpr std::size_t kKubeletMessageLimit = 4U << 20U;
 std::size_t WorstMessageBytes(const AdvertisedResource& resource);
 
