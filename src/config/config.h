@@ -1,4 +1,5 @@
-// The sharing configuration, validated: what `version: v1` files, flags and environment say together.
+// The sharing configuration, validated: what `version: v1` files, flags and environment say
+// together.
 //
 // A plain immutable value. Field names follow the keys of the file; every default is upstream's.
 // Built only by LoadConfig (config/load.h). Units are in the names or types.
@@ -39,7 +40,8 @@ struct PluginFlags {
 struct GfdFlags {
   bool oneshot = false;
   bool no_timestamp = false;
-  std::optional<std::chrono::nanoseconds> sleep_interval{std::chrono::seconds(60)};  // none: infinite
+  std::optional<std::chrono::nanoseconds> sleep_interval{
+      std::chrono::seconds(60)};  // none: infinite
   std::string output_file = "/etc/kubernetes/node-feature-discovery/features.d/gfd";
   std::string machine_type_file = "/sys/class/dmi/id/product_name";
 };
@@ -57,8 +59,8 @@ struct Flags {
   std::string device_discovery_strategy = "auto";
   PluginFlags plugin;
   GfdFlags gfd;
-  std::vector<std::string> cdi_feature_flags;   // CLI and environment only
-  std::vector<std::string> cdi_disable_hooks;   // CLI and environment only
+  std::vector<std::string> cdi_feature_flags;  // CLI and environment only
+  std::vector<std::string> cdi_disable_hooks;  // CLI and environment only
 
   [[nodiscard]] const std::string& DevRoot() const {
     return nvidia_dev_root.empty() ? nvidia_driver_root : nvidia_dev_root;
@@ -94,10 +96,10 @@ struct DeviceRef {
 };
 
 struct TrancheResource {
-  std::string name;                                  // as in sharing.timeSlicing.resources
-  std::optional<std::vector<DeviceRef>> devices;     // none: all
-  std::string rename;                                // "": keep
-  std::map<DeviceRef, int> replicas_per_device;      // 1 means not shared
+  std::string name;                               // as in sharing.timeSlicing.resources
+  std::optional<std::vector<DeviceRef>> devices;  // none: all
+  std::string rename;                             // "": keep
+  std::map<DeviceRef, int> replicas_per_device;   // 1 means not shared
   std::optional<AllocationPolicy> allocation_policy;
   bool drain_before_exclusive = false;
   int line = 0;
@@ -113,8 +115,14 @@ struct HealthOptions {
 enum class EnforceMode { kOff, kObserve, kEnforce };
 
 // Bytes, or thousandths of the whole device.
-struct Bytes { std::uint64_t bytes = 0; friend bool operator==(const Bytes&, const Bytes&) = default; };
-struct Milli { int thousandths = 0; friend bool operator==(const Milli&, const Milli&) = default; };
+struct Bytes {
+  std::uint64_t bytes = 0;
+  friend bool operator==(const Bytes&, const Bytes&) = default;
+};
+struct Milli {
+  int thousandths = 0;
+  friend bool operator==(const Milli&, const Milli&) = default;
+};
 using MemoryAmount = std::variant<Bytes, Milli>;
 
 struct MemoryOptions {

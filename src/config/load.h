@@ -1,8 +1,9 @@
-// YAML (or JSON) text, flags and environment in; one validated Config out, or an error with its line.
+// YAML (or JSON) text, flags and environment in; one validated Config out, or an error with its
+// line.
 //
-// Pure: reads no file and no environment itself, so that it can be fuzzed and replayed. Bounded: text
-// over kMaxConfigBytes, nesting over 64 levels or aliases that expand beyond 1,000,000 nodes are
-// refused. Safe from any thread.
+// Pure: reads no file and no environment itself, so that it can be fuzzed and replayed. Bounded:
+// text over kMaxConfigBytes, nesting over 64 levels or aliases that expand beyond 1,000,000 nodes
+// are refused. Safe from any thread.
 #pragma once
 
 #include <functional>
@@ -30,12 +31,12 @@ struct Diagnostic {
   bool unknown_key = false;  // an error in `tranche validate`, a warning everywhere else
 };
 
-// "file.yaml:12:5: warning: unknown key 'replica' (did you mean 'replicas'?)"
+// "file.yaml:12:5: warning: unknown key 'sharring' (did you mean 'sharing'?)"
 std::string FormatDiagnostic(const std::string& source, const Diagnostic& diagnostic);
 
-// One value given on the command line or in the environment. `present` with an empty value counts as
-// set (upstream's rule); lists arrive split.
-// The name is the long flag without dashes: "mig-strategy", "device-list-strategy", …
+// One value given on the command line or in the environment. `present` with an empty value counts
+// as set (upstream's rule); lists arrive split. The name is the long flag without dashes:
+// "mig-strategy", "device-list-strategy", …
 struct Override {
   std::string flag;
   std::vector<std::string> values;
@@ -57,8 +58,8 @@ base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source
 
 // What upstream prints of the same file: its normalised config (keys, defaults, order as in
 // test/conformance/config-vectors.jsonl), after its "not yet supported" step and before flag
-// validation; and the warnings of that step. Accepts sharing.mps and every other thing that LoadConfig
-// refuses as unsupported. Only file text: no flags, no environment.
+// validation; and the warnings of that step. Accepts sharing.mps and every other thing that
+// LoadConfig refuses as unsupported. Only file text: no flags, no environment.
 struct Normalised {
   base::Json config;
   std::vector<std::string> upstream_warnings;

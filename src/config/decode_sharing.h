@@ -1,0 +1,26 @@
+// The parts of a config that upstream decodes with code of its own, keys in exact case: the sharing
+// objects and the resource rules. Pure; errors go to the Decoder.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "config/decoder.h"
+#include "config/file_model.h"
+
+namespace tranche::config {
+
+// sharing.timeSlicing or sharing.mps.
+void DecodeSharing(const Node& node, std::string_view path, Decoder& decoder, FileSharing& out);
+
+// resources.gpus or resources.mig: checked, then dropped. True when there was a rule.
+bool DecodeResourceRules(const Node& node, Decoder& decoder);
+
+// "0", "1:2", "GPU-<uuid>", "MIG-<uuid>" or "MIG-GPU-<uuid>/<gi>/<ci>".
+bool IsDeviceRef(std::string_view text);
+
+// Upstream's "not yet supported" step: rules, renames and device choices are set aside with its
+// warnings; renameByDefault's names are filled in.
+void DropWhatIsNotHonoured(FileModel& model, std::vector<Diagnostic>& warnings);
+
+}  // namespace tranche::config

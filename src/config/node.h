@@ -1,0 +1,68 @@
+// A YAML document after resolution: plain values with marks, no tags, no anchors, no merge keys.
+//
+// Nodes are owned by a Tree and shared where the text used an alias, so a tree is a graph without
+// cycles; Tree bounds what walking it can cost. Values only; safe to read from any thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/load.h"
+
+namespace tranche::config {
+
+// Counted from 1; 0 is unknown.
+struct Mark {
+  int line = 0;
+  int column = 0;
+};
+
+struct Node {
+  enum class Kind { kNull, kBool, kInt, kUnsigned, kFloat, kString, kList, kMap };
+  struct Entry {
+    std::string key;
+    Mark key_mark;
+    const Node* value = nullptr;
+  };
+
+  Kind kind = Kind::kNull;
+  Mark mark;
+  bool boolean = false;
+  std::int64_t integer = 0;
+  std::uint64_t unsigned_integer = 0;  // kUnsigned: above what int64 holds
+  double number = 0;
+  std::string text;                // kString
+  std::vector<const Node*> items;  // kList
+  std::vector<Entry> entries;      // kMap, unique keys, in the order of the text
+  std::uint64_t expanded = 1;      // nodes a walk visits, aliases counted each time
+  int depth = 1;                   // levels below and including this one
+
+  [[nodiscard]] bool is_null() const { return kind == Kind::kNull; }
+  [[nodiscard]] bool is_string() const { return kind == Kind::kString; }
+  [[nodiscard]] bool is_list() const { return kind == Kind::kList; }
+  [[nodiscard]] bool is_map() const { return kind == Kind::kMap; }
+  [[nodiscard]] const Entry* Find(std::string_view key) const {
+    for (const Entry& entry : entries) {
+      if (entry.key == key) return &entry;
+    }
+    return nullptr;
+  }
+};
+
+struct Tree {
+  std::deque<Node> nodes;               // a deque: addresses stay
+  const Node* root = nullptr;           // never null after a successful parse
+  std::vector<Diagnostic> diagnostics;  // duplicate keys
+};
+
+// Why a text is not a config. `library` marks words that are a YAML library's and not upstream's.
+struct Failure {
+  base::Code code = base::Code::kInvalidArgument;
+  std::string message;
+  Mark mark;
+};
+
+}  // namespace tranche::config

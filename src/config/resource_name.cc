@@ -1,0 +1,92 @@
+#include "config/resource_name.h"
+
+#include <algorithm>
+
+namespace tranche::config {
+namespace {
+
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool IsLabelCharacter(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+// RFC 1123 subdomain: dot-separated labels of [a-z0-9-], alphanumeric at both ends of each.
+bool IsSubdomain(std::string_view name) {
+  char before = '.';
+  for (const char c : name) {
+    if (c == '.') {
+      if (!IsLabelCharacter(before)) return false;
+    } else if (c == '-') {
+      if (before == '.') return false;
+    } else if (!IsLabelCharacter(c)) {
+      return false;
+    }
+    before = c;
+  }
+  return IsLabelCharacter(before);
+}
+
+// Kubernetes' explanation of the rule, word for word: it is part of upstream's error text.
+constexpr std::string_view kSubdomainRule =
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+
+// Names are cut to this before they are compared: the cost is quadratic.
+constexpr std::size_t kMaxCompared = 64;
+
+// Optimal string alignment: insert, delete, replace, swap two neighbours.
+std::size_t EditDistance(std::string_view a, std::string_view b) {
+  const std::size_t width = b.size() + 1;
+  std::vector<std::vector<std::size_t>> cost(a.size() + 1, std::vector<std::size_t>(width));
+  for (std::size_t i = 0; i <= a.size(); ++i) cost[i][0] = i;
+  for (std::size_t j = 0; j < width; ++j) cost[0][j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    for (std::size_t j = 1; j < width; ++j) {
+      const bool same = Lower(a[i - 1]) == Lower(b[j - 1]);
+      cost[i][j] =
+          std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (same ? 0U : 1U)});
+      if (i > 1 && j > 1 && Lower(a[i - 1]) == Lower(b[j - 2]) &&
+          Lower(a[i - 2]) == Lower(b[j - 1])) {
+        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
+      }
+    }
+  }
+  return cost[a.size()][b.size()];
+}
+
+}  // namespace
+
+base::Result<std::string> MakeResourceName(std::string_view written) {
+  std::string full(written);
+  if (written.substr(0, kResourcePrefix.size()) != kResourcePrefix) {
+    full.insert(0, kResourcePrefix);
+  }
+  if (full.size() > kMaxResourceName) {
+    return base::Status(base::Code::kInvalidArgument, "fully-qualified resource name must be " +
+                                                          std::to_string(kMaxResourceName) +
+                                                          " characters or less: " + full);
+  }
+  if (!IsSubdomain(std::string_view(full).substr(kResourcePrefix.size()))) {
+    return base::Status(
+        base::Code::kInvalidArgument,
+        "incorrect format for resource name '" + full + "': [" + std::string(kSubdomainRule) + "]");
+  }
+  return full;
+}
+
+std::string NearestName(std::string_view name, const std::vector<std::string>& candidates) {
+  if (name.size() > kMaxCompared) return "";
+  std::string best;
+  std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
+  for (const std::string& candidate : candidates) {
+    if (candidate.size() > kMaxCompared) continue;
+    const std::size_t distance = EditDistance(name, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+}  // namespace tranche::config

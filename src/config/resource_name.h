@@ -1,0 +1,26 @@
+// Resource names of NVIDIA's plugin ("nvidia.com/gpu") and the nearest right spelling of a wrong
+// one.
+//
+// Pure functions, safe from any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace tranche::config {
+
+inline constexpr std::string_view kResourcePrefix = "nvidia.com/";
+inline constexpr std::size_t kMaxResourceName = 63;  // upstream's limit, prefix included
+inline constexpr std::string_view kSharedSuffix = ".shared";
+
+// Adds the prefix where it is missing and checks the result; errors are upstream's texts.
+base::Result<std::string> MakeResourceName(std::string_view written);
+
+// The candidate with the smallest edit distance to `name`, or "" when none is near enough to be
+// meant (a third of the length, at least one edit; case counts for nothing). Ties: the first.
+std::string NearestName(std::string_view name, const std::vector<std::string>& candidates);
+
+}  // namespace tranche::config

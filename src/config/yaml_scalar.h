@@ -1,0 +1,28 @@
+// What a YAML 1.1 scalar means, as Go's yaml.v2 (behind sigs.k8s.io/yaml) reads it, and how Go's
+// encoding/json writes it back. Pure functions, safe from any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/node.h"
+
+namespace tranche::config {
+
+// Fills `node`'s kind and value from a scalar. `tag` is "" for a plain scalar, "!" for a quoted
+// one, otherwise the full tag ("tag:yaml.org,2002:int"). Returns an error text, or nothing.
+std::optional<std::string> ResolveScalar(std::string_view tag, std::string_view text, Node& node);
+
+// A number as Go's encoding/json writes a float64: 4, 4.5, 1e+21.
+std::string GoFloatText(double number);
+
+// A map key as text: numbers and booleans become what sigs.k8s.io/yaml makes of them. Nothing for
+// kinds that cannot be a key of a JSON object.
+std::optional<std::string> KeyText(const Node& node);
+
+// The node as Go's encoding/json writes it (sorted keys, no spaces, <>& escaped), cut after
+// `max_bytes`: for error messages.
+std::string CompactJson(const Node& node, std::size_t max_bytes = 1024);
+
+}  // namespace tranche::config

@@ -1,0 +1,294 @@
+#include "config/yaml_tree.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/yaml.h>
+
+#include <cmath>
+#include <sstream>
+#include <unordered_map>
+
+#include "config/yaml_scalar.h"
+
+namespace tranche::config {
+namespace {
+
+// What stops the library's parser from inside an event; caught in ParseYaml.
+struct Stop {
+  Failure failure;
+};
+
+Mark FromLibrary(const YAML::Mark& mark) { return {mark.line + 1, mark.column + 1}; }
+
+// sigs.k8s.io/yaml has two stages before decoding and says of both that the conversion failed.
+Failure ConversionFailure(Mark mark, std::string message) {
+  return {base::Code::kInvalidArgument, "error converting YAML to JSON: " + std::move(message),
+          mark};
+}
+
+Failure YamlFailure(Mark mark, const std::string& message) {
+  if (mark.line <= 0) return ConversionFailure(mark, "yaml: " + message);
+  return ConversionFailure(mark, fmt::format("yaml: line {}: {}", mark.line, message));
+}
+
+[[noreturn]] void StopWith(Mark mark, const std::string& message) {
+  throw Stop{YamlFailure(mark, message)};
+}
+
+class TreeBuilder final : public YAML::EventHandler {
+ public:
+  explicit TreeBuilder(Tree& tree) : tree_(tree) {}
+
+  void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    Add(New(mark, anchor), anchor);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const auto found = anchors_.find(anchor);
+    if (found == anchors_.end()) StopWith(FromLibrary(mark), "anchor value contains itself");
+    Attach(found->second, FromLibrary(mark), false);
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    Node& node = New(mark, anchor);
+    const std::string_view kind = tag == "?" ? std::string_view() : std::string_view(tag);
+    if (auto error = ResolveScalar(kind, value, node)) StopWith(node.mark, *error);
+    if (node.kind == Node::Kind::kFloat && !std::isfinite(node.number)) {
+      throw Stop{
+          ConversionFailure(node.mark, "json: unsupported value: " + GoFloatText(node.number))};
+    }
+    if (anchor != 0) anchors_[anchor] = &node;
+    const bool merge_word = value == "<<" && (kind.empty() || tag == "tag:yaml.org,2002:merge");
+    Attach(&node, node.mark, merge_word);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value /*style*/) override {
+    Open(mark, anchor, Node::Kind::kList);
+  }
+  void OnMapStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value /*style*/) override {
+    Open(mark, anchor, Node::Kind::kMap);
+  }
+  void OnSequenceEnd() override { Close(); }
+  void OnMapEnd() override { Close(); }
+
+ private:
+  struct Frame {
+    Node* node = nullptr;
+    YAML::anchor_t anchor = 0;
+    bool have_key = false;
+    bool merge = false;  // the key is a merge key
+    std::string key;
+    Mark key_mark;
+    std::unordered_map<std::string, std::size_t> index;  // key to entry
+    std::unordered_map<std::string, bool> merged;        // keys that came only from a merge
+  };
+
+  Node& New(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) {
+    if (tree_.nodes.size() >= kMaxNodes) {
+      StopWith(FromLibrary(mark), "document has more than 1000000 nodes");
+    }
+    Node& node = tree_.nodes.emplace_back();
+    node.mark = FromLibrary(mark);
+    return node;
+  }
+
+  void Add(Node& node, YAML::anchor_t anchor) {
+    if (anchor != 0) anchors_[anchor] = &node;
+    Attach(&node, node.mark, false);
+  }
+
+  void Open(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind) {
+    if (frames_.size() >= static_cast<std::size_t>(kMaxDepth)) {
+      StopWith(FromLibrary(mark), fmt::format("exceeded max depth of {}", kMaxDepth));
+    }
+    if (!frames_.empty() && frames_.back().node->is_map() && !frames_.back().have_key) {
+      StopWith(FromLibrary(mark), "invalid map key: a list or a map");
+    }
+    Node& node = New(mark, anchor);
+    node.kind = kind;
+    Frame& frame = frames_.emplace_back();
+    frame.node = &node;
+    frame.anchor = anchor;
+  }
+
+  void Close() {
+    Frame frame = std::move(frames_.back());
+    frames_.pop_back();
+    Node* node = frame.node;
+    for (const Node* item : node->items) Count(*node, *item);
+    for (const Node::Entry& entry : node->entries) Count(*node, *entry.value);
+    if (frame.anchor != 0) anchors_[frame.anchor] = node;
+    Attach(node, node->mark, false);
+  }
+
+  static void Count(Node& parent, const Node& child) {
+    parent.expanded += child.expanded;
+    if (parent.expanded > kMaxNodes) {
+      StopWith(parent.mark, "document contains excessive aliasing");
+    }
+    parent.depth = std::max(parent.depth, child.depth + 1);
+    if (parent.depth > kMaxDepth) {
+      StopWith(parent.mark, fmt::format("exceeded max depth of {}", kMaxDepth));
+    }
+  }
+
+  // `node` is the next item, key, value or the root. `mark` is where it stands, alias or not.
+  void Attach(const Node* node, Mark mark, bool merge_word) {
+    if (frames_.empty()) {
+      tree_.root = node;
+      return;
+    }
+    Frame& frame = frames_.back();
+    if (frame.node->is_list()) {
+      frame.node->items.push_back(node);
+    } else if (!frame.have_key) {
+      TakeKey(frame, *node, mark, merge_word);
+    } else if (frame.merge) {
+      frame.have_key = false;
+      Merge(frame, *node, mark);
+    } else {
+      frame.have_key = false;
+      Put(frame, {std::move(frame.key), frame.key_mark, node}, false);
+    }
+  }
+
+  static void TakeKey(Frame& frame, const Node& node, Mark mark, bool merge_word) {
+    frame.have_key = true;
+    frame.merge = merge_word;
+    frame.key_mark = mark;
+    auto key = KeyText(node);
+    if (!key) {
+      const bool container = node.is_list() || node.is_map();
+      if (container) StopWith(mark, "invalid map key: a list or a map");
+      throw Stop{ConversionFailure(
+          mark, "unsupported map key of type: " + std::string(node.is_null() ? "null" : "uint64"))};
+    }
+    frame.key = *std::move(key);
+  }
+
+  // Upstream's library applies a merge where it stands: keys before it are replaced, keys after
+  // it replace.
+  void Merge(Frame& frame, const Node& node, Mark mark) {
+    if (node.is_map()) {
+      MergeMap(frame, node, mark);
+      return;
+    }
+    if (!node.is_list()) StopWith(mark, "map merge requires map or sequence of maps as the value");
+    for (auto item = node.items.rbegin(); item != node.items.rend(); ++item) {
+      if (!(*item)->is_map()) {
+        StopWith(mark, "map merge requires map or sequence of maps as the value");
+      }
+      MergeMap(frame, **item, mark);
+    }
+  }
+
+  void MergeMap(Frame& frame, const Node& from, Mark mark) {
+    merged_entries_ += from.entries.size();
+    if (merged_entries_ > kMaxNodes) StopWith(mark, "document contains excessive aliasing");
+    for (const Node::Entry& entry : from.entries) Put(frame, entry, true);
+  }
+
+  void Put(Frame& frame, Node::Entry entry, bool merged) {
+    const auto [found, fresh] = frame.index.emplace(entry.key, frame.node->entries.size());
+    if (fresh) {
+      if (merged) frame.merged.emplace(entry.key, true);
+      frame.node->entries.push_back(std::move(entry));
+      return;
+    }
+    Node::Entry& old = frame.node->entries[found->second];
+    const bool overrides_merge = frame.merged.erase(entry.key) > 0;
+    if (!merged && !overrides_merge && tree_.diagnostics.size() < kMaxDiagnostics) {
+      tree_.diagnostics.push_back(
+          {Severity::kWarning,
+           fmt::format("duplicate key '{}': this one wins over the one on line {}", entry.key,
+                       old.key_mark.line),
+           entry.key_mark.line, entry.key_mark.column, false});
+    }
+    if (merged) frame.merged.emplace(entry.key, true);
+    old = std::move(entry);
+  }
+
+  static constexpr std::size_t kMaxDiagnostics = 100;
+
+  Tree& tree_;
+  std::vector<Frame> frames_;
+  std::unordered_map<YAML::anchor_t, const Node*> anchors_;
+  std::uint64_t merged_entries_ = 0;
+};
+
+// The length of the UTF-8 sequence at `at`, or 0 where there is none (RFC 3629).
+std::size_t SequenceLength(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+  };
+  const unsigned lead = byte(at);
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xC2 ? 0
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF5 ? 4
+                                           : 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xC0U) != 0x80U) return 0;
+  }
+  const unsigned second = byte(at + 1);
+  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
+      (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) {
+    return 0;
+  }
+  return length;
+}
+
+// Bytes that YAML 1.1 does not allow, and tabs where indentation should be: the library takes both.
+std::optional<Failure> CheckText(std::string_view text) {
+  int line = 1;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const std::size_t length = SequenceLength(text, at);
+    if (length == 0) return YamlFailure({line, 0}, "invalid UTF-8: not a text file");
+    const bool control =
+        (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F;
+    if (control) return YamlFailure({line, 0}, "control characters are not allowed");
+    if (byte == '\n') ++line;
+    at += length;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Failure> ParseYaml(std::string_view text, Tree& tree) {
+  if (text.size() > kMaxConfigBytes) {
+    return Failure{
+        base::Code::kOutOfRange,
+        fmt::format("config of {} bytes is larger than {}", text.size(), kMaxConfigBytes),
+        {}};
+  }
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) {
+    text.remove_prefix(kByteOrderMark.size());
+  }
+  if (auto failure = CheckText(text)) return failure;
+  try {
+    std::istringstream stream{std::string(text)};
+    YAML::Parser parser(stream);
+    TreeBuilder builder(tree);
+    parser.HandleNextDocument(builder);
+  } catch (const Stop& stop) {
+    return stop.failure;
+  } catch (const YAML::Exception& error) {
+    return YamlFailure(FromLibrary(error.mark), error.msg);
+  } catch (const std::exception& error) {
+    return YamlFailure({}, error.what());
+  }
+  if (tree.root == nullptr) tree.root = &tree.nodes.emplace_back();
+  return std::nullopt;
+}
+
+}  // namespace tranche::config

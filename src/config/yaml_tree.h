@@ -1,0 +1,21 @@
+// The first document of a YAML (or JSON) text as a Tree.
+//
+// Bounded before anything recurses: 4 MiB of text, 64 levels, 1,000,000 nodes after aliases and
+// merge keys are expanded. Duplicate keys: the last one wins, with a diagnostic. Never throws; safe
+// from any thread.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "config/node.h"
+
+namespace tranche::config {
+
+inline constexpr int kMaxDepth = 64;
+inline constexpr std::uint64_t kMaxNodes = 1'000'000;
+
+// Fills `tree`, or says why not; the message is what stands after "unmarshal error: ".
+std::optional<Failure> ParseYaml(std::string_view text, Tree& tree);
+
+}  // namespace tranche::config
