@@ -7,6 +7,9 @@
 // one file, atomically.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,21 +24,36 @@ namespace tranche::agent {
 inline constexpr char kCdiKind[] = "k8s.device-plugin.nvidia.com/gpu";
 inline constexpr char kCdiFileName[] = "k8s.device-plugin.nvidia.com-gpu.json";
 
+struct CharDevice {
+  std::int64_t major = 0;
+  std::int64_t minor = 0;
+  unsigned mode = 0;  // permission bits
+  unsigned gid = 0;
+};
+
 struct CdiRoots {
   std::string driver_root_here;  // where this process sees the driver root ("/driver-root" or "/")
   std::string driver_root_on_host;  // flags.nvidiaDriverRoot: what the host calls the same place
-  std::string dev_root_here;
+  std::string dev_root_here;        // the driver root; "/" is taken where it has no dev directory
   std::string dev_root_on_host;
   std::string hook_path;  // flags.plugin.nvidiaCTKPath, on the host
+
+  // What may stay as it is outside tests.
+  std::string sys_here = "/sys";  // for DRM nodes and the kernel's firmware path
+  std::string program_path;       // $PATH: its directories of the driver root come before the usual
+  std::string data_path;          // $XDG_DATA_DIRS: "" for /usr/local/share:/usr/share
+  std::function<std::optional<CharDevice>(const std::string& path)> stat_char_device;  // lstat
 };
 
-// kFailedPrecondition: something the spec cannot do without is missing (libcuda of the driver's
-// version, a device node), with its path. Device names follow `strategy` (UUID or index), plus
-// "all", the IMEX channels and gds/gdrcopy/mofed classes as configured.
+// The spec of the GPUs and MIG devices. Device names follow flags.plugin.deviceIDStrategy: UUID or
+// index ("0", "0:1"); GPUs in MIG mode have none. kFailedPrecondition: something the spec cannot do
+// without is missing (libcuda of the driver's version, a device node), with its path.
 base::Result<base::Json> BuildCdiSpec(const config::Config& config, const gpu::Inventory& inventory,
                                       const CdiRoots& roots);
 
-// Every spec file that is wanted: file name and content. (Other classes, e.g. gds, have their own.)
+// Every spec file that is wanted: file name and content. Beside the GPUs' (left out where there is
+// no device), each class has its own: "imex-channel" (by channel number), and "gdrcopy", "gds",
+// "mofed" (one device, "all") where the flag is set and their device nodes exist.
 struct CdiFile {
   std::string name;
   base::Json spec;
