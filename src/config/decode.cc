@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
 
 #include "config/decode_sharing.h"
@@ -54,7 +55,8 @@ class ConfigDecoder {
       return;
     }
     model_.marks["version"] = value.mark;
-    model_.version = KeyText(value).value_or(CompactJson(value));
+    const bool finite = value.kind != Node::Kind::kFloat || std::isfinite(value.number);
+    model_.version = finite ? KeyText(value).value_or(CompactJson(value)) : CompactJson(value);
   }
 
   void Flags(const Node& node) {

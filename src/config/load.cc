@@ -110,7 +110,7 @@ base::Result<Normalised> Normalise(std::string_view text) {
   Tree tree;
   Decoded decoded;
   if (const auto failure = ReadText(text, tree, decoded)) {
-    return base::Status(failure->code, Printable(failure->message));
+    return base::Status(failure->code, failure->message);
   }
   Normalised out;
   out.config = NormalisedJson(decoded.model);

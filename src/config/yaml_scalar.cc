@@ -324,12 +324,25 @@ std::string GoFloatText(double number) {
   const double magnitude = std::fabs(number);
   // encoding/json: plain digits between 1e-6 and 1e21, an exponent outside.
   const bool exponent = magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21);
-  std::array<char, 400> buffer{};
+  constexpr double kExact = 1e15;  // above, Go fills up the shortest digits with zeros
+  const bool large = !exponent && magnitude >= kExact;
+  std::array<char, 64> buffer{};
   const auto [end, error] =
       std::to_chars(buffer.data(), buffer.data() + buffer.size(), number,
-                    exponent ? std::chars_format::scientific : std::chars_format::fixed);
+                    exponent || large ? std::chars_format::scientific : std::chars_format::fixed);
   if (error != std::errc()) return "0";
   std::string text(buffer.data(), end);
+  if (large) {
+    const std::size_t mark = text.find('e');
+    const auto places = static_cast<std::size_t>(std::stoi(text.substr(mark + 2)));
+    std::string digits = text.substr(0, mark);
+    const std::size_t point = digits.find('.');
+    const std::size_t after = point == std::string::npos ? 0 : digits.size() - point - 1;
+    std::erase(digits, '.');
+    if (after <= places) return digits + std::string(places - after, '0');
+    digits.insert(digits.size() - (after - places), ".");
+    return digits;
+  }
   const std::size_t size = text.size();
   if (exponent && size >= 4 && text[size - 4] == 'e' && text[size - 3] == '-' &&
       text[size - 2] == '0') {

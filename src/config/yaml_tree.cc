@@ -37,12 +37,17 @@ Failure YamlFailure(Mark mark, const std::string& message) {
 
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(Tree& tree) : tree_(tree) {}
+  // `text` is what the library reads: its marks are offsets into it.
+  TreeBuilder(std::string_view text, Tree& tree) : text_(text), tree_(tree) {}
 
   void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    // "[a,,b]": the library makes a null of it, upstream's an error.
+    if (anchor == 0 && !frames_.empty() && frames_.back().node->is_list() && At(mark) == ',') {
+      StopWith(FromLibrary(mark), "did not find expected node content");
+    }
     Add(New(mark, anchor), anchor);
   }
 
@@ -57,10 +62,11 @@ class TreeBuilder final : public YAML::EventHandler {
     Node& node = New(mark, anchor);
     const std::string_view kind = tag == "?" ? std::string_view() : std::string_view(tag);
     if (auto error = ResolveScalar(kind, value, node)) StopWith(node.mark, *error);
-    if (node.kind == Node::Kind::kFloat && !std::isfinite(node.number)) {
+    if (node.kind == Node::Kind::kFloat && !std::isfinite(node.number) && !MayBeInfinite()) {
       throw Stop{
           ConversionFailure(node.mark, "json: unsupported value: " + GoFloatText(node.number))};
     }
+    CheckQuotes(mark);
     if (anchor != 0) anchors_[anchor] = &node;
     const bool merge_word = value == "<<" && (kind.empty() || tag == "tag:yaml.org,2002:merge");
     Attach(&node, node.mark, merge_word);
@@ -96,6 +102,39 @@ class TreeBuilder final : public YAML::EventHandler {
     Node& node = tree_.nodes.emplace_back();
     node.mark = FromLibrary(mark);
     return node;
+  }
+
+  [[nodiscard]] char At(const YAML::Mark& mark) const {
+    const auto at = static_cast<std::size_t>(mark.pos);
+    return mark.pos >= 0 && at < text_.size() ? text_[at] : '\0';
+  }
+
+  // Keys become text, and so does the version; anywhere else JSON has no word for it.
+  [[nodiscard]] bool MayBeInfinite() const {
+    if (frames_.empty() || !frames_.back().node->is_map()) return false;
+    const Frame& frame = frames_.back();
+    return !frame.have_key || (frames_.size() == 1 && frame.key == "version");
+  }
+
+  // The library takes the end of a torn file for the closing quote.
+  void CheckQuotes(const YAML::Mark& mark) const {
+    auto at = static_cast<std::size_t>(std::max(mark.pos, 0));
+    while (at < text_.size() && (text_[at] == '!' || text_[at] == '&')) {  // tag and anchor
+      at = std::min(text_.find_first_of(" \n\t", at), text_.size());
+      at = std::min(text_.find_first_not_of(" \n\t", at), text_.size());
+    }
+    if (at >= text_.size() || (text_[at] != '\'' && text_[at] != '"')) return;
+    const char quote = text_[at++];
+    for (; at < text_.size(); ++at) {
+      if (quote == '"' && text_[at] == '\\') {
+        ++at;
+      } else if (text_[at] == quote) {
+        const bool doubled = quote == '\'' && at + 1 < text_.size() && text_[at + 1] == quote;
+        if (!doubled) return;
+        ++at;
+      }
+    }
+    StopWith(FromLibrary(mark), "found unexpected end of stream");
   }
 
   void Add(Node& node, YAML::anchor_t anchor) {
@@ -216,6 +255,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   static constexpr std::size_t kMaxDiagnostics = 100;
 
+  std::string_view text_;
   Tree& tree_;
   std::vector<Frame> frames_;
   std::unordered_map<YAML::anchor_t, const Node*> anchors_;
@@ -245,18 +285,39 @@ std::size_t SequenceLength(std::string_view text, std::size_t at) {
   return length;
 }
 
-// Bytes that YAML 1.1 does not allow, and tabs where indentation should be: the library takes both.
-std::optional<Failure> CheckText(std::string_view text) {
+char32_t Decode(std::string_view text, std::size_t at, std::size_t length) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+  if (length == 1) return byte(0);
+  char32_t value = byte(0) & (0x7FU >> length);
+  for (std::size_t i = 1; i < length; ++i) value = (value << 6U) | (byte(i) & 0x3FU);
+  return value;
+}
+
+// https://yaml.org/spec/1.1/#c-printable
+bool IsPrintable(char32_t c) {
+  return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c <= 0x7E) || c == 0x85 ||
+         (c >= 0xA0 && c <= 0xFFFD) || c >= 0x10000;
+}
+
+// The text with every line break of YAML 1.1 (CR, CR LF, NEL, LS, PS) as LF: the library knows only
+// two of them. Refuses what YAML does not allow and the library takes.
+std::optional<Failure> Clean(std::string_view text, std::string& out) {
   int line = 1;
+  out.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
-    const auto byte = static_cast<unsigned char>(text[at]);
     const std::size_t length = SequenceLength(text, at);
     if (length == 0) return YamlFailure({line, 0}, "invalid UTF-8: not a text file");
-    const bool control =
-        (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F;
-    if (control) return YamlFailure({line, 0}, "control characters are not allowed");
-    if (byte == '\n') ++line;
-    at += length;
+    const char32_t c = Decode(text, at, length);
+    if (!IsPrintable(c)) return YamlFailure({line, 0}, "control characters are not allowed");
+    const bool pair = c == '\r' && at + 1 < text.size() && text[at + 1] == '\n';
+    const bool line_break = c == '\n' || c == '\r' || c == 0x85 || c == 0x2028 || c == 0x2029;
+    if (line_break) {
+      ++line;
+      out.push_back('\n');
+    } else {
+      out.append(text.substr(at, length));
+    }
+    at += pair ? 2 : length;
   }
   return std::nullopt;
 }
@@ -274,11 +335,12 @@ std::optional<Failure> ParseYaml(std::string_view text, Tree& tree) {
   if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) {
     text.remove_prefix(kByteOrderMark.size());
   }
-  if (auto failure = CheckText(text)) return failure;
+  std::string clean;
+  if (auto failure = Clean(text, clean)) return failure;
   try {
-    std::istringstream stream{std::string(text)};
+    std::istringstream stream(clean);
     YAML::Parser parser(stream);
-    TreeBuilder builder(tree);
+    TreeBuilder builder(clean, tree);
     parser.HandleNextDocument(builder);
   } catch (const Stop& stop) {
     return stop.failure;
