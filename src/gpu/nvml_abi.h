@@ -76,6 +76,7 @@ constexpr unsigned StructVersion(unsigned version) {
 enum Brand : unsigned {  // nvmlBrandType_t
   kBrandUnknown = 0,
   kBrandTesla = 2,
+  kBrandGeforce = 5,
   kBrandNvidiaRtx = 13,
   kBrandNvidia = 14,
   kBrandGeforceRtx = 15,
@@ -84,6 +85,7 @@ enum Brand : unsigned {  // nvmlBrandType_t
 enum EnableState : unsigned { kDisabled = 0, kEnabled = 1 };  // nvmlEnableState_t
 
 // nvmlDeviceArchitecture_t
+inline constexpr unsigned kArchVolta = 5;
 inline constexpr unsigned kArchTuring = 6;
 inline constexpr unsigned kArchAmpere = 7;
 inline constexpr unsigned kArchAda = 8;

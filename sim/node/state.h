@@ -1,0 +1,191 @@
+// The simulated node as several processes see it at once: one fixed-layout file, mapped by all.
+//
+// Plain data. Written under an exclusive flock() by sim::Node only; read without a lock by anybody
+// who may read the file, containers with a read-only mount included, through sim::StateReader:
+// `sequence` is odd while a writer is at work and changes with every write (a seqlock), and is the
+// futex that a reader may wait on. The file keeps its inode for life. Not for storage: a different
+// kLayoutVersion is refused, and the node is then made anew.
+#pragma once
+
+#include <cstdint>
+
+namespace tranche::sim {
+
+inline constexpr std::uint64_t kStateMagic = 0x45444F4E4D495354;  // "TSIMNODE" in memory
+inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr unsigned kMaxGpus = 32;
+inline constexpr unsigned kMaxNvLinksPerGpu = 18;  // NVML_NVLINK_MAX_LINKS of a 570 driver
+inline constexpr unsigned kMaxMigProfiles = 8;
+inline constexpr unsigned kMaxGpuInstances = 8;
+inline constexpr unsigned kMaxComputeInstances = 8;
+inline constexpr unsigned kMaxInstanceId = 15;  // GPU instance ids are 0 to 14
+inline constexpr unsigned kMaxProcesses = 128;
+inline constexpr unsigned kMaxFaults = 32;
+inline constexpr unsigned kMaxEvents = 1024;
+inline constexpr std::uint32_t kWholeGpu = 0xFFFFFFFF;  // no GPU or compute instance; any GPU
+
+struct MigProfileState {
+  char name[24];          // "1g.10gb+me"
+  std::uint32_t profile;  // NVML_GPU_INSTANCE_PROFILE_…
+  std::uint32_t id;       // the driver's number, "nvidia-smi mig -lgip"
+  std::uint32_t gpu_slices;
+  std::uint32_t instances;  // how many at most
+  std::uint32_t multiprocessors;
+  std::uint32_t copy_engines;
+  std::uint32_t decoders;
+  std::uint32_t encoders;
+  std::uint32_t jpegs;
+  std::uint32_t ofas;
+  std::uint64_t memory_mib;
+  std::uint32_t placement_size;  // memory slices
+  std::uint32_t placement_count;
+  std::uint8_t placement_starts[8];
+};
+
+struct ComputeInstanceState {
+  std::uint32_t id;
+  std::uint32_t slices;
+  std::uint32_t start;
+  std::uint32_t multiprocessors;
+  char uuid[48];  // "MIG-…"
+};
+
+struct GpuInstanceState {
+  std::uint32_t id;
+  std::uint32_t profile_index;  // into mig_profiles
+  std::uint32_t start;          // first memory slice
+  std::uint32_t compute_instance_count;
+  ComputeInstanceState compute_instances[kMaxComputeInstances];
+};
+
+enum class LinkKind : std::uint32_t { kNone = 0, kGpu = 1, kSwitch = 2 };
+
+struct NvLinkState {
+  LinkKind kind;
+  std::uint32_t remote_domain;
+  std::uint32_t remote_bus;
+  std::uint32_t remote_device;
+  std::uint32_t remote_pci_device_id;
+};
+
+enum class ProcessKind : std::uint32_t { kCompute = 0, kGraphics = 1, kMps = 2 };
+
+struct ProcessState {
+  std::uint32_t pid;
+  ProcessKind kind;
+  std::uint64_t memory_bytes;
+  std::uint32_t gpu_instance;  // kWholeGpu where there is none
+  std::uint32_t compute_instance;
+  std::uint32_t sm_percent;
+  std::uint32_t memory_percent;
+};
+
+struct GpuState {
+  std::uint32_t present;     // plugged in
+  std::uint32_t lost;        // fallen off the bus
+  std::uint32_t duplicated;  // how many times more than once NVML lists it
+  std::uint32_t minor;
+  char model[32];
+  char uuid[48];
+  char name[96];
+  char serial[32];
+  char vbios[32];
+  char part_number[32];
+  std::uint32_t pci_domain;
+  std::uint32_t pci_bus;
+  std::uint32_t pci_device;
+  std::uint32_t pci_device_id;
+  std::uint32_t pci_subsystem_id;
+  std::int32_t numa_node;     // negative: none
+  std::uint32_t pcie_switch;  // GPUs with equal numbers hang on one switch, …
+  std::uint32_t host_bridge;  // … one host bridge
+  std::uint32_t module_id;
+  std::uint32_t brand;
+  std::uint32_t architecture;
+  std::int32_t compute_major;
+  std::int32_t compute_minor;
+  std::uint32_t cores;
+  std::uint32_t multiprocessors;
+  std::uint32_t memory_bus_width;
+  std::uint32_t pcie_generation;
+  std::uint32_t pcie_width;
+  std::uint32_t ecc;  // 0: none, 1: on
+  std::uint32_t fans;
+  std::uint32_t fan_percent;
+  std::uint32_t temperature;
+  std::uint32_t temperature_slowdown;
+  std::uint32_t temperature_shutdown;
+  std::uint32_t gpu_percent;
+  std::uint32_t memory_percent;
+  std::uint32_t encoder_percent;
+  std::uint32_t decoder_percent;
+  std::uint32_t power_milliwatts;
+  std::uint32_t power_limit_milliwatts;
+  std::uint32_t power_min_milliwatts;
+  std::uint32_t clock_mhz[4];  // graphics, SM, memory, video
+  std::uint32_t max_clock_mhz[4];
+  std::uint64_t memory_total;
+  std::uint64_t memory_reserved;
+  std::uint64_t memory_used;  // beside what the processes hold
+  std::uint64_t bar1_total;
+  std::uint32_t fabric_state;  // 0: no fabric
+  std::uint32_t fabric_clique;
+  std::uint8_t fabric_uuid[16];
+  std::uint32_t mig_capable;
+  std::uint32_t mig_enabled;
+  std::uint32_t mig_profile_count;
+  std::uint32_t gpu_instance_count;
+  std::uint32_t nvlink_count;
+  std::uint32_t process_count;
+  MigProfileState mig_profiles[kMaxMigProfiles];
+  GpuInstanceState gpu_instances[kMaxGpuInstances];
+  NvLinkState nvlinks[kMaxNvLinksPerGpu];
+  ProcessState processes[kMaxProcesses];
+};
+
+// A call that fails or hangs. Readers may be unable to write, so `count` is for each process.
+struct FaultState {
+  std::uint32_t id;    // never used twice
+  std::uint32_t hang;  // else: answer `code`
+  std::uint32_t code;
+  std::uint32_t count;     // calls of one process; 0: all
+  std::uint32_t slot;      // of the GPU, or kWholeGpu: any
+  std::uint64_t until_ns;  // CLOCK_MONOTONIC; 0: until healed
+  char call[64];           // exported name, with or without version suffix; "*": all
+};
+
+struct EventState {
+  std::uint64_t number;  // counts from 1
+  std::uint32_t slot;
+  std::uint32_t gpu_instance;
+  std::uint32_t compute_instance;
+  std::uint32_t reserved;
+  std::uint64_t type;  // NVML event type
+  std::uint64_t data;
+};
+
+struct NodeHeader {
+  std::uint64_t magic;
+  std::uint32_t layout_version;
+  std::uint32_t sequence;
+  std::uint64_t file_size;
+  std::uint64_t last_event;  // number of the newest
+  std::uint64_t created_ns;  // CLOCK_MONOTONIC
+  std::uint32_t driver_loaded;
+  std::uint32_t cuda_version;       // 12080
+  std::uint32_t only_device_nodes;  // show only GPUs whose /dev/nvidia<minor> is there
+  std::uint32_t last_fault_id;
+  std::uint32_t fault_count;
+  std::uint32_t slot_count;  // slots ever used: gpus[0 … slot_count)
+  char driver_version[32];
+  char profile[64];
+  FaultState faults[kMaxFaults];
+};
+
+struct NodeState {
+  NodeHeader header;
+  GpuState gpus[kMaxGpus];
+  EventState events[kMaxEvents];  // number n is at n % kMaxEvents
+};
+
+}  // namespace tranche::sim

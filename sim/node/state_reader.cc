@@ -1,0 +1,126 @@
+#include "sim/node/state_reader.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+namespace tranche::sim {
+namespace {
+
+constexpr char kStateFilePrefix[] = "libnvidia-simnode.so.";
+
+// Runs `copy` until no writer was at work meanwhile. A writer that died leaves the number odd for
+// ever: after a second the bytes are taken as they are.
+template <typename Copy>
+void Consistently(const NodeState* state, Copy copy) {
+  const std::uint64_t deadline = MonotonicNs() + 1'000'000'000;
+  for (unsigned tries = 0;; ++tries) {
+    const std::uint32_t before = __atomic_load_n(&state->header.sequence, __ATOMIC_ACQUIRE);
+    if ((before & 1) == 0 || MonotonicNs() > deadline) {
+      copy();
+      __atomic_thread_fence(__ATOMIC_ACQUIRE);
+      const std::uint32_t after = __atomic_load_n(&state->header.sequence, __ATOMIC_RELAXED);
+      if (before == after || MonotonicNs() > deadline) return;
+    }
+    if (tries % 16 == 15) {
+      const timespec nap{0, 100'000};
+      nanosleep(&nap, nullptr);
+    }
+  }
+}
+
+bool Usable(const NodeState& state) {
+  return state.header.magic == kStateMagic && state.header.layout_version == kLayoutVersion &&
+         state.header.file_size == sizeof(NodeState);
+}
+
+}  // namespace
+
+std::uint64_t MonotonicNs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::string FindStateFile(const void* address) {
+  if (const char* path = std::getenv("TRANCHE_SIM_NODE"); path != nullptr && *path != '\0') {
+    return path;
+  }
+  Dl_info info{};
+  if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) return "";
+  char resolved[PATH_MAX];
+  if (realpath(info.dli_fname, resolved) == nullptr) return "";
+  const std::string library = resolved;
+  const auto slash = library.rfind('/');
+  const auto version = library.find(".so.", slash);
+  if (slash == std::string::npos || version == std::string::npos) return "";
+  return library.substr(0, slash + 1) + kStateFilePrefix + library.substr(version + 4);
+}
+
+std::unique_ptr<StateReader> StateReader::Open(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return nullptr;
+  struct stat about {};
+  void* mapped = MAP_FAILED;
+  if (fstat(fd, &about) == 0 && about.st_size >= static_cast<off_t>(sizeof(NodeState))) {
+    mapped = mmap(nullptr, sizeof(NodeState), PROT_READ, MAP_SHARED, fd, 0);
+  }
+  close(fd);
+  if (mapped == MAP_FAILED) return nullptr;
+  const auto* state = static_cast<const NodeState*>(mapped);
+  if (!Usable(*state)) {
+    munmap(mapped, sizeof(NodeState));
+    return nullptr;
+  }
+  return std::unique_ptr<StateReader>(new StateReader(state));
+}
+
+StateReader::~StateReader() { munmap(const_cast<NodeState*>(state_), sizeof(NodeState)); }
+
+std::uint32_t StateReader::Sequence() const {
+  return __atomic_load_n(&state_->header.sequence, __ATOMIC_ACQUIRE);
+}
+
+void StateReader::Read(NodeSnapshot* out) const {
+  Consistently(state_, [&] {
+    std::memcpy(&out->header, &state_->header, sizeof(NodeHeader));
+    out->header.slot_count = std::min(out->header.slot_count, kMaxGpus);
+    out->header.fault_count = std::min(out->header.fault_count, kMaxFaults);
+    out->gpus.resize(out->header.slot_count);
+    if (!out->gpus.empty()) {
+      std::memcpy(out->gpus.data(), state_->gpus, out->gpus.size() * sizeof(GpuState));
+    }
+  });
+}
+
+std::vector<EventState> StateReader::EventsFrom(std::uint64_t first) const {
+  std::vector<EventState> events;
+  Consistently(state_, [&] {
+    events.clear();
+    const std::uint64_t last = state_->header.last_event;
+    const std::uint64_t oldest = last >= kMaxEvents ? last - kMaxEvents + 1 : 1;
+    for (std::uint64_t number = std::max(first, oldest); number <= last; ++number) {
+      events.push_back(state_->events[number % kMaxEvents]);
+    }
+  });
+  return events;
+}
+
+void StateReader::WaitForChange(std::uint32_t seen, std::uint64_t timeout_ns) const {
+  const timespec timeout{static_cast<time_t>(timeout_ns / 1'000'000'000),
+                         static_cast<long>(timeout_ns % 1'000'000'000)};
+  syscall(SYS_futex, &state_->header.sequence, FUTEX_WAIT, seen, &timeout, nullptr, 0);
+}
+
+}  // namespace tranche::sim

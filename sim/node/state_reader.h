@@ -1,0 +1,49 @@
+// Reads the shared state of a simulated node. Used inside libnvidia-ml.so.1 and libcuda.so.1, hence
+// without our other libraries and without exceptions.
+//
+// Thread-safe. Snapshots are consistent: a write under way is waited for. A file that is missing,
+// short, or of another layout does not open.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/node/state.h"
+
+namespace tranche::sim {
+
+// What a reader works on: header and the GPUs in use, by slot.
+struct NodeSnapshot {
+  NodeHeader header{};
+  std::vector<GpuState> gpus;
+};
+
+// Path of the state file that belongs to the library holding `address`: TRANCHE_SIM_NODE where set,
+// else libnvidia-simnode.so.<driver version> beside the library's own file. "" if there is none.
+std::string FindStateFile(const void* address);
+
+class StateReader {
+ public:
+  static std::unique_ptr<StateReader> Open(const std::string& path);  // nullptr: cannot
+  ~StateReader();
+  StateReader(const StateReader&) = delete;
+  StateReader& operator=(const StateReader&) = delete;
+
+  // Changes with every write; odd while one is under way.
+  [[nodiscard]] std::uint32_t Sequence() const;
+  void Read(NodeSnapshot* out) const;
+  // Events numbered from `first` on that are still in the ring, oldest first.
+  [[nodiscard]] std::vector<EventState> EventsFrom(std::uint64_t first) const;
+  // Waits until Sequence() is no longer `seen`, `timeout_ns` at most. May come back early.
+  void WaitForChange(std::uint32_t seen, std::uint64_t timeout_ns) const;
+
+ private:
+  explicit StateReader(const NodeState* state) : state_(state) {}
+  const NodeState* state_;
+};
+
+std::uint64_t MonotonicNs();
+
+}  // namespace tranche::sim
