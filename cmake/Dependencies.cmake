@@ -26,6 +26,11 @@ endif()
 # gRPC and protobuf, statically and without TLS (unix sockets only): relocating the 57 shared objects
 # of the packaged build costs more start-up time and memory than all of our own code.
 pkg_check_modules(GRPC REQUIRED grpc++_unsecure protobuf)
+add_library(tranche_grpc INTERFACE)
+if(TRANCHE_SHARED_GRPC)
+  target_link_libraries(tranche_grpc INTERFACE ${GRPC_LINK_LIBRARIES} Threads::Threads)
+  return()
+endif()
 set(static_libraries)
 # The packaged .pc files leave out what gRPC itself is built on.
 foreach(name IN LISTS GRPC_STATIC_LIBRARIES ITEMS address_sorting upb cares re2 z)
@@ -35,6 +40,5 @@ foreach(name IN LISTS GRPC_STATIC_LIBRARIES ITEMS address_sorting upb cares re2 
   endif()
 endforeach()
 list(REMOVE_DUPLICATES static_libraries)
-add_library(tranche_grpc INTERFACE)
 target_link_libraries(tranche_grpc INTERFACE
   -Wl,--start-group ${static_libraries} -Wl,--end-group Threads::Threads ${CMAKE_DL_LIBS} rt)

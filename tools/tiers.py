@@ -213,7 +213,8 @@ def asan(session):
 
 def tsan(session):
     return rooms_only(session, "tsan", {
-        "TSAN_OPTIONS": f"halt_on_error=1:suppressions={TOOLS / 'tsan.supp'}"})
+        "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:halt_on_error=1:"
+                        f"suppressions={TOOLS / 'tsan.supp'}"})
 
 
 def fuzz(session, seconds=None):
