@@ -20,6 +20,8 @@ struct Stop {
 
 Mark FromLibrary(const YAML::Mark& mark) { return {mark.line + 1, mark.column + 1}; }
 
+bool Same(Mark a, Mark b) { return a.line == b.line && a.column == b.column; }
+
 // sigs.k8s.io/yaml has two stages before decoding and says of both that the conversion failed.
 Failure ConversionFailure(Mark mark, std::string message) {
   return {base::Code::kInvalidArgument, "error converting YAML to JSON: " + std::move(message),
@@ -48,6 +50,11 @@ class TreeBuilder final : public YAML::EventHandler {
     if (anchor == 0 && !frames_.empty() && frames_.back().node->is_list() && At(mark) == ',') {
       StopWith(FromLibrary(mark), "did not find expected node content");
     }
+    // A torn last line: the library makes a key of it, and gives it a value at the key's own place.
+    const bool torn = anchor == 0 && !frames_.empty() && frames_.back().block &&
+                      frames_.back().have_key && Same(frames_.back().key_mark, FromLibrary(mark)) &&
+                      !ColonOnLine(mark);
+    if (torn) StopWith(FromLibrary(mark), "could not find expected ':'");
     Add(New(mark, anchor), anchor);
   }
 
@@ -73,12 +80,12 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value /*style*/) override {
-    Open(mark, anchor, Node::Kind::kList);
+                       YAML::EmitterStyle::value style) override {
+    Open(mark, anchor, Node::Kind::kList, style);
   }
   void OnMapStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value /*style*/) override {
-    Open(mark, anchor, Node::Kind::kMap);
+                  YAML::EmitterStyle::value style) override {
+    Open(mark, anchor, Node::Kind::kMap, style);
   }
   void OnSequenceEnd() override { Close(); }
   void OnMapEnd() override { Close(); }
@@ -87,6 +94,7 @@ class TreeBuilder final : public YAML::EventHandler {
   struct Frame {
     Node* node = nullptr;
     YAML::anchor_t anchor = 0;
+    bool block = false;  // written without brackets
     bool have_key = false;
     bool merge = false;  // the key is a merge key
     std::string key;
@@ -107,6 +115,16 @@ class TreeBuilder final : public YAML::EventHandler {
   [[nodiscard]] char At(const YAML::Mark& mark) const {
     const auto at = static_cast<std::size_t>(mark.pos);
     return mark.pos >= 0 && at < text_.size() ? text_[at] : '\0';
+  }
+
+  [[nodiscard]] bool ColonOnLine(const YAML::Mark& mark) const {
+    std::string_view line =
+        text_.substr(std::min(static_cast<std::size_t>(std::max(mark.pos, 0)), text_.size()));
+    line = line.substr(0, line.find('\n'));
+    for (std::size_t at = line.find(':'); at != line.npos; at = line.find(':', at + 1)) {
+      if (at + 1 == line.size() || line[at + 1] == ' ' || line[at + 1] == '\t') return true;
+    }
+    return false;
   }
 
   // Keys become text, and so does the version; anywhere else JSON has no word for it.
@@ -142,7 +160,8 @@ class TreeBuilder final : public YAML::EventHandler {
     Attach(&node, node.mark, false);
   }
 
-  void Open(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind) {
+  void Open(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind,
+            YAML::EmitterStyle::value style) {
     if (frames_.size() >= static_cast<std::size_t>(kMaxDepth)) {
       StopWith(FromLibrary(mark), fmt::format("exceeded max depth of {}", kMaxDepth));
     }
@@ -154,6 +173,7 @@ class TreeBuilder final : public YAML::EventHandler {
     Frame& frame = frames_.emplace_back();
     frame.node = &node;
     frame.anchor = anchor;
+    frame.block = style == YAML::EmitterStyle::Block;
   }
 
   void Close() {
