@@ -1,0 +1,104 @@
+// A small kubelet: the real one's device manager over the real sockets, a one-node scheduler, and
+// pods that are local processes. It is what the demo, the quick tests and the benchmarks run
+// against.
+//
+// Everything on the loop. Destroying it is a kubelet's end: its sockets go, pods run on, and a new
+// one with the same folders takes them up again. The API server's slower clock is not simulated.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/json.h"
+#include "base/status.h"
+#include "kube/device_plugin.h"
+#include "sim/kubelet/device_manager.h"
+
+namespace tranche::sim {
+
+struct Event {
+  // registered, registration-refused, devices, stream-lost, pod-pending, pod-running, pod-refused,
+  // pod-ended, pod-deleted, container-restarted, kubelet-started, kubelet-stopped
+  std::string kind = {};
+  base::TimePoint at = {};
+  std::string resource = {};  // the first three, or empty
+  std::string endpoint = {};  // socket's basename
+  std::int64_t total = 0;
+  std::int64_t healthy = 0;
+  std::string pod = {};
+  std::string detail = {};
+
+  [[nodiscard]] base::Json ToJson() const;  // "at" in seconds of the steady clock
+};
+
+struct PodSpec {
+  std::string name = {};
+  std::string pod_namespace = "default";
+  std::map<std::string, int> requests = {};
+  std::vector<std::string> command = {};  // empty: sleeps until deleted
+  std::map<std::string, std::string> env = {};
+  // Past the scheduler, as with a nodeName: the kubelet itself must refuse what does not fit.
+  bool bound = false;
+};
+
+enum class PodPhase { kPending, kRunning, kSucceeded, kFailed };
+
+struct Pod {
+  PodSpec spec;
+  std::string uid;
+  PodPhase phase = PodPhase::kPending;
+  std::string reason;
+  std::string message;
+  std::int64_t pid = 0;
+  std::optional<int> exit_code;
+  int restarts = 0;
+  std::vector<AllocatedDevice> devices;
+  std::vector<std::string> unhealthy;  // ids among `devices`: allocatedResourcesStatus
+  kube::ContainerAnswer given;         // environment, mounts, … of its last start
+  std::vector<std::string> not_applied;
+
+  [[nodiscard]] bool ended() const {
+    return phase == PodPhase::kSucceeded || phase == PodPhase::kFailed;
+  }
+  [[nodiscard]] base::Json ToJson() const;
+};
+
+class Kubelet {
+ public:
+  struct Options {
+    std::string plugin_directory;
+    std::string state_directory;
+    std::string pod_resources_socket;  // empty: not served
+    std::function<void(const Event&)> on_event = {};
+    base::Duration stop_grace = std::chrono::minutes(5);
+    base::Duration kill_grace = std::chrono::seconds(2);
+  };
+  using PodDone = std::function<void(base::Result<Pod>)>;
+
+  static base::Result<std::unique_ptr<Kubelet>> Start(base::EventLoop& loop, Options options);
+  virtual ~Kubelet() = default;
+
+  // `done` when the pod runs, was refused, or has to wait (phase Pending). kAlreadyExists: the
+  // name.
+  virtual void RunPod(const PodSpec& spec, PodDone done) = 0;
+  // Ends it and forgets it; `done` when its process is gone and its devices are free.
+  virtual void DeletePod(const std::string& name, std::function<void(base::Status)> done) = 0;
+  // As after a crash of the container: a new process, with the stored answers.
+  virtual void RestartContainer(const std::string& name, PodDone done) = 0;
+
+  [[nodiscard]] virtual std::vector<Pod> Pods() const = 0;
+  [[nodiscard]] virtual std::optional<Pod> FindPod(const std::string& name) const = 0;
+  virtual std::map<std::string, ResourceCount> Node() = 0;
+  [[nodiscard]] virtual std::map<std::string, bool> DeviceHealth(
+      const std::string& resource) const = 0;
+
+  // Stops, wipes and starts again; `down` long nobody listens on kubelet.sock.
+  virtual void Restart(base::Duration down, std::function<void(base::Status)> done) = 0;
+};
+
+}  // namespace tranche::sim
