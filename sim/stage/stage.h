@@ -1,0 +1,91 @@
+// A stage for whole programs: a node's worth of fixed paths, in a mount namespace of this process
+// alone, with a simulated node, the small kubelet, a folder of profiles, and programs run as they
+// would be on a node. The demo, the whole-process tests and the benchmarks all play on it.
+//
+// Inside, /var/lib and /run are empty folders of its own, so nothing of the host can be touched and
+// programs find and make their files under their true names. One stage per process; one thread;
+// waiting runs the loop. Destruction ends pods and programs and removes the temporary folder.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/status.h"
+#include "sim/kubelet/kubelet.h"
+#include "sim/node/node.h"
+
+namespace tranche::sim {
+
+// The kubelet's own paths.
+inline constexpr char kPluginDirectory[] = "/var/lib/kubelet/device-plugins";
+inline constexpr char kKubeletSocket[] = "/var/lib/kubelet/device-plugins/kubelet.sock";
+inline constexpr char kPodResourcesSocket[] = "/var/lib/kubelet/pod-resources/kubelet.sock";
+
+struct StageOptions {
+  std::string node;    // profile to simulate; "": none, the machine's own driver root
+  bool force = false;  // also where a kubelet serves this machine
+};
+
+struct ProgramSpec {
+  std::string path;
+  std::vector<std::string> arguments;      // argv[0] included
+  std::map<std::string, std::string> env;  // added to this process's
+  std::string log;                         // file name in the stage's folder; appended to
+};
+
+class Stage {
+ public:
+  // kFailedPrecondition: a kubelet serves this machine. kPermissionDenied: no namespace to be had.
+  static base::Result<std::unique_ptr<Stage>> Set(base::EventLoop& loop,
+                                                  const StageOptions& options);
+  ~Stage();
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+  [[nodiscard]] const std::string& directory() const { return directory_; }
+  [[nodiscard]] const std::string& driver_root() const { return driver_root_; }
+  [[nodiscard]] Node* node() const { return node_.get(); }  // nullptr: not simulated
+  [[nodiscard]] base::EventLoop& loop() { return loop_; }
+
+  base::Status StartKubelet(std::function<void(const Event&)> on_event = {});
+  void StopKubelet() { kubelet_.reset(); }
+  [[nodiscard]] Kubelet& kubelet() { return *kubelet_; }
+
+  base::Result<pid_t> StartProgram(const ProgramSpec& spec);
+  // Signals, waits, and gives the wait status. A program that does not end within 15 s is killed.
+  int StopProgram(pid_t pid, int signal_number);
+  [[nodiscard]] bool Runs(pid_t pid);  // reaps it when not
+  [[nodiscard]] std::vector<std::string> LogTail(const std::string& log, std::size_t lines) const;
+
+  // The profiles folder as the kubelet mounts a ConfigMap: each call is one `..data` swap.
+  base::Status WriteProfiles(const std::map<std::string, std::string>& profiles);
+  [[nodiscard]] std::string ProfilesDirectory() const;
+
+  // Runs the loop until `condition` holds; false when `limit` passes first (a safety limit).
+  bool Until(const std::function<bool()>& condition,
+             base::Duration limit = std::chrono::seconds(30));
+
+  base::Result<Pod> RunPod(const PodSpec& spec);  // waits for its verdict
+  base::Status DeletePod(const std::string& name);
+  [[nodiscard]] ResourceCount Count(const std::string& resource);
+
+ private:
+  explicit Stage(base::EventLoop& loop) : loop_(loop) {}
+  base::Status MakeNode(const std::string& profile);
+
+  base::EventLoop& loop_;
+  std::string directory_;
+  std::string driver_root_ = "/";
+  std::unique_ptr<Node> node_;
+  std::unique_ptr<Kubelet> kubelet_;
+  std::vector<pid_t> programs_;
+  int generation_ = 0;  // of the profiles folder
+};
+
+}  // namespace tranche::sim
