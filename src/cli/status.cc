@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <ctime>
@@ -50,14 +51,13 @@ std::string Count(const Json& json, std::string_view key) {
   return value ? fmt::format("{:.0f}", *value) : "?";
 }
 
-const Json& Member(const Json& json, std::string_view key) {
-  static const Json kNone;
+Json Member(const Json& json, std::string_view key) {
   const Json* value = json.Find(key);
-  return value != nullptr ? *value : kNone;
+  return value != nullptr ? *value : Json();
 }
 
 Json::Array Items(const Json& json, std::string_view key) {
-  const Json& value = Member(json, key);
+  const Json value = Member(json, key);
   if (!value.is_array()) return {};
   Json::Array items = value.as_array();
   if (items.size() > kMaxRows) items.resize(kMaxRows);
@@ -118,12 +118,12 @@ std::string ProfileText(const Json& config) {
 }
 
 std::string Facts(const Json& status) {
-  const Json& driver = Member(status, "driver");
+  const Json driver = Member(status, "driver");
   std::string driver_text = "not ready";
   if (Flag(driver, "ready")) {
     driver_text = fmt::format("{}, CUDA {}", Text(driver, "version"), Text(driver, "cudaVersion"));
   }
-  const Json& holders = Member(status, "holders");
+  const Json holders = Member(status, "holders");
   std::string holders_text = "known";
   if (!Flag(holders, "known")) {
     const std::string error = Text(holders, "error");
@@ -235,13 +235,13 @@ bool ColorWanted() {
 }  // namespace
 
 int StatusExitCode(const Json& status) {
-  const Json& degraded = Member(status, "degraded");
+  const Json degraded = Member(status, "degraded");
   const bool well = degraded.is_array() && degraded.as_array().empty();
   return Flag(status, "ready") && well ? kStatusWell : kStatusDegraded;
 }
 
 std::string RenderStatus(const Json& status, const StatusView& view) {
-  std::vector<std::string> warnings = Lines(Member(status, "config"), "warnings");
+  const std::vector<std::string> warnings = Lines(Member(status, "config"), "warnings");
   // The agent's own standing warnings are among the reasons already.
   return Headline(status, view) + Facts(status) + Resources(status, view.color) +
          Gpus(status, view.color) +

@@ -12,7 +12,7 @@
 
 #include "base/json.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming)
 class App;
 }
 
