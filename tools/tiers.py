@@ -140,12 +140,16 @@ def nvml(session):
 
 
 def conformance(session):
+    """Prints each case; of our own copy also shows that the runner can fail."""
     build = session.build("release")
+    files = session.files or [ROOT / "tests/conformance/config-vectors.jsonl"]
+    done = subprocess.run([build / "bin/conformance", *files], stdout=subprocess.PIPE, text=True)
+    say(done.stdout)
+    counts = tier_counts.of_output(done.stdout) or Counts(failed=1, notes=["the runner counted nothing"])
+    if done.returncode != 0 and counts.failed == 0:
+        counts.failed = 1
     if not session.files:
-        return session.ctest(build, "-L", "^conformance$")
-    counts = Counts()
-    for file in session.files:
-        counts += one(call([build / "bin/conformance", file]))
+        counts += session.ctest(build, "-R", "^conformance_can_fail$")
     return counts
 
 

@@ -51,6 +51,9 @@ class CountsTest(unittest.TestCase):
     def test_counts_cases_inside_a_real_report(self):
         self.assert_counts(self.of_ctest("true", "printf 'Ran 5 tests in 1s\\n\\nOK\\n'"), 6, 0, 0)
 
+    def test_a_negative_control_passes_by_failing_inside(self):
+        self.assert_counts(self.of_ctest("true", "echo 0 passed, 7 failed"), 2, 0, 0)
+
     def test_a_crash_fails_whatever_was_counted(self):
         counts = self.of_ctest("true", "printf '[  PASSED  ] 2 tests.\\n'; kill -9 $$")
         self.assert_counts(counts, 3, 1, 0)
