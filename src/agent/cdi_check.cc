@@ -163,7 +163,7 @@ Status CheckAnnotations(const Json& json, const std::string& where) {
   std::size_t bytes = 0;
   for (const auto& [key, value] : json.as_object()) {
     if (!IsAnnotationKey(key)) return Invalid(where, "\"" + key + "\" is no valid key");
-    if (!value.is_string()) return Invalid(where + "." + key, "must be a string");
+    if (!value.is_string()) return Invalid(where, "\"" + key + "\" must be a string");
     bytes += key.size() + value.as_string().size();
   }
   if (bytes > kMostAnnotationBytes) return Invalid(where, "is longer than 256 KiB in all");

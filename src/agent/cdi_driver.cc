@@ -43,7 +43,6 @@ void AddNodes(std::vector<DeviceNode> nodes, Edits& edits) {
 
 std::vector<std::string> ConfigDirectories(const Roots& roots) {
   std::vector<std::string> directories = Split(roots.raw().data_path);
-  if (directories.empty()) directories = {"/usr/local/share", "/usr/share"};
   directories.insert(directories.begin(), "/etc");
   return directories;
 }

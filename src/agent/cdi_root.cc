@@ -24,18 +24,18 @@ constexpr std::size_t kLargestLdCache = 16U << 20U;  // real ones have some 100 
 constexpr int kMostLinks = 40;                       // as the kernel's MAXSYMLINKS
 
 const std::vector<std::string>& LibraryDirectories() {
-  static const std::vector<std::string> kDirectories = {"/",
-                                                        "/usr/lib64",
-                                                        "/usr/lib/x86_64-linux-gnu",
-                                                        "/usr/lib/aarch64-linux-gnu",
-                                                        "/usr/lib/x86_64-linux-gnu/nvidia/current",
-                                                        "/usr/lib/aarch64-linux-gnu/nvidia/current",
-                                                        "/lib64",
-                                                        "/lib/x86_64-linux-gnu",
-                                                        "/lib/aarch64-linux-gnu",
-                                                        "/lib/x86_64-linux-gnu/nvidia/current",
-                                                        "/lib/aarch64-linux-gnu/nvidia/current"};
-  return kDirectories;
+  static const std::vector<std::string> directories = {"/",
+                                                       "/usr/lib64",
+                                                       "/usr/lib/x86_64-linux-gnu",
+                                                       "/usr/lib/aarch64-linux-gnu",
+                                                       "/usr/lib/x86_64-linux-gnu/nvidia/current",
+                                                       "/usr/lib/aarch64-linux-gnu/nvidia/current",
+                                                       "/lib64",
+                                                       "/lib/x86_64-linux-gnu",
+                                                       "/lib/aarch64-linux-gnu",
+                                                       "/lib/x86_64-linux-gnu/nvidia/current",
+                                                       "/lib/aarch64-linux-gnu/nvidia/current"};
+  return directories;
 }
 
 std::string WithoutTrailingSlashes(std::string path) {

@@ -40,9 +40,11 @@ struct CdiRoots {
 
   // What may stay as it is outside tests.
   std::string sys_here = "/sys";  // for DRM nodes and the kernel's firmware path
-  std::string program_path;       // $PATH: its directories of the driver root come before the usual
-  std::string data_path;          // $XDG_DATA_DIRS: "" for /usr/local/share:/usr/share
-  std::function<std::optional<CharDevice>(const std::string& path)> stat_char_device;  // lstat
+  // $PATH and $XDG_DATA_DIRS; of the former the usual directories are looked at in any case.
+  std::string program_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  std::string data_path = "/usr/local/share:/usr/share";
+  // lstat(2) where there is none.
+  std::function<std::optional<CharDevice>(const std::string& path)> stat_char_device = nullptr;
 };
 
 // The spec of the GPUs and MIG devices. Device names follow flags.plugin.deviceIDStrategy: UUID or

@@ -48,6 +48,7 @@ std::vector<CdiFile> BuiltFiles(const config::Config& config, const gpu::Invento
 
 std::vector<std::string> NamesOf(const std::vector<CdiFile>& files) {
   std::vector<std::string> names;
+  names.reserve(files.size());
   for (const CdiFile& file : files) names.push_back(file.name);
   return names;
 }

@@ -22,7 +22,7 @@ struct Named {
 };
 
 const std::map<std::string, CharDevice>& TestNodes() {
-  static const std::map<std::string, CharDevice> kNodes = {
+  static const std::map<std::string, CharDevice> nodes = {
       {"/dev/nvidia0", {.major = 195, .minor = 0, .mode = 0666, .gid = 0}},
       {"/dev/nvidia1", {.major = 195, .minor = 1, .mode = 0666, .gid = 0}},
       {"/dev/nvidiactl", {.major = 195, .minor = 255, .mode = 0666, .gid = 0}},
@@ -40,7 +40,7 @@ const std::map<std::string, CharDevice>& TestNodes() {
       {"/dev/nvidia-caps-imex-channels/channel0",
        {.major = 235, .minor = 0, .mode = 0666, .gid = 0}},
   };
-  return kNodes;
+  return nodes;
 }
 
 template <class T>
