@@ -13,6 +13,9 @@
 namespace tranche::config {
 namespace {
 
+// Counted without regard to quotes, so far above kMaxDepth; upstream's library has the same limit.
+constexpr int kMaxOpenBrackets = 10'000;
+
 // What stops the library's parser from inside an event; caught in ParseYaml.
 struct Stop {
   Failure failure;
@@ -323,12 +326,19 @@ bool IsPrintable(char32_t c) {
 // two of them. Refuses what YAML does not allow and the library takes.
 std::optional<Failure> Clean(std::string_view text, std::string& out) {
   int line = 1;
+  int open_brackets = 0;
   out.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = SequenceLength(text, at);
     if (length == 0) return YamlFailure({line, 0}, "invalid UTF-8: not a text file");
     const char32_t c = Decode(text, at, length);
     if (!IsPrintable(c)) return YamlFailure({line, 0}, "control characters are not allowed");
+    // The library reads a line to its end before the first event, a token for each bracket.
+    if (c == '[' || c == '{') ++open_brackets;
+    if (c == ']' || c == '}') open_brackets = std::max(0, open_brackets - 1);
+    if (open_brackets > kMaxOpenBrackets) {
+      return YamlFailure({line, 0}, fmt::format("exceeded max depth of {}", kMaxOpenBrackets));
+    }
     const bool pair = c == '\r' && at + 1 < text.size() && text[at + 1] == '\n';
     const bool line_break = c == '\n' || c == '\r' || c == 0x85 || c == 0x2028 || c == 0x2029;
     if (line_break) {

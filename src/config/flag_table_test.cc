@@ -1,0 +1,140 @@
+#include "config/flag_table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "config/to_json.h"
+
+namespace tranche::config {
+namespace {
+
+std::vector<FlagGroup> Groups() {
+  return {UpstreamPluginFlags(),
+          {"Ours", {{"profile", {}, {"TRANCHE_PROFILE"}, FlagKind::kText, "", "help"}}}};
+}
+
+base::Result<ParsedArguments> Parse(const std::vector<std::string>& arguments) {
+  return ParseArguments(Groups(), arguments);
+}
+
+std::string ErrorOf(const std::vector<std::string>& arguments) {
+  const auto parsed = Parse(arguments);
+  return parsed.ok() ? "accepted" : parsed.status().message();
+}
+
+base::Result<std::vector<Override>> Environment(std::map<std::string, std::string> variables) {
+  return EnvironmentOverrides(Groups(), [&](const std::string& name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    if (found == variables.end()) return std::nullopt;
+    return found->second;
+  });
+}
+
+TEST(ParseArgumentsTest, TakesBothForms) {
+  const auto parsed =
+      Parse({"--mig-strategy=single", "-device-id-strategy", "index", "--profile", "a"});
+  ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+  ASSERT_EQ(parsed->overrides.size(), 3U);
+  EXPECT_EQ(parsed->overrides[0].values, std::vector<std::string>{"single"});
+  EXPECT_EQ(parsed->overrides[1].flag, "device-id-strategy");
+  EXPECT_EQ(FlagValue("profile", {}, parsed->overrides), "a");
+}
+
+TEST(ParseArgumentsTest, ABoolTakesNoSeparateWordAndTheWordEndsTheFlags) {
+  const auto parsed = Parse({"--fail-on-init-error", "false", "--mig-strategy=single"});
+  ASSERT_TRUE(parsed.ok());
+  ASSERT_EQ(parsed->overrides.size(), 1U);
+  EXPECT_EQ(parsed->overrides[0].values, std::vector<std::string>{"true"});
+  EXPECT_EQ(Parse({"--fail-on-init-error=0"})->overrides[0].values,
+            std::vector<std::string>{"false"});
+}
+
+TEST(ParseArgumentsTest, RepeatedListsAppendAndSplitAtCommas) {
+  const auto parsed =
+      Parse({"--device-list-strategy", "envvar, cdi-cri", "--device-list-strategy=volume-mounts"});
+  ASSERT_TRUE(parsed.ok());
+  EXPECT_EQ(parsed->overrides[0].values,
+            (std::vector<std::string>{"envvar", "cdi-cri", "volume-mounts"}));
+}
+
+TEST(ParseArgumentsTest, TheLastOfARepeatedTextCounts) {
+  const auto parsed = Parse({"--mig-strategy=a", "--mig-strategy=b"});
+  EXPECT_EQ(parsed->overrides[0].values, std::vector<std::string>{"b"});
+}
+
+TEST(ParseArgumentsTest, AliasesAreTheSameFlagButNotTogether) {
+  EXPECT_EQ(Parse({"--nvidia-driver-root=/x"})->overrides[0].flag, "driver-root");
+  EXPECT_EQ(ErrorOf({"--driver-root=/x", "--nvidia-driver-root=/y"}),
+            "Cannot use two forms of the same flag: nvidia-driver-root driver-root");
+}
+
+TEST(ParseArgumentsTest, UsageErrorsAreGosTexts) {
+  EXPECT_EQ(ErrorOf({"--nope"}), "flag provided but not defined: -nope");
+  EXPECT_EQ(ErrorOf({"--mig-strategy"}), "flag needs an argument: -mig-strategy");
+  EXPECT_EQ(ErrorOf({"---x"}), "bad flag syntax: ---x");
+  EXPECT_EQ(ErrorOf({"--fail-on-init-error=yes"}),
+            "invalid boolean value \"yes\" for -fail-on-init-error: parse error");
+  EXPECT_EQ(ErrorOf({"--imex-channel-ids=x"}),
+            "invalid value \"x\" for flag -imex-channel-ids: strconv.ParseInt: parsing \"x\": "
+            "invalid syntax");
+}
+
+TEST(ParseArgumentsTest, HelpAndVersionHaveShortForms) {
+  EXPECT_TRUE(Parse({"-h"})->help);
+  EXPECT_TRUE(Parse({"--help"})->help);
+  EXPECT_TRUE(Parse({"-v"})->version);
+  EXPECT_FALSE(Parse({"--", "--help"})->help);
+}
+
+TEST(EnvironmentOverridesTest, PresentButEmptyCountsAsSet) {
+  const auto given = Environment({{"MIG_STRATEGY", ""},
+                                  {"FAIL_ON_INIT_ERROR", ""},
+                                  {"DEVICE_LIST_STRATEGY", ""},
+                                  {"IMEX_CHANNEL_IDS", ""}});
+  ASSERT_TRUE(given.ok());
+  ASSERT_EQ(given->size(), 3U);  // an empty list of integers is unset
+  EXPECT_EQ((*given)[0].values, std::vector<std::string>{""});
+  EXPECT_EQ((*given)[1].values, std::vector<std::string>{"false"});
+  EXPECT_EQ((*given)[2].values, std::vector<std::string>{""});
+}
+
+TEST(EnvironmentOverridesTest, BadBooleanIsUpstreamsText) {
+  EXPECT_EQ(Environment({{"GDS_ENABLED", "yes"}}).status().message(),
+            "could not parse \"yes\" as bool value from environment variable \"GDS_ENABLED\" for "
+            "flag gds-enabled: strconv.ParseBool: parsing \"yes\": invalid syntax");
+}
+
+TEST(EnvironmentOverridesTest, TheFirstVariableOfAFlagCounts) {
+  const auto given = Environment({{"NVIDIA_CTK_PATH", "/b"}, {"NVIDIA_CDI_HOOK_PATH", "/a"}});
+  ASSERT_EQ(given->size(), 1U);
+  EXPECT_EQ((*given)[0].values, std::vector<std::string>{"/a"});
+}
+
+TEST(FlagTableTest, EveryConfigFlagReachesTheConfig) {
+  // A value that no flag takes for its own: where it changes nothing, the flag leads nowhere.
+  const std::vector<std::string> elsewhere = {"config-file", "kubelet-socket"};
+  for (const FlagSpec& flag : UpstreamPluginFlags().flags) {
+    if (std::find(elsewhere.begin(), elsewhere.end(), flag.name) != elsewhere.end()) continue;
+    bool changed = false;
+    for (const std::string value :
+         {"true", "false", "/odd", "index", "packed", "nvml", "single", "cdi-cri", "0"}) {
+      const auto plain = LoadConfig("", "", {}, {});
+      const auto given = LoadConfig("", "", {}, {{flag.name, {value}, ""}});
+      if (!given.ok()) continue;
+      changed = changed || !(ToJson(given->config) == ToJson(plain->config));
+    }
+    EXPECT_TRUE(changed) << flag.name;
+  }
+}
+
+TEST(FlagTableTest, HelpNamesFlagAliasVariableAndDefault) {
+  const std::string help = FormatFlags(Groups());
+  EXPECT_NE(help.find("--driver-root, --nvidia-driver-root VALUE"), std::string::npos);
+  EXPECT_NE(help.find("(default: none) [MIG_STRATEGY]"), std::string::npos);
+  EXPECT_NE(help.find("\nOurs:\n  --profile VALUE"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tranche::config
