@@ -1,7 +1,7 @@
 // What a GPU is: the facts about one device of this node, as read once from its driver.
 //
-// Plain values. Memory is in bytes. Identity is the UUID; the index is the driver's enumeration order
-// and may change when devices come and go.
+// Plain values. Memory is in bytes. Identity is the UUID; the index is the driver's enumeration
+// order and may change when devices come and go.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@ namespace tranche::gpu {
 
 // One MIG device (a compute instance inside a GPU instance).
 struct MigDevice {
-  std::string uuid;          // "MIG-…"
-  int index = 0;             // j of "i:j"
+  std::string uuid;  // "MIG-…"
+  int index = 0;     // j of "i:j"
   unsigned gpu_instance = 0;
   unsigned compute_instance = 0;
-  std::string profile;       // "1g.10gb", "1c.2g.20gb", "1g.10gb+me"
+  std::string profile;          // "1g.10gb", "1c.2g.20gb", "1g.10gb+me"
   unsigned gpu_slices = 0;      // G
   unsigned compute_slices = 0;  // C; C < G has its own profile text
   std::uint64_t memory_bytes = 0;
@@ -26,10 +26,10 @@ struct MigDevice {
 };
 
 struct Gpu {
-  std::string uuid;   // "GPU-…"
+  std::string uuid;  // "GPU-…"
   unsigned index = 0;
-  unsigned minor = 0;  // /dev/nvidia<minor>
-  std::string name;    // "NVIDIA A100-SXM4-80GB"
+  unsigned minor = 0;      // /dev/nvidia<minor>
+  std::string name;        // "NVIDIA A100-SXM4-80GB"
   std::string pci_bus_id;  // "0000:07:00.0": lower case, four-digit domain, as under /sys
   std::uint64_t memory_bytes = 0;
   int compute_major = 0;
@@ -45,7 +45,7 @@ struct Gpu {
 // A GPU the driver lists but would not tell about: it is not advertised, the rest of the node is.
 struct BrokenGpu {
   unsigned index = 0;
-  std::string uuid;   // "" where even that failed
+  std::string uuid;  // "" where even that failed
   std::string error;
   friend bool operator==(const BrokenGpu&, const BrokenGpu&) = default;
 };
@@ -54,7 +54,7 @@ struct Inventory {
   std::string driver_version;  // "570.172.08"
   int cuda_major = 0;          // of the driver's CUDA version
   int cuda_minor = 0;
-  std::vector<Gpu> gpus;       // by index; each UUID once
+  std::vector<Gpu> gpus;  // by index; each UUID once
   std::vector<BrokenGpu> broken;
   friend bool operator==(const Inventory&, const Inventory&) = default;
 };

@@ -1,8 +1,8 @@
 // The seam to the GPU driver. NvmlDriver (gpu/nvml_driver.h) asks libnvidia-ml; testing::FakeDriver
 // is a table.
 //
-// Calls block, and may hang in a sick driver: only DriverThread (gpu/driver_thread.h) makes them, and
-// it reports a call that does not come back. Every call may be made again after a failure.
+// Calls block, and may hang in a sick driver: only DriverThread (gpu/driver_thread.h) makes them,
+// and it reports a call that does not come back. Every call may be made again after a failure.
 #pragma once
 
 #include <chrono>
@@ -33,9 +33,11 @@ class GpuDriver {
     std::string uuid;
     base::Status why;
   };
-  virtual base::Result<std::vector<Unwatched>> WatchHealth(const std::vector<std::string>& uuids) = 0;
+  virtual base::Result<std::vector<Unwatched>> WatchHealth(
+      const std::vector<std::string>& uuids) = 0;
   // Waits up to `timeout`; none within it is an empty list.
-  virtual base::Result<std::vector<HealthEvent>> WaitForEvents(std::chrono::milliseconds timeout) = 0;
+  virtual base::Result<std::vector<HealthEvent>> WaitForEvents(
+      std::chrono::milliseconds timeout) = 0;
 
   // A cheap question to one GPU: OK while it answers. kDataLoss: lost (fallen off the bus).
   virtual base::Status Probe(const std::string& uuid) = 0;

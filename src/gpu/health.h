@@ -1,7 +1,24 @@
 // Which XIDs make a GPU unhealthy and when it is healthy again: a state machine without a clock.
 //
-// Pure. Time goes in as an argument, decisions come out as values. One HealthTracker per node, owned
-// by the loop's thread.
+// Pure. Time goes in as an argument, decisions come out as values. One HealthTracker per node,
+// owned by the loop's thread.
+//
+// An XID makes the whole GPU unhealthy, or the MIG devices it names. How it recovers depends on the
+// policy:
+//   auto   recoverable XIDs: after the quiet period without another; needs-reset XIDs: after a
+//   reset,
+//          which is what it looks like when a GPU was gone and is back, or by command
+//   reset  any XID: only after a reset, or by command
+//   never  only by command (or a restart of the agent: nothing of this is stored)
+// A GPU that is gone is unhealthy at once; when it is back the policy decides as after a reset.
+// Each trip within an hour of the last recovery doubles the wait; a GPU that was gone and is back
+// is healthy at once the first time and waits from the second. Nothing recovers without a
+// HealthChange that says why.
+//
+// A failed wait for events (kWaitFailed) says nothing about any one GPU, and upstream's answer,
+// every device unhealthy until a restart, costs the node for one sick GPU. Here it changes nothing
+// by itself: whoever gets it has the node looked at again, and GPUs that do not answer are then
+// lost.
 #pragma once
 
 #include <chrono>
@@ -19,14 +36,16 @@ namespace tranche::gpu {
 
 enum class XidClass { kApplication, kRecoverable, kNeedsReset };
 
-// Class, short text and NVIDIA's source for an XID; unknown ones are kNeedsReset.
+// Class, short text and NVIDIA's source for an XID; unknown ones are kNeedsReset. kApplication is
+// exactly upstream's built-in ignore list; of the others those are recoverable for which NVIDIA's
+// Xid catalog asks for no more than restarting the application, or for nothing.
 struct XidInfo {
   std::uint64_t xid;
   XidClass xid_class;
   std::string_view meaning;
   std::string_view source;  // NVIDIA document
 };
-const XidInfo& DescribeXid(std::uint64_t xid);
+const XidInfo& DescribeXid(std::uint64_t xid);  // of an unknown one `xid` is 0
 
 // What DP_DISABLE_HEALTHCHECKS and DP_ENABLE_HEALTHCHECKS (reference: upstream's rules) say.
 struct XidFilter {
@@ -51,7 +70,9 @@ enum class RecoveryPolicy { kAuto, kReset, kNever };
 struct HealthState {
   bool healthy = true;
   bool lost = false;
-  std::uint64_t xid = 0;              // 0: not an XID
+  bool returned = false;      // was lost, is back, and waits
+  bool one_instance = false;  // the XID was of one MIG instance of this GPU
+  std::uint64_t xid = 0;      // 0: not an XID
   XidClass xid_class = XidClass::kRecoverable;
   std::string reason;
   std::chrono::steady_clock::time_point since;
@@ -72,17 +93,18 @@ class HealthTracker {
   HealthTracker(XidFilter filter, RecoveryPolicy policy, std::chrono::nanoseconds quiet_period);
   void SetPolicy(RecoveryPolicy policy, std::chrono::nanoseconds quiet_period);
 
-  // The devices there are now, GPUs and their MIG devices. A GPU seen after having been lost, or whose
-  // reset was seen (`reset`: UUIDs re-enumerated after absence), recovers as the policy says.
-  std::vector<HealthChange> Scanned(const Inventory& inventory, const std::vector<std::string>& lost,
-                                    Time now);
+  // The devices there are now, GPUs and their MIG devices, and those of them (or of earlier ones)
+  // that are gone. A known GPU that is not there any more is gone too, its MIG devices with it; a
+  // MIG device that is not there while its GPU is has been cut away, and is forgotten.
+  std::vector<HealthChange> Scanned(const Inventory& inventory,
+                                    const std::vector<std::string>& lost, Time now);
   std::vector<HealthChange> Happened(const HealthEvent& event, Time now);
   // Devices whose quiet period is over. Call at NextDeadline().
   std::vector<HealthChange> Elapsed(Time now);
   // By command. kNotFound: no such device; kFailedPrecondition: it is lost.
   base::Result<std::vector<HealthChange>> Clear(const std::string& uuid, Time now);
 
-  [[nodiscard]] Time NextDeadline() const;  // Time::max(): none
+  [[nodiscard]] Time NextDeadline() const;                    // Time::max(): none
   [[nodiscard]] bool Healthy(const std::string& uuid) const;  // unknown: healthy
   [[nodiscard]] const std::map<std::string, HealthState>& unhealthy() const { return unhealthy_; }
 
@@ -92,15 +114,28 @@ class HealthTracker {
     unsigned gpu_instance = 0;
     unsigned compute_instance = 0;
   };
-  std::vector<HealthChange> Trip(const std::string& uuid, HealthState state, Time now);
-  std::vector<HealthChange> Recover(const std::string& uuid, const std::string& why);
+  struct Trips {
+    int count = 0;
+    Time recovered{};  // last
+  };
+  using Changes = std::vector<HealthChange>;
+
+  void Lose(const std::string& uuid, Time now, Changes& changes);
+  void Return(const std::string& uuid, Time now, Changes& changes);
+  void Trip(const std::string& uuid, HealthState state, Changes& changes);
+  void Recover(const std::string& uuid, const std::string& why, Time now, Changes& changes);
+  void Forget(const std::set<std::string>& present);
+  [[nodiscard]] std::vector<std::string> Struck(const HealthEvent& event) const;
+  [[nodiscard]] bool IsGone(const std::string& uuid) const;
+  [[nodiscard]] Time HealthyAt(const std::string& uuid, const HealthState& state) const;
+  [[nodiscard]] std::chrono::nanoseconds Wait(int doublings) const;
 
   XidFilter filter_;
   RecoveryPolicy policy_;
   std::chrono::nanoseconds quiet_period_;
   std::map<std::string, Known> known_;
   std::map<std::string, HealthState> unhealthy_;
-  std::map<std::string, int> trips_;  // per device: repeated trips double the wait
+  std::map<std::string, Trips> trips_;
 };
 
 }  // namespace tranche::gpu

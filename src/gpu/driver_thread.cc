@@ -1,0 +1,327 @@
+#include "gpu/driver_thread.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+#include "base/mutex.h"
+
+namespace tranche::gpu {
+namespace {
+
+using base::Code;
+using base::MutexLock;
+using base::Result;
+using base::Status;
+using Time = std::chrono::steady_clock::time_point;
+using Span = std::chrono::steady_clock::duration;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// One wait for events. A fresh start of the driver has to let it come back first.
+constexpr milliseconds kWaitSlice{500};
+// A call that takes longer is called stuck.
+constexpr Span kPatience = seconds(1);
+constexpr Span kFirstRetry = seconds(1);
+constexpr Span kLongestRetry = seconds(30);
+
+enum Role : std::size_t { kScanner = 0, kWaiter = 1, kRoles = 2 };
+
+// A driver call that is being made.
+struct CallInFlight {
+  std::string_view name;  // "": none
+  Time start;
+  Span expected{};
+};
+
+// What the loop's thread and the two driver threads have in common.
+struct Shared {
+  base::Mutex mutex;
+  base::CondVar changed;
+  base::EventLoop* loop TRANCHE_GUARDED_BY(mutex) = nullptr;  // nullptr: the owner has gone
+  bool scan_wanted TRANCHE_GUARDED_BY(mutex) = false;
+  bool afresh TRANCHE_GUARDED_BY(mutex) = false;
+  bool watching TRANCHE_GUARDED_BY(mutex) = false;  // there is something to wait on
+  bool waiting TRANCHE_GUARDED_BY(mutex) = false;   // the waiter is in the driver
+  unsigned watch TRANCHE_GUARDED_BY(mutex) = 0;     // counts WatchHealth calls
+  std::array<CallInFlight, kRoles> calls TRANCHE_GUARDED_BY(mutex);
+  DriverThread::Clock clock;
+
+  [[nodiscard]] bool gone() TRANCHE_REQUIRES(mutex) { return loop == nullptr; }
+};
+
+using Listener = DriverThread::Listener;
+
+// What both threads hold on to.
+struct Context {
+  std::shared_ptr<Shared> shared;
+  std::shared_ptr<GpuDriver> driver;
+  std::weak_ptr<Listener> listener;
+
+  // Runs tell(listener) on the loop, unless the owner has gone by then.
+  template <class Tell>
+  void Post(Tell tell) const {
+    const MutexLock lock(shared->mutex);
+    if (shared->gone()) return;
+    shared->loop->Post([weak = listener, tell = std::move(tell)]() mutable {
+      if (const auto alive = weak.lock()) tell(*alive);
+    });
+  }
+
+  // Makes a driver call and keeps book of it.
+  template <class Make>
+  auto Timed(Role role, std::string_view name, Span expected, const Make& make) const {
+    {
+      const MutexLock lock(shared->mutex);
+      shared->calls[role] = {.name = name, .start = shared->clock(), .expected = expected};
+    }
+    auto result = make();
+    const MutexLock lock(shared->mutex);
+    shared->calls[role] = {};
+    return result;
+  }
+};
+
+// The thread that looks at the node.
+class Scanner {
+ public:
+  explicit Scanner(Context context) : context_(std::move(context)) {}
+
+  void Run() {
+    for (;;) {
+      bool afresh = false;
+      if (!NextRequest(afresh)) return;
+      Scan scan = Look(afresh);
+      const Inventory inventory = scan.inventory;
+      context_.Post([scan = std::move(scan)](Listener& listener) { listener.scanned(scan); });
+      ReadTopology(inventory);
+    }
+  }
+
+ private:
+  // False: it is over.
+  bool NextRequest(bool& afresh) {
+    Shared& shared = *context_.shared;
+    const MutexLock lock(shared.mutex);
+    while (!shared.gone() && !shared.scan_wanted) shared.changed.Wait(shared.mutex);
+    shared.scan_wanted = false;
+    afresh = std::exchange(shared.afresh, false);
+    return !shared.gone();
+  }
+
+  template <class Make>
+  auto Timed(std::string_view name, const Make& make) {
+    return context_.Timed(kScanner, name, Span(0), make);
+  }
+
+  Scan Look(bool afresh) {
+    if (afresh) StartAfresh();
+    GpuDriver& driver = *context_.driver;
+    Scan scan;
+    const bool just_read = !initialised_;
+    scan.status = Timed("Initialise", [&] { return driver.Initialise(); });
+    if (!scan.status.ok()) return scan;
+    initialised_ = true;
+    auto inventory = Timed("Enumerate", [&] { return driver.Enumerate(); });
+    if (!inventory.ok()) {
+      scan.status = inventory.status();
+      return scan;
+    }
+    scan.inventory = std::move(*inventory);
+    std::vector<std::string> alive;
+    for (const Gpu& gpu : scan.inventory.gpus) {
+      const bool lost = !just_read && Timed("Probe", [&] {
+                                        return driver.Probe(gpu.uuid);
+                                      }).code() == Code::kDataLoss;
+      (lost ? scan.lost : alive).push_back(gpu.uuid);
+    }
+    Watch(alive);
+    scan.unwatched = unwatched_;
+    return scan;
+  }
+
+  // The waiter has to be out of the driver while the driver is taken down.
+  void StartAfresh() {
+    Shared& shared = *context_.shared;
+    {
+      const MutexLock lock(shared.mutex);
+      shared.watching = false;
+      const Time start = shared.clock();
+      while (shared.waiting && !shared.gone() && shared.clock() - start < kWaitSlice + kPatience) {
+        shared.changed.WaitFor(shared.mutex, milliseconds(50));
+      }
+      if (shared.waiting) {
+        shared.watching = true;
+        base::LogWarning("the driver is not started afresh: a wait for events does not come back");
+        return;
+      }
+    }
+    const int done = Timed("Shutdown", [&] {
+      context_.driver->Shutdown();
+      return 0;
+    });
+    static_cast<void>(done);
+    initialised_ = false;
+    watched_.clear();
+    connected_.clear();
+  }
+
+  void Watch(const std::vector<std::string>& uuids) {
+    if (uuids == watched_) return;
+    unwatched_.clear();
+    if (!uuids.empty()) {
+      auto result = Timed("WatchHealth", [&] { return context_.driver->WatchHealth(uuids); });
+      if (result.ok()) {
+        unwatched_ = std::move(*result);
+      } else {
+        for (const std::string& uuid : uuids) unwatched_.push_back({uuid, result.status()});
+      }
+    }
+    watched_ = uuids;
+    Shared& shared = *context_.shared;
+    const MutexLock lock(shared.mutex);
+    shared.watching = unwatched_.size() < uuids.size();
+    ++shared.watch;
+    shared.changed.NotifyAll();
+  }
+
+  void ReadTopology(const Inventory& inventory) {
+    std::vector<std::string> uuids;
+    for (const Gpu& gpu : inventory.gpus) uuids.push_back(gpu.uuid);
+    if (uuids.size() < 2 || uuids == connected_) return;
+    auto topology = Timed("ReadTopology", [&] { return context_.driver->ReadTopology(inventory); });
+    if (topology.ok()) connected_ = std::move(uuids);
+    context_.Post([topology = std::move(topology)](Listener& listener) {
+      if (listener.topology) listener.topology(topology);
+    });
+  }
+
+  Context context_;
+  bool initialised_ = false;
+  std::vector<std::string> watched_;
+  std::vector<GpuDriver::Unwatched> unwatched_;
+  std::vector<std::string> connected_;  // GPUs whose topology has been told
+};
+
+// The thread that waits for events.
+class Waiter {
+ public:
+  explicit Waiter(Context context) : context_(std::move(context)) {}
+
+  void Run() {
+    while (Begin()) {
+      auto events = context_.Timed(kWaiter, "WaitForEvents", kWaitSlice,
+                                   [&] { return context_.driver->WaitForEvents(kWaitSlice); });
+      const unsigned watch = End();
+      if (events.ok()) {
+        retry_ = kFirstRetry;
+        for (HealthEvent& event : *events) Tell(std::move(event));
+        continue;
+      }
+      HealthEvent failed;
+      failed.kind = HealthEvent::Kind::kWaitFailed;
+      failed.error = events.status().message();
+      Tell(std::move(failed));
+      BackOff(watch);
+    }
+  }
+
+ private:
+  bool Begin() {
+    Shared& shared = *context_.shared;
+    const MutexLock lock(shared.mutex);
+    while (!shared.gone() && !shared.watching) shared.changed.Wait(shared.mutex);
+    shared.waiting = !shared.gone();
+    return shared.waiting;
+  }
+
+  unsigned End() {
+    Shared& shared = *context_.shared;
+    const MutexLock lock(shared.mutex);
+    shared.waiting = false;
+    shared.changed.NotifyAll();
+    return shared.watch;
+  }
+
+  // A new WatchHealth ends it early.
+  void BackOff(unsigned watch) {
+    Shared& shared = *context_.shared;
+    const MutexLock lock(shared.mutex);
+    const Time start = shared.clock();
+    for (;;) {
+      const Span left = retry_ - (shared.clock() - start);
+      if (shared.gone() || shared.watch != watch || left <= Span(0)) break;
+      shared.changed.WaitFor(shared.mutex, left);
+    }
+    retry_ = std::min(retry_ * 2, kLongestRetry);
+  }
+
+  void Tell(HealthEvent event) {
+    context_.Post([event = std::move(event)](Listener& listener) { listener.health_event(event); });
+  }
+
+  Context context_;
+  Span retry_ = kFirstRetry;
+};
+
+class RealDriverThread : public DriverThread {
+ public:
+  RealDriverThread(base::EventLoop& loop, std::shared_ptr<GpuDriver> driver, Listener listener,
+                   Clock clock)
+      : listener_(std::make_shared<Listener>(std::move(listener))),
+        shared_(std::make_shared<Shared>()) {
+    shared_->clock = std::move(clock);
+    {
+      const MutexLock lock(shared_->mutex);
+      shared_->loop = &loop;
+    }
+    const Context context{shared_, std::move(driver), listener_};
+    // Detached: joining would wait for a call that hangs. They own all that they touch.
+    std::thread([context] { Scanner(context).Run(); }).detach();
+    std::thread([context] { Waiter(context).Run(); }).detach();
+  }
+
+  ~RealDriverThread() override {
+    const MutexLock lock(shared_->mutex);
+    shared_->loop = nullptr;
+    shared_->changed.NotifyAll();
+  }
+
+  void RequestScan(bool afresh) override {
+    const MutexLock lock(shared_->mutex);
+    shared_->scan_wanted = true;
+    shared_->afresh = shared_->afresh || afresh;
+    shared_->changed.NotifyAll();
+  }
+
+  [[nodiscard]] std::optional<Stuck> StuckCall() const override {
+    const MutexLock lock(shared_->mutex);
+    const Time now = shared_->clock();
+    std::optional<Stuck> stuck;
+    for (const CallInFlight& call : shared_->calls) {
+      if (call.name.empty()) continue;
+      const Span age = now - call.start;
+      if (age <= call.expected + kPatience || (stuck && stuck->age >= age)) continue;
+      stuck = Stuck{.call = std::string(call.name), .age = age};
+    }
+    return stuck;
+  }
+
+ private:
+  std::shared_ptr<Listener> listener_;
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<DriverThread> DriverThread::Start(base::EventLoop& loop,
+                                                  std::shared_ptr<GpuDriver> driver,
+                                                  Listener listener, Clock clock) {
+  return std::make_unique<RealDriverThread>(loop, std::move(driver), std::move(listener),
+                                            std::move(clock));
+}
+
+}  // namespace tranche::gpu

@@ -1,0 +1,242 @@
+#include "gpu/health.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tranche::gpu {
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+using Time = HealthTracker::Time;
+
+// Trips so long after the last recovery are not a repetition.
+constexpr auto kTripMemory = std::chrono::hours(1);
+// Waits double up to this, or to the quiet period where that is longer.
+constexpr std::chrono::nanoseconds kLongestWait = std::chrono::hours(1);
+
+std::string DescribeEvent(const HealthEvent& event) {
+  const XidInfo& info = DescribeXid(event.xid);
+  std::string text = "XID " + std::to_string(event.xid);
+  if (info.xid == event.xid) text += " (" + std::string(info.meaning) + ")";
+  if (event.uuid.empty()) text += " on a GPU that the driver does not name";
+  return text;
+}
+
+}  // namespace
+
+HealthTracker::HealthTracker(XidFilter filter, RecoveryPolicy policy,
+                             std::chrono::nanoseconds quiet_period)
+    : filter_(std::move(filter)), policy_(policy), quiet_period_(quiet_period) {}
+
+void HealthTracker::SetPolicy(RecoveryPolicy policy, std::chrono::nanoseconds quiet_period) {
+  if (policy == policy_ && quiet_period == quiet_period_) return;
+  policy_ = policy;
+  quiet_period_ = quiet_period;
+  for (auto& [uuid, state] : unhealthy_) state.healthy_at = HealthyAt(uuid, state);
+}
+
+std::chrono::nanoseconds HealthTracker::Wait(int doublings) const {
+  const auto cap = std::max(kLongestWait, quiet_period_);
+  std::chrono::nanoseconds wait = std::max(quiet_period_, std::chrono::nanoseconds(0));
+  for (int i = 0; i < doublings && wait < cap; ++i) wait = std::min(wait * 2, cap);
+  return wait;
+}
+
+// When time alone makes it healthy.
+Time HealthTracker::HealthyAt(const std::string& uuid, const HealthState& state) const {
+  if (policy_ == RecoveryPolicy::kNever || state.lost) return Time::max();
+  const auto trips = trips_.find(uuid);
+  const int count = trips == trips_.end() ? 1 : std::max(trips->second.count, 1);
+  // Back after having been gone: the wait of one trip less.
+  if (state.returned)
+    return state.since + (count == 1 ? std::chrono::nanoseconds(0) : Wait(count - 2));
+  if (policy_ == RecoveryPolicy::kReset || state.xid_class == XidClass::kNeedsReset) {
+    return Time::max();
+  }
+  return state.since + Wait(count - 1);
+}
+
+void HealthTracker::Trip(const std::string& uuid, HealthState state, Changes& changes) {
+  const auto already = unhealthy_.find(uuid);
+  const bool was_healthy = already == unhealthy_.end();
+  Trips& trips = trips_[uuid];
+  if (was_healthy && state.since - trips.recovered > kTripMemory) trips.count = 0;
+  // Being gone does not end what an XID began: it is one trip, not two.
+  if (was_healthy || (!state.lost && !already->second.lost)) {
+    trips.count = std::min(trips.count + 1, 64);
+  }
+  if (!was_healthy) {
+    // The worse reason stays: a recoverable XID does not shorten the wait for a reset.
+    const HealthState& old = already->second;
+    const bool old_is_worse =
+        !state.lost && (old.lost || (old.xid_class == XidClass::kNeedsReset &&
+                                     state.xid_class != XidClass::kNeedsReset && !old.returned));
+    if (old_is_worse) return;
+    state.one_instance = state.one_instance && old.one_instance;
+  }
+  state.healthy = false;
+  state.healthy_at = HealthyAt(uuid, state);
+  if (was_healthy) changes.push_back({.uuid = uuid, .healthy = false, .reason = state.reason});
+  unhealthy_[uuid] = std::move(state);
+}
+
+void HealthTracker::Recover(const std::string& uuid, const std::string& why, Time now,
+                            Changes& changes) {
+  changes.push_back({.uuid = uuid, .healthy = true, .reason = why});
+  unhealthy_.erase(uuid);
+  trips_[uuid].recovered = now;
+}
+
+void HealthTracker::Lose(const std::string& uuid, Time now, Changes& changes) {
+  if (IsGone(uuid)) return;
+  HealthState state;
+  state.lost = true;
+  state.xid_class = XidClass::kNeedsReset;
+  state.reason = "lost: the driver no longer reaches it";
+  state.since = now;
+  const auto already = unhealthy_.find(uuid);
+  if (already != unhealthy_.end()) state.reason += "; before that " + already->second.reason;
+  Trip(uuid, std::move(state), changes);
+}
+
+// It was gone and answers again, which no GPU does without having been reset.
+void HealthTracker::Return(const std::string& uuid, Time now, Changes& changes) {
+  HealthState& state = unhealthy_.at(uuid);
+  state.lost = false;
+  state.returned = true;
+  state.since = now;
+  state.reason = "was lost and is back";
+  state.healthy_at = HealthyAt(uuid, state);
+  if (state.healthy_at <= now) Recover(uuid, "back after having been lost", now, changes);
+}
+
+bool HealthTracker::IsGone(const std::string& uuid) const {
+  const auto state = unhealthy_.find(uuid);
+  return state != unhealthy_.end() && state->second.lost;
+}
+
+std::vector<HealthChange> HealthTracker::Scanned(const Inventory& inventory,
+                                                 const std::vector<std::string>& lost, Time now) {
+  Changes changes;
+  const std::set<std::string> gone(lost.begin(), lost.end());
+  std::set<std::string> present;
+  for (const Gpu& gpu : inventory.gpus) {
+    const bool is_gone = gone.contains(gpu.uuid);
+    present.insert(gpu.uuid);
+    known_[gpu.uuid] = {};
+    for (const MigDevice& mig : gpu.mig_devices) {
+      const bool is_new = known_.find(mig.uuid) == known_.end();
+      present.insert(mig.uuid);
+      known_[mig.uuid] = {gpu.uuid, mig.gpu_instance, mig.compute_instance};
+      if (is_gone || gone.contains(mig.uuid)) {
+        Lose(mig.uuid, now, changes);
+      } else if (IsGone(mig.uuid)) {
+        Return(mig.uuid, now, changes);
+      } else if (const auto parent = unhealthy_.find(gpu.uuid);
+                 is_new && parent != unhealthy_.end() && !parent->second.lost &&
+                 !parent->second.one_instance) {
+        Trip(mig.uuid, parent->second, changes);  // cutting a sick GPU anew does not heal it
+      }
+    }
+    if (is_gone) {
+      Lose(gpu.uuid, now, changes);
+    } else if (IsGone(gpu.uuid)) {
+      Return(gpu.uuid, now, changes);
+    }
+  }
+  Forget(present);
+  for (const auto& [uuid, known] : known_) {
+    if (!present.contains(uuid)) Lose(uuid, now, changes);
+  }
+  return changes;
+}
+
+// MIG devices that are no more although their GPU is there.
+void HealthTracker::Forget(const std::set<std::string>& present) {
+  for (auto known = known_.begin(); known != known_.end();) {
+    const bool cut_away = !known->second.parent.empty() && !present.contains(known->first) &&
+                          present.contains(known->second.parent) && !IsGone(known->second.parent);
+    if (cut_away) {
+      unhealthy_.erase(known->first);
+      trips_.erase(known->first);
+      known = known_.erase(known);
+    } else {
+      ++known;
+    }
+  }
+}
+
+// The devices an event is about. A GPU that is cut by MIG but advertised whole is struck by what
+// strikes one of its instances.
+std::vector<std::string> HealthTracker::Struck(const HealthEvent& event) const {
+  std::vector<std::string> struck;
+  for (const auto& [uuid, known] : known_) {
+    const std::string& gpu = known.parent.empty() ? uuid : known.parent;
+    if (!event.uuid.empty() && gpu != event.uuid) continue;
+    if (!known.parent.empty()) {
+      if (event.gpu_instance && *event.gpu_instance != known.gpu_instance) continue;
+      if (event.compute_instance && *event.compute_instance != known.compute_instance) continue;
+    }
+    struck.push_back(uuid);
+  }
+  return struck;
+}
+
+std::vector<HealthChange> HealthTracker::Happened(const HealthEvent& event, Time now) {
+  Changes changes;
+  if (event.kind != HealthEvent::Kind::kXid || filter_.Ignores(event.xid)) return changes;
+  HealthState state;
+  state.xid = event.xid;
+  state.xid_class = DescribeXid(event.xid).xid_class;
+  // One that was enabled by hand is for the operator to worry about, but the GPU works on. One of
+  // an unnamed GPU makes all suspect: not for ever.
+  if (state.xid_class == XidClass::kApplication || event.uuid.empty()) {
+    state.xid_class = XidClass::kRecoverable;
+  }
+  state.one_instance = event.gpu_instance.has_value();
+  state.reason = DescribeEvent(event);
+  state.since = now;
+  for (const std::string& uuid : Struck(event)) Trip(uuid, state, changes);
+  return changes;
+}
+
+std::vector<HealthChange> HealthTracker::Elapsed(Time now) {
+  Changes changes;
+  std::vector<std::string> due;
+  for (const auto& [uuid, state] : unhealthy_) {
+    if (state.healthy_at <= now) due.push_back(uuid);
+  }
+  for (const std::string& uuid : due) {
+    Recover(uuid, "quiet since " + unhealthy_.at(uuid).reason, now, changes);
+  }
+  return changes;
+}
+
+Result<std::vector<HealthChange>> HealthTracker::Clear(const std::string& uuid, Time now) {
+  if (!known_.contains(uuid)) return Status(Code::kNotFound, "no such device: " + uuid);
+  if (IsGone(uuid)) return Status(Code::kFailedPrecondition, uuid + " is lost");
+  Changes changes;
+  std::vector<std::string> cleared;
+  for (const auto& [known_uuid, known] : known_) {
+    const bool meant = known_uuid == uuid || known.parent == uuid;
+    if (meant && unhealthy_.contains(known_uuid) && !IsGone(known_uuid)) {
+      cleared.push_back(known_uuid);
+    }
+  }
+  for (const std::string& one : cleared) {
+    Recover(one, "by command, after " + unhealthy_.at(one).reason, now, changes);
+  }
+  return changes;
+}
+
+Time HealthTracker::NextDeadline() const {
+  Time next = Time::max();
+  for (const auto& [uuid, state] : unhealthy_) next = std::min(next, state.healthy_at);
+  return next;
+}
+
+bool HealthTracker::Healthy(const std::string& uuid) const { return !unhealthy_.contains(uuid); }
+
+}  // namespace tranche::gpu

@@ -1,0 +1,152 @@
+// A GpuDriver that is a table: tests say what there is, what fails, what hangs and what happens.
+// Thread-safe; the test keeps a shared_ptr beside the DriverThread's.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "gpu/driver.h"
+
+namespace tranche::gpu::testing {
+
+class FakeDriver : public GpuDriver {
+ public:
+  // `count` GPUs "GPU-0"… like A100s.
+  static Inventory Gpus(unsigned count) {
+    Inventory inventory;
+    inventory.driver_version = "570.172.08";
+    inventory.cuda_major = 12;
+    inventory.cuda_minor = 8;
+    for (unsigned i = 0; i < count; ++i) {
+      Gpu gpu;
+      gpu.uuid = "GPU-" + std::to_string(i);
+      gpu.index = i;
+      gpu.minor = i;
+      gpu.name = "NVIDIA A100-SXM4-80GB";
+      gpu.pci_bus_id = "0000:0" + std::to_string(i % 10) + ":00.0";
+      gpu.memory_bytes = 80ULL << 30U;
+      gpu.device_paths = {"/dev/nvidia" + std::to_string(i)};
+      inventory.gpus.push_back(std::move(gpu));
+    }
+    return inventory;
+  }
+
+  explicit FakeDriver(Inventory inventory = {}) : inventory_(std::move(inventory)) {}
+
+  // ---- what the test says; any thread ----
+  void SetInventory(Inventory inventory) {
+    const base::MutexLock lock(mutex_);
+    inventory_ = std::move(inventory);
+  }
+  void SetTopology(Topology topology) {
+    const base::MutexLock lock(mutex_);
+    topology_ = std::move(topology);
+  }
+  // Makes a call by this name fail from now on; an OK status ends that.
+  void Fail(const std::string& call, base::Status status) {
+    const base::MutexLock lock(mutex_);
+    failures_[call] = std::move(status);
+  }
+  void Lose(const std::string& uuid) {
+    const base::MutexLock lock(mutex_);
+    lost_.insert(uuid);
+  }
+  void Return(const std::string& uuid) {
+    const base::MutexLock lock(mutex_);
+    lost_.erase(uuid);
+  }
+  void SetUnwatched(std::vector<Unwatched> unwatched) {
+    const base::MutexLock lock(mutex_);
+    unwatched_ = std::move(unwatched);
+  }
+  // A call by this name does not come back until Release.
+  void Hang(const std::string& call) {
+    const base::MutexLock lock(mutex_);
+    hanging_.insert(call);
+  }
+  void Release(const std::string& call) {
+    const base::MutexLock lock(mutex_);
+    hanging_.erase(call);
+    changed_.NotifyAll();
+  }
+  void Raise(HealthEvent event) {
+    const base::MutexLock lock(mutex_);
+    events_.push_back(std::move(event));
+    changed_.NotifyAll();
+  }
+  void RaiseXid(const std::string& uuid, std::uint64_t xid) {
+    HealthEvent event;
+    event.xid = xid;
+    event.uuid = uuid;
+    Raise(std::move(event));
+  }
+  // How often a call by this name was begun.
+  [[nodiscard]] int Calls(const std::string& call) const {
+    const base::MutexLock lock(mutex_);
+    const auto count = calls_.find(call);
+    return count == calls_.end() ? 0 : count->second;
+  }
+  [[nodiscard]] std::vector<std::string> Watched() const {
+    const base::MutexLock lock(mutex_);
+    return watched_;
+  }
+
+  // ---- GpuDriver ----
+  base::Status Initialise() override { return Enter("Initialise"); }
+  void Shutdown() override { static_cast<void>(Enter("Shutdown").ok()); }
+  base::Result<Inventory> Enumerate() override {
+    TRANCHE_TRY(Enter("Enumerate"));
+    const base::MutexLock lock(mutex_);
+    return inventory_;
+  }
+  base::Result<Topology> ReadTopology(const Inventory& /*inventory*/) override {
+    TRANCHE_TRY(Enter("ReadTopology"));
+    const base::MutexLock lock(mutex_);
+    return topology_;
+  }
+  base::Result<std::vector<Unwatched>> WatchHealth(const std::vector<std::string>& uuids) override {
+    TRANCHE_TRY(Enter("WatchHealth"));
+    const base::MutexLock lock(mutex_);
+    watched_ = uuids;
+    return unwatched_;
+  }
+  base::Result<std::vector<HealthEvent>> WaitForEvents(std::chrono::milliseconds timeout) override {
+    TRANCHE_TRY(Enter("WaitForEvents"));
+    const base::MutexLock lock(mutex_);
+    if (events_.empty()) changed_.WaitFor(mutex_, timeout);
+    return std::vector<HealthEvent>(std::exchange(events_, {}));
+  }
+  base::Status Probe(const std::string& uuid) override {
+    TRANCHE_TRY(Enter("Probe"));
+    const base::MutexLock lock(mutex_);
+    if (lost_.contains(uuid)) return {base::Code::kDataLoss, "GPU is lost"};
+    return base::Status::Ok();
+  }
+
+ private:
+  base::Status Enter(const std::string& call) {
+    const base::MutexLock lock(mutex_);
+    ++calls_[call];
+    while (hanging_.contains(call)) changed_.Wait(mutex_);
+    const auto failure = failures_.find(call);
+    return failure == failures_.end() ? base::Status::Ok() : failure->second;
+  }
+
+  mutable base::Mutex mutex_;
+  base::CondVar changed_;
+  Inventory inventory_ TRANCHE_GUARDED_BY(mutex_);
+  Topology topology_ TRANCHE_GUARDED_BY(mutex_);
+  std::map<std::string, base::Status> failures_ TRANCHE_GUARDED_BY(mutex_);
+  std::set<std::string> hanging_ TRANCHE_GUARDED_BY(mutex_);
+  std::set<std::string> lost_ TRANCHE_GUARDED_BY(mutex_);
+  std::vector<Unwatched> unwatched_ TRANCHE_GUARDED_BY(mutex_);
+  std::vector<std::string> watched_ TRANCHE_GUARDED_BY(mutex_);
+  std::vector<HealthEvent> events_ TRANCHE_GUARDED_BY(mutex_);
+  std::map<std::string, int> calls_ TRANCHE_GUARDED_BY(mutex_);
+};
+
+}  // namespace tranche::gpu::testing
