@@ -10,9 +10,11 @@
 namespace tranche::sim::nvml {
 namespace {
 
-// "nvmlInit" stands for nvmlInit_v2 too.
+// "nvmlInit" stands for nvmlInit_v2 too, and for nvmlInitWithFlags.
 bool Means(const char* said, const char* call) {
   if (std::strcmp(said, "*") == 0) return true;
+  if (std::strcmp(call, "nvmlInitWithFlags") == 0 && std::strcmp(said, "nvmlInit") == 0)
+    return true;
   const std::size_t length = std::strlen(said);
   if (std::strncmp(said, call, length) != 0) return false;
   const char* rest = call + length;

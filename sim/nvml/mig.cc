@@ -164,6 +164,7 @@ Return nvmlDeviceGetMaxMigDeviceCount(Device device, unsigned* count) {
   return GpuCall(__func__, device, [&](const GpuState& gpu) {
     if (count == nullptr) return kInvalidArgument;
     *count = 0;
+    if (gpu.mig_enabled == 0) return kSuccess;  // as a real driver: none may be asked for
     for (unsigned i = 0; i < gpu.mig_profile_count; ++i) {
       *count = std::max(*count, gpu.mig_profiles[i].instances);
     }

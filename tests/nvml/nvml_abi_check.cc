@@ -1,0 +1,440 @@
+// Our declarations of NVML against NVIDIA's own header: it is enough that this compiles. Needs the
+// folder of the real nvml.h (wheel nvidia-nvml-dev, tests/requirements.txt) as NVML_H_DIR.
+#define NVML_NO_UNVERSIONED_FUNC_DEFS  // the old names are declared too, not made macros
+#include <nvml.h>
+
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "gpu/nvml_abi.h"
+#include "gpu/nvml_functions.h"
+
+namespace tranche::gpu::nvml {
+namespace {
+
+template <typename T>
+concept Complete = requires {
+  sizeof(T);
+};
+
+// Two parameters that the machine passes alike: both pointers to things of one size, or both
+// numbers of one size, and equally const.
+template <typename Ours, typename Theirs>
+constexpr bool PassedAlike() {
+  if constexpr (std::is_pointer_v<Ours> || std::is_pointer_v<Theirs>) {
+    if constexpr (!std::is_pointer_v<Ours> || !std::is_pointer_v<Theirs>) {
+      return false;
+    } else {
+      using A = std::remove_pointer_t<Ours>;
+      using B = std::remove_pointer_t<Theirs>;
+      if constexpr (Complete<A> != Complete<B>) return true;  // handles: ours have an inside
+      if constexpr (Complete<A> && Complete<B>) {
+        return sizeof(A) == sizeof(B) && std::is_const_v<A> == std::is_const_v<B> &&
+               std::is_pointer_v<A> == std::is_pointer_v<B>;
+      }
+      return true;
+    }
+  } else {
+    return sizeof(Ours) == sizeof(Theirs);
+  }
+}
+
+template <typename Ours, typename Theirs>
+struct CalledAlike : std::false_type {};
+template <typename R, typename... A, typename S, typename... B>
+requires(sizeof...(A) == sizeof...(B)) struct CalledAlike<R(A...), S(B...)>
+    : std::bool_constant<PassedAlike<R, S>() && (PassedAlike<A, B>() && ...)> {
+};
+
+#define CHECK_FUNCTION(name, ...) \
+  static_assert(CalledAlike<__VA_ARGS__, std::remove_pointer_t<decltype(&::name)>>::value, #name);
+TRANCHE_NVML_FUNCTIONS(CHECK_FUNCTION)
+
+#define CHECK_SIZE(ours, theirs) static_assert(sizeof(ours) == sizeof(theirs), #ours)
+#define CHECK_FIELD(ours, field, theirs, their_field)                                       \
+  static_assert(                                                                            \
+      offsetof(ours, field) == offsetof(theirs, their_field) &&                             \
+          sizeof(std::declval<ours>().field) == sizeof(std::declval<theirs>().their_field), \
+      #ours "." #field)
+#define CHECK_VALUE(ours, theirs) \
+  static_assert(static_cast<long long>(ours) == static_cast<long long>(theirs), #ours)
+
+CHECK_SIZE(PciInfoExt, nvmlPciInfoExt_v1_t);
+CHECK_FIELD(PciInfoExt, version, nvmlPciInfoExt_v1_t, version);
+CHECK_FIELD(PciInfoExt, domain, nvmlPciInfoExt_v1_t, domain);
+CHECK_FIELD(PciInfoExt, bus, nvmlPciInfoExt_v1_t, bus);
+CHECK_FIELD(PciInfoExt, device, nvmlPciInfoExt_v1_t, device);
+CHECK_FIELD(PciInfoExt, pci_device_id, nvmlPciInfoExt_v1_t, pciDeviceId);
+CHECK_FIELD(PciInfoExt, pci_subsystem_id, nvmlPciInfoExt_v1_t, pciSubSystemId);
+CHECK_FIELD(PciInfoExt, base_class, nvmlPciInfoExt_v1_t, baseClass);
+CHECK_FIELD(PciInfoExt, sub_class, nvmlPciInfoExt_v1_t, subClass);
+CHECK_FIELD(PciInfoExt, bus_id, nvmlPciInfoExt_v1_t, busId);
+CHECK_SIZE(Memory, nvmlMemory_t);
+CHECK_FIELD(Memory, total, nvmlMemory_t, total);
+CHECK_FIELD(Memory, free, nvmlMemory_t, free);
+CHECK_FIELD(Memory, used, nvmlMemory_t, used);
+CHECK_SIZE(MemoryV2, nvmlMemory_v2_t);
+CHECK_FIELD(MemoryV2, version, nvmlMemory_v2_t, version);
+CHECK_FIELD(MemoryV2, total, nvmlMemory_v2_t, total);
+CHECK_FIELD(MemoryV2, reserved, nvmlMemory_v2_t, reserved);
+CHECK_FIELD(MemoryV2, free, nvmlMemory_v2_t, free);
+CHECK_FIELD(MemoryV2, used, nvmlMemory_v2_t, used);
+CHECK_SIZE(Bar1Memory, nvmlBAR1Memory_t);
+CHECK_FIELD(Bar1Memory, total, nvmlBAR1Memory_t, bar1Total);
+CHECK_FIELD(Bar1Memory, free, nvmlBAR1Memory_t, bar1Free);
+CHECK_FIELD(Bar1Memory, used, nvmlBAR1Memory_t, bar1Used);
+CHECK_SIZE(Utilization, nvmlUtilization_t);
+CHECK_FIELD(Utilization, gpu, nvmlUtilization_t, gpu);
+CHECK_FIELD(Utilization, memory, nvmlUtilization_t, memory);
+CHECK_SIZE(ProcessInfoV1, nvmlProcessInfo_v1_t);
+CHECK_FIELD(ProcessInfoV1, pid, nvmlProcessInfo_v1_t, pid);
+CHECK_FIELD(ProcessInfoV1, used_gpu_memory, nvmlProcessInfo_v1_t, usedGpuMemory);
+CHECK_SIZE(ProcessInfo, nvmlProcessInfo_v2_t);
+CHECK_FIELD(ProcessInfo, pid, nvmlProcessInfo_v2_t, pid);
+CHECK_FIELD(ProcessInfo, used_gpu_memory, nvmlProcessInfo_v2_t, usedGpuMemory);
+CHECK_FIELD(ProcessInfo, gpu_instance_id, nvmlProcessInfo_v2_t, gpuInstanceId);
+CHECK_FIELD(ProcessInfo, compute_instance_id, nvmlProcessInfo_v2_t, computeInstanceId);
+CHECK_SIZE(ProcessDetail, nvmlProcessDetail_v1_t);
+CHECK_FIELD(ProcessDetail, pid, nvmlProcessDetail_v1_t, pid);
+CHECK_FIELD(ProcessDetail, used_gpu_memory, nvmlProcessDetail_v1_t, usedGpuMemory);
+CHECK_FIELD(ProcessDetail, gpu_instance_id, nvmlProcessDetail_v1_t, gpuInstanceId);
+CHECK_FIELD(ProcessDetail, compute_instance_id, nvmlProcessDetail_v1_t, computeInstanceId);
+CHECK_FIELD(ProcessDetail, used_gpu_cc_protected_memory, nvmlProcessDetail_v1_t,
+            usedGpuCcProtectedMemory);
+CHECK_SIZE(ProcessDetailList, nvmlProcessDetailList_v1_t);
+CHECK_FIELD(ProcessDetailList, version, nvmlProcessDetailList_v1_t, version);
+CHECK_FIELD(ProcessDetailList, mode, nvmlProcessDetailList_v1_t, mode);
+CHECK_FIELD(ProcessDetailList, count, nvmlProcessDetailList_v1_t, numProcArrayEntries);
+CHECK_FIELD(ProcessDetailList, processes, nvmlProcessDetailList_v1_t, procArray);
+CHECK_SIZE(ProcessUtilizationSample, nvmlProcessUtilizationSample_t);
+CHECK_FIELD(ProcessUtilizationSample, pid, nvmlProcessUtilizationSample_t, pid);
+CHECK_FIELD(ProcessUtilizationSample, time_stamp_us, nvmlProcessUtilizationSample_t, timeStamp);
+CHECK_FIELD(ProcessUtilizationSample, sm_util, nvmlProcessUtilizationSample_t, smUtil);
+CHECK_FIELD(ProcessUtilizationSample, mem_util, nvmlProcessUtilizationSample_t, memUtil);
+CHECK_FIELD(ProcessUtilizationSample, enc_util, nvmlProcessUtilizationSample_t, encUtil);
+CHECK_FIELD(ProcessUtilizationSample, dec_util, nvmlProcessUtilizationSample_t, decUtil);
+CHECK_SIZE(ProcessUtilizationInfo, nvmlProcessUtilizationInfo_v1_t);
+CHECK_FIELD(ProcessUtilizationInfo, time_stamp_us, nvmlProcessUtilizationInfo_v1_t, timeStamp);
+CHECK_FIELD(ProcessUtilizationInfo, pid, nvmlProcessUtilizationInfo_v1_t, pid);
+CHECK_FIELD(ProcessUtilizationInfo, sm_util, nvmlProcessUtilizationInfo_v1_t, smUtil);
+CHECK_FIELD(ProcessUtilizationInfo, mem_util, nvmlProcessUtilizationInfo_v1_t, memUtil);
+CHECK_FIELD(ProcessUtilizationInfo, enc_util, nvmlProcessUtilizationInfo_v1_t, encUtil);
+CHECK_FIELD(ProcessUtilizationInfo, dec_util, nvmlProcessUtilizationInfo_v1_t, decUtil);
+CHECK_FIELD(ProcessUtilizationInfo, jpg_util, nvmlProcessUtilizationInfo_v1_t, jpgUtil);
+CHECK_FIELD(ProcessUtilizationInfo, ofa_util, nvmlProcessUtilizationInfo_v1_t, ofaUtil);
+CHECK_SIZE(ProcessesUtilizationInfo, nvmlProcessesUtilizationInfo_v1_t);
+CHECK_FIELD(ProcessesUtilizationInfo, version, nvmlProcessesUtilizationInfo_v1_t, version);
+CHECK_FIELD(ProcessesUtilizationInfo, count, nvmlProcessesUtilizationInfo_v1_t,
+            processSamplesCount);
+CHECK_FIELD(ProcessesUtilizationInfo, last_seen_time_stamp_us, nvmlProcessesUtilizationInfo_v1_t,
+            lastSeenTimeStamp);
+CHECK_FIELD(ProcessesUtilizationInfo, samples, nvmlProcessesUtilizationInfo_v1_t, procUtilArray);
+CHECK_SIZE(DeviceAttributes, nvmlDeviceAttributes_t);
+CHECK_FIELD(DeviceAttributes, multiprocessor_count, nvmlDeviceAttributes_t, multiprocessorCount);
+CHECK_FIELD(DeviceAttributes, shared_copy_engine_count, nvmlDeviceAttributes_t,
+            sharedCopyEngineCount);
+CHECK_FIELD(DeviceAttributes, shared_decoder_count, nvmlDeviceAttributes_t, sharedDecoderCount);
+CHECK_FIELD(DeviceAttributes, shared_encoder_count, nvmlDeviceAttributes_t, sharedEncoderCount);
+CHECK_FIELD(DeviceAttributes, shared_jpeg_count, nvmlDeviceAttributes_t, sharedJpegCount);
+CHECK_FIELD(DeviceAttributes, shared_ofa_count, nvmlDeviceAttributes_t, sharedOfaCount);
+CHECK_FIELD(DeviceAttributes, gpu_instance_slice_count, nvmlDeviceAttributes_t,
+            gpuInstanceSliceCount);
+CHECK_FIELD(DeviceAttributes, compute_instance_slice_count, nvmlDeviceAttributes_t,
+            computeInstanceSliceCount);
+CHECK_FIELD(DeviceAttributes, memory_size_mb, nvmlDeviceAttributes_t, memorySizeMB);
+CHECK_SIZE(Placement, nvmlGpuInstancePlacement_t);
+CHECK_SIZE(Placement, nvmlComputeInstancePlacement_t);
+CHECK_FIELD(Placement, start, nvmlGpuInstancePlacement_t, start);
+CHECK_FIELD(Placement, size, nvmlGpuInstancePlacement_t, size);
+CHECK_SIZE(GpuInstanceProfileInfo, nvmlGpuInstanceProfileInfo_t);
+CHECK_FIELD(GpuInstanceProfileInfo, id, nvmlGpuInstanceProfileInfo_t, id);
+CHECK_FIELD(GpuInstanceProfileInfo, is_p2p_supported, nvmlGpuInstanceProfileInfo_t, isP2pSupported);
+CHECK_FIELD(GpuInstanceProfileInfo, slice_count, nvmlGpuInstanceProfileInfo_t, sliceCount);
+CHECK_FIELD(GpuInstanceProfileInfo, instance_count, nvmlGpuInstanceProfileInfo_t, instanceCount);
+CHECK_FIELD(GpuInstanceProfileInfo, multiprocessor_count, nvmlGpuInstanceProfileInfo_t,
+            multiprocessorCount);
+CHECK_FIELD(GpuInstanceProfileInfo, copy_engine_count, nvmlGpuInstanceProfileInfo_t,
+            copyEngineCount);
+CHECK_FIELD(GpuInstanceProfileInfo, decoder_count, nvmlGpuInstanceProfileInfo_t, decoderCount);
+CHECK_FIELD(GpuInstanceProfileInfo, encoder_count, nvmlGpuInstanceProfileInfo_t, encoderCount);
+CHECK_FIELD(GpuInstanceProfileInfo, jpeg_count, nvmlGpuInstanceProfileInfo_t, jpegCount);
+CHECK_FIELD(GpuInstanceProfileInfo, ofa_count, nvmlGpuInstanceProfileInfo_t, ofaCount);
+CHECK_FIELD(GpuInstanceProfileInfo, memory_size_mb, nvmlGpuInstanceProfileInfo_t, memorySizeMB);
+CHECK_SIZE(GpuInstanceProfileInfoV2, nvmlGpuInstanceProfileInfo_v2_t);
+CHECK_FIELD(GpuInstanceProfileInfoV2, version, nvmlGpuInstanceProfileInfo_v2_t, version);
+CHECK_FIELD(GpuInstanceProfileInfoV2, id, nvmlGpuInstanceProfileInfo_v2_t, id);
+CHECK_FIELD(GpuInstanceProfileInfoV2, is_p2p_supported, nvmlGpuInstanceProfileInfo_v2_t,
+            isP2pSupported);
+CHECK_FIELD(GpuInstanceProfileInfoV2, slice_count, nvmlGpuInstanceProfileInfo_v2_t, sliceCount);
+CHECK_FIELD(GpuInstanceProfileInfoV2, instance_count, nvmlGpuInstanceProfileInfo_v2_t,
+            instanceCount);
+CHECK_FIELD(GpuInstanceProfileInfoV2, multiprocessor_count, nvmlGpuInstanceProfileInfo_v2_t,
+            multiprocessorCount);
+CHECK_FIELD(GpuInstanceProfileInfoV2, copy_engine_count, nvmlGpuInstanceProfileInfo_v2_t,
+            copyEngineCount);
+CHECK_FIELD(GpuInstanceProfileInfoV2, decoder_count, nvmlGpuInstanceProfileInfo_v2_t, decoderCount);
+CHECK_FIELD(GpuInstanceProfileInfoV2, encoder_count, nvmlGpuInstanceProfileInfo_v2_t, encoderCount);
+CHECK_FIELD(GpuInstanceProfileInfoV2, jpeg_count, nvmlGpuInstanceProfileInfo_v2_t, jpegCount);
+CHECK_FIELD(GpuInstanceProfileInfoV2, ofa_count, nvmlGpuInstanceProfileInfo_v2_t, ofaCount);
+CHECK_FIELD(GpuInstanceProfileInfoV2, memory_size_mb, nvmlGpuInstanceProfileInfo_v2_t,
+            memorySizeMB);
+CHECK_FIELD(GpuInstanceProfileInfoV2, name, nvmlGpuInstanceProfileInfo_v2_t, name);
+CHECK_SIZE(GpuInstanceProfileInfoV3, nvmlGpuInstanceProfileInfo_v3_t);
+CHECK_FIELD(GpuInstanceProfileInfoV3, version, nvmlGpuInstanceProfileInfo_v3_t, version);
+CHECK_FIELD(GpuInstanceProfileInfoV3, id, nvmlGpuInstanceProfileInfo_v3_t, id);
+CHECK_FIELD(GpuInstanceProfileInfoV3, slice_count, nvmlGpuInstanceProfileInfo_v3_t, sliceCount);
+CHECK_FIELD(GpuInstanceProfileInfoV3, instance_count, nvmlGpuInstanceProfileInfo_v3_t,
+            instanceCount);
+CHECK_FIELD(GpuInstanceProfileInfoV3, multiprocessor_count, nvmlGpuInstanceProfileInfo_v3_t,
+            multiprocessorCount);
+CHECK_FIELD(GpuInstanceProfileInfoV3, copy_engine_count, nvmlGpuInstanceProfileInfo_v3_t,
+            copyEngineCount);
+CHECK_FIELD(GpuInstanceProfileInfoV3, decoder_count, nvmlGpuInstanceProfileInfo_v3_t, decoderCount);
+CHECK_FIELD(GpuInstanceProfileInfoV3, encoder_count, nvmlGpuInstanceProfileInfo_v3_t, encoderCount);
+CHECK_FIELD(GpuInstanceProfileInfoV3, jpeg_count, nvmlGpuInstanceProfileInfo_v3_t, jpegCount);
+CHECK_FIELD(GpuInstanceProfileInfoV3, ofa_count, nvmlGpuInstanceProfileInfo_v3_t, ofaCount);
+CHECK_FIELD(GpuInstanceProfileInfoV3, memory_size_mb, nvmlGpuInstanceProfileInfo_v3_t,
+            memorySizeMB);
+CHECK_FIELD(GpuInstanceProfileInfoV3, name, nvmlGpuInstanceProfileInfo_v3_t, name);
+CHECK_FIELD(GpuInstanceProfileInfoV3, capabilities, nvmlGpuInstanceProfileInfo_v3_t, capabilities);
+CHECK_SIZE(GpuInstanceInfo, nvmlGpuInstanceInfo_t);
+CHECK_FIELD(GpuInstanceInfo, device, nvmlGpuInstanceInfo_t, device);
+CHECK_FIELD(GpuInstanceInfo, id, nvmlGpuInstanceInfo_t, id);
+CHECK_FIELD(GpuInstanceInfo, profile_id, nvmlGpuInstanceInfo_t, profileId);
+CHECK_FIELD(GpuInstanceInfo, placement, nvmlGpuInstanceInfo_t, placement);
+CHECK_SIZE(ComputeInstanceProfileInfo, nvmlComputeInstanceProfileInfo_t);
+CHECK_FIELD(ComputeInstanceProfileInfo, id, nvmlComputeInstanceProfileInfo_t, id);
+CHECK_FIELD(ComputeInstanceProfileInfo, slice_count, nvmlComputeInstanceProfileInfo_t, sliceCount);
+CHECK_FIELD(ComputeInstanceProfileInfo, instance_count, nvmlComputeInstanceProfileInfo_t,
+            instanceCount);
+CHECK_FIELD(ComputeInstanceProfileInfo, multiprocessor_count, nvmlComputeInstanceProfileInfo_t,
+            multiprocessorCount);
+CHECK_FIELD(ComputeInstanceProfileInfo, shared_copy_engine_count, nvmlComputeInstanceProfileInfo_t,
+            sharedCopyEngineCount);
+CHECK_FIELD(ComputeInstanceProfileInfo, shared_decoder_count, nvmlComputeInstanceProfileInfo_t,
+            sharedDecoderCount);
+CHECK_FIELD(ComputeInstanceProfileInfo, shared_encoder_count, nvmlComputeInstanceProfileInfo_t,
+            sharedEncoderCount);
+CHECK_FIELD(ComputeInstanceProfileInfo, shared_jpeg_count, nvmlComputeInstanceProfileInfo_t,
+            sharedJpegCount);
+CHECK_FIELD(ComputeInstanceProfileInfo, shared_ofa_count, nvmlComputeInstanceProfileInfo_t,
+            sharedOfaCount);
+CHECK_SIZE(ComputeInstanceInfo, nvmlComputeInstanceInfo_t);
+CHECK_FIELD(ComputeInstanceInfo, device, nvmlComputeInstanceInfo_t, device);
+CHECK_FIELD(ComputeInstanceInfo, gpu_instance, nvmlComputeInstanceInfo_t, gpuInstance);
+CHECK_FIELD(ComputeInstanceInfo, id, nvmlComputeInstanceInfo_t, id);
+CHECK_FIELD(ComputeInstanceInfo, profile_id, nvmlComputeInstanceInfo_t, profileId);
+CHECK_FIELD(ComputeInstanceInfo, placement, nvmlComputeInstanceInfo_t, placement);
+CHECK_SIZE(EventData, nvmlEventData_t);
+CHECK_FIELD(EventData, device, nvmlEventData_t, device);
+CHECK_FIELD(EventData, type, nvmlEventData_t, eventType);
+CHECK_FIELD(EventData, data, nvmlEventData_t, eventData);
+CHECK_FIELD(EventData, gpu_instance_id, nvmlEventData_t, gpuInstanceId);
+CHECK_FIELD(EventData, compute_instance_id, nvmlEventData_t, computeInstanceId);
+CHECK_SIZE(Temperature, nvmlTemperature_v1_t);
+CHECK_FIELD(Temperature, version, nvmlTemperature_v1_t, version);
+CHECK_FIELD(Temperature, sensor, nvmlTemperature_v1_t, sensorType);
+CHECK_FIELD(Temperature, temperature, nvmlTemperature_v1_t, temperature);
+CHECK_SIZE(Value, nvmlValue_t);
+CHECK_SIZE(FieldValue, nvmlFieldValue_t);
+CHECK_FIELD(FieldValue, field_id, nvmlFieldValue_t, fieldId);
+CHECK_FIELD(FieldValue, scope_id, nvmlFieldValue_t, scopeId);
+CHECK_FIELD(FieldValue, time_stamp_us, nvmlFieldValue_t, timestamp);
+CHECK_FIELD(FieldValue, latency_us, nvmlFieldValue_t, latencyUsec);
+CHECK_FIELD(FieldValue, value_type, nvmlFieldValue_t, valueType);
+CHECK_FIELD(FieldValue, status, nvmlFieldValue_t, nvmlReturn);
+CHECK_FIELD(FieldValue, value, nvmlFieldValue_t, value);
+CHECK_SIZE(Sample, nvmlSample_t);
+CHECK_FIELD(Sample, time_stamp_us, nvmlSample_t, timeStamp);
+CHECK_FIELD(Sample, value, nvmlSample_t, sampleValue);
+CHECK_SIZE(FabricInfo, nvmlGpuFabricInfo_t);
+CHECK_FIELD(FabricInfo, cluster_uuid, nvmlGpuFabricInfo_t, clusterUuid);
+CHECK_FIELD(FabricInfo, status, nvmlGpuFabricInfo_t, status);
+CHECK_FIELD(FabricInfo, clique_id, nvmlGpuFabricInfo_t, cliqueId);
+CHECK_FIELD(FabricInfo, state, nvmlGpuFabricInfo_t, state);
+CHECK_SIZE(FabricInfoV2, nvmlGpuFabricInfo_v2_t);
+CHECK_FIELD(FabricInfoV2, version, nvmlGpuFabricInfo_v2_t, version);
+CHECK_FIELD(FabricInfoV2, cluster_uuid, nvmlGpuFabricInfo_v2_t, clusterUuid);
+CHECK_FIELD(FabricInfoV2, status, nvmlGpuFabricInfo_v2_t, status);
+CHECK_FIELD(FabricInfoV2, clique_id, nvmlGpuFabricInfo_v2_t, cliqueId);
+CHECK_FIELD(FabricInfoV2, state, nvmlGpuFabricInfo_v2_t, state);
+CHECK_FIELD(FabricInfoV2, health_mask, nvmlGpuFabricInfo_v2_t, healthMask);
+CHECK_SIZE(FabricInfoV3, nvmlGpuFabricInfo_v3_t);
+CHECK_FIELD(FabricInfoV3, version, nvmlGpuFabricInfo_v3_t, version);
+CHECK_FIELD(FabricInfoV3, cluster_uuid, nvmlGpuFabricInfo_v3_t, clusterUuid);
+CHECK_FIELD(FabricInfoV3, status, nvmlGpuFabricInfo_v3_t, status);
+CHECK_FIELD(FabricInfoV3, clique_id, nvmlGpuFabricInfo_v3_t, cliqueId);
+CHECK_FIELD(FabricInfoV3, state, nvmlGpuFabricInfo_v3_t, state);
+CHECK_FIELD(FabricInfoV3, health_mask, nvmlGpuFabricInfo_v3_t, healthMask);
+CHECK_FIELD(FabricInfoV3, health_summary, nvmlGpuFabricInfo_v3_t, healthSummary);
+
+CHECK_VALUE(kSuccess, NVML_SUCCESS);
+CHECK_VALUE(kUninitialized, NVML_ERROR_UNINITIALIZED);
+CHECK_VALUE(kInvalidArgument, NVML_ERROR_INVALID_ARGUMENT);
+CHECK_VALUE(kNotSupported, NVML_ERROR_NOT_SUPPORTED);
+CHECK_VALUE(kNoPermission, NVML_ERROR_NO_PERMISSION);
+CHECK_VALUE(kAlreadyInitialized, NVML_ERROR_ALREADY_INITIALIZED);
+CHECK_VALUE(kNotFound, NVML_ERROR_NOT_FOUND);
+CHECK_VALUE(kInsufficientSize, NVML_ERROR_INSUFFICIENT_SIZE);
+CHECK_VALUE(kInsufficientPower, NVML_ERROR_INSUFFICIENT_POWER);
+CHECK_VALUE(kDriverNotLoaded, NVML_ERROR_DRIVER_NOT_LOADED);
+CHECK_VALUE(kTimeout, NVML_ERROR_TIMEOUT);
+CHECK_VALUE(kIrqIssue, NVML_ERROR_IRQ_ISSUE);
+CHECK_VALUE(kLibraryNotFound, NVML_ERROR_LIBRARY_NOT_FOUND);
+CHECK_VALUE(kFunctionNotFound, NVML_ERROR_FUNCTION_NOT_FOUND);
+CHECK_VALUE(kCorruptedInforom, NVML_ERROR_CORRUPTED_INFOROM);
+CHECK_VALUE(kGpuIsLost, NVML_ERROR_GPU_IS_LOST);
+CHECK_VALUE(kResetRequired, NVML_ERROR_RESET_REQUIRED);
+CHECK_VALUE(kOperatingSystem, NVML_ERROR_OPERATING_SYSTEM);
+CHECK_VALUE(kLibRmVersionMismatch, NVML_ERROR_LIB_RM_VERSION_MISMATCH);
+CHECK_VALUE(kInUse, NVML_ERROR_IN_USE);
+CHECK_VALUE(kMemory, NVML_ERROR_MEMORY);
+CHECK_VALUE(kNoData, NVML_ERROR_NO_DATA);
+CHECK_VALUE(kVgpuEccNotSupported, NVML_ERROR_VGPU_ECC_NOT_SUPPORTED);
+CHECK_VALUE(kInsufficientResources, NVML_ERROR_INSUFFICIENT_RESOURCES);
+CHECK_VALUE(kFreqNotSupported, NVML_ERROR_FREQ_NOT_SUPPORTED);
+CHECK_VALUE(kArgumentVersionMismatch, NVML_ERROR_ARGUMENT_VERSION_MISMATCH);
+CHECK_VALUE(kDeprecated, NVML_ERROR_DEPRECATED);
+CHECK_VALUE(kNotReady, NVML_ERROR_NOT_READY);
+CHECK_VALUE(kGpuNotFound, NVML_ERROR_GPU_NOT_FOUND);
+CHECK_VALUE(kInvalidState, NVML_ERROR_INVALID_STATE);
+CHECK_VALUE(kUnknown, NVML_ERROR_UNKNOWN);
+CHECK_VALUE(kUuidBufferSize, NVML_DEVICE_UUID_V2_BUFFER_SIZE);
+CHECK_VALUE(kNameBufferSize, NVML_DEVICE_NAME_V2_BUFFER_SIZE);
+CHECK_VALUE(kVersionBufferSize, NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE);
+CHECK_VALUE(kVersionBufferSize, NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE);
+CHECK_VALUE(kSerialBufferSize, NVML_DEVICE_SERIAL_BUFFER_SIZE);
+CHECK_VALUE(kPciBusIdBufferSize, NVML_DEVICE_PCI_BUS_ID_BUFFER_SIZE);
+CHECK_VALUE(kPciBusIdLegacyBufferSize, NVML_DEVICE_PCI_BUS_ID_BUFFER_V2_SIZE);
+CHECK_VALUE(kFabricUuidSize, NVML_GPU_FABRIC_UUID_LEN);
+CHECK_VALUE(kInitFlagNoGpus, NVML_INIT_FLAG_NO_GPUS);
+CHECK_VALUE(kInitFlagNoAttach, NVML_INIT_FLAG_NO_ATTACH);
+CHECK_VALUE(kMaxNvLinks, NVML_NVLINK_MAX_LINKS);
+CHECK_VALUE(kMemoryNotAvailable, NVML_VALUE_NOT_AVAILABLE);
+CHECK_VALUE(kBrandUnknown, NVML_BRAND_UNKNOWN);
+CHECK_VALUE(kBrandTesla, NVML_BRAND_TESLA);
+CHECK_VALUE(kBrandGeforce, NVML_BRAND_GEFORCE);
+CHECK_VALUE(kBrandNvidiaRtx, NVML_BRAND_NVIDIA_RTX);
+CHECK_VALUE(kBrandNvidia, NVML_BRAND_NVIDIA);
+CHECK_VALUE(kBrandGeforceRtx, NVML_BRAND_GEFORCE_RTX);
+CHECK_VALUE(kDisabled, NVML_FEATURE_DISABLED);
+CHECK_VALUE(kEnabled, NVML_FEATURE_ENABLED);
+CHECK_VALUE(kArchVolta, NVML_DEVICE_ARCH_VOLTA);
+CHECK_VALUE(kArchTuring, NVML_DEVICE_ARCH_TURING);
+CHECK_VALUE(kArchAmpere, NVML_DEVICE_ARCH_AMPERE);
+CHECK_VALUE(kArchAda, NVML_DEVICE_ARCH_ADA);
+CHECK_VALUE(kArchHopper, NVML_DEVICE_ARCH_HOPPER);
+CHECK_VALUE(kArchUnknown, NVML_DEVICE_ARCH_UNKNOWN);
+CHECK_VALUE(kEventSingleBitEcc, nvmlEventTypeSingleBitEccError);
+CHECK_VALUE(kEventDoubleBitEcc, nvmlEventTypeDoubleBitEccError);
+CHECK_VALUE(kEventPState, nvmlEventTypePState);
+CHECK_VALUE(kEventXidCritical, nvmlEventTypeXidCriticalError);
+CHECK_VALUE(kEventClock, nvmlEventTypeClock);
+CHECK_VALUE(kTopologyInternal, NVML_TOPOLOGY_INTERNAL);
+CHECK_VALUE(kTopologySingle, NVML_TOPOLOGY_SINGLE);
+CHECK_VALUE(kTopologyMultiple, NVML_TOPOLOGY_MULTIPLE);
+CHECK_VALUE(kTopologyHostBridge, NVML_TOPOLOGY_HOSTBRIDGE);
+CHECK_VALUE(kTopologyNode, NVML_TOPOLOGY_NODE);
+CHECK_VALUE(kTopologySystem, NVML_TOPOLOGY_SYSTEM);
+CHECK_VALUE(kNvLinkGpu, NVML_NVLINK_DEVICE_TYPE_GPU);
+CHECK_VALUE(kNvLinkIbmNpu, NVML_NVLINK_DEVICE_TYPE_IBMNPU);
+CHECK_VALUE(kNvLinkSwitch, NVML_NVLINK_DEVICE_TYPE_SWITCH);
+CHECK_VALUE(kNvLinkUnknown, NVML_NVLINK_DEVICE_TYPE_UNKNOWN);
+CHECK_VALUE(kP2pRead, NVML_P2P_CAPS_INDEX_READ);
+CHECK_VALUE(kP2pWrite, NVML_P2P_CAPS_INDEX_WRITE);
+CHECK_VALUE(kP2pNvLink, NVML_P2P_CAPS_INDEX_NVLINK);
+CHECK_VALUE(kP2pAtomics, NVML_P2P_CAPS_INDEX_ATOMICS);
+CHECK_VALUE(kP2pPci, NVML_P2P_CAPS_INDEX_PCI);
+CHECK_VALUE(kP2pOk, NVML_P2P_STATUS_OK);
+CHECK_VALUE(kP2pChipsetNotSupported, NVML_P2P_STATUS_CHIPSET_NOT_SUPPORTED);
+CHECK_VALUE(kP2pNotSupported, NVML_P2P_STATUS_NOT_SUPPORTED);
+CHECK_VALUE(kTemperatureGpu, NVML_TEMPERATURE_GPU);
+CHECK_VALUE(kThresholdShutdown, NVML_TEMPERATURE_THRESHOLD_SHUTDOWN);
+CHECK_VALUE(kThresholdSlowdown, NVML_TEMPERATURE_THRESHOLD_SLOWDOWN);
+CHECK_VALUE(kThresholdMemMax, NVML_TEMPERATURE_THRESHOLD_MEM_MAX);
+CHECK_VALUE(kThresholdGpuMax, NVML_TEMPERATURE_THRESHOLD_GPU_MAX);
+CHECK_VALUE(kClockGraphics, NVML_CLOCK_GRAPHICS);
+CHECK_VALUE(kClockSm, NVML_CLOCK_SM);
+CHECK_VALUE(kClockMemory, NVML_CLOCK_MEM);
+CHECK_VALUE(kClockVideo, NVML_CLOCK_VIDEO);
+CHECK_VALUE(kClockCurrent, NVML_CLOCK_ID_CURRENT);
+CHECK_VALUE(kClockAppTarget, NVML_CLOCK_ID_APP_CLOCK_TARGET);
+CHECK_VALUE(kClockAppDefault, NVML_CLOCK_ID_APP_CLOCK_DEFAULT);
+CHECK_VALUE(kClockCustomerBoostMax, NVML_CLOCK_ID_CUSTOMER_BOOST_MAX);
+CHECK_VALUE(kPState0, NVML_PSTATE_0);
+CHECK_VALUE(kPState8, NVML_PSTATE_8);
+CHECK_VALUE(kPStateUnknown, NVML_PSTATE_UNKNOWN);
+CHECK_VALUE(kComputeDefault, NVML_COMPUTEMODE_DEFAULT);
+CHECK_VALUE(kComputeProhibited, NVML_COMPUTEMODE_PROHIBITED);
+CHECK_VALUE(kComputeExclusiveProcess, NVML_COMPUTEMODE_EXCLUSIVE_PROCESS);
+CHECK_VALUE(kPcieTx, NVML_PCIE_UTIL_TX_BYTES);
+CHECK_VALUE(kPcieRx, NVML_PCIE_UTIL_RX_BYTES);
+CHECK_VALUE(kEccCorrected, NVML_MEMORY_ERROR_TYPE_CORRECTED);
+CHECK_VALUE(kEccUncorrected, NVML_MEMORY_ERROR_TYPE_UNCORRECTED);
+CHECK_VALUE(kEccVolatile, NVML_VOLATILE_ECC);
+CHECK_VALUE(kEccAggregate, NVML_AGGREGATE_ECC);
+CHECK_VALUE(kAffinityNode, NVML_AFFINITY_SCOPE_NODE);
+CHECK_VALUE(kAffinitySocket, NVML_AFFINITY_SCOPE_SOCKET);
+CHECK_VALUE(kVirtualizationNone, NVML_GPU_VIRTUALIZATION_MODE_NONE);
+CHECK_VALUE(kVirtualizationPassthrough, NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH);
+CHECK_VALUE(kDriverWddm, NVML_DRIVER_WDDM);
+CHECK_VALUE(kDriverWdm, NVML_DRIVER_WDM);
+CHECK_VALUE(kValueDouble, NVML_VALUE_TYPE_DOUBLE);
+CHECK_VALUE(kValueUnsigned, NVML_VALUE_TYPE_UNSIGNED_INT);
+CHECK_VALUE(kValueUnsignedLong, NVML_VALUE_TYPE_UNSIGNED_LONG);
+CHECK_VALUE(kValueUnsignedLongLong, NVML_VALUE_TYPE_UNSIGNED_LONG_LONG);
+CHECK_VALUE(kValueSignedLongLong, NVML_VALUE_TYPE_SIGNED_LONG_LONG);
+CHECK_VALUE(kValueSigned, NVML_VALUE_TYPE_SIGNED_INT);
+CHECK_VALUE(kFieldMemoryTemperature, NVML_FI_DEV_MEMORY_TEMP);
+CHECK_VALUE(kFieldTotalEnergy, NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION);
+CHECK_VALUE(kFieldNvLinkCount, NVML_FI_DEV_NVLINK_LINK_COUNT);
+CHECK_VALUE(kFieldPcieReplay, NVML_FI_DEV_PCIE_REPLAY_COUNTER);
+CHECK_VALUE(kFieldNvLinkDataTx, NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_TX);
+CHECK_VALUE(kFieldNvLinkDataRx, NVML_FI_DEV_NVLINK_THROUGHPUT_DATA_RX);
+CHECK_VALUE(kFieldNvLinkRawTx, NVML_FI_DEV_NVLINK_THROUGHPUT_RAW_TX);
+CHECK_VALUE(kFieldNvLinkRawRx, NVML_FI_DEV_NVLINK_THROUGHPUT_RAW_RX);
+CHECK_VALUE(kFieldPowerAverage, NVML_FI_DEV_POWER_AVERAGE);
+CHECK_VALUE(kFieldPowerInstant, NVML_FI_DEV_POWER_INSTANT);
+CHECK_VALUE(kSamplePower, NVML_TOTAL_POWER_SAMPLES);
+CHECK_VALUE(kSampleGpuUtilization, NVML_GPU_UTILIZATION_SAMPLES);
+CHECK_VALUE(kSampleMemoryUtilization, NVML_MEMORY_UTILIZATION_SAMPLES);
+CHECK_VALUE(kFabricNotSupported, NVML_GPU_FABRIC_STATE_NOT_SUPPORTED);
+CHECK_VALUE(kFabricNotStarted, NVML_GPU_FABRIC_STATE_NOT_STARTED);
+CHECK_VALUE(kFabricInProgress, NVML_GPU_FABRIC_STATE_IN_PROGRESS);
+CHECK_VALUE(kFabricCompleted, NVML_GPU_FABRIC_STATE_COMPLETED);
+CHECK_VALUE(kGpuInstanceProfileCount, NVML_GPU_INSTANCE_PROFILE_COUNT);
+CHECK_VALUE(kComputeInstanceProfileCount, NVML_COMPUTE_INSTANCE_PROFILE_COUNT);
+CHECK_VALUE(StructVersion<MemoryV2>(2), nvmlMemory_v2);
+CHECK_VALUE(StructVersion<PciInfoExt>(1), nvmlPciInfoExt_v1);
+CHECK_VALUE(StructVersion<FabricInfoV2>(2), nvmlGpuFabricInfo_v2);
+CHECK_VALUE(StructVersion<FabricInfoV3>(3), nvmlGpuFabricInfo_v3);
+CHECK_VALUE(StructVersion<GpuInstanceProfileInfoV2>(2), nvmlGpuInstanceProfileInfo_v2);
+CHECK_VALUE(StructVersion<GpuInstanceProfileInfoV3>(3), nvmlGpuInstanceProfileInfo_v3);
+CHECK_VALUE(StructVersion<ProcessDetailList>(1), nvmlProcessDetailList_v1);
+CHECK_VALUE(StructVersion<ProcessesUtilizationInfo>(1), nvmlProcessesUtilizationInfo_v1);
+CHECK_VALUE(StructVersion<Temperature>(1), nvmlTemperature_v1);
+CHECK_VALUE(kGpuInstanceProfile1Slice, NVML_GPU_INSTANCE_PROFILE_1_SLICE);
+CHECK_VALUE(kComputeInstanceProfile1Slice, NVML_COMPUTE_INSTANCE_PROFILE_1_SLICE);
+CHECK_VALUE(kGpuInstanceProfile2Slice, NVML_GPU_INSTANCE_PROFILE_2_SLICE);
+CHECK_VALUE(kComputeInstanceProfile2Slice, NVML_COMPUTE_INSTANCE_PROFILE_2_SLICE);
+CHECK_VALUE(kGpuInstanceProfile3Slice, NVML_GPU_INSTANCE_PROFILE_3_SLICE);
+CHECK_VALUE(kComputeInstanceProfile3Slice, NVML_COMPUTE_INSTANCE_PROFILE_3_SLICE);
+CHECK_VALUE(kGpuInstanceProfile4Slice, NVML_GPU_INSTANCE_PROFILE_4_SLICE);
+CHECK_VALUE(kComputeInstanceProfile4Slice, NVML_COMPUTE_INSTANCE_PROFILE_4_SLICE);
+CHECK_VALUE(kGpuInstanceProfile7Slice, NVML_GPU_INSTANCE_PROFILE_7_SLICE);
+CHECK_VALUE(kComputeInstanceProfile7Slice, NVML_COMPUTE_INSTANCE_PROFILE_7_SLICE);
+CHECK_VALUE(kGpuInstanceProfile8Slice, NVML_GPU_INSTANCE_PROFILE_8_SLICE);
+CHECK_VALUE(kComputeInstanceProfile8Slice, NVML_COMPUTE_INSTANCE_PROFILE_8_SLICE);
+CHECK_VALUE(kGpuInstanceProfile6Slice, NVML_GPU_INSTANCE_PROFILE_6_SLICE);
+CHECK_VALUE(kComputeInstanceProfile6Slice, NVML_COMPUTE_INSTANCE_PROFILE_6_SLICE);
+CHECK_VALUE(kGpuInstanceProfile1SliceRev1, NVML_GPU_INSTANCE_PROFILE_1_SLICE_REV1);
+CHECK_VALUE(kGpuInstanceProfile2SliceRev1, NVML_GPU_INSTANCE_PROFILE_2_SLICE_REV1);
+CHECK_VALUE(kGpuInstanceProfile1SliceRev2, NVML_GPU_INSTANCE_PROFILE_1_SLICE_REV2);
+CHECK_VALUE(kComputeInstanceProfile1SliceRev1, NVML_COMPUTE_INSTANCE_PROFILE_1_SLICE_REV1);
+
+}  // namespace
+}  // namespace tranche::gpu::nvml
+
+int main() { return 0; }  // all was checked by the compiler
