@@ -81,7 +81,11 @@ int Agent::Run() {
   loop_.Post([this] { Begin(); });
   loop_.Run();
   served_.StopServing();
-  if (status_timer_ != 0) WriteStatus();
+  // A file left behind would speak for an agent that is gone; a successor writes its own.
+  if (!options_.run_directory.empty() &&
+      (handover_ == nullptr || !handover_->successor_serving())) {
+    unlink(base::JoinPath(options_.run_directory, "status.json").c_str());
+  }
   base::LogInfo("stopped", {Kv("exit", exit_status_)});
   return exit_status_;
 }

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,8 +77,13 @@ Status WriteNew(const std::string& path, std::string_view bytes, mode_t mode,
 Status WriteFileAtomic(const std::string& path, std::string_view bytes, mode_t mode,
                        Durability durability) {
   TRANCHE_TRY(MakeDirectories(ParentDirectory(path)));
-  // The pid keeps two agents on one node from writing into each other's temporary file.
-  const std::string temporary = path + ".tmp." + std::to_string(getpid());
+  // Two agents on one node must not write into each other's temporary file, and in containers both
+  // may be pid 1.
+  std::uint64_t token = 0;
+  if (getrandom(&token, sizeof(token), 0) != static_cast<ssize_t>(sizeof(token))) {
+    return ErrnoStatus(errno, "getrandom");
+  }
+  const std::string temporary = path + ".tmp." + std::to_string(token);
   Status status = WriteNew(temporary, bytes, mode, durability);
   if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
     status = ErrnoStatus(errno, "rename " + temporary + " to " + path);

@@ -7,29 +7,26 @@ namespace tranche::cli {
 
 namespace {
 
-constexpr char kBash[] = R"(# source <(tranche completion bash)
+constexpr char kBash[] = R"script(# source <(tranche completion bash)
 _tranche() {
   local IFS=$'\n'
   COMPREPLY=($(tranche __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
 }
 complete -o default -F _tranche tranche
-)";
+)script";
 
-constexpr char kZsh[] = R"(# source <(tranche completion zsh)
+constexpr char kZsh[] = R"script(# source <(tranche completion zsh)
 _tranche() {
   local -a found
-  found=(${(f)" $(tranche __complete-- "${words[@]:1:$((CURRENT-1))}" 2 > / dev / null) "})
-    if ((${#found}));
-then compadd - a found;
-else _files;
-fi
+  found=(${(f)"$(tranche __complete -- "${words[@]:1:$((CURRENT-1))}" 2>/dev/null)"})
+  if (( ${#found} )); then compadd -a found; else _files; fi
 }
 compdef _tranche tranche
-)";
+)script";
 
-constexpr char kFish[] = R"(# tranche completion fish | source
+constexpr char kFish[] = R"script(# tranche completion fish | source
 complete -c tranche -a '(tranche __complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
-)";
+)script";
 
 bool IsFlag(const std::string& word) { return word.starts_with("-"); }
 
