@@ -1,9 +1,6 @@
 #include "kube/device_plugin.h"
 
 #include <gmock/gmock.h>
-#include <grpcpp/client_context.h>
-#include <grpcpp/create_channel_posix.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,12 +8,10 @@
 #include <optional>
 
 #include "base/file.h"
-#include "kube/grpc_bytes.h"
 #include "kube/proto/deviceplugin.pb.h"
 #include "kube/rpc_client.h"
 #include "kube/rpc_server.h"
 #include "kube/testing/real_loop.h"
-#include "kube/unix_socket.h"
 
 namespace tranche::kube {
 namespace {
@@ -275,43 +270,6 @@ TEST_F(DevicePluginTest, ListsSetWhileOneIsOnItsWayMergeIntoTheNewest) {
   ASSERT_TRUE(loop_.RunUntil([&] { return lists_.back().devices_size() == 150; }));
   EXPECT_EQ(lists_.size(), 3U);
   EXPECT_EQ(lists_[1].devices_size(), 101);
-}
-
-std::int64_t ResidentBytes() {
-  const std::string text = base::ReadFile("/proc/self/statm", 4096).value();
-  return std::stoll(text.substr(text.find(' ') + 1)) * ::sysconf(_SC_PAGESIZE);
-}
-
-// Starts a stream and never asks for a message, so gRPC stops taking bytes from the socket.
-TEST_F(DevicePluginTest, AReaderThatNeverReadsCostsOneList) {
-  grpc::CompletionQueue queue;
-  const auto channel =
-      grpc::CreateInsecureChannelFromFd("mute", ConnectToUnixSocket(socket_).value().release());
-  grpc::GenericStub stub(channel);
-  grpc::ClientContext context;
-  const auto stream = stub.PrepareCall(&context, "/v1beta1.DevicePlugin/ListAndWatch", &queue);
-  stream->StartCall(nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  ASSERT_TRUE(queue.Next(&tag, &ok));
-  stream->WriteLast(ToBuffer(""), grpc::WriteOptions(), nullptr);
-  ASSERT_TRUE(queue.Next(&tag, &ok));
-  ASSERT_TRUE(loop_.RunUntil([&] { return server_->open_streams() == 1; }));
-
-  const std::vector<PluginDevice> devices = ManyDevices(60'000, true);
-  server_->SetDevices(devices);
-  server_->SetDevices(devices);
-  const std::int64_t before = ResidentBytes();
-  for (int i = 0; i < 40; ++i) {
-    server_->SetDevices(devices);  // 3.8 MB each
-    ASSERT_TRUE(Call("GetDevicePluginOptions", v1beta1::Empty()).ok()) << "others are still served";
-  }
-  EXPECT_LT(ResidentBytes() - before, 40 << 20);
-  context.TryCancel();
-  ASSERT_TRUE(loop_.RunUntil([&] { return server_->open_streams() == 0; }));
-  queue.Shutdown();
-  while (queue.Next(&tag, &ok)) {
-  }
 }
 
 TEST_F(DevicePluginTest, TheServerMayEndInsideStreamChanged) {
