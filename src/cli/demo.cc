@@ -6,8 +6,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <iostream>
+#include <filesystem>
 #include <map>
+#include <memory>
 #include <set>
 
 #include "base/file.h"
@@ -15,6 +16,7 @@
 #include "cli/table.h"
 #include "gpu/nvml_driver.h"
 #include "share/replica.h"
+#include "sim/kubelet/control.h"
 #include "sim/stage/stage.h"
 
 namespace tranche::cli {
@@ -40,6 +42,21 @@ class Demo {
   Demo(sim::Stage& stage, gpu::Inventory inventory, const DemoOptions& options)
       : stage_(stage), inventory_(std::move(inventory)), color_(options.color) {}
 
+  // Stands for the node's label.
+  [[nodiscard]] std::string ProfileFile() const {
+    return base::JoinPath(stage_.directory(), "profile");
+  }
+
+  // Lets `tranche sim pod …` and the like drive the kubelet; its socket.
+  base::Result<std::string> TakeCommands() {
+    const std::string path = base::JoinPath(stage_.directory(), "kubelet-control.sock");
+    auto control = sim::ControlServer::Start(stage_.loop(), path);
+    if (!control.ok()) return control.status();
+    control_ = std::move(*control);
+    control_->SetKubelet(stage_.kubelet());
+    return path;
+  }
+
   // Each chapter says what it does, does it, and stops the story where it is not as told.
   bool Tell(const std::string& node) {
     return Opening(node) && Advertise() && StartPods() && ChangeProfiles() && AskForTwo() &&
@@ -59,9 +76,8 @@ class Demo {
   }
   bool Fail(const std::string& text) {
     Say(Tinted("NOT AS TOLD: " + text, Tint::kBad, color_));
-    Say("the agent's last words:");
     for (const std::string& line : stage_.LogTail("agent.log", 8))
-      Say("  " + base::Printable(line, 300));
+      Say("agent: " + base::Printable(line, 300));
     return false;
   }
   static std::string Milliseconds(Clock::duration elapsed) {
@@ -97,7 +113,10 @@ class Demo {
                                                  {"no-sharing", Profile(1, false)}});
     if (!written.ok()) return Fail(written.message());
     if (Status status = SelectProfile(""); !status.ok()) return Fail(status.message());
-    if (Status status = stage_.StartKubelet(); !status.ok()) return Fail(status.message());
+    const Status kubelet = stage_.StartKubelet([this](const sim::Event& event) {
+      if (control_ != nullptr) control_->OnEvent(event);
+    });
+    if (!kubelet.ok()) return Fail(kubelet.message());
     if (Status status = StartAgent(); !status.ok()) return Fail(status.message());
     if (!CountBecomes(4 * Gpus())) return Fail(Counted(4 * Gpus()));
     Say(fmt::format("{} physical -> {} advertised as {}, {} after the agent was started", Gpus(),
@@ -120,10 +139,6 @@ class Demo {
                                         .env = {},
                                         .log = "agent.log"});
     return started.status();
-  }
-  // Stands for the node's label.
-  [[nodiscard]] std::string ProfileFile() const {
-    return base::JoinPath(stage_.directory(), "profile");
   }
   Status SelectProfile(const std::string& name) {
     return base::WriteFileAtomic(ProfileFile(), name);
@@ -273,8 +288,14 @@ class Demo {
   const gpu::Inventory inventory_;
   const bool color_;
   int chapter_ = 0;
+  std::unique_ptr<sim::ControlServer> control_;
   std::map<std::string, std::int64_t> pids_;
 };
+
+std::string ProgramPath() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).string();
+}
 
 // The GPUs under `driver_root`, none where there is no driver.
 gpu::Inventory FindGpus(const std::string& driver_root) {
@@ -305,13 +326,23 @@ int RunDemo(const DemoOptions& options) {
   const bool told = demo.Tell(node);
   fmt::print("\n{} in {:.1f} s\n", told ? "Everything as told," : "Not everything as told,",
              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  if (options.keep) {
+  if (options.keep && told) {
+    const auto control = demo.TakeCommands();
+    if (!control.ok()) {
+      fmt::print(stderr, "tranche demo: {}\n", control.status().message());
+      return 2;
+    }
     fmt::print(
-        "\nStill running; Ctrl-C ends it. To look around from another terminal:\n"
-        "  sudo nsenter --mount --target {} bash\n"
-        "  tranche status; curl localhost:9435/metrics\n"
-        "  tranche sim node show --root {}\n",
-        getpid(), (*stage)->driver_root());
+        "\nStill running; Ctrl-C ends it. To play with it from another terminal:\n"
+        "  sudo nsenter --mount --target {} env TRANCHE_SIM_KUBELET_CONTROL={} PATH=$PATH:{} bash\n"
+        "  tranche status\n"
+        "  tranche sim node-status; tranche sim pod list\n"
+        "  tranche sim pod run mine --request nvidia.com/gpu=1\n"
+        "  echo dev > {}    # as the node's label would\n"
+        "  tranche sim xid 0 79 --root {}\n"
+        "  curl localhost:9435/metrics\n",
+        getpid(), *control, base::ParentDirectory(ProgramPath()), demo.ProfileFile(),
+        (*stage)->driver_root());
     std::fflush(stdout);
     (*loop)->Run();
   }
