@@ -8,7 +8,6 @@
 #include <initializer_list>
 #include <limits>
 #include <map>
-#include <regex>
 #include <set>
 
 #include "base/file.h"
@@ -75,6 +74,23 @@ std::uint32_t NumberOf(const YAML::Node& map, const char* key,
   const auto found = names.find(Get<std::string>(map, key));
   if (found == names.end()) Fail(map[key], std::string("unknown ") + key);
   return found->second;
+}
+
+// Whether `text` is `pattern`, in which an x stands for a lower-case hexadecimal digit.
+bool Matches(const std::string& text, std::string_view pattern) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  return std::equal(text.begin(), text.end(), pattern.begin(), pattern.end(), [&](char c, char p) {
+    return p == 'x' ? kDigits.find(c) != std::string_view::npos : c == p;
+  });
+}
+
+// "570.172.08": it becomes part of file names, so nothing but digits and single dots.
+bool IsVersion(const std::string& text) {
+  constexpr std::size_t kLongest = 20;
+  const bool characters = std::all_of(text.begin(), text.end(),
+                                      [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+  return characters && text.size() <= kLongest && text.find('.') != std::string::npos &&
+         text.find("..") == std::string::npos && text.front() != '.' && text.back() != '.';
 }
 
 // "12.8" as two numbers.
@@ -290,7 +306,7 @@ void ReadLinks(const YAML::Node& root, std::vector<GpuState>* gpus) {
   OnlyKeys(fabric, {"cluster", "clique"});
   std::string hex = Get<std::string>(fabric, "cluster");
   std::erase(hex, '-');
-  if (!std::regex_match(hex, std::regex("[0-9a-f]{32}"))) Fail(fabric, "cluster is a UUID");
+  if (!Matches(hex, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")) Fail(fabric, "cluster is a UUID");
   for (GpuState& gpu : *gpus) {
     gpu.fabric_state = 3;  // NVML_GPU_FABRIC_STATE_COMPLETED
     gpu.fabric_clique = Get<unsigned>(fabric, "clique", 0);
@@ -317,7 +333,7 @@ NodeProfile ReadProfile(const YAML::Node& root, const YAML::Node& models) {
   const YAML::Node driver = Map(root, "driver");
   OnlyKeys(driver, {"version", "cuda", "loaded"});
   profile.driver_version = Get<std::string>(driver, "version");
-  if (!std::regex_match(profile.driver_version, std::regex(R"([0-9]{1,4}(\.[0-9]{1,4}){1,2})"))) {
+  if (!IsVersion(profile.driver_version)) {
     Fail(driver, "version is like 570.172.08");
   }
   int major = 0;
@@ -419,8 +435,7 @@ Status PlaceGpu(const std::string& bus_id, const std::string& uuid, GpuState* gp
       function != 0 || gpu->pci_device > 0x1F) {
     return {Code::kInvalidArgument, "a bus id is like 0000:07:00.0, not " + bus_id};
   }
-  static const std::regex kUuid("GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
-  if (!std::regex_match(uuid, kUuid)) {
+  if (!Matches(uuid, "GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx")) {
     return {Code::kInvalidArgument, "a UUID is like GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"};
   }
   SetText(gpu->uuid, uuid);

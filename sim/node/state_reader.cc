@@ -44,6 +44,23 @@ bool Usable(const NodeState& state) {
          state.header.file_size == sizeof(NodeState);
 }
 
+// Counts index arrays: a damaged file must not lead beyond them.
+void Bound(GpuState* gpu) {
+  gpu->mig_profile_count = std::min(gpu->mig_profile_count, kMaxMigProfiles);
+  gpu->gpu_instance_count = std::min(gpu->gpu_instance_count, kMaxGpuInstances);
+  gpu->nvlink_count = std::min(gpu->nvlink_count, kMaxNvLinksPerGpu);
+  gpu->process_count = std::min(gpu->process_count, kMaxProcesses);
+  for (GpuInstanceState& instance : gpu->gpu_instances) {
+    instance.profile_index = std::min(instance.profile_index, kMaxMigProfiles - 1);
+    instance.id = std::min(instance.id, kMaxInstanceId - 1);
+    instance.compute_instance_count =
+        std::min(instance.compute_instance_count, kMaxComputeInstances);
+    for (ComputeInstanceState& compute : instance.compute_instances) {
+      compute.id = std::min(compute.id, kMaxComputeInstances - 1);
+    }
+  }
+}
+
 }  // namespace
 
 std::uint64_t MonotonicNs() {
@@ -102,6 +119,7 @@ void StateReader::Read(NodeSnapshot* out) const {
       std::memcpy(out->gpus.data(), state_->gpus, out->gpus.size() * sizeof(GpuState));
     }
   });
+  for (GpuState& gpu : out->gpus) Bound(&gpu);
 }
 
 std::vector<EventState> StateReader::EventsFrom(std::uint64_t first) const {
