@@ -92,7 +92,7 @@ struct Imex {
 struct DeviceRef {
   std::string text;
   friend bool operator==(const DeviceRef&, const DeviceRef&) = default;
-  friend auto operator<=>(const DeviceRef&, const DeviceRef&) = default;
+  friend bool operator<(const DeviceRef& a, const DeviceRef& b) { return a.text < b.text; }
 };
 
 struct TrancheResource {

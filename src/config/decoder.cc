@@ -87,6 +87,7 @@ void Decoder::DecodeStruct(const Node& node, const Struct& as, const std::vector
     const Field* field = Match(entry->key, fields);
     if (field == nullptr) {
       std::vector<std::string> known;
+      known.reserve(fields.size());
       for (const Field& one : fields) known.emplace_back(one.name);
       Unknown(*entry, as.path, known);
       continue;

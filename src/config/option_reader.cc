@@ -36,6 +36,7 @@ void OptionReader::Map(const Node& node, const std::vector<Option>& options) {
                                      [&](const Option& one) { return one.key == entry.key; });
     if (option == options.end()) {
       std::vector<std::string> known;
+      known.reserve(options.size());
       for (const Option& one : options) known.emplace_back(one.key);
       std::string message = fmt::format("unknown key '{}' in {}", entry.key.substr(0, kMaxShown),
                                         fmt::join(path_, "."));

@@ -194,6 +194,7 @@ TimeOptions ReadTime(OptionReader& reader, const Node& node) {
 void WarnUnshared(const TimeSlicing& time_slicing, const TrancheOptions& options,
                   std::vector<Diagnostic>& warnings) {
   std::vector<std::string> shared;
+  shared.reserve(time_slicing.resources.size());
   for (const ReplicatedResource& one : time_slicing.resources) shared.push_back(one.name);
   for (const TrancheResource& resource : options.resources) {
     if (std::find(shared.begin(), shared.end(), resource.name) != shared.end()) continue;
