@@ -1,0 +1,125 @@
+"""NVIDIA's own device plugin and ours, side by side: all that a kubelet sees of them, compared.
+
+TRANCHE_PEER_DIR names the folder of NVIDIA's programs (tests/peer/build makes it), TRANCHE_BIN_DIR that of
+ours. Each case (cases.py) is run with both programs, each on a fresh simulated node, with the same flags,
+environment, files and kubelet. A difference that differences.json does not name is a failure, and so is an
+entry there that no case needs. Words on the command line choose cases by part of their name; --show prints
+the observations of those.
+"""
+
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+import cases
+from differences import Known, compare
+
+HERE = pathlib.Path(__file__).resolve().parent
+SOURCE = HERE.parents[1]
+BIN = pathlib.Path(os.environ.get("TRANCHE_BIN_DIR", SOURCE / "build/release/bin"))
+OBSERVE = BIN.parent / "tests" / "peer_observe"
+WORKERS = 2
+LIMIT_SECONDS = 60
+# From here on the log's line is the text that both have.
+ERROR = re.compile(r"error starting plugins: (.*)$", re.M)
+
+
+def programs():
+    folder = os.environ.get("TRANCHE_PEER_DIR")
+    if not folder:
+        sys.exit("TRANCHE_PEER_DIR is not set: run ./test peer")
+    return {"theirs": pathlib.Path(folder) / "nvidia-device-plugin", "ours": BIN / "nvidia-device-plugin"}
+
+
+def request_of(case, program):
+    files = dict(case.get("files", {}))
+    env = {"DRIVER_ROOT_CTR_PATH": "@STAGE@/root", "TRANCHE_LISTEN": "", **case["env"]}
+    if case["config"] is not None:
+        files["@STAGE@/config.yaml"] = case["config"]
+        env["CONFIG_FILE"] = "@STAGE@/config.yaml"
+    # What each says when there is nothing (more) to wait for.
+    until = ["error starting plugins: ", "No devices found", "no device to serve"]
+    return {"program": str(program), "node": case["node"], "resources": case["resources"], "env": env,
+            "files": files, "until": until, "events": case.get("events", []),
+            "devices": case.get("devices", False)}
+
+
+def observe(case, program):
+    """What peer_observe saw, or a text that says why it saw nothing."""
+    environment = {name: value for name, value in os.environ.items()
+                   if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+    environment["TRANCHE_SIM_HOME"] = str(BIN / "sim")
+    try:
+        done = subprocess.run([OBSERVE], input=json.dumps(request_of(case, program)), text=True,
+                              capture_output=True, timeout=LIMIT_SECONDS, env=environment)
+    except subprocess.TimeoutExpired:
+        return f"no end within {LIMIT_SECONDS} s"
+    if done.returncode != 0:
+        return f"exit {done.returncode}: {done.stderr[-2000:]}"
+    seen = json.loads(done.stdout)
+    log = seen.pop("log")
+    if case.get("refused") or not seen["resources"]:
+        seen["error"] = error_text(log)
+    else:
+        del seen["runs"]
+    seen["log"] = log
+    return seen
+
+
+def error_text(log):
+    found = ERROR.findall(log)
+    return found[-1].strip() if found else ""
+
+
+def run(case, both):
+    start = time.monotonic()
+    seen = {name: observe(case, program) for name, program in both.items()}
+    return seen, time.monotonic() - start
+
+
+def judge(case, seen, known):
+    """Lines about differences that nothing explains."""
+    for name, observation in seen.items():
+        if isinstance(observation, str):
+            return [f"{name}: {observation}"]
+    bare = {name: {key: value for key, value in seen[name].items() if key != "log"} for name in seen}
+    lines = []
+    for difference in compare(bare["theirs"], bare["ours"]):
+        if not known.explains(case["name"], difference):
+            lines.append(str(difference))
+    return lines
+
+
+def main():
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    chosen = [case for case in cases.all_cases()
+              if not words or any(word in case["name"] for word in words)]
+    known = Known(HERE / "differences.json", SOURCE / "README.md")
+    passed = failed = 0
+    both = programs()
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        for case, (seen, seconds) in zip(chosen, pool.map(lambda case: run(case, both), chosen)):
+            lines = judge(case, seen, known)
+            print(f"{'FAIL' if lines else 'ok  '} {case['name']} ({seconds:.1f} s)", flush=True)
+            if "--show" in sys.argv:
+                print(json.dumps(seen, indent=1))
+            for line in lines[:40]:
+                print(f"     {line}")
+            if len(lines) > 40:
+                print(f"     and {len(lines) - 40} more")
+            passed, failed = passed + (not lines), failed + bool(lines)
+    complaints = list(known.complaints(everything_ran=not words))
+    for complaint in complaints:
+        print(f"FAIL {complaint}")
+    failed += len(complaints)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
