@@ -73,7 +73,7 @@ std::optional<unsigned> Instance(unsigned id) {
 class NvmlDriver : public GpuDriver {
  public:
   NvmlDriver(std::optional<nvml::Table> table, NvmlOptions options)
-      : given_table_(std::move(table)), options_(std::move(options)) {}
+      : given_table_(table), options_(std::move(options)) {}
 
   Status Initialise() override {
     if (library_ != nullptr) return Status::Ok();

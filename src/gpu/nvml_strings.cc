@@ -160,8 +160,8 @@ unsigned MigMemoryGb(std::uint64_t device_bytes, std::uint64_t instance_mib) {
   if (device_bytes == 0) return 0;
   const double part =
       std::min(1.0, static_cast<double>(instance_mib) * kMiB / static_cast<double>(device_bytes));
-  const auto whole = static_cast<double>(device_bytes / kGiB + (device_bytes % kGiB != 0 ? 1 : 0));
-  const double gb = std::round(std::ceil(part * 8) / 8 * whole);
+  const std::uint64_t whole = device_bytes / kGiB + (device_bytes % kGiB != 0 ? 1 : 0);
+  const double gb = std::round(std::ceil(part * 8) / 8 * static_cast<double>(whole));
   return gb > 1e6 ? 0 : static_cast<unsigned>(gb);
 }
 
