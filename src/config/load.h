@@ -18,7 +18,7 @@
 
 namespace tranche::config {
 
-inline constexpr std::size_t kMaxConfigBytes = 4U << 20U;
+inline constexpr std::size_t kMaxConfigBytes = 1U << 20U;  // a ConfigMap holds no more
 
 enum class Severity { kWarning, kError };
 
