@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -44,15 +45,26 @@ class InotifyWatch : public DirectoryWatch {
   }
 
  private:
+  // Watches what is at the path now: for the same directory the kernel gives the same descriptor.
   void Arm() {
-    rearm_timer_ = 0;
+    loop_.CancelTimer(std::exchange(rearm_timer_, 0));
+    const int before = descriptor_;
     descriptor_ = inotify_add_watch(fd_.get(), directory_.c_str(), kEvents | IN_ONLYDIR);
+    // Of a directory that was moved away; a removed one's is gone already.
+    if (before >= 0 && before != descriptor_) inotify_rm_watch(fd_.get(), before);
     if (descriptor_ < 0) {
       rearm_timer_ = loop_.RunAfter(kRearmDelay, [this] {
+        rearm_timer_ = 0;
         Arm();
-        if (descriptor_ >= 0) changed_();
+        if (descriptor_ >= 0) Tell();
       });
     }
+  }
+
+  // A copy is called, because the callback may end this watch.
+  void Tell() {
+    const std::function<void()> changed = changed_;
+    changed();
   }
 
   void Read() {
@@ -65,22 +77,24 @@ class InotifyWatch : public DirectoryWatch {
       any = true;
       for (ssize_t at = 0; at < got;) {
         const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
-        if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0)
+        // Late news of a directory that is no longer watched says nothing about the present one.
+        if (event->wd == descriptor_ &&
+            (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0) {
           gone = true;
+        }
         at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
       }
     }
-    if (gone && rearm_timer_ == 0) {
-      inotify_rm_watch(fd_.get(), descriptor_);  // of a moved directory; else already gone
-      Arm();
-    }
-    if (any) changed_();
+    if (gone) Arm();
+    if (any) Tell();
   }
 
   void SchedulePoll() {
     poll_timer_ = loop_.RunAfter(poll_every_, [this] {
       SchedulePoll();
-      changed_();
+      // A parent that was replaced sends no event.
+      if (fd_.valid()) Arm();
+      Tell();
     });
   }
 

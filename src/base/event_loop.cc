@@ -181,10 +181,12 @@ class SignalFdWatch : public SignalWatch {
 
  private:
   void Read() {
+    // One at a time (the loop calls again while there are more), and through a copy: the callback
+    // may end this watch.
     signalfd_siginfo info{};
-    while (read(fd_.get(), &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
-      on_signal_(static_cast<int>(info.ssi_signo));
-    }
+    if (read(fd_.get(), &info, sizeof(info)) != static_cast<ssize_t>(sizeof(info))) return;
+    const std::function<void(int)> on_signal = on_signal_;
+    on_signal(static_cast<int>(info.ssi_signo));
   }
 
   EventLoop& loop_;

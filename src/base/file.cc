@@ -30,6 +30,7 @@ Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes) {
   if (!fd.valid()) return ErrnoStatus(errno, "open " + path);
   std::string bytes;
   constexpr std::size_t kChunk = 64U << 10U;
+  max_bytes = std::min(max_bytes, bytes.max_size() - 1);
   for (;;) {
     const std::size_t have = bytes.size();
     bytes.resize(have + std::min(kChunk, max_bytes + 1 - have));
@@ -72,6 +73,14 @@ Status WriteNew(const std::string& path, std::string_view bytes, mode_t mode,
   return Status::Ok();
 }
 
+// The new name is the directory's content, and flushed with it.
+Status SyncDirectory(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoStatus(errno, "open " + path);
+  if (fsync(fd.get()) != 0) return ErrnoStatus(errno, "fsync " + path);
+  return Status::Ok();
+}
+
 }  // namespace
 
 Status WriteFileAtomic(const std::string& path, std::string_view bytes, mode_t mode,
@@ -88,8 +97,12 @@ Status WriteFileAtomic(const std::string& path, std::string_view bytes, mode_t m
   if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
     status = ErrnoStatus(errno, "rename " + temporary + " to " + path);
   }
-  if (!status.ok()) unlink(temporary.c_str());
-  return status;
+  if (!status.ok()) {
+    unlink(temporary.c_str());
+    return status;
+  }
+  if (durability == Durability::kSynced) return SyncDirectory(ParentDirectory(path));
+  return Status::Ok();
 }
 
 Status MakeDirectories(const std::string& path, mode_t mode) {

@@ -147,6 +147,10 @@ std::string Json::Dump(int indent) const {
 
 Result<Json> Json::Parse(std::string_view text) {
   if (TooDeep(text)) return Status(Code::kInvalidArgument, "JSON is nested too deeply");
+  // The library takes a NUL for the end; no JSON text has one.
+  if (text.find('\0') != std::string_view::npos) {
+    return Status(Code::kInvalidArgument, "not valid JSON");
+  }
   const Library parsed = Library::parse(text.begin(), text.end(), nullptr, false);
   if (parsed.is_discarded()) return Status(Code::kInvalidArgument, "not valid JSON");
   return FromLibrary(parsed);

@@ -27,7 +27,14 @@ class Json {
   Json(int value) : value_(std::int64_t{value}) {}       // NOLINT(google-explicit-constructor)
   Json(unsigned value) : value_(std::int64_t{value}) {}  // NOLINT(google-explicit-constructor)
   Json(std::int64_t value) : value_(value) {}            // NOLINT(google-explicit-constructor)
-  Json(std::uint64_t value) : value_(static_cast<std::int64_t>(value)) {}  // NOLINT
+  // Beyond int64_t it becomes a double, as it does in Parse.
+  Json(std::uint64_t value) {  // NOLINT(google-explicit-constructor)
+    if (value > static_cast<std::uint64_t>(INT64_MAX)) {
+      value_ = static_cast<double>(value);
+    } else {
+      value_ = static_cast<std::int64_t>(value);
+    }
+  }
   Json(double value) : value_(value) {}                    // NOLINT(google-explicit-constructor)
   Json(const char* value) : value_(std::string(value)) {}  // NOLINT
   Json(std::string_view value) : value_(std::string(value)) {}  // NOLINT

@@ -66,13 +66,14 @@ std::string Timestamp() {
 }
 
 bool NeedsQuotes(std::string_view value) {
-  return value.empty() || value.find_first_of(" =\"\t") != std::string_view::npos;
+  return value.empty() || value.find_first_of(" =\"") != std::string_view::npos;
 }
 
 std::string Quoted(std::string_view value) {
   std::string out = "\"";
   for (char c : value) {
-    if (c == '"') out += '\\';
+    // The backslash too: one at the end would take the closing quote with it.
+    if (c == '"' || c == '\\') out += '\\';
     out += c;
   }
   return out + "\"";
@@ -99,7 +100,8 @@ std::string JsonLine(LogLevel level, std::string_view message,
   return line.Dump();
 }
 
-// How many bytes the UTF-8 sequence at `text[at]` has; 0 when it is not a valid one.
+// How many bytes the UTF-8 sequence at `text[at]` has; 0 when it is not a valid one (the Unicode
+// Standard, table 3-7) or breaks a line.
 std::size_t Utf8Length(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(at);
@@ -111,9 +113,17 @@ std::size_t Utf8Length(std::string_view text, std::size_t at) {
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(at + i) & 0xC0U) != 0x80) return 0;
   }
+  const unsigned char second = byte(at + 1);
+  // Overlong forms, surrogates, and what is beyond U+10FFFF.
+  if (first == 0xE0 && second < 0xA0) return 0;
+  if (first == 0xED && second >= 0xA0) return 0;
+  if (first == 0xF0 && second < 0x90) return 0;
+  if (first == 0xF4 && second >= 0x90) return 0;
   // U+0080…U+009F are control characters too; some terminals obey them.
-  if (first == 0xC2 && byte(at + 1) < 0xA0) return 0;
-  return length;
+  if (first == 0xC2 && second < 0xA0) return 0;
+  // U+2028 and U+2029 end a line for some readers.
+  const bool separator = first == 0xE2 && second == 0x80 && (byte(at + 2) & 0xFEU) == 0xA8;
+  return separator ? 0 : length;
 }
 
 }  // namespace
