@@ -172,13 +172,21 @@ def bench_smoke(session):
 
 
 def bench(session):
+    """The parts alone, and whole programs beside NVIDIA's plugin; tables here, JSON in the build folder."""
+    install("go")
+    folder = output_of([ROOT / "tests/peer/build"])
     build = session.build("release")
     counts = Counts()
     results = build / "bench-results"
     results.mkdir(exist_ok=True)
     for program in sorted((build / "bench").glob("*_bench")):
         say(f"-- {program.name}")
-        counts += one(call([program, f"--benchmark_out={results / program.name}.json"]))
+        output = results / f"{program.name}.json"
+        if program.name == "plugin_bench":
+            options = [f"--peer={folder}", f"--json={output}"]
+        else:
+            options = [f"--benchmark_out={output}"]
+        counts += one(call([program, *options]))
     return counts if counts.total() else Counts(failed=1, notes=["no benchmark was built"])
 
 
