@@ -84,6 +84,7 @@ int Uuid(CuUuid* uuid, CuDevice device) {
 
 }  // namespace
 
+// NOLINTBEGIN(readability-identifier-naming): the names are NVIDIA's.
 extern "C" {
 
 int cuInit(unsigned flags) {
@@ -179,3 +180,4 @@ int cuDeviceGetAttribute(int* value, int attribute, CuDevice device) {
 }
 
 }  // extern "C"
+// NOLINTEND(readability-identifier-naming)

@@ -10,7 +10,7 @@ namespace tranche::sim {
 
 base::Result<std::uint32_t> ParseNvmlCode(std::string_view text) {
   namespace nvml = gpu::nvml;
-  static const std::map<std::string_view, std::uint32_t> kNames = {
+  static const std::map<std::string_view, std::uint32_t> names = {
       {"UNINITIALIZED", nvml::kUninitialized},
       {"INVALID_ARGUMENT", nvml::kInvalidArgument},
       {"NOT_SUPPORTED", nvml::kNotSupported},
@@ -46,8 +46,8 @@ base::Result<std::uint32_t> ParseNvmlCode(std::string_view text) {
   constexpr std::string_view kPrefix = "NVML_ERROR_";
   if (name.starts_with(kPrefix)) name.erase(0, kPrefix.size());
   if (name.starts_with("ERROR_")) name.erase(0, 6);
-  const auto found = kNames.find(name);
-  if (found != kNames.end()) return found->second;
+  const auto found = names.find(name);
+  if (found != names.end()) return found->second;
   return base::Status(base::Code::kInvalidArgument,
                       "no NVML error of that name: " + std::string(text));
 }

@@ -106,12 +106,12 @@ void ReadDotted(const YAML::Node& map, const char* key, int* major, int* minor) 
 // NVML_GPU_INSTANCE_PROFILE_… of a profile's name: by slices; "+me" is REV1, and 1g with the memory
 // of a 2g is REV2.
 std::uint32_t ProfileNumber(unsigned slices, bool media, unsigned placement_size) {
-  static const std::map<unsigned, std::uint32_t> kBySlices = {{1, 0}, {2, 1}, {3, 2}, {4, 3},
+  static const std::map<unsigned, std::uint32_t> by_slices = {{1, 0}, {2, 1}, {3, 2}, {4, 3},
                                                               {6, 6}, {7, 4}, {8, 5}};
   if (media) return slices == 1 ? 7 : 8;
   if (slices == 1 && placement_size == 2) return 9;
-  const auto found = kBySlices.find(slices);
-  return found == kBySlices.end() ? 0 : found->second;
+  const auto found = by_slices.find(slices);
+  return found == by_slices.end() ? 0 : found->second;
 }
 
 MigProfileState ReadMigProfile(const YAML::Node& node) {

@@ -103,7 +103,7 @@ Return nvmlEventSetCreate(EventSet* handle) {
     if (handle == nullptr) return kInvalidArgument;
     auto set = std::make_shared<Set>();
     set->next = library.node().header.last_event + 1;
-    *handle = reinterpret_cast<EventSet>(++AllSets().last);
+    *handle = reinterpret_cast<EventSet>(++AllSets().last);  // NOLINT(performance-no-int-to-ptr)
     AllSets().by_handle[AllSets().last] = std::move(set);
     return kSuccess;
   });
