@@ -59,6 +59,7 @@ FakeNvml* fake = nullptr;
 
 // Handles: 1… are GPUs, 1001… MIG devices.
 nvml::Device Handle(int number) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): opaque, never followed
   return reinterpret_cast<nvml::Device>(static_cast<std::uintptr_t>(number));
 }
 int Number(nvml::Device device) {
@@ -176,6 +177,7 @@ nvml::Table MakeTable() {
   };
   t.nvmlEventSetCreate = [](EventSet* set) {
     ++fake->sets;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): opaque, never followed
     *set = reinterpret_cast<EventSet>(std::uintptr_t{7});
     return Enter("EventSetCreate");
   };

@@ -20,8 +20,10 @@ using Scores = std::vector<std::vector<int>>;
 using Set = std::vector<int>;
 
 std::vector<PoolDevice> Gpus(int count) {
-  std::vector<PoolDevice> pool;
-  for (int i = 0; i < count; ++i) pool.push_back({.uuid = "GPU-" + std::to_string(i)});
+  std::vector<PoolDevice> pool(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    pool[static_cast<std::size_t>(i)].uuid = "GPU-" + std::to_string(i);
+  }
   return pool;
 }
 
@@ -96,7 +98,7 @@ struct Exhaustive {
     if (std::count_if(
             sets.begin(), sets.end(),
             [&](const Set& set) { return set.size() == static_cast<std::size_t>(size); }) != full ||
-        sets.size() != static_cast<std::size_t>(full + (count % size != 0 ? 1 : 0))) {
+        static_cast<int>(sets.size()) != full + (count % size != 0 ? 1 : 0)) {
       return;
     }
     if (std::none_of(sets.begin(), sets.end(), [&](const Set& set) {
