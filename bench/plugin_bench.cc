@@ -15,6 +15,8 @@
 #include <climits>
 #include <cstdlib>
 #include <functional>
+#include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -201,8 +203,14 @@ class Scene {
                                       .env = {},
                                       .log = "servers.log"});
       if (!pid.ok()) return pid.status();
-      stage_.Until([&] { return base::Exists(socket); });
       sim::PluginClient client(stage_.loop(), "", socket);
+      std::optional<Status> dialled;
+      client.Dial([&](const Status& status) {
+        dialled = status;
+        stage_.loop().Stop();
+      });
+      RunUntil(stage_, [&] { return dialled.has_value(); });
+      TRANCHE_TRY(dialled.value_or(Status(base::Code::kDeadlineExceeded, "no server")));
       const bool plain = std::string_view(who) == kPlain;
       for (const PreferredSize& size : PreferredSizes()) {
         if (size.gpus != gpus_) continue;
