@@ -4,7 +4,9 @@ add_library(tranche_options INTERFACE)
 target_compile_options(tranche_options INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wnon-virtual-dtor
   # A designated initializer that leaves a member at its default says so on purpose.
-  -Wno-missing-field-initializers -ffunction-sections -fdata-sections)
+  -Wno-missing-field-initializers
+  # g++ 12 sees overlaps in std::string's own operator+ (https://gcc.gnu.org/PR105651).
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> -ffunction-sections -fdata-sections)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(tranche_options INTERFACE -Wthread-safety)
 endif()
