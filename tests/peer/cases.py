@@ -41,11 +41,12 @@ def nodes():
         for strategy in ("none", "single", "mixed"):
             count = {"a100-mig-uniform": {"mixed": UNIFORM_MIG}, "a100-mig-mixed": {
                 "single": 0, "mixed": MIXED_MIG}}.get(node, {}).get(strategy, 1)
-            yield case(f"mig-{strategy}/{node}", node, count, env={"MIG_STRATEGY": strategy})
+            yield case(f"mig-{strategy}/{node}", node, count, env={"MIG_STRATEGY": strategy},
+                       refused=count == 0)
 
 
 UNIFORM_MIG = 1
-MIXED_MIG = 7
+MIXED_MIG = 6
 
 
 def sharing():
@@ -58,9 +59,7 @@ def sharing():
         yield case(f"fail-{fail}/a100x2", "a100x2", 1, shared(4, failRequestsGreaterThanOne=fail))
     yield case("fail-rename/a100x2", "a100x2", 1,
                shared(4, failRequestsGreaterThanOne=True, renameByDefault=True))
-    yield case("fail-unshared/a100x2", "a100x2", 1,
-               "version: v1\nsharing:\n  timeSlicing:\n    failRequestsGreaterThanOne: true\n"
-               "    resources: []\n")
+    yield case("replicas-1-fail/a100x2", "a100x2", 1, shared(1, failRequestsGreaterThanOne=True))
     yield case("mig-shared-mixed/a100-mig-mixed", "a100-mig-mixed", MIXED_MIG,
                shared(3, "mig-1g.10gb"), {"MIG_STRATEGY": "mixed"})
     yield case("mig-shared-rename/a100-mig-mixed", "a100-mig-mixed", MIXED_MIG,

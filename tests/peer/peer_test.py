@@ -26,7 +26,10 @@ OBSERVE = BIN.parent / "tests" / "peer_observe"
 WORKERS = 2
 LIMIT_SECONDS = 60
 # From here on the log's line is the text that both have.
-ERROR = re.compile(r"error starting plugins: (.*)$", re.M)
+THEIR_ERROR = re.compile(r"error starting plugins: (.*)$", re.M)
+# Ours goes on running: it names the file before and the place after the same text.
+OUR_ERROR = re.compile(r"(?:error starting plugins: |warning .*?: )(.*?)(?: \(@STAGE@/config\.yaml:\d+\))?"
+                       r"(?: event=ConfigRejected)?$", re.M)
 
 
 def programs():
@@ -43,7 +46,9 @@ def request_of(case, program):
         files["@STAGE@/config.yaml"] = case["config"]
         env["CONFIG_FILE"] = "@STAGE@/config.yaml"
     # What each says when there is nothing (more) to wait for.
-    until = ["error starting plugins: ", "No devices found", "no device to serve"]
+    until = ["error starting plugins: ", "No devices found", "event=ConfigRejected"]
+    if not case["resources"] and not case.get("refused"):
+        until.append("event=ConfigApplied")
     return {"program": str(program), "node": case["node"], "resources": case["resources"], "env": env,
             "files": files, "until": until, "events": case.get("events", []),
             "devices": case.get("devices", False)}
@@ -72,8 +77,12 @@ def observe(case, program):
 
 
 def error_text(log):
-    found = ERROR.findall(log)
-    return found[-1].strip() if found else ""
+    """The text both programs give, without what each puts around it."""
+    for line in log.splitlines():
+        found = THEIR_ERROR.search(line) or ("ConfigRejected" in line and OUR_ERROR.search(line))
+        if found:
+            return found[1].strip()
+    return ""
 
 
 def run(case, both):
