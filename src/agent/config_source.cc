@@ -53,6 +53,12 @@ bool IsRegularFile(const std::string& path) {
   return stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
+// One that nobody writes to reads as an empty file, which would be a config: the unshared default.
+bool IsFifo(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
+}
+
 // A name leaves the directory only through a slash or as "..", and names that begin with ".." are
 // the ConfigMap volume's own.
 bool IsProfileName(std::string_view name) {
@@ -202,6 +208,11 @@ class FileConfigSource : public ConfigSource {
     WantedConfig wanted;
     const std::string path = Choose(wanted);
     if (!wanted.status.ok() || path.empty()) return wanted;
+    if (IsFifo(path)) {
+      wanted.status = Status(Code::kFailedPrecondition,
+                             std::string(kOpenError) + ": " + path + " is a named pipe");
+      return wanted;
+    }
     Result<std::string> text = base::ReadFile(path, config::kMaxConfigBytes);
     if (text.ok()) {
       wanted.text = std::move(text).value();

@@ -1,9 +1,14 @@
 #include "agent/resource_plugin.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <set>
 #include <utility>
 
+#include "base/file.h"
 #include "base/log.h"
+#include "kube/unix_socket.h"
 
 namespace tranche::agent {
 
@@ -19,11 +24,33 @@ constexpr base::Duration kLongestRetry = std::chrono::seconds(5);
 // How long after an accepted registration the kubelet's stream may take. The real one needs
 // milliseconds; it dials with a limit of 10 s.
 constexpr base::Duration kStreamTimeout = std::chrono::seconds(12);
+// Far more restarts than a kubelet sees in its life; then its wipe has to do.
+constexpr int kMaxEndpointNumber = 10'000;
 
 bool Same(const std::vector<kube::PluginDevice>& a, const std::vector<kube::PluginDevice>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
     return x.id == y.id && x.healthy == y.healthy && x.numa_node == y.numa_node;
   });
+}
+
+// Sockets of agents that were killed, which nobody else removes while the kubelet runs: those named
+// before `endpoint` on which nobody listens. (Or whose queue is full, which costs a live agent only
+// its name: its streams stay.)
+void RemoveDeadSockets(const std::string& directory, const std::string& resource,
+                       const std::string& endpoint) {
+  const auto names = base::ListDirectory(directory);
+  if (!names.ok()) return;
+  int number = 0;
+  std::set<std::string> earlier;
+  for (std::string name; (name = EndpointName(resource, number)) != endpoint; ++number) {
+    if (number > kMaxEndpointNumber) return;
+    earlier.insert(std::move(name));
+  }
+  for (const std::string& name : *names) {
+    if (!earlier.contains(name)) continue;
+    const std::string path = base::JoinPath(directory, name);
+    if (kube::ConnectToUnixSocket(path).status().code() == Code::kUnavailable) unlink(path.c_str());
+  }
 }
 
 }  // namespace
@@ -161,6 +188,7 @@ void ResourcePlugin::StreamChanged(bool open) {
     base::LogInfo("registered with the kubelet",
                   {Kv("resource", resource_), Kv("endpoint", endpoint_),
                    Kv("devices", static_cast<std::uint64_t>(devices_.size()))});
+    RemoveDeadSockets(socket_directory_, resource_, endpoint_);
     SetPhase(Phase::kServing);
   } else if (!open && server_ != nullptr && server_->open_streams() == 0) {
     base::LogInfo("the kubelet closed its stream", {Kv("resource", resource_)});
