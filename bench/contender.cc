@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <ctime>
 #include <sstream>
 #include <utility>
 
@@ -47,6 +48,13 @@ void AddMemory(pid_t pid, Memory& memory) {
       base::ReadFile(fmt::format("{}/task/{}/children", directory, pid), 1U << 16U);
   std::istringstream words(children.ok() ? *children : std::string());
   for (pid_t child = 0; words >> child;) AddMemory(child, memory);
+}
+
+double CpuMilliseconds(pid_t pid) {
+  clockid_t clock{};
+  timespec used{};
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) return 0;
+  return static_cast<double>(used.tv_sec) * 1e3 + static_cast<double>(used.tv_nsec) / 1e6;
 }
 
 std::string ConfigFile(const sim::Stage& stage) {
@@ -114,6 +122,7 @@ Result<std::unique_ptr<Contender>> Contender::Start(sim::Stage& stage, const Pro
   if (!pid.ok()) return pid.status();
   contender->pid_ = *pid;
   TRANCHE_TRY(contender->AwaitDevices(contender->wanted_));
+  contender->start_cpu_milliseconds_ = CpuMilliseconds(contender->pid_);
   contender->start_milliseconds_ = Milliseconds(*contender->reached_ - start);
   contender->Connect();
   return contender;

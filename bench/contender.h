@@ -55,6 +55,8 @@ class Contender {
   Contender& operator=(const Contender&) = delete;
 
   [[nodiscard]] double start_milliseconds() const { return start_milliseconds_; }
+  // What of it the program itself computed, on all its threads: hardly moved by a busy machine.
+  [[nodiscard]] double start_cpu_milliseconds() const { return start_cpu_milliseconds_; }
   [[nodiscard]] sim::PluginClient& client() { return *client_; }
   [[nodiscard]] std::vector<std::string> Ids() const;
 
@@ -76,6 +78,7 @@ class Contender {
   Program program_;
   pid_t pid_ = -1;
   double start_milliseconds_ = 0;
+  double start_cpu_milliseconds_ = 0;
   std::string endpoint_;
   std::unique_ptr<sim::PluginClient> client_;
   std::int64_t wanted_ = 0;

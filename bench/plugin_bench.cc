@@ -122,6 +122,8 @@ class Scene {
     if (contender.ok()) {
       Add(fmt::format("start to registered, {}×{}", gpus_, replicas), "ms", program,
           (*contender)->start_milliseconds());
+      Add(fmt::format("of it on the CPU, {}×{}", gpus_, replicas), "ms", program,
+          (*contender)->start_cpu_milliseconds());
     }
     return contender;
   }
