@@ -103,6 +103,7 @@ class LoopControlServer final : public ControlServer {
     connections_.push_back(std::move(connection));
   }
 
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): it must outlive its own removal
   void Drop(ConnectionPtr connection) {
     if (connection->reading != 0) loop_.UnwatchFd(std::exchange(connection->reading, 0));
     if (connection->writing != 0) loop_.UnwatchFd(std::exchange(connection->writing, 0));

@@ -140,6 +140,7 @@ void DeviceManager::Preferred(std::shared_ptr<Request> request, int needed, cons
   CallAllocate(std::move(request), chosen);
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): holds the request while callbacks end it
 void DeviceManager::CallAllocate(std::shared_ptr<Request> request, const Ids& ids) {
   const std::string resource = request->resource();
   const auto endpoint = endpoints_.find(resource);
@@ -195,6 +196,7 @@ void DeviceManager::RunOptions(const std::string& pod, const std::string& contai
   PreStartNext(std::move(request));
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): holds the request while callbacks end it
 void DeviceManager::PreStartNext(std::shared_ptr<Request> request) {
   while (!request->left.empty()) {
     const std::string resource = request->resource();
@@ -208,8 +210,8 @@ void DeviceManager::PreStartNext(std::shared_ptr<Request> request) {
     if (!plugin.options || !plugin.options->pre_start_required) continue;
     const std::string failed = "device plugin PreStartContainer rpc failed with err: ";
     if (plugin.stopped) {
-      return std::exchange(request->done,
-                           nullptr)(Error(failed + "endpoint " + resource + " has been stopped"));
+      return std::exchange(request->done, nullptr)(Error(
+          std::string(failed).append("endpoint ").append(resource).append(" has been stopped")));
     }
     const Given* given = Find(request->pod, request->container, resource);
     if (given == nullptr) {

@@ -80,7 +80,7 @@ class LocalKubelet final : public Kubelet {
 
  private:
   Status Up();
-  void Emit(Event event);
+  void Emit(const Event& event);
   void EmitPod(const char* kind, const Record& record, std::string detail = {});
   [[nodiscard]] DeviceEvents DeviceListeners();
   [[nodiscard]] std::set<std::string> ActivePods() const;
@@ -162,7 +162,7 @@ void LocalKubelet::Restart(base::Duration down, std::function<void(Status)> done
   restart_timer_ = loop_.RunAfter(down, [this, done = std::move(done)] { done(Up()); });
 }
 
-void LocalKubelet::Emit(Event event) {
+void LocalKubelet::Emit(const Event& event) {
   if (options_.on_event) options_.on_event(event);
 }
 
@@ -502,6 +502,7 @@ std::vector<Pod> LocalKubelet::Pods() const {
   std::sort(records.begin(), records.end(),
             [](const Record* a, const Record* b) { return a->order < b->order; });
   std::vector<Pod> pods;
+  pods.reserve(records.size());
   for (const Record* record : records) pods.push_back(View(*record));
   return pods;
 }

@@ -13,9 +13,9 @@ base::Status Wrong(const std::string& what) {
   return {base::Code::kInvalidArgument, "pod: " + what};
 }
 
-std::string StringOr(const Json& json, std::string_view key, std::string otherwise) {
+std::string StringOr(const Json& json, std::string_view key, const std::string& otherwise) {
   const Json* found = json.Find(key);
-  return found != nullptr && found->is_string() ? found->as_string() : std::move(otherwise);
+  return found != nullptr && found->is_string() ? found->as_string() : otherwise;
 }
 
 std::int64_t IntOr(const Json& json, std::string_view key, std::int64_t otherwise) {

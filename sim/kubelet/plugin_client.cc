@@ -206,8 +206,9 @@ void PluginClient::PreStart(const std::vector<std::string>& ids,
                             std::function<void(base::Status)> done) {
   v1beta1::PreStartContainerRequest request;
   for (const std::string& id : ids) request.add_devices_ids(id);
-  Call("PreStartContainer", request.SerializeAsString(), kPreStartTimeout,
-       [done = std::move(done)](base::Result<std::string> result) { done(result.status()); });
+  Call(
+      "PreStartContainer", request.SerializeAsString(), kPreStartTimeout,
+      [done = std::move(done)](const base::Result<std::string>& result) { done(result.status()); });
 }
 
 }  // namespace tranche::sim

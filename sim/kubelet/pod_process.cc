@@ -41,6 +41,7 @@ std::optional<std::uint64_t> StartTimeOf(pid_t pid) {
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (std::string& text : strings) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -153,7 +154,11 @@ base::Result<StartedProcess> StartProcess(const ProcessSpec& spec) {
   base::UniqueFd writer(ends[1]);
   std::vector<std::string> arguments = spec.command;
   std::vector<std::string> environment;
-  for (const auto& [name, value] : spec.env) environment.push_back(name + "=" + value);
+  environment.reserve(spec.env.size());
+  for (const auto& [name, value] : spec.env) {
+    environment.push_back(name);
+    environment.back().append("=").append(value);
+  }
   const auto argv = Pointers(arguments);
   const auto envp = Pointers(environment);
   const std::string program = FindProgram(spec);
