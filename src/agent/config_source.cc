@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <climits>
 #include <map>
 #include <set>
@@ -29,6 +30,8 @@ constexpr std::size_t kMaxProfileFileBytes = 4U << 10U;
 constexpr int kMaxLinks = 40;
 // A swap takes microseconds; whoever swaps without pause is read again at the next event anyway.
 constexpr int kMaxReads = 8;
+// How long a file may be empty before that is believed.
+constexpr std::chrono::milliseconds kSettle{200};
 // What config-manager calls the file of the `named` fallback.
 constexpr char kNamedProfile[] = "default";
 constexpr char kOpenError[] =
@@ -132,6 +135,7 @@ class FileConfigSource : public ConfigSource {
       : loop_(loop), options_(std::move(options)), changed_(std::move(changed)) {
     RefreshWatches();
   }
+  ~FileConfigSource() override { loop_.CancelTimer(settle_timer_); }
 
   [[nodiscard]] WantedConfig Read() const override {
     WantedConfig wanted;
@@ -248,6 +252,21 @@ class FileConfigSource : public ConfigSource {
     }
   }
 
+  // Whoever writes a file in place empties it first, and an empty file is a config: the unshared
+  // default. One that was emptied a moment ago is looked at again when the writer had time.
+  [[nodiscard]] base::Duration JustEmptied() const {
+    WantedConfig wanted;
+    const std::string path = Choose(wanted);
+    struct stat info {};
+    if (!wanted.status.ok() || path.empty() || stat(path.c_str(), &info) != 0) return {};
+    if (!S_ISREG(info.st_mode) || info.st_size != 0) return {};
+    const auto changed = std::chrono::system_clock::from_time_t(info.st_ctim.tv_sec) +
+                         std::chrono::microseconds(info.st_ctim.tv_nsec / 1000);
+    const auto age = std::chrono::system_clock::now() - changed;
+    // A clock that was set back must not make it wait for ever.
+    return age < base::Duration::zero() ? base::Duration::zero() : kSettle - age;
+  }
+
   // A watch may not be destroyed from its own call, hence the detour; it also makes one call of
   // many.
   void Seen() {
@@ -256,6 +275,11 @@ class FileConfigSource : public ConfigSource {
       if (alive.expired()) return;
       refresh_posted_ = false;
       RefreshWatches();
+      if (const base::Duration wait = JustEmptied(); wait > base::Duration::zero()) {
+        loop_.CancelTimer(settle_timer_);
+        settle_timer_ = loop_.RunAfter(wait, [this] { Seen(); });
+        return;
+      }
       changed_();
     });
   }
@@ -265,6 +289,7 @@ class FileConfigSource : public ConfigSource {
   std::function<void()> changed_;
   std::map<std::string, Watch> watches_;
   bool refresh_posted_ = false;
+  base::EventLoop::TimerId settle_timer_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
