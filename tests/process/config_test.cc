@@ -105,8 +105,16 @@ std::vector<Bad> EveryKind() {
                [](const std::string& path) { std::filesystem::create_symlink(path, path); }),
       BadThing("endless",
                [](const std::string& path) { std::filesystem::create_symlink("/dev/zero", path); }),
-      BadThing("huge", [](const std::string& path) { PlaceHuge(path, false); }),
-      BadThing("huge and empty", [](const std::string& path) { PlaceHuge(path, true); }),
+      BadThing("huge",
+               [](const std::string& path) {
+                 PlaceHuge(path + ".new", false);
+                 std::filesystem::rename(path + ".new", path);
+               }),
+      BadThing("huge and hollow",
+               [](const std::string& path) {
+                 PlaceHuge(path + ".new", true);
+                 std::filesystem::rename(path + ".new", path);
+               }),
   };
   return kinds;
 }
@@ -164,6 +172,31 @@ TEST(ConfigTest, EveryKindOfBadConfigAtEveryMoment) {
     ASSERT_TRUE(rig.CountBecomes(6)) << rig.Counted() << " after " << bad.name;
     if (HasFatalFailure()) return;
   }
+}
+
+// Made anew or emptied, and written a moment later; an empty file is the unshared default.
+TEST(ConfigTest, AFileThatIsBeingWrittenIsNotTakenForAnEmptyOne) {
+  Rig rig;
+  rig.WriteConfig(Shared(3));
+  rig.Start();
+  ASSERT_TRUE(rig.CountBecomes(6));
+  rig.ForgetLeast();
+  for (int i = 0; i < 10; ++i) {
+    const std::string text = Shared(4 + i % 2);
+    if (i % 4 < 2) rig.RemoveConfig();
+    base::UniqueFd fd(
+        open(rig.config_path().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    ASSERT_TRUE(fd.valid());
+    rig.Turn(milliseconds(20));
+    ASSERT_EQ(write(fd.get(), text.data(), text.size()), std::ssize(text));
+    fd = base::UniqueFd();
+    ASSERT_TRUE(rig.CountBecomes(2 * (4 + i % 2))) << rig.Counted();
+  }
+  EXPECT_EQ(rig.least(), 6);
+  // One that stays empty is meant so.
+  ASSERT_EQ(truncate(rig.config_path().c_str(), 0), 0);
+  rig.WriteConfig("");
+  EXPECT_TRUE(rig.CountBecomes(2)) << rig.Counted();
 }
 
 TEST(ConfigTest, ABadFirstConfigRegistersNothing) {
