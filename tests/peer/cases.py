@@ -198,4 +198,6 @@ def refused():
 
 def all_cases():
     for group in (nodes, sharing, strategies, device_specs, health, refused):
-        yield from group()
+        for made in group():
+            # Often enough to see both answers of a tie; elsewhere preferences are beside the point.
+            yield {**made, "times": 30 if group in (nodes, sharing) else 0}

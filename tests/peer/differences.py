@@ -7,6 +7,7 @@ difference, and the two values as JSON.
 """
 
 import collections
+import copy
 import dataclasses
 import json
 import re
@@ -29,19 +30,41 @@ def normal(path, value):
     """The parts of an answer that upstream draws by lot, made comparable."""
     if path and path[-1] == "annotations":
         return {RANDOM_ID.sub("RANDOM", key): item for key, item in value.items()}
-    if len(path) >= 2 and path[-2] == "preferred" and isinstance(value, list):
-        return preferred(value)
     return value
 
 
-def preferred(ids):
-    """Whole devices: the set. Replicas, of which upstream takes any: how many of how many devices."""
-    if len(set(ids)) != len(ids):
-        return f"an id twice: {ids}"
-    if not any("::" in one for one in ids):
-        return " ".join(sorted(ids))
-    counts = collections.Counter(one.split("::")[0] for one in ids)
-    return "replicas per device: " + " ".join(str(n) for n in sorted(counts.values(), reverse=True))
+def worth(answer, devices):
+    """What makes one answer as good as another: replicas per device, or devices per NUMA node."""
+    if isinstance(answer, dict):
+        return answer["error"]
+    if len(set(answer)) != len(answer):
+        return f"an id twice: {answer}"
+    shared = any("::" in one for one in answer)
+    groups = collections.Counter(one.split("::")[0] if shared else devices.get(one, one) for one in answer)
+    return ("replicas per device: " if shared else "devices per node: ") + \
+        " ".join(str(n) for n in sorted(groups.values(), reverse=True))
+
+
+def settle(theirs, ours):
+    """Where upstream draws lots, an answer as good as one it was seen to give is the same answer."""
+    for name in theirs.get("resources", {}).keys() & ours.get("resources", {}).keys():
+        a, b = theirs["resources"][name], ours["resources"][name]
+        for question in a["preferred"].keys() & b["preferred"].keys():
+            left, right = a["preferred"][question], b["preferred"][question]
+            values = [[sorted(one) if isinstance(one, list) else one["error"] for one in side]
+                      for side in (left, right)]
+            if not left and not right:
+                continue
+            exact = len({json.dumps(one) for one in values[0]}) == 1
+            whole = not any("::" in one for one in a["devices"])
+            if (not exact or whole) and values[0] != values[1]:
+                # Between whole devices the lot is drawn once for each process.
+                values = [[worth(one, a["devices"]) for one in side] for side in (left, right)]
+            same = all(one in values[0] for one in values[1])
+            a["preferred"][question] = "as ours" if same else json.dumps(values[0])
+            b["preferred"][question] = "as ours" if same else json.dumps(values[1])
+            if len(right) > 1:
+                b["preferred"][question] = f"not always the same: {right}"
 
 
 def leaves(path, value):
@@ -63,6 +86,8 @@ def leaves(path, value):
 
 
 def compare(theirs, ours):
+    theirs, ours = copy.deepcopy(theirs), copy.deepcopy(ours)
+    settle(theirs, ours)
     left, right = dict(leaves([], theirs)), dict(leaves([], ours))
     for place in sorted(left.keys() | right.keys()):
         a, b = left.get(place, ABSENT), right.get(place, ABSENT)

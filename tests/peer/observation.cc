@@ -131,13 +131,13 @@ Json Endpoint::Registered() const {
   return object;
 }
 
-Json Endpoint::Observe() {
+Json Endpoint::Observe(int times) {
   Json object = Json::MakeObject();
   object.Set("registration", Registered());
   object.Set("options", Options());
   object.Set("devices", Devices());
   object.Set("allocate", Allocations());
-  object.Set("preferred", Preferences());
+  object.Set("preferred", Preferences(times));
   object.Set("preStart", PreStart());
   return object;
 }
@@ -249,10 +249,19 @@ Json Endpoint::Prefer(const Preference& preference) {
   return answer.ok() ? ToJson(*answer) : ErrorJson(answer.status());
 }
 
-Json Endpoint::Preferences() {
+// Each different answer once: where devices are equally good, upstream draws lots.
+Json Endpoint::Preferences(int times) {
   Json object = Json::MakeObject();
   for (const Preference& preference : PlanPreferences()) {
-    object.Set(preference.name, Prefer(preference));
+    Json answers = Json::MakeArray();
+    for (int i = 0; i < times; ++i) {
+      Json answer = Prefer(preference);
+      const auto& known = answers.as_array();
+      if (std::find(known.begin(), known.end(), answer) == known.end()) {
+        answers.Append(std::move(answer));
+      }
+    }
+    object.Set(preference.name, std::move(answers));
   }
   return object;
 }

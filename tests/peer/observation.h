@@ -50,7 +50,8 @@ class Endpoint {
   [[nodiscard]] int unhealthy() const;
   [[nodiscard]] base::Json Registered() const;
   // Options, the list, and answers to a plan of requests drawn from the list.
-  base::Json Observe();
+  // Each preferred allocation is asked for so many times.
+  base::Json Observe(int times);
   // The newest list, and what is then handed out.
   base::Json ObserveAgain();
 
@@ -66,7 +67,7 @@ class Endpoint {
   [[nodiscard]] Ids AllIds() const;  // sorted
   [[nodiscard]] base::Json Devices() const;
   base::Json Allocations();
-  base::Json Preferences();
+  base::Json Preferences(int times);
   [[nodiscard]] std::vector<Preference> PlanPreferences() const;
   base::Json Allocate(const Ids& ids);
   base::Json Prefer(const Preference& preference);

@@ -66,9 +66,12 @@ class Observer {
       endpoints_.push_back(std::make_unique<Endpoint>(stage_, seen));
       TRANCHE_TRY(endpoints_.back()->Open().Wrap(seen.resource));
     }
+    const Json* times = request_.Find("times");
     Json resources = Json::MakeObject();
     for (std::size_t i = 0; i < endpoints_.size(); ++i) {
-      resources.Set(registrations_.seen()[i].resource, endpoints_[i]->Observe());
+      resources.Set(
+          registrations_.seen()[i].resource,
+          endpoints_[i]->Observe(times == nullptr ? 1 : static_cast<int>(times->as_int())));
     }
     observation->Set("resources", std::move(resources));
     observation->Set("cdi", CdiFiles());

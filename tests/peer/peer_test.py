@@ -50,7 +50,7 @@ def request_of(case, program):
     if not case["resources"] and not case.get("refused"):
         until.append("event=ConfigApplied")
     return {"program": str(program), "node": case["node"], "resources": case["resources"], "env": env,
-            "files": files, "until": until, "events": case.get("events", []),
+            "files": files, "times": case.get("times", 1), "until": until, "events": case.get("events", []),
             "devices": case.get("devices", False)}
 
 
