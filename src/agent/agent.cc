@@ -100,7 +100,8 @@ void Agent::Begin() {
   configurator_ = std::make_unique<Configurator>(
       loop_, *source_, options_.environment, options_.command_line, options_.StateDirectory(),
       Configurator::Owner{
-          .apply = [this](const config::Loaded& loaded) { return Apply(loaded); },
+          .apply = [this](const config::Loaded& loaded,
+                          const std::string& source) { return Apply(loaded, source); },
           .event = [this](const std::string& type, const std::string& reason,
                           const std::string& message) { Event(type, reason, message); }});
   StartDriver();
@@ -252,7 +253,7 @@ void Agent::ScheduleScan() {
 
 // ---- configuration ----
 
-Status Agent::Apply(const config::Loaded& loaded) {
+Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
   const config::Config& config = loaded.config;
   for (const config::TrancheResource& resource : config.tranche.resources) {
     if (resource.drain_before_exclusive && !holders_.Possible()) {
@@ -270,16 +271,19 @@ Status Agent::Apply(const config::Loaded& loaded) {
 
   plan_warnings_.clear();
   for (const PlanWarning& warning : plan->warnings) {
-    plan_warnings_.push_back(config::FormatDiagnostic(configurator_->state().wanted_source,
-                                                      {.severity = config::Severity::kWarning,
-                                                       .message = warning.message,
-                                                       .line = warning.line}));
+    plan_warnings_.push_back(
+        config::FormatDiagnostic(source, {.severity = config::Severity::kWarning,
+                                          .message = warning.message,
+                                          .line = warning.line}));
     if (rarely_(plan_warnings_.back(), loop_.Now())) base::LogWarning(plan_warnings_.back());
   }
   const config::HealthOptions& health = config.tranche.health;
   health_.SetPolicy(static_cast<gpu::RecoveryPolicy>(health.recovery), health.quiet_period);
   served_.Apply(std::make_shared<Applied>(
       Applied{.config = config, .plan = std::move(*plan), .facts = std::move(*facts)}));
+  // What pods hold decides what is avoided and withheld under the new ids.
+  holders_.SetUrgent(served_.WaitsForHolders());
+  holders_.Refresh();
   return Status::Ok();
 }
 
@@ -344,8 +348,10 @@ void Agent::KubeletDirectoryChanged() {
 
 void Agent::ServingChanged() {
   MarkDirty();
-  if (handover_ != nullptr && driver_known_ && configurator_->state().usable &&
-      served_.AllServing()) {
+  // An agent whose driver does not answer has nothing to serve, and must not take a node from one
+  // that does.
+  if (handover_ != nullptr && driver_known_ && driver_status_.ok() &&
+      configurator_->state().usable && served_.AllServing()) {
     handover_->Announce();
   }
 }

@@ -44,7 +44,7 @@ class Agent {
   void ScanFailed(const base::Status& status);
   void ScheduleScan();
   void DeviceNodesChanged();
-  base::Status Apply(const config::Loaded& loaded);
+  base::Status Apply(const config::Loaded& loaded, const std::string& source);
   base::Status WriteCdi(const config::Config& config, NodeFacts& facts);
   void HealthChanged(const std::vector<gpu::HealthChange>& changes);
   void ScheduleHealth();

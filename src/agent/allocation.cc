@@ -149,7 +149,8 @@ Status CheckRequest(const AllocationContext& context, const std::vector<std::str
   bool any_replica = false;
   for (const std::string& id : ids) {
     if (!Knows(context.plan, resource.name, id)) {
-      return {Code::kUnknown, prefix + "unknown device: " + id};
+      // Bounded: a text too long for gRPC's headers would cost the kubelet its answer.
+      return {Code::kUnknown, prefix + "unknown device: " + base::Printable(id, 256)};
     }
     any_replica = any_replica || share::IsReplicaId(id);
   }

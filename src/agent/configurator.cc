@@ -14,6 +14,10 @@ using base::Status;
 
 // A refusal can be the node's fault (a full disk, a driver that is not there yet): try again.
 constexpr base::Duration kRetry = std::chrono::seconds(5);
+// The last good config is written later, so that the flush to disk does not delay the kubelet's
+// news, and again where it could not be.
+constexpr base::Duration kSaveDelay = std::chrono::milliseconds(20);
+constexpr base::Duration kSaveRetry = std::chrono::seconds(30);
 
 std::string NameOf(const WantedConfig& wanted) {
   if (!wanted.named) return "the unshared default";
@@ -49,11 +53,12 @@ Configurator::~Configurator() {
 void Configurator::Refresh(bool node_changed) {
   loop_.CancelTimer(retry_timer_);
   retry_timer_ = 0;
+  node_news_ = node_news_ || node_changed;
   const WantedConfig wanted = source_.Read();
   state_.wanted_profile = wanted.profile;
   state_.wanted_source = wanted.source;
-  const bool same_as_in_force = in_force_ && *in_force_ == wanted && !state_.from_last_good;
-  if (same_as_in_force && !node_changed) {
+  const bool in_force_is_wanted = in_force_ && *in_force_ == wanted && !state_.from_last_good;
+  if (in_force_is_wanted && !node_news_) {
     if (!state_.error.empty()) {
       state_.error.clear();
       refused_.reset();
@@ -62,50 +67,66 @@ void Configurator::Refresh(bool node_changed) {
     }
     return;
   }
-  if (const Status status = TryWanted(wanted); !status.ok()) {
-    Refused(wanted, status);
-    if (!state_.usable) TryLastGood();
-    RetryLater();
+  const Status status = wanted.status.ok() ? LoadAndApply(wanted, false) : wanted.status;
+  if (status.ok()) return WantedIsInForce(wanted, !in_force_is_wanted);
+  Refused(wanted, status);
+  if (!state_.usable) {
+    // The unshared default is nobody's config: no earlier one stands in for it.
+    if (wanted.named) TryLastGood();
+  } else if (node_news_ && !in_force_is_wanted) {
+    ApplyInForceAgain();
   }
+  RetryLater();
 }
 
-Status Configurator::TryWanted(const WantedConfig& wanted) {
-  if (!wanted.status.ok()) return wanted.status;
-  auto loaded = config::LoadConfig(wanted.text, wanted.source, environment_, command_line_);
+Status Configurator::LoadAndApply(const WantedConfig& which, bool from_last_good) {
+  const auto loaded = config::LoadConfig(which.text, which.source, environment_, command_line_);
   if (!loaded.ok()) return loaded.status();
-  TRANCHE_TRY(owner_.apply(*loaded));
-  Accepted(wanted, *loaded, false);
+  TRANCHE_TRY(owner_.apply(*loaded, which.source));
+  node_news_ = false;
+  again_error_.clear();
+  const bool news = !in_force_ || !(*in_force_ == which) || state_.from_last_good != from_last_good;
+  in_force_ = which;
+  state_.profile = which.profile;
+  state_.source = which.source;
+  state_.usable = true;
+  state_.from_last_good = from_last_good;
+  state_.not_in_force = NotInForce(loaded->config);
+  state_.warnings.clear();
+  for (const config::Diagnostic& warning : loaded->warnings) {
+    state_.warnings.push_back(config::FormatDiagnostic(which.source, warning));
+    if (news) base::LogWarning(state_.warnings.back());
+  }
+  for (const std::string& key : state_.not_in_force) {
+    if (!news) break;
+    base::LogWarning(key + " is valid but not yet in force: nothing enforces it on this node");
+  }
   return Status::Ok();
 }
 
-void Configurator::Accepted(const WantedConfig& wanted, const config::Loaded& loaded,
-                            bool from_last_good) {
-  const bool news =
-      !in_force_ || !(*in_force_ == wanted) || state_.from_last_good != from_last_good;
-  in_force_ = wanted;
-  state_.profile = wanted.profile;
-  state_.source = wanted.source;
-  state_.usable = true;
-  state_.from_last_good = from_last_good;
-  state_.not_in_force = NotInForce(loaded.config);
-  std::vector<std::string> warnings;
-  for (const config::Diagnostic& warning : loaded.warnings) {
-    warnings.push_back(config::FormatDiagnostic(wanted.source, warning));
-  }
-  if (news) {
-    for (const std::string& warning : warnings) base::LogWarning(warning);
-    for (const std::string& key : state_.not_in_force) {
-      base::LogWarning(key + " is valid but not yet in force: nothing enforces it on this node");
-    }
-  }
-  state_.warnings = std::move(warnings);
-  if (from_last_good) return;
+void Configurator::WantedIsInForce(const WantedConfig& wanted, bool news) {
+  const bool mended = !state_.error.empty();
   state_.error.clear();
   refused_.reset();
-  if (!news) return;
-  ++state_.applied;
-  owner_.event("Normal", "ConfigApplied", NameOf(wanted) + " is in force");
-  Remember(wanted);
+  if (news) {
+    ++state_.applied;
+    owner_.event("Normal", "ConfigApplied", NameOf(wanted) + " is in force");
+    if (wanted.named) Remember(wanted, kSaveDelay);
+  } else if (mended) {
+    owner_.event("Normal", "ConfigRestored", NameOf(wanted) + " could be applied again");
+  }
+}
+
+// GPUs come, go and are cut up while a bad config waits to be mended: what is in force follows.
+void Configurator::ApplyInForceAgain() {
+  const WantedConfig kept = *in_force_;
+  const Status status = LoadAndApply(kept, state_.from_last_good);
+  if (status.ok() || status.message() == again_error_) return;
+  again_error_ = status.message();
+  owner_.event(
+      "Warning", "ConfigNotReapplied",
+      NameOf(kept) +
+          " cannot be applied to the node as it is now, what is served stays: " + status.message());
 }
 
 void Configurator::Refused(const WantedConfig& wanted, const Status& status) {
@@ -132,35 +153,34 @@ void Configurator::TryLastGood() {
                             .named = true,
                             .status = Status::Ok(),
                             .text = stored->text};
-  auto loaded = config::LoadConfig(wanted.text, wanted.source, environment_, command_line_);
-  Status status = loaded.ok() ? owner_.apply(*loaded) : loaded.status();
-  if (!status.ok()) {
+  if (const Status status = LoadAndApply(wanted, true); !status.ok()) {
     base::LogWarning("the last good config cannot be used", {Kv("error", status.message())});
     return;
   }
-  Accepted(wanted, *loaded, true);
   owner_.event("Warning", "LastGoodConfig",
                "the last good config, " + NameOf(wanted) + ", is in force instead");
 }
 
-void Configurator::Remember(const WantedConfig& wanted) {
-  if (!wanted.named) return;
-  // Later, so that the flush to disk does not delay the kubelet's news.
-  loop_.RunAfter(std::chrono::milliseconds(20), [this, alive = alive_, wanted] {
+void Configurator::Remember(const WantedConfig& wanted, base::Duration delay) {
+  loop_.RunAfter(delay, [this, alive = alive_, wanted] {
     if (!*alive || !in_force_ || !(*in_force_ == wanted)) return;
     const Status status =
         SaveLastGood(state_directory_,
                      {.profile = wanted.profile, .source = wanted.source, .text = wanted.text});
     if (!status.ok()) {
-      owner_.event("Warning", "LastGoodNotSaved",
-                   "the config is in force, but would not survive a restart with a bad one: " +
-                       status.message());
+      if (status.message() != save_error_) {
+        owner_.event("Warning", "LastGoodNotSaved",
+                     "the config is in force, but would not survive a restart with a bad one: " +
+                         status.message());
+      }
+      Remember(wanted, kSaveRetry);
     }
+    save_error_ = status.message();
   });
 }
 
 void Configurator::RetryLater() {
-  retry_timer_ = loop_.RunAfter(kRetry, [this] { Refresh(true); });
+  retry_timer_ = loop_.RunAfter(kRetry, [this] { Refresh(false); });
 }
 
 }  // namespace tranche::agent

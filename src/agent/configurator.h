@@ -23,8 +23,9 @@ namespace tranche::agent {
 class Configurator {
  public:
   struct Owner {
-    // Takes the configuration into use, wholly or not at all.
-    std::function<base::Status(const config::Loaded&)> apply;
+    // Takes the configuration into use, wholly or not at all. `source` is where it is from, for
+    // messages.
+    std::function<base::Status(const config::Loaded&, const std::string& source)> apply;
     std::function<void(const std::string& type, const std::string& reason,
                        const std::string& message)>
         event;
@@ -37,17 +38,19 @@ class Configurator {
   ~Configurator();
 
   // The file, the profile or the node has changed: read and apply again. The same bytes that are in
-  // force already are applied again only where `node_changed`.
+  // force already are applied again only where `node_changed`; so is what is in force where what is
+  // wanted is refused.
   void Refresh(bool node_changed);
 
   [[nodiscard]] const ConfigState& state() const { return state_; }
 
  private:
-  base::Status TryWanted(const WantedConfig& wanted);
-  void Accepted(const WantedConfig& wanted, const config::Loaded& loaded, bool from_last_good);
+  base::Status LoadAndApply(const WantedConfig& which, bool from_last_good);
+  void WantedIsInForce(const WantedConfig& wanted, bool news);
   void Refused(const WantedConfig& wanted, const base::Status& status);
   void TryLastGood();
-  void Remember(const WantedConfig& wanted);
+  void ApplyInForceAgain();
+  void Remember(const WantedConfig& wanted, base::Duration delay);
   void RetryLater();
 
   base::EventLoop& loop_;
@@ -60,6 +63,9 @@ class Configurator {
   ConfigState state_;
   std::optional<WantedConfig> in_force_;
   std::optional<WantedConfig> refused_;  // the last refusal, so that one bad edit is one event
+  bool node_news_ = false;   // what is in force has not been applied to the node as it is now
+  std::string again_error_;  // why not, as last told
+  std::string save_error_;   // why the last good config is not on disk, as last told
   base::EventLoop::TimerId retry_timer_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "kube/unix_socket.h"
 
 namespace tranche::agent {
 
@@ -36,11 +37,18 @@ std::string EndpointNames::Next(const std::string& resource) {
     kubelet_ = now;
     used_.clear();
   }
-  const int number = used_[resource]++;
+  int& number = used_[resource];
+  std::string name = EndpointName(resource, number++);
+  while (Served(name)) name = EndpointName(resource, number++);
   if (const base::Status status = Save(); !status.ok()) {
     base::LogWarning("cannot remember endpoint names", {base::Kv("error", status.message())});
   }
-  return EndpointName(resource, number);
+  return name;
+}
+
+bool EndpointNames::Served(const std::string& name) const {
+  return kube::ConnectToUnixSocket(base::JoinPath(base::ParentDirectory(kubelet_socket_), name))
+      .ok();
 }
 
 void EndpointNames::Load() {

@@ -4,7 +4,9 @@
 //
 // The plain name (upstream's: nvidia-gpu.sock) is used with a kubelet that has not seen it from us
 // or a predecessor; otherwise nvidia-gpu.<n>.sock. What was used with which kubelet is kept in a
-// small file that survives the wipe of the folder at a kubelet start. The loop's thread.
+// small file that survives the wipe of the folder at a kubelet start. A name whose socket somebody
+// serves is passed over whatever the file says: another agent, or NVIDIA's plugin that is about to
+// be replaced. The loop's thread.
 #pragma once
 
 #include <map>
@@ -28,6 +30,7 @@ class EndpointNames {
  private:
   void Load();
   base::Status Save() const;
+  [[nodiscard]] bool Served(const std::string& name) const;
 
   std::string path_;
   std::string kubelet_socket_;

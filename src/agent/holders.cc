@@ -41,6 +41,10 @@ int Holders::HeldOf(const std::string& resource) const {
 
 void Holders::Refresh() {
   if (socket_path_.empty()) return;
+  if (asking_) {
+    ask_again_ = true;
+    return;
+  }
   loop_.CancelTimer(timer_);
   timer_ = loop_.RunAfter(kSoon, [this] { Ask(); });
 }
@@ -58,14 +62,18 @@ void Holders::ScheduleNext() {
 
 void Holders::Ask() {
   timer_ = 0;
-  if (asking_) return;
   asking_ = true;
   kube::ListHoldings(
       loop_, socket_path_,
       [this, alive = alive_](const base::Result<std::vector<kube::Holding>>& answer) {
         if (!*alive) return;
         asking_ = false;
-        ScheduleNext();
+        ever_known_ = ever_known_ || answer.ok();
+        if (std::exchange(ask_again_, false)) {
+          Refresh();
+        } else {
+          ScheduleNext();
+        }
         std::map<std::string, std::set<std::string>> held;
         if (answer.ok()) {
           for (const kube::Holding& holding : *answer) {

@@ -27,6 +27,8 @@ class Holders {
   void SetUrgent(bool urgent);
 
   [[nodiscard]] bool known() const { return status_.ok(); }
+  // There has been an answer: held() is what was known last, if not what is known now.
+  [[nodiscard]] bool ever_known() const { return ever_known_; }
   [[nodiscard]] const base::Status& status() const { return status_; }
   // The socket exists, so that knowledge may be expected.
   [[nodiscard]] bool Possible() const;
@@ -44,7 +46,9 @@ class Holders {
   std::function<void()> changed_;
   base::Status status_;
   std::map<std::string, std::set<std::string>> held_;
+  bool ever_known_ = false;
   bool asking_ = false;
+  bool ask_again_ = false;  // something happened while an answer was on its way
   bool urgent_ = false;
   base::EventLoop::TimerId timer_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

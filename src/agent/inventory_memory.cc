@@ -1,16 +1,21 @@
 #include "agent/inventory_memory.h"
 
 #include <algorithm>
+#include <set>
 
 namespace tranche::agent {
 
 InventoryMemory::Merged InventoryMemory::Merge(const gpu::Inventory& seen, Time now) {
-  for (const gpu::Gpu& gpu : seen.gpus) known_[gpu.uuid] = {.gpu = gpu, .last_seen = now};
+  std::set<std::string> there;
+  for (const gpu::Gpu& gpu : seen.gpus) {
+    known_[gpu.uuid] = {.gpu = gpu, .last_seen = now};
+    there.insert(gpu.uuid);
+  }
   std::erase_if(known_,
                 [&](const auto& entry) { return now - entry.second.last_seen > kMissingGrace; });
   Merged merged{.inventory = seen, .missing = {}};
   for (const auto& [uuid, remembered] : known_) {
-    if (remembered.last_seen == now) continue;
+    if (there.contains(uuid)) continue;
     merged.missing.push_back(uuid);
     merged.inventory.gpus.push_back(remembered.gpu);
   }

@@ -48,9 +48,7 @@ class UnitCollector {
 
   Result<std::vector<share::Unit>> Collect(config::MigStrategy strategy) {
     if (strategy == config::MigStrategy::kSingle) {
-      if (Status status = CheckUniform(); !status.ok()) {
-        return status.Wrap("invalid MIG configuration");
-      }
+      TRANCHE_TRY(CheckUniform());
     }
     for (const gpu::Gpu& gpu : inventory_.gpus) {
       if (!gpu.mig_enabled || strategy == config::MigStrategy::kNone) {
@@ -66,24 +64,30 @@ class UnitCollector {
   }
 
  private:
-  // Strategy `single`: every GPU the same MIG mode, every MIG device the same shape.
+  // Strategy `single`: every GPU the same MIG mode, every MIG device the same shape. Texts and
+  // their order are upstream's.
   Status CheckUniform() {
     const gpu::MigDevice* first = nullptr;
+    bool one_shape = true;
     bool any_whole = false;
     for (const gpu::Gpu& gpu : inventory_.gpus) {
       any_whole = any_whole || !gpu.mig_enabled;
       if (!gpu.mig_enabled) continue;
       if (gpu.mig_devices.empty()) {
         return {Code::kFailedPrecondition,
-                "at least one device with migEnabled=true was not configured correctly: device " +
+                "invalid MIG configuration: at least one device with migEnabled=true was not "
+                "configured correctly: device " +
                     std::to_string(gpu.index) + " has no MIG devices configured"};
       }
       for (const gpu::MigDevice& mig : gpu.mig_devices) {
         if (first == nullptr) first = &mig;
-        if (mig.profile != first->profile || mig.memory_bytes != first->memory_bytes) {
-          return {Code::kFailedPrecondition, "more than one MIG device type present on node"};
-        }
+        one_shape =
+            one_shape && mig.profile == first->profile && mig.memory_bytes == first->memory_bytes;
       }
+    }
+    if (!one_shape) {
+      return {Code::kFailedPrecondition,
+              "invalid MIG configuration: more than one MIG device type present on node"};
     }
     if (any_whole && first != nullptr) {
       return {Code::kFailedPrecondition,

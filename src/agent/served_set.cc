@@ -124,9 +124,11 @@ bool ServedSet::DeviceHealthy(const PlannedDevice& device) const {
   return owner_.healthy(device.uuid) && (device.parent.empty() || owner_.healthy(device.parent));
 }
 
-// drainBeforeExclusive: a whole device is not offered while pods hold other ids of it.
+// drainBeforeExclusive: a whole device is not offered while pods hold other ids of it, nor before
+// it is known that none does.
 bool ServedSet::Withheld(const PlannedResource& resource, const PlannedDevice& device) const {
-  return resource.drain_before_exclusive && device.replicas == 0 && old_ids_.contains(device.uuid);
+  return resource.drain_before_exclusive && device.replicas == 0 &&
+         (!holders_.ever_known() || old_ids_.contains(device.uuid));
 }
 
 std::vector<kube::PluginDevice> ServedSet::ListOf(const PlannedResource& resource) const {
@@ -160,7 +162,7 @@ Result<kube::ContainerAnswer> ServedSet::Allocate(const std::string& resource,
                         .facts = applied_->facts},
                        ids);
   if (!answer.ok()) {
-    owner_.event("Warning", "AllocationRefused", answer.status().message());
+    owner_.event("Warning", "AllocationRefused", base::Printable(answer.status().message()));
     return answer;
   }
   for (const std::string& uuid : share::DevicesOf(ids)) {
@@ -169,7 +171,8 @@ Result<kube::ContainerAnswer> ServedSet::Allocate(const std::string& resource,
         "Warning", "SharedWithEarlierPods",
         "a pod was admitted to " + uuid + " where pods still hold ids of an earlier profile");
   }
-  base::LogDebug("allocated", {base::Kv("resource", resource), base::Kv("ids", ids.front())});
+  base::LogDebug("allocated",
+                 {base::Kv("resource", resource), base::Kv("first", ids.empty() ? "" : ids[0])});
   owner_.allocated();
   return answer;
 }

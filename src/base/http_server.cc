@@ -1,6 +1,9 @@
 #include "base/http_server.h"
 
+#include <arpa/inet.h>
 #include <civetweb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <atomic>
@@ -8,6 +11,9 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <thread>
+
+#include "base/file.h"
 
 namespace tranche::base {
 
@@ -33,7 +39,7 @@ class CivetServer : public HttpServer {
       std::lock_guard lock(mutex_);
       *alive_ = false;
     }
-    if (context_ != nullptr) mg_stop(context_);
+    if (context_ != nullptr) Stop();
   }
 
   Status Listen(const std::string& listen) {
@@ -61,6 +67,30 @@ class CivetServer : public HttpServer {
   }
 
  private:
+  // The listener sees that it is to end only when its poll of 2 s does, or when somebody connects.
+  void Stop() {
+    std::atomic<bool> stopping = false;
+    std::atomic<bool> stopped = false;
+    std::thread stopper([&] {
+      stopping = true;
+      mg_stop(context_);
+      stopped = true;
+    });
+    sockaddr_in self{};
+    self.sin_family = AF_INET;
+    self.sin_port = htons(static_cast<std::uint16_t>(port_));
+    self.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    // Not before: a connection that is still taken is dropped unclosed.
+    while (!stopping) std::this_thread::yield();
+    while (!stopped) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      const UniqueFd poke(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+      // Where nobody listens on the loopback address it only takes the 2 s.
+      static_cast<void>(connect(poke.get(), reinterpret_cast<sockaddr*>(&self), sizeof(self)));
+    }
+    stopper.join();
+  }
+
   static int OnRequest(mg_connection* connection, void* self) {
     const mg_request_info* info = mg_get_request_info(connection);
     const std::string_view method = info->request_method;
