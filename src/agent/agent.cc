@@ -22,6 +22,9 @@ using base::Status;
 constexpr base::Duration kStatusDelay = std::chrono::milliseconds(50);
 // A driver that is not there yet: how often to look.
 constexpr base::Duration kDriverRetry = std::chrono::seconds(2);
+// A device node is made before the driver lists its GPU, and the driver lists what there was when
+// it was started: so many more scans start it anew.
+constexpr int kFreshLooks = 3;
 // How long a terminated agent keeps its streams for a successor (contracts: at most 4 s).
 constexpr base::Duration kHandoverPatience = std::chrono::seconds(4);
 constexpr std::size_t kMaxEvents = 64;
@@ -182,6 +185,7 @@ void Agent::DeviceNodesChanged() {
   if (!driver_known_) return;
   base::LogInfo("GPU device nodes have changed, looking again",
                 {Kv("nodes", static_cast<std::uint64_t>(device_nodes_.size()))});
+  fresh_looks_ = kFreshLooks;
   driver_->RequestScan(true);
 }
 
@@ -244,7 +248,8 @@ void Agent::ScheduleScan() {
                                    : std::min(kDriverRetry, options_.rescan_interval);
   scan_timer_ = loop_.RunAfter(delay, [this] {
     scan_timer_ = 0;
-    driver_->RequestScan(afresh_);
+    driver_->RequestScan(afresh_ || fresh_looks_ > 0);
+    fresh_looks_ = std::max(0, fresh_looks_ - 1);
     // The answer sets the next one; a call that hangs is seen in status meanwhile.
     MarkDirty();
     ScheduleScan();

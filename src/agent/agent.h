@@ -87,6 +87,7 @@ class Agent {
   std::string driver_root_;  // of the driver in use
   std::vector<std::string> device_nodes_;
   bool afresh_ = false;  // the next scan starts the driver anew
+  int fresh_looks_ = 0;  // so do so many more
   base::FileIdentity kubelet_identity_;
 
   base::EventLoop::TimerId scan_timer_ = 0;
