@@ -29,6 +29,8 @@ namespace {
 using base::Json;
 
 constexpr char kBin[] = TRANCHE_BIN_DIR;
+// gRPC's own pools (timers, executor) come and go with the load, within a bound of their own.
+constexpr int kPoolThreads = 4;
 
 void Must(const base::Status& status) {
   if (status.ok()) return;
@@ -118,7 +120,7 @@ void Curve::ExpectLevel(long slack_kib) const {
   // The last sample, taken at rest, is what counts: in between calls are under way.
   const Holding& last = samples_.back();
   EXPECT_LE(last.descriptors, most.descriptors);
-  EXPECT_LE(last.threads, most.threads);
+  EXPECT_LE(last.threads, most.threads + kPoolThreads);
   EXPECT_LE(last.pss_kib, most.pss_kib + slack_kib);
 }
 

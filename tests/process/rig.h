@@ -45,8 +45,8 @@ class Curve {
  public:
   void Sample(pid_t pid) { samples_.push_back(HoldingOf(pid)); }
   void Print(const std::string& title) const;
-  // After the first third no more descriptors or threads than had been seen by then, and memory
-  // within `slack_kib` of it.
+  // In the end no more descriptors than had been seen after the first third, as many threads but
+  // for a few of gRPC's pools, and memory within `slack_kib` of it.
   void ExpectLevel(long slack_kib = 4096) const;
 
  private:
