@@ -125,7 +125,8 @@ Status SaveLastGood(const std::string& directory, const LastGood& good) {
   }
   std::string bytes = Encode(good, /*latin1=*/false);
   if (const Result<LastGood> back = Decode(bytes); !back.ok()) bytes = Encode(good, true);
-  return base::WriteFileAtomic(base::JoinPath(directory, kFileName), bytes);
+  return base::WriteFileAtomic(base::JoinPath(directory, kFileName), bytes, 0644,
+                               base::Durability::kSynced);
 }
 
 Result<LastGood> LoadLastGood(const std::string& directory) {
