@@ -39,7 +39,7 @@ def programs():
     return {"theirs": pathlib.Path(folder) / "nvidia-device-plugin", "ours": BIN / "nvidia-device-plugin"}
 
 
-def request_of(case, program):
+def request_of(case, program, name):
     files = dict(case.get("files", {}))
     env = {"DRIVER_ROOT_CTR_PATH": "@STAGE@/root", "TRANCHE_LISTEN": "", **case["env"]}
     if case["config"] is not None:
@@ -49,18 +49,19 @@ def request_of(case, program):
     until = ["error starting plugins: ", "No devices found", "event=ConfigRejected"]
     if not case["resources"] and not case.get("refused"):
         until.append("event=ConfigApplied")
-    return {"program": str(program), "node": case["node"], "resources": case["resources"], "env": env,
+    resources = case.get("their_resources" if name == "theirs" else "", case["resources"])
+    return {"program": str(program), "node": case["node"], "resources": resources, "env": env,
             "files": files, "times": case.get("times", 1), "until": until, "events": case.get("events", []),
             "devices": case.get("devices", False)}
 
 
-def observe(case, program):
+def observe(case, program, name):
     """What peer_observe saw, or a text that says why it saw nothing."""
     environment = {name: value for name, value in os.environ.items()
                    if name in ("PATH", "HOME", "LANG", "TMPDIR")}
     environment["TRANCHE_SIM_HOME"] = str(BIN / "sim")
     try:
-        done = subprocess.run([OBSERVE], input=json.dumps(request_of(case, program)), text=True,
+        done = subprocess.run([OBSERVE], input=json.dumps(request_of(case, program, name)), text=True,
                               capture_output=True, timeout=LIMIT_SECONDS, env=environment)
     except subprocess.TimeoutExpired:
         return f"no end within {LIMIT_SECONDS} s"
@@ -87,7 +88,7 @@ def error_text(log):
 
 def run(case, both):
     start = time.monotonic()
-    seen = {name: observe(case, program) for name, program in both.items()}
+    seen = {name: observe(case, program, name) for name, program in both.items()}
     return seen, time.monotonic() - start
 
 
