@@ -267,7 +267,7 @@ TEST(ConfigTest, TheLastOfManySwapsWins) {
   ASSERT_TRUE(rig.CountBecomes(18, 18)) << rig.Counted();
   rig.Turn(milliseconds(300));
   EXPECT_EQ(rig.stage().Count(kGpu).allocatable, 18);
-  curve.Sample(pid);
+  curve.SampleAtRest(rig, pid);
   curve.Print("ConfigMap swapped");
   curve.ExpectLevel();
   EXPECT_TRUE(rig.Runs(pid));

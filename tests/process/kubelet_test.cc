@@ -47,8 +47,7 @@ TEST(KubeletTest, RestartsUnderAllocationLoad) {
     curve.Sample(rig.agent());
   }
   ASSERT_TRUE(rig.StatusIs("resources.0.phase", "serving"));
-  rig.Turn(milliseconds(500));
-  curve.Sample(rig.agent());
+  curve.SampleAtRest(rig, rig.agent());
   curve.Print("kubelet restarted");
   curve.ExpectLevel();
   EXPECT_TRUE(rig.Runs(rig.agent()));
@@ -191,6 +190,7 @@ TEST(KubeletTest, AClientThatNeverReadsCostsLittle) {
     ASSERT_TRUE(rig.CountBecomes(kAll)) << rig.Counted() << " in round " << i;
     curve.Sample(rig.agent());
   }
+  curve.SampleAtRest(rig, rig.agent());
   curve.Print("eight clients that do not read");
   curve.ExpectLevel(16 << 10);
   for (const base::UniqueFd& client : clients) {

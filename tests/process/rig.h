@@ -40,10 +40,14 @@ struct Holding {
 };
 Holding HoldingOf(pid_t pid);
 
+class Rig;
+
 // Samples of one process over a long test. Print shows the curve.
 class Curve {
  public:
   void Sample(pid_t pid) { samples_.push_back(HoldingOf(pid)); }
+  // The least of a few: a call that is just under way is no leak.
+  void SampleAtRest(Rig& rig, pid_t pid);
   void Print(const std::string& title) const;
   // In the end no more descriptors than had been seen after the first third, as many threads but
   // for a few of gRPC's pools, and memory within `slack_kib` of it.
