@@ -120,8 +120,10 @@ void ServedSet::RebuildPool(Entry& entry) const {
   entry.pool = std::move(pool);
 }
 
+// What strikes a whole GPU is told of each of its MIG devices too; what strikes one of them is not
+// the others' concern.
 bool ServedSet::DeviceHealthy(const PlannedDevice& device) const {
-  return owner_.healthy(device.uuid) && (device.parent.empty() || owner_.healthy(device.parent));
+  return owner_.healthy(device.uuid);
 }
 
 // drainBeforeExclusive: a whole device is not offered while pods hold other ids of it, nor before
