@@ -182,7 +182,8 @@ TEST(ConfigTest, AFileThatIsBeingWrittenIsNotTakenForAnEmptyOne) {
   ASSERT_TRUE(rig.CountBecomes(6));
   rig.ForgetLeast();
   for (int i = 0; i < 10; ++i) {
-    const std::string text = Shared(4 + i % 2);
+    const int replicas = 4 + i % 2;
+    const std::string text = Shared(replicas);
     if (i % 4 < 2) rig.RemoveConfig();
     base::UniqueFd fd(
         open(rig.config_path().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
@@ -190,7 +191,7 @@ TEST(ConfigTest, AFileThatIsBeingWrittenIsNotTakenForAnEmptyOne) {
     rig.Turn(milliseconds(20));
     ASSERT_EQ(write(fd.get(), text.data(), text.size()), std::ssize(text));
     fd = base::UniqueFd();
-    ASSERT_TRUE(rig.CountBecomes(2 * (4 + i % 2))) << rig.Counted();
+    ASSERT_TRUE(rig.CountBecomes(replicas + replicas)) << rig.Counted();
   }
   EXPECT_EQ(rig.least(), 6);
   // One that stays empty is meant so.
@@ -259,8 +260,8 @@ TEST(ConfigTest, TheLastOfManySwapsWins) {
       curve.Sample(pid);
       const int replicas = static_cast<int>(3 + (i / 10) % 5);
       write(replicas);
-      ASSERT_TRUE(rig.CountBecomes(2 * replicas, 2 * replicas))
-          << rig.Counted() << " after swap " << i;
+      const std::int64_t all = replicas + replicas;
+      ASSERT_TRUE(rig.CountBecomes(all, all)) << rig.Counted() << " after swap " << i;
     }
   }
   write(9);
