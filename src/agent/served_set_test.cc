@@ -205,7 +205,8 @@ TEST_F(ServedSetTest, AllReplicasOfASickGpuGoInOneMessage) {
   EXPECT_EQ(State(kGpu).healthy, 6);
 }
 
-TEST_F(ServedSetTest, AMigDeviceIsSickWithItsGpu) {
+// HealthTracker names each MIG device that a fault of its GPU strikes.
+TEST_F(ServedSetTest, AMigDeviceIsSickByItself) {
   gpu::Inventory inventory = Gpus(1);
   Cut(inventory, 0, {"1g.10gb", "1g.10gb"});
   Apply(Configured("", {Flag("mig-strategy", {"single"})}), inventory);
@@ -213,9 +214,12 @@ TEST_F(ServedSetTest, AMigDeviceIsSickWithItsGpu) {
   sick_ = {"MIG-0-1"};
   set_->Refresh();
   EXPECT_TRUE(UntilList(kGpu, {{"MIG-0-0", "Healthy"}, {"MIG-0-1", "Unhealthy"}}));
-  sick_ = {"GPU-0"};
+  sick_ = {"MIG-0-0", "MIG-0-1"};
   set_->Refresh();
   EXPECT_TRUE(UntilList(kGpu, AllOfThem({"MIG-0-0", "MIG-0-1"}, "Unhealthy")));
+  sick_ = {"GPU-0", "MIG-0-0"};  // as after a fault of one instance
+  set_->Refresh();
+  EXPECT_TRUE(UntilList(kGpu, {{"MIG-0-0", "Unhealthy"}, {"MIG-0-1", "Healthy"}}));
 }
 
 TEST_F(ServedSetTest, ASickGpuIsChosenLastAndFailsNobody) {
