@@ -149,8 +149,9 @@ Status Stage::WriteProfiles(const std::map<std::string, std::string>& profiles) 
   const std::string previous = "..generation_" + std::to_string(generation_);
   const std::string now = "..generation_" + std::to_string(++generation_);
   TRANCHE_TRY(base::MakeDirectories(base::JoinPath(root, now)));
+  const std::string folder_now = base::JoinPath(root, now);
   for (const auto& [name, text] : profiles) {
-    TRANCHE_TRY(base::WriteFileAtomic(base::JoinPath(root, now + "/" + name), text));
+    TRANCHE_TRY(base::WriteFileAtomic(base::JoinPath(folder_now, name), text));
   }
   std::error_code error;
   const std::filesystem::path folder(root);

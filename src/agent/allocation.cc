@@ -68,6 +68,7 @@ void AddCdi(const AllocationContext& context, const std::vector<std::string>& vi
             kube::ContainerAnswer& answer) {
   const config::PluginFlags& flags = context.config.flags.plugin;
   std::vector<std::string> names;
+  names.reserve(visible.size());
   for (const std::string& id : visible) names.push_back(QualifiedName("gpu", id));
   for (const ImexChannel& channel : context.facts.imex_channels) {
     names.push_back(QualifiedName("imex-channel", channel.id));

@@ -25,7 +25,7 @@ std::string EndpointName(const std::string& resource, int number) {
   return "nvidia-" + resource.substr(resource.find('/') + 1) + suffix + ".sock";
 }
 
-EndpointNames::EndpointNames(std::string directory, std::string kubelet_socket)
+EndpointNames::EndpointNames(const std::string& directory, std::string kubelet_socket)
     : path_(base::JoinPath(directory, "endpoints.json")),
       kubelet_socket_(std::move(kubelet_socket)) {}
 

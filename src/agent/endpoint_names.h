@@ -21,7 +21,7 @@ class EndpointNames {
  public:
   // `directory`: …/device-plugins/tranche. An unreadable or damaged file counts as none: a
   // name that the kubelet refuses is followed by the next.
-  EndpointNames(std::string directory, std::string kubelet_socket);
+  EndpointNames(const std::string& directory, std::string kubelet_socket);
 
   // A name for `resource` never used with the present kubelet before. Remembers it at once, on disk
   // too; where that fails the name is still unique in this process.

@@ -199,6 +199,7 @@ void WarnAboutUnmatched(const config::Config& config, const std::vector<share::U
                         const share::Advertisement& advertisement, Plan& plan) {
   if (units.empty()) return;  // a node without GPUs matches nothing, and that is no typo
   std::vector<std::string> names;
+  names.reserve(units.size());
   for (const share::Unit& unit : units) names.push_back(unit.resource);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());

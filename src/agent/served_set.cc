@@ -84,7 +84,9 @@ void ServedSet::FindOldHolders() {
       const std::string uuid(share::ParseReplicaId(id).device);
       const auto device = applied_->plan.devices.find(uuid);
       if (device == applied_->plan.devices.end()) continue;
-      if (!Knows(applied_->plan, resource, id)) old_ids_[uuid].insert(resource + " " + id);
+      if (!Knows(applied_->plan, resource, id)) {
+        old_ids_[uuid].insert(std::string(resource).append(" ").append(id));
+      }
     }
   }
 }

@@ -1,8 +1,8 @@
 // The first document of a YAML (or JSON) text as a Tree.
 //
-// Bounded before anything recurses: kMaxConfigBytes of text, 64 levels, 1,000,000 nodes after aliases and
-// merge keys are expanded. Duplicate keys: the last one wins, with a diagnostic. Never throws; safe
-// from any thread.
+// Bounded before anything recurses: kMaxConfigBytes of text, 64 levels, 1,000,000 nodes after
+// aliases and merge keys are expanded. Duplicate keys: the last one wins, with a diagnostic. Never
+// throws; safe from any thread.
 #pragma once
 
 #include <optional>
