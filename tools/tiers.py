@@ -13,7 +13,7 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   nvml         only the NVML clients of unit
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
-  asan tsan    the rooms' unit tests under sanitizers
+  asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
   fuzz         each fuzz target for a minute (TRANCHE_FUZZ_SECONDS)
   soak         process at full counts, and ten minutes of fuzzing
   gpu          the demo on this machine's own GPUs
@@ -91,7 +91,7 @@ class Session:
             say(configure.stdout)
             raise BuildFailed(f"cmake --preset {preset}")
         environment = dict(os.environ, NINJA_STATUS="[%f/%t %es] ")
-        if call(["cmake", "--build", f"build/{preset}", "--target", target, "--parallel", JOBS],
+        if call(["cmake", "--build", f"build/{preset}", "--target", *target.split(), "--parallel", JOBS],
                 env=environment) != 0:
             raise BuildFailed(f"cmake --build build/{preset} --target {target}")
         say(f"-- built in {clock(time.monotonic() - start)}")
@@ -207,14 +207,19 @@ def tidy(_session):
     return one(call([sys.executable, "-B", TOOLS / "tidy.py"]))
 
 
-def rooms_only(session, preset, environment):
+# The rooms in which there is more than one thread or process at work: what tsan has a say in.
+THREADED = ["base_test", "gpu_test", "kube_test", "agent_edges_test", "agent_test", "sim_test",
+            "sim_kubelet_test"]
+
+
+def rooms_only(session, preset, environment, programs=()):
     """The rooms' unit tests, without randomised addresses: they upset the thread sanitizer."""
-    build = session.build(preset, "unit_tests")
+    build = session.build(preset, " ".join(programs) or "unit_tests")
     fixed = ["setarch", "-R"]
     if subprocess.run([*fixed, "true"], stderr=subprocess.DEVNULL).returncode != 0:
         fixed = []
-    return session.ctest(build, "-L", "^unit$", "-LE", "^check$", wrapper=fixed,
-                         environment=environment)
+    selection = ["-R", f"^({'|'.join(programs)})$"] if programs else ["-LE", "^check$"]
+    return session.ctest(build, "-L", "^unit$", *selection, wrapper=fixed, environment=environment)
 
 
 def asan(session):
@@ -226,7 +231,7 @@ def asan(session):
 def tsan(session):
     return rooms_only(session, "tsan", {
         "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:halt_on_error=1:"
-                        f"suppressions={TOOLS / 'tsan.supp'}"})
+                        f"suppressions={TOOLS / 'tsan.supp'}"}, THREADED)
 
 
 def fuzz(session, seconds=None):

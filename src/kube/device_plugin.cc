@@ -99,7 +99,7 @@ class GrpcPluginServer final : public PluginServer {
                  "");
   }
 
-  void OpenStream(std::shared_ptr<ServerCall> call) {
+  void OpenStream(const std::shared_ptr<ServerCall>& call) {
     streams_.insert(call);
     call->OnClosed([this, weak = std::weak_ptr<ServerCall>(call)] {
       streams_.erase(weak.lock());
@@ -177,12 +177,13 @@ void RegisterWithKubelet(base::EventLoop& loop, const Registration& registration
   request.set_endpoint(registration.endpoint);
   request.set_resource_name(registration.resource);
   request.mutable_options()->set_get_preferred_allocation_available(true);
-  CallOnce(loop,
-           {.socket_path = registration.kubelet_socket,
-            .method = "/v1beta1.Registration/Register",
-            .request = request.SerializeAsString(),
-            .timeout = kRegisterTimeout},
-           [done = std::move(done)](base::Result<std::string> answer) { done(answer.status()); });
+  CallOnce(
+      loop,
+      {.socket_path = registration.kubelet_socket,
+       .method = "/v1beta1.Registration/Register",
+       .request = request.SerializeAsString(),
+       .timeout = kRegisterTimeout},
+      [done = std::move(done)](const base::Result<std::string>& answer) { done(answer.status()); });
 }
 
 }  // namespace tranche::kube

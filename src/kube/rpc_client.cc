@@ -119,6 +119,7 @@ void CallOnce(base::EventLoop& loop, UnaryCall call,
                           auto result = one->TakeResult();
                           if (!result.has_value()) return;
                           // Unwatching destroys this closure: keep what is still needed.
+                          // NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
                           const auto keep = one;
                           const auto call_done = done;
                           loop.UnwatchFd(*watch);
