@@ -86,9 +86,9 @@ class GrpcPluginServer final : public PluginServer {
   [[nodiscard]] bool SocketInPlace() const override { return server_->SocketInPlace(); }
 
  private:
-  void Serve(std::shared_ptr<ServerCall> call) {
+  void Serve(const std::shared_ptr<ServerCall>& call) {
     const std::string& method = call->method();
-    if (method == "/v1beta1.DevicePlugin/ListAndWatch") return OpenStream(std::move(call));
+    if (method == "/v1beta1.DevicePlugin/ListAndWatch") return OpenStream(call);
     if (method == "/v1beta1.DevicePlugin/Allocate") return Allocate(*call);
     if (method == "/v1beta1.DevicePlugin/GetPreferredAllocation") return Prefer(*call);
     if (method == "/v1beta1.DevicePlugin/GetDevicePluginOptions") return SendOptions(*call);
