@@ -70,7 +70,7 @@ class GrpcPluginServer final : public PluginServer {
   base::Status Listen(const std::string& socket_path) {
     auto server = RpcServer::Start(
         loop_, {.socket_path = socket_path, .max_request_bytes = kMaxRequestBytes},
-        [this](std::shared_ptr<ServerCall> call) { Serve(std::move(call)); },
+        [this](const std::shared_ptr<ServerCall>& call) { Serve(call); },
         [this](const std::string& why) { handler_.ServerFailed(why); });
     if (!server.ok()) return server.status();
     server_ = std::move(server).value();
