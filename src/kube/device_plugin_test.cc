@@ -270,7 +270,9 @@ TEST_F(DevicePluginTest, ListsSetWhileOneIsOnItsWayMergeIntoTheNewest) {
   ASSERT_TRUE(loop_.RunUntil([&] { return lists_.back().devices_size() == 150; }));
   // The first of the fifty goes out by itself where the long list's end was seen before it.
   EXPECT_LE(lists_.size(), 3U);
-  if (lists_.size() == 3) EXPECT_EQ(lists_[1].devices_size(), 101);
+  if (lists_.size() == 3) {
+    EXPECT_EQ(lists_[1].devices_size(), 101);
+  }
 }
 
 TEST_F(DevicePluginTest, TheServerMayEndInsideStreamChanged) {
