@@ -32,7 +32,7 @@ class DriverThreadTest : public ::testing::Test {
              [this](const base::Result<Topology>& topology) {
                topologies_.push_back(topology.ok() ? topology->uuids.size() : 0);
              }},
-        [this] { return clock_.load(); });
+        [clock = clock_] { return clock->load(); });
   }
   // The driver's threads are real: gives them time until `done`.
   void Until(const std::function<bool()>& done) {
@@ -57,8 +57,9 @@ class DriverThreadTest : public ::testing::Test {
 
   base::testing::FakeLoop loop_;
   std::shared_ptr<FakeDriver> driver_ = std::make_shared<FakeDriver>(FakeDriver::Gpus(2));
-  std::atomic<std::chrono::steady_clock::time_point> clock_{
-      std::chrono::steady_clock::time_point(1h)};
+  // Shared: a thread whose call hangs outlives the fixture.
+  using Time = std::chrono::steady_clock::time_point;
+  std::shared_ptr<std::atomic<Time>> clock_ = std::make_shared<std::atomic<Time>>(Time(1h));
   std::vector<Scan> scans_;
   std::vector<HealthEvent> events_;
   std::vector<std::size_t> topologies_;
@@ -160,7 +161,7 @@ TEST_F(DriverThreadTest, AFailingWaitIsToldOnceAndThenBackedOff) {
   // A second has to pass on the clock before it is tried again.
   ScanAndWait();
   EXPECT_EQ(driver_->Calls("WaitForEvents"), 1);
-  clock_ = clock_.load() + 1s;
+  *clock_ = clock_->load() + 1s;
   Until([&] { return events_.size() == 2; });
 }
 
@@ -182,7 +183,7 @@ TEST_F(DriverThreadTest, AfreshGoesWithoutWhereTheWaitHangs) {
   Until([&] { return driver_->Calls("WaitForEvents") == 1; });
   thread_->RequestScan(true);
   Until([&] {
-    clock_ = clock_.load() + 100ms;  // its patience
+    *clock_ = clock_->load() + 100ms;  // its patience
     return scans_.size() == 2;
   });
   EXPECT_EQ(driver_->Calls("Shutdown"), 0);
@@ -229,7 +230,7 @@ TEST_F(DriverThreadTest, AHangingCallIsReportedWithItsAge) {
   thread_->RequestScan(false);
   Until([&] { return driver_->Calls("Enumerate") == 1; });
   EXPECT_FALSE(thread_->StuckCall());
-  clock_ = clock_.load() + 5s;
+  *clock_ = clock_->load() + 5s;
   const auto stuck = thread_->StuckCall();
   ASSERT_TRUE(stuck);
   EXPECT_EQ(stuck->call, "Enumerate");
@@ -244,9 +245,9 @@ TEST_F(DriverThreadTest, AWaitIsStuckOnlyBeyondItsTimeout) {
   Start();
   ScanAndWait();
   Until([&] { return driver_->Calls("WaitForEvents") == 1; });
-  clock_ = clock_.load() + 1400ms;
+  *clock_ = clock_->load() + 1400ms;
   EXPECT_FALSE(thread_->StuckCall());
-  clock_ = clock_.load() + 200ms;
+  *clock_ = clock_->load() + 200ms;
   ASSERT_TRUE(thread_->StuckCall());
   EXPECT_EQ(thread_->StuckCall()->call, "WaitForEvents");
 }
