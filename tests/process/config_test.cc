@@ -251,6 +251,7 @@ TEST(ConfigTest, TheLastOfManySwapsWins) {
   const pid_t pod = rig.RunPod("a");
   std::mt19937 random(5);
   Curve curve;
+  curve.SampleAtRest(rig, pid);
   const int times = Times(1000);
   for (int i = 0; i < times; ++i) {
     write(static_cast<int>(2 + random() % 30));

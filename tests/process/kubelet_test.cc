@@ -26,6 +26,7 @@ TEST(KubeletTest, RestartsUnderAllocationLoad) {
   const pid_t resident = rig.RunPod("resident");
   std::mt19937 random(7);
   Curve curve;
+  curve.SampleAtRest(rig, rig.agent());
   const int times = Times(200);
   for (int i = 0; i < times; ++i) {
     // Pods are on their way in while the kubelet goes down.
@@ -182,6 +183,7 @@ TEST(KubeletTest, AClientThatNeverReadsCostsLittle) {
     clients.push_back(std::move(fd));
   }
   Curve curve;
+  curve.SampleAtRest(rig, rig.agent());
   const int times = std::max(6, Times(100));
   for (int i = 0; i < times; ++i) {
     ASSERT_TRUE(rig.node().RaiseXid({.slot = 3}, 48).ok());

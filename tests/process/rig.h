@@ -46,7 +46,8 @@ class Rig;
 class Curve {
  public:
   void Sample(pid_t pid) { samples_.push_back(HoldingOf(pid)); }
-  // The least of a few: a call that is just under way is no leak.
+  // The least of a few: a call that is just under way is no leak. A curve begins and ends at rest:
+  // in the middle of a change a watch may be missing that is there before and after.
   void SampleAtRest(Rig& rig, pid_t pid);
   void Print(const std::string& title) const;
   // In the end no more descriptors than had been seen after the first third, as many threads but
