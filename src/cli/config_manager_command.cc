@@ -1,0 +1,97 @@
+#include "cli/config_manager_command.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+
+#include "base/event_loop.h"
+#include "base/log.h"
+#include "cli/version.h"
+#include "kube/api_client.h"
+#include "kube/api_config.h"
+
+namespace tranche::cli {
+
+namespace {
+
+using base::Kv;
+using base::Status;
+
+std::string Help() {
+  return "usage: config-manager [flags]\n\n"
+         "Links the config that a node's label names to where the device plugin (or GPU feature\n"
+         "discovery) reads it, and signals that program when it changes. Takes the place of\n"
+         "NVIDIA's program of that name: the same flags and environment. `tranche agent` follows\n"
+         "the label by itself and needs no such help.\n\n" +
+         config::FormatFlags(ConfigManagerFlags()) +
+         "\nExamples:\n"
+         "  config-manager --node-name=$NODE_NAME --config-file-srcdir=/available-configs \\\n"
+         "    --config-file-dst=/config/config.yaml --default-config=default\n"
+         "  config-manager --oneshot …           in an init container, before the plugin starts\n";
+}
+
+int Fail(const Status& status) {
+  base::LogError(status.message());
+  return 1;
+}
+
+int Run(const ConfigManagerSetup& setup) {
+  std::signal(SIGPIPE, SIG_IGN);
+  auto loop = base::NewEpollLoop();
+  if (!loop.ok()) return Fail(loop.status());
+  // What was not finished has not been done, so a oneshot that is told to end fails.
+  int exit_status = setup.options.oneshot ? 1 : 0;
+  const auto signals =
+      base::WatchSignals(**loop, {SIGINT, SIGTERM, SIGQUIT, SIGHUP}, [&loop](int number) {
+        if (number == SIGHUP) return;  // "signal everybody" is no reason to end
+        base::LogInfo("ending", {Kv("signal", number)});
+        (*loop)->Stop();
+      });
+  if (!signals.ok()) return Fail(signals.status());
+  auto where = kube::FindApiConfig(setup.kubeconfig);
+  if (!where.ok()) return Fail(where.status().Wrap("no way to reach the API server"));
+  auto api = kube::NewApiClient(**loop, std::move(*where),
+                                {.user_agent = std::string("config-manager/") + kVersion});
+  if (!api.ok()) return Fail(api.status());
+  agent::ConfigManager manager(**loop, **api, setup.options, [&](int status) {
+    exit_status = status;
+    (*loop)->Stop();
+  });
+  (*loop)->Run();
+  return exit_status;
+}
+
+}  // namespace
+
+int RunConfigManager(const std::vector<std::string>& arguments) {
+  const auto lookup = [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());
+    if (value == nullptr) return std::nullopt;
+    return std::string(value);
+  };
+  const std::vector<config::FlagGroup> flags = ConfigManagerFlags();
+  const auto usage = [](const Status& status) {
+    fmt::print(stderr, "config-manager: {}\n(see config-manager --help)\n", status.message());
+    return 1;
+  };
+  auto parsed = config::ParseArguments(flags, arguments);
+  if (!parsed.ok()) return usage(parsed.status());
+  if (parsed->help) {
+    fmt::print("{}", Help());
+    return 0;
+  }
+  if (parsed->version) {
+    fmt::print("{}\n", VersionLine());
+    return 0;
+  }
+  auto environment = config::EnvironmentOverrides(flags, lookup);
+  if (!environment.ok()) return usage(environment.status());
+  const auto setup = ToConfigManagerSetup(*environment, parsed->overrides);
+  if (!setup.ok()) return usage(setup.status());
+  return Run(*setup);
+}
+
+}  // namespace tranche::cli
