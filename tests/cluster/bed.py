@@ -1,0 +1,248 @@
+"""A real Kubernetes cluster on this machine, for tests: one control plane and some nodes with simulated GPUs.
+
+    with Cluster() as c:                        # gpu-node, dev-gpu-node, train-gpu-node: two GPUs each
+        c.import_image("build/image/tranche.oci.tar")
+        c.apply(manifest_text)
+        c.kubectl("get", "nodes").stdout        # raises Fault with the output where kubectl fails
+        c.shell("kubectl get nodes -o json | jq '.items[].metadata.name'").stdout
+        c.helm("install", "t", "deploy/chart/tranche", "-n", "gpu-operator", "--create-namespace")
+        c.wait_for("pod runs", lambda: c.pod("default", "p")["status"]["phase"] == "Running", 30)
+        c.nodes["gpu-node"].sim("xid", "0", "48")
+
+  Cluster(gpus={"gpu-node": 1}, models={}, driver_root="/", default_runtime="runc", names=NODES)
+      gpus: how many a node has; models: of which model (sim/profiles/models.yaml); driver_root: "/" for a
+      driver on the host, "/run/nvidia/driver" for one in a container; default_runtime: "nvidia" sends every
+      pod through NVIDIA's runtime, else those with RuntimeClass nvidia.
+  c.kubeconfig, c.environment     for programs of one's own; works from this machine's own network
+  c.kubectl, c.helm, c.shell      (…, check=True, seconds=60, input=None); .stdout .stderr .returncode
+  c.get(*args)                    kubectl get … -o json, parsed; None where it is not found
+  c.pod(namespace, name), c.node(name), c.allocatable(node, resource), c.events(namespace)
+  c.run_pod(name, image=CUDA, gpus=0, node=…, runtime=…, env=…, …), c.delete_pod(name), c.exec(pod, *cmd)
+  c.stop_apiserver(), c.start_apiserver(), c.plane      (control_plane.py: etcd, restarts, logs)
+  c.nodes[name]                   node.py: run, sim, ctr, restart_kubelet, stop_kubelet, start_kubelet,
+                                  reboot, import_image, kubelet.pid, address
+  c.report()                      the ends of all logs, for when something failed
+  c.keep()                        leaves it up when this process ends; `run.py --down` takes it down
+
+Nothing is pulled: images are files, made by images.py or given to import_image, with imagePullPolicy
+IfNotPresent or Never. What a cluster consists of lives in namespaces, and in one folder under
+/run/tranche-cluster that says what is to be ended (records.py); the next Cluster() takes down what a
+killed test left. Programs come from ./build."""
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+
+import images
+import records
+from control_plane import ControlPlane
+from node import Node, gpu_profile
+from program import HERE, Fault, tail, wait_for
+
+ROOT = HERE.parent.parent
+NODES = ("gpu-node", "dev-gpu-node", "train-gpu-node")
+CUDA = images.CUDA
+SYSTEM = """
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: {name: nvidia}
+handler: nvidia
+"""
+
+
+def programs(seed_only=True):
+    """The folder of each part, built where a pin has changed."""
+    done = subprocess.run([HERE / "build", *(["--seed"] if seed_only else [])], stdout=subprocess.PIPE, text=True,
+                          check=False)
+    if done.returncode != 0:
+        raise Fault("tests/cluster/build failed (see above)")
+    return {part: pathlib.Path(folder) for part, folder in (line.split(" ", 1) for line in done.stdout.splitlines())}
+
+
+class Cluster:
+    def __init__(self, gpus=None, models=None, driver_root="/", default_runtime="runc", names=NODES,
+                 sim=ROOT / "build/release/bin", parts=None, say=print):
+        self._say = say
+        self._kept = False
+        self.record = None
+        for fault in records.clean_up(kept=True, say=say):
+            raise Fault(fault)
+        self.parts = parts or programs()
+        try:
+            self._make(gpus or {}, models or {}, driver_root, default_runtime, names, pathlib.Path(sim))
+        except BaseException:
+            self._say(self.report())
+            self.close()
+            raise
+
+    def _make(self, gpus, models, driver_root, default_runtime, names, sim):
+        start = time.monotonic()
+        self.record = records.Record.new(f"c{os.getpid()}")
+        self.record.add_cgroup("/" + self.record.folder.name)
+        (self.record.folder / "nodes").mkdir()
+        self._images = images.make(self.record.folder / "images", sim)
+        self.plane = ControlPlane(self.record, self.parts)
+        self.kubeconfig = self.plane.kubeconfig
+        path = f"{self.parts['kubernetes']}:{self.parts['helm']}:{os.environ.get('PATH', '/usr/bin:/bin')}"
+        # Helm keeps its files in the cluster's folder; no proxy stands between here and the API server.
+        self.environment = {**os.environ, "PATH": path, "KUBECONFIG": str(self.kubeconfig),
+                            "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "HOME": str(self.record.folder)}
+        self.nodes = {name: Node(self.plane, self.record, self.parts, number, name,
+                                 gpu_profile(name, gpus.get(name, 2), models.get(name, "a100-sxm4-80gb")),
+                                 driver_root, default_runtime, sim)
+                      for number, name in enumerate(names, 1)}
+        pool = concurrent.futures.ThreadPoolExecutor()
+        with pool:
+            waits = [pool.submit(self.plane.start)]
+            waits += [pool.submit(self._prepare, node) for node in self.nodes.values()]
+            for wait in waits:
+                wait.result()
+        self._say(f"control plane ready, {time.monotonic() - start:.1f} s")
+        self.apply(SYSTEM)
+        for node in self.nodes.values():
+            node.start_kubelet()
+        for name in self.nodes:
+            self.wait_for(f"{name} is Ready", lambda name=name: self.is_ready(name), 60)
+        self.wait_for("the default service account", lambda: self.get("serviceaccount", "default"), 30)
+        self._say(f"{len(self.nodes)} nodes Ready, {time.monotonic() - start:.1f} s")
+
+    def _prepare(self, node):
+        node.start(self.plane)
+        for archive in self._images:
+            node.import_image(archive)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, _value, _traceback):
+        self.close()
+
+    def keep(self):
+        self._kept = True
+        self.record.keep()
+
+    def close(self):
+        """Takes it down; raises a Fault where something is left."""
+        if self._kept or self.record is None:
+            return
+        record, self.record = self.record, None
+        faults = record.take_down()
+        with contextlib.suppress(OSError):
+            records.BASE.rmdir()
+        if faults:
+            raise Fault("\n".join(faults))
+
+    def report(self):
+        if self.record is None:
+            return ""
+        logs = sorted(self.record.folder.glob("*.log")) + sorted(self.record.folder.glob("nodes/*/*.log"))
+        return "\n".join(f"--- {log}\n{tail(log, 12)}" for log in logs)
+
+    wait_for = staticmethod(wait_for)
+
+    def _command(self, command, check=True, seconds=60, input=None):
+        try:
+            done = subprocess.run(command, env=self.environment, timeout=seconds, capture_output=True, text=True,
+                                  input=input, stdin=subprocess.DEVNULL if input is None else None, check=False,
+                                  cwd=ROOT)
+        except subprocess.TimeoutExpired as error:
+            raise Fault(f"{command}: not within {seconds} s") from error
+        if check and done.returncode != 0:
+            raise Fault(f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def kubectl(self, *arguments, **more):
+        return self._command([str(self.parts["kubernetes"] / "kubectl"), *map(str, arguments)], **more)
+
+    def helm(self, *arguments, **more):
+        return self._command([str(self.parts["helm"] / "helm"), *map(str, arguments)], **more)
+
+    def shell(self, line, **more):
+        """A line for bash, as a user types it: kubectl and helm are on its PATH and know this cluster."""
+        return self._command(["bash", "-c", line], **more)
+
+    def apply(self, manifest, *more):
+        return self.kubectl("apply", "-f", "-", *more, input=manifest)
+
+    def get(self, *arguments):
+        done = self.kubectl("get", *arguments, "-o", "json", check=False)
+        if done.returncode == 0:
+            return json.loads(done.stdout)
+        if "NotFound" in done.stderr:
+            return None
+        raise Fault(f"kubectl get {' '.join(arguments)}: {done.stderr}")
+
+    def node(self, name):
+        return self.get("node", name)
+
+    def pod(self, namespace, name):
+        return self.get("pod", "-n", namespace, name)
+
+    def events(self, namespace="default"):
+        return self.get("events", "-n", namespace)["items"]
+
+    def is_ready(self, name):
+        node = self.node(name)
+        return node and any(condition["type"] == "Ready" and condition["status"] == "True"
+                            for condition in node["status"].get("conditions", []))
+
+    def allocatable(self, node, resource="nvidia.com/gpu"):
+        """As the API object says; None where the node does not have the resource."""
+        value = self.node(node)["status"].get("allocatable", {}).get(resource)
+        return None if value is None else int(value)
+
+    def run_pod(self, name, image=CUDA, command=("sleep", "infinity"), gpus=0, node=None, runtime=None, env=None,
+                namespace="default", resource="nvidia.com/gpu", wait=True, seconds=60, **spec):
+        """A pod of one container; returns when it runs (or has ended). `spec`: more of the pod's spec."""
+        container = {"name": "c", "image": image, "command": list(command), "imagePullPolicy": "IfNotPresent",
+                     "env": [{"name": key, "value": value} for key, value in (env or {}).items()]}
+        if gpus:
+            container["resources"] = {"limits": {resource: str(gpus)}}
+        pod = {"terminationGracePeriodSeconds": 0, "containers": [container], "restartPolicy": "Never", **spec}
+        if node:
+            pod["nodeSelector"] = {"kubernetes.io/hostname": node}
+        if runtime:
+            pod["runtimeClassName"] = runtime
+        self.apply(json.dumps({"apiVersion": "v1", "kind": "Pod",
+                               "metadata": {"name": name, "namespace": namespace}, "spec": pod}))
+        if wait:
+            self.wait_pod(name, namespace, ("Running", "Succeeded", "Failed"), seconds)
+
+    def wait_pod(self, name, namespace="default", phases=("Running",), seconds=60):
+        def phase():
+            pod = self.pod(namespace, name)
+            return pod if pod and pod["status"].get("phase") in phases else None
+        try:
+            return wait_for(f"pod {name} is {' or '.join(phases)}", phase, seconds, 0.1)
+        except Fault as fault:
+            raise Fault(f"{fault}\n{self.kubectl('describe', 'pod', '-n', namespace, name, check=False).stdout}"
+                        ) from None
+
+    def delete_pod(self, *names, namespace="default"):
+        self.kubectl("delete", "pod", "-n", namespace, *names, "--wait=true", "--timeout=60s")
+
+    def exec(self, pod, *command, namespace="default", check=True):
+        return self.kubectl("exec", "-n", namespace, pod, "--", *command, check=check)
+
+    def logs(self, pod, *more, namespace="default"):
+        return self.kubectl("logs", "-n", namespace, pod, *more).stdout
+
+    def import_image(self, archive, nodes=None):
+        for name in nodes or self.nodes:
+            self.nodes[name].import_image(archive)
+
+    def stop_apiserver(self):
+        self.plane.stop_apiserver()
+
+    def start_apiserver(self):
+        self.plane.start_apiserver()
+
+
+def scratch(prefix="tranche-cluster-"):
+    """A folder for files of a test; removed with the object."""
+    return tempfile.TemporaryDirectory(prefix=prefix)
