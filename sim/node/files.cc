@@ -120,6 +120,12 @@ Status WritePciFiles(const GpuState& gpu, const std::string& root) {
   TRANCHE_TRY(WriteText(directory + "/subsystem_device", Hex(gpu.pci_subsystem_id >> 16, 4)));
   TRANCHE_TRY(WriteText(directory + "/class", Hex(pci_class, 6)));
   TRANCHE_TRY(WriteText(directory + "/numa_node", std::to_string(gpu.numa_node) + "\n"));
+  // Start, end and flags of thirteen regions, of which none is told.
+  std::string regions;
+  for (int i = 0; i < 13; ++i) {
+    regions += "0x0000000000000000 0x0000000000000000 0x0000000000000000\n";
+  }
+  TRANCHE_TRY(WriteText(directory + "/resource", regions));
   // The first 64 bytes of the PCI configuration space, little-endian; the rest is zero.
   std::string config(256, '\0');
   const auto put = [&](std::size_t at, unsigned value, int bytes) {

@@ -1,5 +1,5 @@
-// The flags and environment variables of NVIDIA's device plugin as one table, and how its command
-// line library (urfave/cli v2 over Go's `flag`) reads them. Our own flags go in a second group.
+// The flags and environment variables of NVIDIA's programs as tables, and how their command line
+// library (urfave/cli v2 over Go's `flag`) reads them. Our own flags go in a second group.
 //
 // Pure: environment and arguments are handed in. Safe from any thread.
 #pragma once
@@ -34,6 +34,10 @@ struct FlagGroup {
 
 // Upstream's flags. Their values end up in LoadConfig, but for "config-file" and "kubelet-socket".
 FlagGroup UpstreamPluginFlags();
+// The same for NVIDIA's gpu-feature-discovery. Beside "config-file" those about Kubernetes are not
+// LoadConfig's: "kubeconfig", "kube-api-qps", "kube-api-burst", "namespace", "node-name",
+// "pod-name".
+FlagGroup UpstreamFeatureDiscoveryFlags();
 
 using EnvironmentLookup = std::function<std::optional<std::string>(const std::string& name)>;
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <limits>
 
 #include "config/units.h"
 
@@ -21,7 +22,7 @@ struct BoolTarget {
 using Text = std::optional<std::string>;
 using Bool = std::optional<bool>;
 
-constexpr std::array<TextTarget, 10> kTexts{{
+constexpr std::array<TextTarget, 12> kTexts{{
     {"mig-strategy", [](FileFlags& f) -> Text& { return f.mig_strategy; }},
     {"mps-root", [](FileFlags& f) -> Text& { return f.mps_root; }},
     {"driver-root", [](FileFlags& f) -> Text& { return f.nvidia_driver_root; }},
@@ -34,14 +35,19 @@ constexpr std::array<TextTarget, 10> kTexts{{
     {"driver-root-ctr-path", [](FileFlags& f) -> Text& { return f.plugin.container_driver_root; }},
     {"shared-devices-allocation-policy",
      [](FileFlags& f) -> Text& { return f.plugin.shared_devices_allocation_policy; }},
+    {"output-file", [](FileFlags& f) -> Text& { return f.gfd.output_file; }},
+    {"machine-type-file", [](FileFlags& f) -> Text& { return f.gfd.machine_type_file; }},
 }};
 
-constexpr std::array<BoolTarget, 5> kBools{{
+constexpr std::array<BoolTarget, 8> kBools{{
     {"fail-on-init-error", [](FileFlags& f) -> Bool& { return f.fail_on_init_error; }},
     {"gdrcopy-enabled", [](FileFlags& f) -> Bool& { return f.gdrcopy_enabled; }},
     {"gds-enabled", [](FileFlags& f) -> Bool& { return f.gds_enabled; }},
     {"mofed-enabled", [](FileFlags& f) -> Bool& { return f.mofed_enabled; }},
     {"pass-device-specs", [](FileFlags& f) -> Bool& { return f.plugin.pass_device_specs; }},
+    {"oneshot", [](FileFlags& f) -> Bool& { return f.gfd.oneshot; }},
+    {"no-timestamp", [](FileFlags& f) -> Bool& { return f.gfd.no_timestamp; }},
+    {"use-node-feature-api", [](FileFlags& f) -> Bool& { return f.use_node_feature_api; }},
 }};
 
 base::Status NotA(std::string_view kind, std::string_view value, const Override& given) {
@@ -76,6 +82,19 @@ base::Status ApplyImex(const Override& given, FileModel& model) {
   return base::Status::Ok();
 }
 
+base::Status ApplySleepInterval(const Override& given, FileGfd& gfd) {
+  gfd.sleep_interval_bare = false;
+  const std::string value = Last(given);
+  if (value == "infinite") {
+    gfd.sleep_interval = std::numeric_limits<std::int64_t>::max();
+    return base::Status::Ok();
+  }
+  const auto duration = ParseGoDuration(value);
+  if (!duration.ok()) return NotA("duration", value, given);
+  gfd.sleep_interval = duration->count();
+  return base::Status::Ok();
+}
+
 }  // namespace
 
 base::Status ApplyOverride(const Override& given, FileModel& model) {
@@ -98,6 +117,8 @@ base::Status ApplyOverride(const Override& given, FileModel& model) {
     flags.cdi_disable_hooks = given.values;
   } else if (given.flag == "imex-channel-ids" || given.flag == "imex-required") {
     return ApplyImex(given, model);
+  } else if (given.flag == "sleep-interval") {
+    return ApplySleepInterval(given, flags.gfd);
   }
   return base::Status::Ok();
 }

@@ -21,8 +21,21 @@ struct MigDevice {
   unsigned gpu_slices = 0;      // G
   unsigned compute_slices = 0;  // C; C < G has its own profile text
   std::uint64_t memory_bytes = 0;
+  unsigned multiprocessors = 0;
+  unsigned copy_engines = 0;  // these and the following may be shared between instances
+  unsigned decoders = 0;
+  unsigned encoders = 0;
+  unsigned jpegs = 0;
+  unsigned ofas = 0;                      // optical flow accelerators
   std::vector<std::string> device_paths;  // /dev/nvidia<minor>, the two /dev/nvidia-caps nodes
   friend bool operator==(const MigDevice&, const MigDevice&) = default;
+};
+
+// The NVLink fabric of several nodes that a GPU has joined.
+struct Fabric {
+  std::string cluster;  // a UUID, never the one of zeros
+  unsigned clique = 0;
+  friend bool operator==(const Fabric&, const Fabric&) = default;
 };
 
 struct Gpu {
@@ -34,7 +47,9 @@ struct Gpu {
   std::uint64_t memory_bytes = 0;
   int compute_major = 0;
   int compute_minor = 0;
-  std::optional<int> numa_node;  // absent where /sys has none or a negative one
+  std::optional<int> numa_node;       // absent where /sys has none or a negative one
+  std::optional<unsigned> pci_class;  // 0x030000 VGA, 0x030200 3D; absent where /sys has none
+  std::optional<Fabric> fabric;       // once joined
   bool mig_capable = false;
   bool mig_enabled = false;
   std::vector<MigDevice> mig_devices;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <filesystem>
@@ -35,6 +36,8 @@ struct FakeGpu {
   std::vector<int> mig;  // handles of MIG devices; -1: a hole
   std::map<std::string, nvml::Return> fails;
   std::map<unsigned, std::string> links;  // NVLink number to remote bus id
+  unsigned char cluster = 0;              // each byte of the fabric's UUID
+  unsigned char fabric_state = nvml::kFabricNotStarted;
 };
 struct FakeMig {
   std::string name;
@@ -149,6 +152,14 @@ nvml::Table MakeTable() {
     if (j >= migs.size() || migs[j] < 0) return kNotFound;
     *mig = Handle(1001 + migs[j]);
     return kSuccess;
+  };
+  t.nvmlDeviceGetGpuFabricInfoV = [](Device device, FabricInfoV3* info) {
+    if (info->version != StructVersion<FabricInfoV2>(2)) return kArgumentVersionMismatch;
+    std::fill_n(info->cluster_uuid, sizeof info->cluster_uuid, GpuOf(device).cluster);
+    info->status = kSuccess;
+    info->clique_id = 5;
+    info->state = GpuOf(device).fabric_state;
+    return Enter("Fabric", device);
   };
   t.nvmlDeviceGetGpuInstanceId = [](Device mig, unsigned* id) {
     *id = MigOf(mig).gi;
@@ -270,6 +281,7 @@ class NvmlDriverTest : public ::testing::Test {
 TEST_F(NvmlDriverTest, TellsWhatThereIs) {
   Write("sys/bus/pci/devices/0000:01:00.0/numa_node", "1\n");
   Write("sys/bus/pci/devices/0000:02:00.0/numa_node", "-1\n");
+  Write("sys/bus/pci/devices/0000:01:00.0/class", "0x030200\n");
   const Inventory inventory = Enumerate();
   EXPECT_EQ(inventory.driver_version, "570.172.08");
   EXPECT_EQ(inventory.cuda_major, 12);
@@ -285,6 +297,8 @@ TEST_F(NvmlDriverTest, TellsWhatThereIs) {
   EXPECT_EQ(gpu.memory_bytes, 80ULL << 30U);
   EXPECT_EQ(gpu.compute_major, 8);
   EXPECT_EQ(gpu.numa_node, 1);
+  EXPECT_EQ(gpu.pci_class, 0x030200U);
+  EXPECT_EQ(inventory.gpus[2].pci_class, std::nullopt);
   EXPECT_EQ(inventory.gpus[2].numa_node, std::nullopt);
   EXPECT_EQ(inventory.gpus[3].numa_node, std::nullopt);
   EXPECT_TRUE(gpu.mig_capable);
@@ -308,6 +322,18 @@ TEST_F(NvmlDriverTest, AGpuThatFallsSilentKeepsItsNameInTheReport) {
   Enumerate();
   nvml_.gpus[1].fails = {{"Handle", nvml::kGpuIsLost}};
   EXPECT_EQ(Enumerate().broken.at(0).uuid, "GPU-1");
+}
+
+TEST_F(NvmlDriverTest, AFabricIsSeenOnceItIsJoined) {
+  nvml_.gpus[0].cluster = 0xAB;
+  nvml_.gpus[1].fabric_state = nvml::kFabricCompleted;  // a UUID of zeros: one node's own NVLinks
+  nvml_.gpus[2].cluster = 0xCD;
+  nvml_.gpus[2].fabric_state = nvml::kFabricCompleted;
+  nvml_.gpus[2].fails = {{"Fabric", nvml::kNotSupported}};
+  for (const Gpu& gpu : Enumerate().gpus) EXPECT_EQ(gpu.fabric, std::nullopt) << gpu.index;
+  nvml_.gpus[0].fabric_state = nvml::kFabricCompleted;
+  const Fabric fabric{.cluster = "abababab-abab-abab-abab-abababababab", .clique = 5};
+  EXPECT_EQ(Enumerate().gpus[0].fabric, fabric);
 }
 
 TEST_F(NvmlDriverTest, TheSecondLookAsksLess) {

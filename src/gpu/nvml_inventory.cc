@@ -28,6 +28,14 @@ std::string CapPath(unsigned minor) {
   return "/dev/nvidia-caps/nvidia-cap" + std::to_string(minor);
 }
 
+template <class Info>
+std::optional<Fabric> FabricOf(const Info& info) {
+  if (info.state != nvml::kFabricCompleted || info.status != nvml::kSuccess) return std::nullopt;
+  const auto cluster = FabricUuid(info.cluster_uuid);
+  if (!cluster) return std::nullopt;
+  return Fabric{.cluster = *cluster, .clique = info.clique_id};
+}
+
 }  // namespace
 
 Result<Inventory> NvmlInventory::Read() {
@@ -118,6 +126,7 @@ void NvmlInventory::ReadGpu(unsigned index) {
   if (!status.ok()) return AddBroken(index, uuid, status);
   Gpu gpu = session_.facts[uuid];
   gpu.index = index;
+  gpu.fabric = ReadFabric(device);
   status = ReadMig(device, gpu);
   if (!status.ok()) return AddBroken(index, uuid, status);
   out_.gpus.push_back(std::move(gpu));
@@ -170,10 +179,31 @@ Status NvmlInventory::ReadPci(nvml::Device device, Gpu& gpu) {
                                  "' is none"};
   }
   gpu.pci_bus_id = *bus_id;
-  const auto numa =
-      base::ReadFile(sys_root_ + "/sys/bus/pci/devices/" + *bus_id + "/numa_node", 64);
-  if (numa.ok()) gpu.numa_node = ParseNumaNode(*numa);
+  const std::string directory = sys_root_ + "/sys/bus/pci/devices/" + *bus_id;
+  if (const auto numa = base::ReadFile(directory + "/numa_node", 64); numa.ok()) {
+    gpu.numa_node = ParseNumaNode(*numa);
+  }
+  if (const auto pci_class = base::ReadFile(directory + "/class", 64); pci_class.ok()) {
+    gpu.pci_class = ParsePciClass(*pci_class);
+  }
   return Status::Ok();
+}
+
+// Asked at each look: a GPU joins its fabric some time after the driver is there. No answer is no
+// fabric.
+std::optional<Fabric> NvmlInventory::ReadFabric(nvml::Device device) const {
+  nvml::FabricInfo first{};
+  if (table_.nvmlDeviceGetGpuFabricInfo != nullptr) {
+    if (table_.nvmlDeviceGetGpuFabricInfo(device, &first) != nvml::kSuccess) return std::nullopt;
+    return FabricOf(first);
+  }
+  // The function's argument is the newest of its structs; this is an earlier one, and shorter.
+  nvml::FabricInfoV3 newer{};
+  newer.version = nvml::StructVersion<nvml::FabricInfoV2>(2);
+  if (nvml::Call(table_.nvmlDeviceGetGpuFabricInfoV, device, &newer) != nvml::kSuccess) {
+    return std::nullopt;
+  }
+  return FabricOf(newer);
 }
 
 Status NvmlInventory::ReadMig(nvml::Device device, Gpu& gpu) {
@@ -243,6 +273,12 @@ Status NvmlInventory::ReadMigProfile(nvml::Device mig, const Gpu& gpu, MigDevice
   out.gpu_slices = profile.gpu_slices;
   out.compute_slices = profile.compute_slices;
   out.memory_bytes = std::min<std::uint64_t>(attributes.memory_size_mb, 1ULL << 40U) << 20U;
+  out.multiprocessors = attributes.multiprocessor_count;
+  out.copy_engines = attributes.shared_copy_engine_count;
+  out.decoders = attributes.shared_decoder_count;
+  out.encoders = attributes.shared_encoder_count;
+  out.jpegs = attributes.shared_jpeg_count;
+  out.ofas = attributes.shared_ofa_count;
   return Status::Ok();
 }
 

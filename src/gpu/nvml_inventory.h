@@ -41,6 +41,7 @@ class NvmlInventory {
   base::Status KnownFacts(nvml::Device device, const std::string& uuid, const std::string& name);
   base::Status ReadFacts(nvml::Device device, Gpu& gpu);
   base::Status ReadPci(nvml::Device device, Gpu& gpu);
+  [[nodiscard]] std::optional<Fabric> ReadFabric(nvml::Device device) const;
   base::Status ReadMig(nvml::Device device, Gpu& gpu);
   base::Status ReadMigDevice(nvml::Device mig, const Gpu& gpu, MigDevice& out);
   base::Status ReadMigProfile(nvml::Device mig, const Gpu& gpu, MigDevice& out);

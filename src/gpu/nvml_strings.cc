@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <span>
 
 namespace tranche::gpu {
 namespace {
@@ -181,6 +182,27 @@ std::optional<int> ParseNumaNode(std::string_view text) {
   // Above what any kernel is built with (CONFIG_NODES_SHIFT is at most 10) it is no node.
   if (!reader.TakeNumber(node) || !reader.done() || node >= 1024) return std::nullopt;
   return static_cast<int>(node);
+}
+
+std::optional<unsigned> ParsePciClass(std::string_view text) {
+  constexpr unsigned kMostClass = 0xFFFFFF;
+  Reader reader(Trimmed(text));
+  unsigned parsed = 0;
+  if (!reader.Take("0x") || !reader.TakeNumber(parsed, 16) || !reader.done()) return std::nullopt;
+  return parsed <= kMostClass ? std::optional(parsed) : std::nullopt;
+}
+
+std::optional<std::string> FabricUuid(const unsigned char* bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  const std::span<const unsigned char> all(bytes, nvml::kFabricUuidSize);
+  if (std::ranges::all_of(all, [](unsigned char byte) { return byte == 0; })) return std::nullopt;
+  std::string text;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += kDigits[all[i] >> 4U];
+    text += kDigits[all[i] & 0xFU];
+  }
+  return text;
 }
 
 std::string_view ReturnText(nvml::Return result) {

@@ -60,6 +60,12 @@ MigMinors ParseMigMinors(std::string_view text);
 // A NUMA node as /sys writes it; nothing for a negative one or for something that is no number.
 std::optional<int> ParseNumaNode(std::string_view text);
 
+// A PCI class as /sys writes it, "0x030200".
+std::optional<unsigned> ParsePciClass(std::string_view text);
+
+// 16 bytes as a UUID is written; nothing where all are zero.
+std::optional<std::string> FabricUuid(const unsigned char* bytes);
+
 // NVML's own words for a result, as its reference guide has them.
 std::string_view ReturnText(nvml::Return result);
 // OK for kSuccess; kDataLoss where the GPU is lost, kUnimplemented where something is not

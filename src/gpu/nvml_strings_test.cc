@@ -126,6 +126,23 @@ TEST(NumaNodeTest, NegativeAndNonsenseAreNone) {
   }
 }
 
+TEST(PciClassTest, IsSixHexDigitsAtMost) {
+  EXPECT_EQ(ParsePciClass("0x030200\n"), 0x030200U);
+  EXPECT_EQ(ParsePciClass("0x030000"), 0x030000U);
+  for (const std::string_view none : {"", "030200", "0x", "0xzz", "0x1000000", "0x0302 00"}) {
+    EXPECT_EQ(ParsePciClass(none), std::nullopt) << none;
+  }
+}
+
+TEST(FabricUuidTest, IsWrittenAsUuidsAreAndZerosAreNone) {
+  unsigned char bytes[nvml::kFabricUuidSize] = {};
+  EXPECT_EQ(FabricUuid(bytes), std::nullopt);
+  for (unsigned i = 0; i < nvml::kFabricUuidSize; ++i) {
+    bytes[i] = static_cast<unsigned char>(i * 16 + i);
+  }
+  EXPECT_EQ(FabricUuid(bytes), "00112233-4455-6677-8899-aabbccddeeff");
+}
+
 TEST(ReturnStatusTest, CodesThatCallersTellApart) {
   EXPECT_TRUE(ReturnStatus(nvml::kSuccess, "f").ok());
   EXPECT_EQ(ReturnStatus(nvml::kGpuIsLost, "f").code(), base::Code::kDataLoss);
