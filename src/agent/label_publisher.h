@@ -1,0 +1,39 @@
+// Keeps a node's labels in step with what is served: told of each plan as it is applied, it makes
+// the labels from that very plan and hands them to an outlet where they differ. The loop's thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "agent/label_outlet.h"
+#include "agent/labels.h"
+#include "agent/plan.h"
+#include "base/status.h"
+#include "config/config.h"
+#include "gpu/device.h"
+
+namespace tranche::agent {
+
+class LabelPublisher {
+ public:
+  // `sys_root` goes before /sys. Without an outlet every Update does nothing.
+  LabelPublisher(std::unique_ptr<LabelOutlet> outlet, std::string sys_root);
+
+  // What is in force now. `plan` is nullptr where nothing can be served.
+  void Update(const config::Config& config, const gpu::Inventory& inventory, const Plan* plan);
+  // The labels begin anew: a new timestamp, and written again.
+  void Restart();
+  void Withdraw();
+
+  [[nodiscard]] const Labels& labels() const { return labels_; }
+
+ private:
+  std::unique_ptr<LabelOutlet> outlet_;
+  const std::string sys_root_;
+  std::string timestamp_;
+  bool published_ = false;
+  Labels labels_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace tranche::agent
