@@ -183,7 +183,7 @@ bool WantsEnvironmentNote(const Report& report) {
 }
 
 std::string NodeName(const ValidateOptions& options) {
-  return options.node.empty() ? "this node" : "node profile " + options.node;
+  return options.node.empty() ? "this node" : options.node_kind + " " + options.node;
 }
 
 void PrintText(const ValidateOptions& options, const base::Result<gpu::Inventory>& inventory,
@@ -191,10 +191,8 @@ void PrintText(const ValidateOptions& options, const base::Result<gpu::Inventory
   if (inventory.ok()) {
     out << fmt::format("On {} ({} GPUs):\n", NodeName(options), inventory->gpus.size());
   } else if (!report.verdicts.empty()) {
-    out << fmt::format(
-        "No GPUs to be asked here ({}); --node a100x2 or --node FILE.yaml says what a config would "
-        "advertise.\n",
-        inventory.status().message());
+    out << fmt::format("No GPUs to be asked here ({}); {} says what a config would advertise.\n",
+                       inventory.status().message(), options.node_hint);
   }
   for (const Verdict& verdict : report.verdicts) PrintVerdict(verdict, out);
   for (const auto& [source, why] : report.refused) out << source << ": " << why << "\n";

@@ -27,6 +27,9 @@ struct ValidateOptions {
   std::string node;                // a node profile; "": this node
   bool lenient = false;            // unknown keys are warnings
   bool json = false;
+  // What `node` is and how to name one, for people.
+  std::string node_kind = "node profile";
+  std::string node_hint = "--node a100x2 or --node FILE.yaml";
 };
 
 // The devices of a node profile, or of this node for "".

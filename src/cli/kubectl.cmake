@@ -1,0 +1,14 @@
+# `kubectl tranche …`: what it asks and shows, and (with the API client) the program itself.
+find_package(yaml-cpp REQUIRED)
+tranche_add_library(cli_kubectl
+  HEADERS json_read.h kubectl_cluster.h kubectl_command.h kubectl_complete.h kubectl_facts.h
+          kubectl_profile.h kubectl_status.h kubectl_yaml.h
+  SOURCES kubectl_cluster.cc kubectl_complete.cc kubectl_facts.cc kubectl_profile.cc kubectl_show.cc
+          kubectl_status.cc kubectl_yaml.cc
+  DEPENDS tranche::base tranche_gpu
+  PRIVATE tranche::cli_status fmt::fmt yaml-cpp)
+if(TARGET tranche_kube_api)
+  target_sources(tranche_cli_kubectl PRIVATE kubectl_command.cc)
+  target_link_libraries(tranche_cli_kubectl PRIVATE tranche_cli_validate tranche_config
+    tranche::kube_api CLI11::CLI11)
+endif()
