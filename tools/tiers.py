@@ -10,6 +10,7 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   bench-smoke  each benchmark for a moment
   bench        the benchmarks, in full
   peer         NVIDIA's own device plugin beside ours, on the same nodes
+  deploy       the container image and the Helm chart, without a cluster
   nvml         only the NVML clients of unit
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
@@ -197,6 +198,14 @@ def peer(session):
                          environment={"TRANCHE_PEER_DIR": folder})
 
 
+def deploy(session):
+    """The real helm renders the chart; the image is made of the release build, and run in a root of its own."""
+    install("go", "deploy")
+    folders = dict(line.split() for line in output_of([ROOT / "tests/cluster/build", "helm"]).splitlines())
+    return session.ctest(session.build("release"), "-L", "^deploy$", timeout=600,
+                         environment={"TRANCHE_HELM": str(pathlib.Path(folders["helm"]) / "helm")})
+
+
 def formatting(_session):
     install("clang")
     return one(call([TOOLS / "format", "--check"]))
@@ -280,7 +289,8 @@ def gpu(session):
 
 
 TIERS = {"unit": unit, "conformance": conformance, "process": process, "demo": demo,
-         "bench-smoke": bench_smoke, "bench": bench, "peer": peer, "nvml": nvml,
+         "bench-smoke": bench_smoke, "bench": bench, "peer": peer, "deploy": deploy,
+         "nvml": nvml,
          "format": formatting, "tidy": tidy, "asan": asan, "tsan": tsan, "fuzz": fuzz,
          "soak": soak, "gpu": gpu}
 
@@ -295,7 +305,7 @@ def chosen(arguments):
     expanded = []
     for name in names:
         if name == "all":
-            expanded += QUICK + ["peer"] + SANITIZERS
+            expanded += QUICK + ["peer", "deploy"] + SANITIZERS
             expanded += ["gpu"] if pathlib.Path("/dev/nvidiactl").exists() else []
         elif name in TIERS:
             expanded.append(name)
