@@ -23,6 +23,7 @@
                                   reboot, import_image, kubelet.pid, address
   c.report()                      the ends of all logs, for when something failed
   c.keep()                        leaves it up when this process ends; `run.py --down` takes it down
+  product_image()                 builds the image of Tranche (deploy/image/build); the archive's path
 
 Nothing is pulled: images are files, made by images.py or given to import_image, with imagePullPolicy
 IfNotPresent or Never. What a cluster consists of lives in namespaces, and in one folder under
@@ -64,11 +65,29 @@ def programs(seed_only=True):
     return {part: pathlib.Path(folder) for part, folder in (line.split(" ", 1) for line in done.stdout.splitlines())}
 
 
+def product_image():
+    """The product's image, built now; imported it is docker.io/tranche/tranche:VERSION."""
+    archive = ROOT / "build/image/tranche.oci.tar"
+    done = subprocess.run([ROOT / "deploy/image/build", "--output", archive], stdout=subprocess.PIPE, text=True,
+                          check=False)
+    if done.returncode != 0:
+        raise Fault("deploy/image/build failed (see above)")
+    return archive
+
+
+def how_to_use(cluster):
+    path = f"{cluster.parts['kubernetes']}:{cluster.parts['helm']}"
+    return (f"the cluster stays up; to use it:\n  export KUBECONFIG={cluster.kubeconfig} PATH={path}:$PATH\n"
+            "to take it down: tests/cluster/run.py --down")
+
+
 class Cluster:
+    keep_when_closed = False  # set by run.py --keep; the next Cluster takes it down all the same
+
     def __init__(self, gpus=None, models=None, driver_root="/", default_runtime="runc", names=NODES,
                  sim=ROOT / "build/release/bin", parts=None, say=print):
         self._say = say
-        self._kept = False
+        self._kept = self._complete = False
         self.record = None
         for fault in records.clean_up(kept=True, say=say):
             raise Fault(fault)
@@ -110,6 +129,7 @@ class Cluster:
             self.wait_for(f"{name} is Ready", lambda name=name: self.is_ready(name), 60)
         self.wait_for("the default service account", lambda: self.get("serviceaccount", "default"), 30)
         self._say(f"{len(self.nodes)} nodes Ready, {time.monotonic() - start:.1f} s")
+        self._complete = True
 
     def _prepare(self, node):
         node.start(self.plane)
@@ -126,9 +146,13 @@ class Cluster:
         self._kept = True
         self.record.keep()
 
-    def close(self):
+    def close(self, always=False):
         """Takes it down; raises a Fault where something is left."""
-        if self._kept or self.record is None:
+        if self.record is None or (self._kept and not always):
+            return
+        if self.keep_when_closed and self._complete and not always:
+            self.keep()
+            self._say(how_to_use(self))
             return
         record, self.record = self.record, None
         faults = record.take_down()

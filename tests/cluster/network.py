@@ -10,6 +10,7 @@ machine's own network."""
 BRIDGE = "10.123.0.1"
 SERVICE = "10.96.0.1"
 SERVICES = "10.96.0.0/16"
+DNS = "10.96.0.10"  # nobody is there
 PORT = 443  # of the API server, at both addresses: the service's port is its own
 
 

@@ -80,6 +80,7 @@ def kubelet_config(cgroup):
         "cgroupDriver": "cgroupfs", "cgroupRoot": cgroup, "failCgroupV1": False,
         "enforceNodeAllocatable": [], "failSwapOn": False, "readOnlyPort": 0,
         "resolvConf": "/etc/resolv.conf", "clusterDomain": "cluster.local",
+        "clusterDNS": [network.DNS],
         "evictionHard": {name: "0%" for name in (
             "memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available")},
         "imageGCHighThresholdPercent": 100, "imageGCLowThresholdPercent": 99}, indent=1)
