@@ -111,7 +111,8 @@ class ControlPlane:
         self.apiserver.wait_for("the API server is ready", self.ready, seconds)
 
     def stop_apiserver(self):
-        self.apiserver.stop()
+        # It would wait for its watches to end by themselves.
+        self.apiserver.stop(seconds=3)
 
     def stop(self):
         for program in (self.scheduler, self.controller_manager, self.apiserver, self.etcd):
