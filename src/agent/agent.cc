@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "agent/cdi_spec.h"
+#include "agent/last_good.h"
 #include "agent/report.h"
 
 namespace tranche::agent {
@@ -70,7 +71,9 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options)
       health_(options_.xid_filter, gpu::RecoveryPolicy::kAuto, std::chrono::seconds(60)) {}
 
 Agent::~Agent() {
-  for (const auto timer : {scan_timer_, health_timer_, status_timer_}) loop_.CancelTimer(timer);
+  for (const auto timer : {scan_timer_, health_timer_, status_timer_, api_timer_}) {
+    loop_.CancelTimer(timer);
+  }
 }
 
 int Agent::Run() {
@@ -96,10 +99,10 @@ int Agent::Run() {
 void Agent::Begin() {
   base::LogInfo("starting", {Kv("version", options_.version), Kv("pid", identity_.pid)});
   kubelet_identity_ = base::IdentityOf(options_.kubelet_socket);
-  source_ = ConfigSource::New(loop_, options_.config, [this] {
-    if (driver_known_) configurator_->Refresh(false);
-    MarkDirty();
-  });
+  if (options_.events) {
+    node_events_ = std::make_unique<NodeEvents>(loop_, options_.node_name, [this] { MarkDirty(); });
+  }
+  source_ = NewSource();
   configurator_ = std::make_unique<Configurator>(
       loop_, *source_, options_.environment, options_.command_line, options_.StateDirectory(),
       Configurator::Owner{
@@ -121,6 +124,7 @@ void Agent::Begin() {
                                           [this] { KubeletDirectoryChanged(); });
   }
   ListenHttp();
+  BeginApi();
   MarkDirty();
 }
 
@@ -136,6 +140,10 @@ void Agent::ListenHttp() {
   http_ = std::move(*server);
   http_->Handle("/livez", [this] { return Livez(Snapshot()); });
   http_->Handle("/readyz", [this] { return Readyz(Snapshot()); });
+  http_->Handle("/status", [this] {
+    return base::HttpAnswer{.content_type = "application/json",
+                            .body = StatusJson(Snapshot()).Dump() + "\n"};
+  });
   http_->Handle("/metrics", [this] { return Metrics(Snapshot()); });
 }
 
@@ -143,7 +151,13 @@ void Agent::ListenHttp() {
 
 std::string Agent::DriverRoot() const {
   // The driver root may be named by the file; a file that cannot be used leaves flags and defaults.
-  const WantedConfig wanted = source_->Read();
+  WantedConfig wanted = source_->Read();
+  if (wanted.certainty != Certainty::kSure) {
+    // The driver is not waited for until the API server has answered: it lies where it lay.
+    if (auto stored = LoadLastGood(options_.StateDirectory()); stored.ok()) {
+      wanted.text = std::move(stored->text);
+    }
+  }
   auto loaded =
       config::LoadConfig(wanted.text, wanted.source, options_.environment, options_.command_line);
   if (!loaded.ok()) {
@@ -192,7 +206,10 @@ void Agent::DeviceNodesChanged() {
 void Agent::Scanned(gpu::Scan scan) {
   if (ending_) return;
   const bool first = !std::exchange(driver_known_, true);
-  if (!scan.status.ok()) return ScanFailed(scan.status);
+  if (!scan.status.ok()) {
+    ScanFailed(scan.status);
+    return Settled();
+  }
   if (!driver_status_.ok() || first) {
     base::LogInfo("driver ready",
                   {Kv("version", scan.inventory.driver_version),
@@ -218,6 +235,12 @@ void Agent::Scanned(gpu::Scan scan) {
   if (changed) configurator_->Refresh(true);
   HealthChanged(health);
   ScheduleScan();
+  Settled();
+}
+
+// What follows the node comes here: after every scan, good or bad, and every config applied.
+void Agent::Settled() {
+  if (WantsApi() && !api_tried_) loop_.Post([this] { ConnectApi(); });
 }
 
 void Agent::ScanFailed(const Status& status) {
@@ -289,6 +312,7 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
   // What pods hold decides what is avoided and withheld under the new ids.
   holders_.SetUrgent(served_.WaitsForHolders());
   holders_.Refresh();
+  Settled();
   return Status::Ok();
 }
 
@@ -422,6 +446,7 @@ void Agent::Event(const std::string& type, const std::string& reason, const std:
         {.type = type, .reason = reason, .message = message, .wall_time = WallTime(), .count = 1});
     if (events_.size() > kMaxEvents) events_.pop_front();
   }
+  if (node_events_ != nullptr) node_events_->Raise(events_.back());
   MarkDirty();
 }
 

@@ -7,11 +7,13 @@
 #include <memory>
 #include <string>
 
+#include "agent/cluster_source.h"
 #include "agent/configurator.h"
 #include "agent/endpoint_names.h"
 #include "agent/handover.h"
 #include "agent/holders.h"
 #include "agent/inventory_memory.h"
+#include "agent/node_events.h"
 #include "agent/options.h"
 #include "agent/served_set.h"
 #include "agent/state.h"
@@ -21,6 +23,7 @@
 #include "base/log.h"
 #include "gpu/driver_thread.h"
 #include "gpu/health.h"
+#include "kube/api_client.h"
 
 namespace tranche::agent {
 
@@ -39,8 +42,13 @@ class Agent {
  private:
   void Begin();
   void ListenHttp();
+  [[nodiscard]] std::unique_ptr<ConfigSource> NewSource();
+  [[nodiscard]] bool WantsApi() const;
+  void BeginApi();
+  void ConnectApi();
   void StartDriver();
   void Scanned(gpu::Scan scan);
+  void Settled();
   void ScanFailed(const base::Status& status);
   void ScheduleScan();
   void DeviceNodesChanged();
@@ -58,6 +66,7 @@ class Agent {
   void MarkDirty();
   void WriteStatus();
   [[nodiscard]] std::string DriverRoot() const;
+  [[nodiscard]] KubernetesState KubernetesSnapshot() const;
 
   base::EventLoop& loop_;
   const AgentOptions options_;
@@ -70,7 +79,13 @@ class Agent {
   gpu::HealthTracker health_;
   InventoryMemory memory_;
 
+  // Whoever uses it is declared below it.
+  std::unique_ptr<kube::ApiClient> api_;
+  bool api_tried_ = false;
+  base::Status api_status_{base::Code::kUnavailable, "not asked yet"};
+  std::unique_ptr<NodeEvents> node_events_;
   std::unique_ptr<ConfigSource> source_;
+  ClusterSource* cluster_ = nullptr;  // source_, where it is one
   std::unique_ptr<Configurator> configurator_;
   std::unique_ptr<Handover> handover_;
   std::unique_ptr<base::HttpServer> http_;
@@ -93,6 +108,7 @@ class Agent {
   base::EventLoop::TimerId scan_timer_ = 0;
   base::EventLoop::TimerId health_timer_ = 0;
   base::EventLoop::TimerId status_timer_ = 0;
+  base::EventLoop::TimerId api_timer_ = 0;
   std::deque<AgentEvent> events_;
   bool ending_ = false;
   int exit_status_ = 0;

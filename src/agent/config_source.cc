@@ -154,6 +154,13 @@ class FileConfigSource : public ConfigSource {
     return names.ok() ? std::move(names).value() : std::vector<std::string>();
   }
 
+  void Select(const std::string& profile) override {
+    if (profile == options_.profile) return;
+    options_.profile = profile;
+    options_.profile_file.clear();
+    RefreshWatches();
+  }
+
  private:
   struct Watch {
     std::pair<dev_t, ino_t> identity;

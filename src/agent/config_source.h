@@ -3,7 +3,7 @@
 //
 // Selection follows NVIDIA's config-manager: the selected name; without one the default; without
 // that the fallback strategies in order. The selected name comes from a flag or from a file (whose
-// content may change); an API server takes the same place later. All methods: the loop's thread.
+// content may change); cluster_source.h asks an API server instead. All methods: the loop's thread.
 #pragma once
 
 #include <functional>
@@ -30,6 +30,13 @@ struct ConfigSourceOptions {
   std::vector<Fallback> fallbacks;
 };
 
+// Of what is wanted. Files can be read at once, an API server answers when it does.
+enum class Certainty {
+  kSure,
+  kGuess,    // nobody answers: for a node that has nothing else
+  kUnknown,  // not answered yet; `status` not OK: nor is it in the time that an answer takes
+};
+
 // What is wanted just now.
 struct WantedConfig {
   std::string profile;  // the chosen name, "" for a single file or none
@@ -37,8 +44,14 @@ struct WantedConfig {
   bool named = false;   // false: no config named at all, or the `empty` fallback: unshared default
   base::Status status;  // not OK: named, but it cannot be had
   std::string text;
+  Certainty certainty = Certainty::kSure;
+  std::string why;  // it is not sure
 
-  friend bool operator==(const WantedConfig&, const WantedConfig&) = default;
+  // The same config, however sure of it.
+  friend bool operator==(const WantedConfig& a, const WantedConfig& b) {
+    return a.profile == b.profile && a.source == b.source && a.named == b.named &&
+           a.status == b.status && a.text == b.text;
+  }
 };
 
 // The file to use, "" for the `empty` fallback. Pure; errors are upstream's texts.
@@ -60,6 +73,10 @@ class ConfigSource {
   // swap is read again.
   [[nodiscard]] virtual WantedConfig Read() const = 0;
   [[nodiscard]] virtual std::vector<std::string> AvailableProfiles() const = 0;
+  // From now on this one is selected, whatever flag and file say.
+  virtual void Select(const std::string& /*profile*/) {}
+  // Whether Read may be anything but sure after a start.
+  [[nodiscard]] virtual bool MayBeLate() const { return false; }
 };
 
 }  // namespace tranche::agent

@@ -55,10 +55,16 @@ void Configurator::Refresh(bool node_changed) {
   retry_timer_ = 0;
   node_news_ = node_news_ || node_changed;
   const WantedConfig wanted = source_.Read();
+  if (!Usable(wanted)) return Await(wanted);
+  state_.awaiting = wanted.certainty == Certainty::kSure ? "" : wanted.why;
+  overdue_.clear();
   state_.wanted_profile = wanted.profile;
   state_.wanted_source = wanted.source;
-  const bool in_force_is_wanted = in_force_ && *in_force_ == wanted && !state_.from_last_good;
-  if (in_force_is_wanted && !node_news_) {
+  const bool same = in_force_ && *in_force_ == wanted;
+  const bool stood_in = state_.from_last_good || (guessed_ && wanted.certainty == Certainty::kSure);
+  const bool in_force_is_wanted = same && !stood_in;
+  if (same && !node_news_) {
+    if (stood_in) return NoLongerAStandIn(wanted);
     if (!state_.error.empty()) {
       state_.error.clear();
       refused_.reset();
@@ -72,11 +78,37 @@ void Configurator::Refresh(bool node_changed) {
   Refused(wanted, status);
   if (!state_.usable) {
     // The unshared default is nobody's config: no earlier one stands in for it.
-    if (wanted.named) TryLastGood();
+    if (wanted.named) TryLastGood(/*awaiting=*/false);
   } else if (node_news_ && !in_force_is_wanted) {
     ApplyInForceAgain();
   }
   RetryLater();
+}
+
+// What stood in for the unknown turns out to be what is wanted: nothing is disturbed.
+void Configurator::NoLongerAStandIn(const WantedConfig& wanted) {
+  state_.from_last_good = false;
+  guessed_ = wanted.certainty == Certainty::kGuess;
+  in_force_ = wanted;
+  WantedIsInForce(wanted, true);
+}
+
+// A guess is for a node that has nothing, not even a last good config.
+bool Configurator::Usable(const WantedConfig& wanted) {
+  if (wanted.certainty == Certainty::kSure) return true;
+  if (!state_.usable) TryLastGood(/*awaiting=*/true);
+  return wanted.certainty == Certainty::kGuess && (!state_.usable || guessed_);
+}
+
+void Configurator::Await(const WantedConfig& wanted) {
+  state_.awaiting = wanted.why;
+  if (!wanted.status.ok() && overdue_ != wanted.status.message()) {
+    overdue_ = wanted.status.message();
+    owner_.event("Warning", "ConfigNotKnown",
+                 overdue_ + (state_.usable ? "; what is in force stays" : ""));
+  }
+  if (!state_.usable) return RetryLater();
+  if (node_news_) ApplyInForceAgain();
 }
 
 Status Configurator::LoadAndApply(const WantedConfig& which, bool from_last_good) {
@@ -87,6 +119,7 @@ Status Configurator::LoadAndApply(const WantedConfig& which, bool from_last_good
   again_error_.clear();
   const bool news = !in_force_ || !(*in_force_ == which) || state_.from_last_good != from_last_good;
   in_force_ = which;
+  guessed_ = which.certainty == Certainty::kGuess;
   state_.profile = which.profile;
   state_.source = which.source;
   state_.usable = true;
@@ -111,7 +144,9 @@ void Configurator::WantedIsInForce(const WantedConfig& wanted, bool news) {
   if (news) {
     ++state_.applied;
     owner_.event("Normal", "ConfigApplied", NameOf(wanted) + " is in force");
-    if (wanted.named) Remember(wanted, kSaveDelay);
+    // Files can be read again after a restart; who waits for an answer then needs to know that
+    // there was no config either.
+    if (!guessed_ && (wanted.named || source_.MayBeLate())) Remember(wanted, kSaveDelay);
   } else if (mended) {
     owner_.event("Normal", "ConfigRestored", NameOf(wanted) + " could be applied again");
   }
@@ -139,7 +174,7 @@ void Configurator::Refused(const WantedConfig& wanted, const Status& status) {
   owner_.event("Warning", "ConfigRejected", NameOf(wanted) + ": " + status.message() + kept);
 }
 
-void Configurator::TryLastGood() {
+void Configurator::TryLastGood(bool awaiting) {
   const Result<LastGood> stored = LoadLastGood(state_directory_);
   if (!stored.ok()) {
     if (stored.status().code() != base::Code::kNotFound) {
@@ -148,13 +183,22 @@ void Configurator::TryLastGood() {
     }
     return;
   }
+  const bool named = !stored->source.empty();
+  // The unshared default may be what was in force, but never stands in for a config.
+  if (!named && !awaiting) return;
   const WantedConfig wanted{.profile = stored->profile,
                             .source = stored->source,
-                            .named = true,
+                            .named = named,
                             .status = Status::Ok(),
                             .text = stored->text};
   if (const Status status = LoadAndApply(wanted, true); !status.ok()) {
     base::LogWarning("the last good config cannot be used", {Kv("error", status.message())});
+    return;
+  }
+  if (awaiting) {
+    owner_.event("Normal", "LastGoodConfig",
+                 "the last good config, " + NameOf(wanted) +
+                     ", is in force until it is known what is wanted");
     return;
   }
   owner_.event("Warning", "LastGoodConfig",

@@ -3,7 +3,9 @@
 // Reads the source, parses, and offers the result to `apply`, which accepts it or says why not. A
 // refusal changes nothing that is in force. With nothing in force the stored last good one is
 // tried; with neither, nothing is served: an unshared default is never a substitute for a named
-// config that cannot be used. The loop's thread.
+// config that cannot be used. While it is not known what is wanted (an API server that has not
+// answered), the last good one is in force, and a guess only where there is none. The loop's
+// thread.
 #pragma once
 
 #include <functional>
@@ -48,7 +50,10 @@ class Configurator {
   base::Status LoadAndApply(const WantedConfig& which, bool from_last_good);
   void WantedIsInForce(const WantedConfig& wanted, bool news);
   void Refused(const WantedConfig& wanted, const base::Status& status);
-  void TryLastGood();
+  [[nodiscard]] bool Usable(const WantedConfig& wanted);
+  void Await(const WantedConfig& wanted);
+  void NoLongerAStandIn(const WantedConfig& wanted);
+  void TryLastGood(bool awaiting);
   void ApplyInForceAgain();
   void Remember(const WantedConfig& wanted, base::Duration delay);
   void RetryLater();
@@ -63,6 +68,8 @@ class Configurator {
   ConfigState state_;
   std::optional<WantedConfig> in_force_;
   std::optional<WantedConfig> refused_;  // the last refusal, so that one bad edit is one event
+  bool guessed_ = false;                 // in force is a guess
+  std::string overdue_;                  // why it is not known what is wanted, as last told
   bool node_news_ = false;   // what is in force has not been applied to the node as it is now
   std::string again_error_;  // why not, as last told
   std::string save_error_;   // why the last good config is not on disk, as last told

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/cluster_source.h"
 #include "agent/config_source.h"
 #include "base/event_loop.h"
 #include "config/load.h"
@@ -13,6 +14,11 @@
 #include "gpu/health.h"
 
 namespace tranche::agent {
+
+struct ApiConnection {
+  std::unique_ptr<kube::ApiClient> client;
+  std::string default_namespace;  // of the account; may be ""
+};
 
 struct AgentOptions {
   ConfigSourceOptions config;
@@ -30,6 +36,12 @@ struct AgentOptions {
   base::Duration rescan_interval = std::chrono::seconds(10);
   std::string version;
   std::string node_name;
+
+  ClusterSourceOptions cluster;
+  bool events = false;  // Kubernetes Events on the node
+
+  // Makes the client of the API server; called only where one of the two above asks for it.
+  std::function<base::Result<ApiConnection>(base::EventLoop&)> new_api;
 
   // The driver for a driver root as this process sees it.
   std::function<std::shared_ptr<gpu::GpuDriver>(const std::string& driver_root)> new_driver;

@@ -29,6 +29,7 @@ Json ConfigJson(const ConfigState& config) {
                            {"wantedProfile", config.wanted_profile},
                            {"wantedSource", config.wanted_source},
                            {"error", config.error},
+                           {"awaiting", config.awaiting},
                            {"warnings", Strings(config.warnings)},
                            {"notInForce", Strings(config.not_in_force)},
                            {"applied", config.applied},
@@ -71,6 +72,18 @@ Json ResourceJson(const ResourceState& resource) {
                            {"error", resource.error}});
 }
 
+// null where no API server is asked.
+Json KubernetesJson(const KubernetesState& kubernetes) {
+  if (!kubernetes.used) return {};
+  return Json::MakeObject({{"api", kubernetes.api},
+                           {"nodeLabel", kubernetes.node_label},
+                           {"labelValue", OrNull(kubernetes.label_value)},
+                           {"configMap", kubernetes.config_map},
+                           {"configMapResourceVersion", kubernetes.config_map_version},
+                           {"clusterPolicy", kubernetes.cluster_policy},
+                           {"events", kubernetes.events}});
+}
+
 Json EventJson(const AgentEvent& event) {
   return Json::MakeObject({{"type", event.type},
                            {"reason", event.reason},
@@ -107,6 +120,7 @@ Json StatusJson(const AgentState& state) {
                            {"gpus", Each(state.gpus, GpuJson)},
                            {"resources", Each(state.resources, ResourceJson)},
                            {"holders", std::move(holders)},
+                           {"kubernetes", KubernetesJson(state.kubernetes)},
                            {"predecessor", state.predecessor},
                            {"warnings", Strings(state.warnings)},
                            {"events", Each(state.events, EventJson)}});

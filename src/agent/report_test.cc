@@ -41,9 +41,9 @@ TEST(ReportTest, StatusHasEveryKeyInAFixedOrder) {
   const base::Json json = StatusJson(State());
   EXPECT_EQ(Keys(json),
             "apiVersion kind version started nodeName ready degraded config driver gpus resources "
-            "holders predecessor warnings events ");
+            "holders kubernetes predecessor warnings events ");
   EXPECT_EQ(Keys(*json.Find("config")),
-            "usable profile source fromLastGood wantedProfile wantedSource error warnings "
+            "usable profile source fromLastGood wantedProfile wantedSource error awaiting warnings "
             "notInForce applied rejected ");
   EXPECT_EQ(Keys(json.Find("gpus")->as_array()[0]),
             "uuid index name memoryBytes healthy lost reason healthyInSeconds error ");

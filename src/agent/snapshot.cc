@@ -75,6 +75,7 @@ AgentState Agent::Snapshot() const {
   if (handover_ != nullptr && !handover_->incumbent()) {
     if (const auto predecessor = handover_->predecessor()) state.predecessor = predecessor->Text();
   }
+  state.kubernetes = KubernetesSnapshot();
   state.warnings = plan_warnings_;
   for (std::string& warning : served_.Warnings()) state.warnings.push_back(std::move(warning));
   if (handover_ != nullptr && !handover_->status().ok()) {

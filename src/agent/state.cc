@@ -17,6 +17,8 @@ bool HasServed(const ResourceState& resource) {
 void AddConfigReasons(const ConfigState& config, std::vector<std::string>& reasons) {
   if (!config.error.empty()) {
     reasons.push_back("config: " + config.error);
+  } else if (!config.awaiting.empty()) {
+    reasons.push_back("config: not known yet: " + config.awaiting);
   } else if (!config.usable) {
     reasons.emplace_back("config: none is in force yet");
   }
@@ -27,6 +29,12 @@ void AddConfigReasons(const ConfigState& config, std::vector<std::string>& reaso
   }
   for (const std::string& part : config.not_in_force) {
     reasons.push_back(fmt::format("config: {} is asked for but not in force", part));
+  }
+}
+
+void AddKubernetesReasons(const KubernetesState& kubernetes, std::vector<std::string>& reasons) {
+  if (kubernetes.used && kubernetes.api != kInSync) {
+    reasons.push_back("kubernetes: not in sync: " + kubernetes.api);
   }
 }
 
@@ -74,6 +82,7 @@ bool AgentState::Ready() const {
 std::vector<std::string> AgentState::Degraded() const {
   std::vector<std::string> reasons;
   AddConfigReasons(config, reasons);
+  AddKubernetesReasons(kubernetes, reasons);
   AddDriverReasons(driver, reasons);
   for (const GpuState& gpu : gpus) AddGpuReasons(gpu, reasons);
   for (const ResourceState& resource : resources) AddResourceReasons(resource, reasons);

@@ -33,6 +33,7 @@ struct ConfigState {
   std::string wanted_profile;
   std::string wanted_source;
   std::string error;                      // why what is wanted is not in force; "" when it is
+  std::string awaiting;                   // why it is not known what is wanted; "" when it is
   std::vector<std::string> warnings;      // "FILE:LINE: …"
   std::vector<std::string> not_in_force;  // "tranche.memory", "tranche.time"
   std::uint64_t applied = 0;              // counters
@@ -75,6 +76,20 @@ struct ResourceState {
   std::string error;  // last registration failure, "" when serving
 };
 
+inline constexpr char kInSync[] = "in sync";
+
+// What the API server has said, where it is asked.
+struct KubernetesState {
+  bool used = false;
+  std::string api;                         // kInSync, or why not
+  std::string node_label;                  // its key; "": not watched
+  std::optional<std::string> label_value;  // "" without the label; absent: not seen yet
+  std::string config_map;                  // NAMESPACE/NAME that profiles are read from
+  std::string config_map_version;          // its resourceVersion
+  std::string cluster_policy;              // name of the one that is followed
+  std::string events;  // "" not asked for, "sent", "not permitted", or why they wait
+};
+
 struct AgentState {
   std::string version;
   std::string started;    // RFC 3339
@@ -85,6 +100,7 @@ struct AgentState {
   std::vector<ResourceState> resources;
   bool holders_known = false;
   std::string holders_error;
+  KubernetesState kubernetes;
   std::string predecessor;  // "" or who is being taken over from
   std::vector<std::string>
       warnings;                   // standing conditions, e.g. stale holders, CDI spec not written
