@@ -1,4 +1,4 @@
-"""usage: ./test [TIER…] [FILE.jsonl…]
+"""usage: ./test [TIER…] [FILE.jsonl…] [--keep] [--only SUITE]
 
 Builds what the tiers need and runs them; packages that are missing are installed first (root or sudo).
 Without arguments: the quick tiers, unit conformance process demo bench-smoke.
@@ -11,6 +11,9 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   bench        the benchmarks, in full
   peer         NVIDIA's own device plugin beside ours, on the same nodes
   deploy       the container image and the Helm chart, without a cluster
+  cluster      real Kubernetes on this machine (root): a control plane and three nodes with simulated GPUs.
+               The first time it builds Kubernetes, about 15 minutes; --only SUITE runs one suite (seed: the
+               seed document, command by command), --keep leaves the cluster up and says how to use it
   nvml         only the NVML clients of unit
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
@@ -77,8 +80,9 @@ def install(*groups):
 class Session:
     """One run of ./test: what has been built so far, and the files named for conformance."""
 
-    def __init__(self, files):
+    def __init__(self, files, cluster_options=()):
         self.files = files
+        self.cluster_options = cluster_options
         self.built = set()
 
     def build(self, preset, target="all"):
@@ -206,6 +210,32 @@ def deploy(session):
                          environment={"TRANCHE_HELM": str(pathlib.Path(folders["helm"]) / "helm")})
 
 
+def cluster(session):
+    """Suites on real Kubernetes; with --only seed only the programs that the seed document needs are built."""
+    if os.geteuid() != 0:
+        raise Unable("root: a cluster consists of namespaces, mounts and cgroups")
+    install("go", "cluster")
+    session.build("release", "product")
+    parts = ["--seed"] if session.cluster_options and "--only" in session.cluster_options else []
+    if call([ROOT / "tests/cluster/build", *parts], stdout=subprocess.DEVNULL) != 0:
+        return Counts(failed=1, notes=["tests/cluster/build failed"])
+    running = subprocess.Popen([sys.executable, "-B", ROOT / "tests/cluster/run.py", *session.cluster_options],
+                               cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    text = []
+    try:
+        for line in running.stdout:
+            print(line, end="", flush=True)
+            text.append(line)
+        status = running.wait()
+    except KeyboardInterrupt:
+        running.wait(60)  # it takes the cluster down
+        raise
+    counts = tier_counts.of_output("".join(text)) or Counts(failed=1, notes=["the suites counted nothing"])
+    if status != 0 and counts.failed == 0:
+        counts.failed = 1
+    return counts
+
+
 def formatting(_session):
     install("clang")
     return one(call([TOOLS / "format", "--check"]))
@@ -289,10 +319,27 @@ def gpu(session):
 
 
 TIERS = {"unit": unit, "conformance": conformance, "process": process, "demo": demo,
-         "bench-smoke": bench_smoke, "bench": bench, "peer": peer, "deploy": deploy,
+         "bench-smoke": bench_smoke, "bench": bench, "peer": peer, "cluster": cluster, "deploy": deploy,
          "nvml": nvml,
          "format": formatting, "tidy": tidy, "asan": asan, "tsan": tsan, "fuzz": fuzz,
          "soak": soak, "gpu": gpu}
+
+
+def cluster_options(arguments):
+    """--keep and --only SUITE go to the cluster tier; the rest, and those."""
+    rest, options = [], []
+    arguments = list(arguments)
+    while arguments:
+        argument = arguments.pop(0)
+        if argument == "--keep":
+            options.append(argument)
+        elif argument == "--only":
+            if not arguments:
+                sys.exit("--only needs the name of a suite")
+            options += [argument, arguments.pop(0)]
+        else:
+            rest.append(argument)
+    return rest, options
 
 
 def chosen(arguments):
@@ -305,7 +352,7 @@ def chosen(arguments):
     expanded = []
     for name in names:
         if name == "all":
-            expanded += QUICK + ["peer", "deploy"] + SANITIZERS
+            expanded += QUICK + ["peer", "deploy", "cluster"] + SANITIZERS
             expanded += ["gpu"] if pathlib.Path("/dev/nvidiactl").exists() else []
         elif name in TIERS:
             expanded.append(name)
@@ -330,8 +377,11 @@ def run_tier(session, name):
 
 
 def main():
-    names, files = chosen(sys.argv[1:])
-    session = Session(files)
+    arguments, options = cluster_options(sys.argv[1:])
+    names, files = chosen(arguments)
+    if options and "cluster" not in names:
+        sys.exit("--keep and --only are for the tier cluster")
+    session = Session(files, options)
     say(f"tiers: {' '.join(names)}")
     total, lines, start = Counts(), [], time.monotonic()
     for name in names:
