@@ -3,7 +3,9 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
+import tempfile
 
 CACHE = pathlib.Path(os.environ.get("TRANCHE_CACHE") or
                      pathlib.Path(os.environ.get("XDG_CACHE_HOME") or
@@ -43,7 +45,8 @@ FORMAT = "${binary:Package}\t${Version}\t${source:Package} ${source:Version}\t${
 class Packages:
     """The packages that files of this machine, and fetched ones, belong to."""
 
-    def __init__(self):
+    def __init__(self, pins=None):
+        self.pins = pins or {}
         self.of_name = {}
         self.of_file = {}
 
@@ -88,8 +91,9 @@ class Packages:
 
     def fetched(self, name):
         """Downloads a package without installing it; the folder that holds its files."""
-        version = candidate(name)
-        folder = CACHE / f"image-{name}-{re.sub('[^A-Za-z0-9.+~-]', '_', version)}"
+        pinned = self.pins.get(name)
+        version = pinned if pinned and (stored(name, pinned) / "complete").exists() else candidate(name)
+        folder = stored(name, version)
         if not (folder / "complete").exists():
             fetch(name, version, folder)
         control = (folder / "control").read_text(encoding="utf-8")
@@ -115,16 +119,28 @@ def candidate(name):
     raise Failed(f"apt knows no package {name}")
 
 
+def stored(name, version):
+    return CACHE / f"image-{name}-{re.sub('[^A-Za-z0-9.+~-]', '_', version)}"
+
+
 def fetch(name, version, folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.deb"):
-        old.unlink()
-    output_of("apt-get", "-q", "-o", "APT::Sandbox::User=root" if os.getuid() == 0 else "Acquire::Retries=3",
-              "download", f"{name}={version}", cwd=folder)
-    package = next(folder.glob("*.deb"))
-    output_of("dpkg-deb", "-x", package, folder / "files")
-    (folder / "control").write_text(output_of("dpkg-deb", "-f", package), encoding="utf-8")
-    (folder / "complete").touch()
+    """Into a folder of its own first: another build may be at it as well."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    work = pathlib.Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=CACHE))
+    try:
+        sandbox = ["-o", "APT::Sandbox::User=root"] if os.getuid() == 0 else []
+        output_of("apt-get", "-q", *sandbox, "-o", "Acquire::Retries=3", "download", f"{name}={version}", cwd=work)
+        package = next(work.glob("*.deb"))
+        output_of("dpkg-deb", "-x", package, work / "files")
+        (work / "control").write_text(output_of("dpkg-deb", "-f", package), encoding="utf-8")
+        package.unlink()
+        (work / "complete").touch()
+        work.chmod(0o755)
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def shared_objects(path):
