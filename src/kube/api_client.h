@@ -45,8 +45,8 @@ class ApiCall {
 
 // The reply's object, or why there is none. The server's Status object gives message and code:
 // 404 kNotFound, 403 kPermissionDenied, 401 kFailedPrecondition, 409 kAlreadyExists or kAborted (by
-// reason), 410 kOutOfRange, 413 and 429 kResourceExhausted, 400 and 422 kInvalidArgument, 503 and no
-// answer kUnavailable, too late kDeadlineExceeded.
+// reason), 410 kOutOfRange, 413 and 429 kResourceExhausted, 400 and 422 kInvalidArgument, 503 and
+// no answer kUnavailable, too late kDeadlineExceeded.
 using ApiDone = std::function<void(base::Result<base::Json>)>;
 
 // One collection, or one object of it by field selector, kept in sight.

@@ -1,0 +1,10 @@
+# The client of the API server: a library of its own, without gRPC. libcurl is loaded at run time,
+# never linked: only its header is needed here.
+tranche_add_library(kube_api
+  HEADERS api_client.h api_config.h api_credentials.h api_http.h api_reply.h api_throttle.h
+          api_watch.h api_watch_lines.h curl_exchange.h curl_library.h curl_transport.h kubeconfig.h
+  SOURCES api_client.cc api_config.cc api_credentials.cc api_reply.cc api_throttle.cc api_watch.cc
+          api_watch_lines.cc curl_exchange.cc curl_library.cc curl_transport.cc kubeconfig.cc
+  DEPENDS tranche::base
+  PRIVATE fmt::fmt yaml-cpp ${CMAKE_DL_LIBS})
+target_include_directories(tranche_kube_api SYSTEM PUBLIC ${CURL_INCLUDE_DIRECTORY})
