@@ -7,8 +7,13 @@ tranche_add_library(cli_kubectl
           kubectl_status.cc kubectl_yaml.cc
   DEPENDS tranche::base tranche_gpu
   PRIVATE tranche::cli_status fmt::fmt yaml-cpp)
+target_compile_definitions(tranche_cli_kubectl PRIVATE TRANCHE_VERSION="${PROJECT_VERSION}")
 if(TARGET tranche_kube_api)
   target_sources(tranche_cli_kubectl PRIVATE kubectl_command.cc)
   target_link_libraries(tranche_cli_kubectl PRIVATE tranche_cli_validate tranche_config
     tranche::kube_api CLI11::CLI11)
+  tranche_add_test(cli_kubectl_test
+    SOURCES kubectl_complete_test.cc kubectl_facts_test.cc kubectl_profile_test.cc
+            kubectl_status_test.cc kubectl_yaml_test.cc
+    DEPENDS tranche::cli_kubectl tranche::kube_api_testing tranche::kube_api yaml-cpp)
 endif()

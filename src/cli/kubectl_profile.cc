@@ -264,6 +264,16 @@ ProfileProgress ProgressOf(const Json& agent_status, const Json& before,
   if (!config.is_object()) return {State::kCannotTell, ""};
   const std::string in_force = json::Text(config, "profile");
   const std::string error = json::Text(config, "error");
+  // An agent that follows the label itself says which it has seen.
+  const Json& seen = json::At(agent_status, {"kubernetes", "labelValue"});
+  if (seen.is_string()) {
+    if (seen.as_string() != options.profile) return {State::kNotYet, ""};
+    if (!error.empty()) return {State::kRefused, error};
+    const bool well = json::Flag(config, "usable") && !json::Flag(config, "fromLastGood") &&
+                      json::Text(config, "awaiting").empty();
+    const bool the_one = options.remove || in_force == options.profile;
+    return {well && the_one ? State::kInForce : State::kNotYet, ""};
+  }
   if (!error.empty()) {
     // Of this profile, and not still of the one before.
     const bool of_this = json::Text(config, "wantedProfile") == options.profile ||
