@@ -86,7 +86,7 @@ TEST_F(NodeEventsTest, ALongOrHostileMessageIsCutAndEscaped) {
   const auto all = Settle();
   ASSERT_EQ(all.size(), 1U);
   EXPECT_LE(TextAt(all[0], "message").size(), 1024U);
-  EXPECT_THAT(TextAt(all[0], "message"), StartsWith("a\\x0a\\x1b"));
+  EXPECT_THAT(TextAt(all[0], "message"), StartsWith("a\\n\\x1b"));
 }
 
 TEST_F(NodeEventsTest, AnAccountThatMayNotIsAskedAgainLater) {

@@ -14,6 +14,8 @@
 #include "config/flag_table.h"
 #include "config/units.h"
 #include "gpu/nvml_driver.h"
+#include "kube/api_client.h"
+#include "kube/api_config.h"
 
 namespace tranche::cli {
 
@@ -94,7 +96,7 @@ FlagGroup NodeFlags() {
                .environment = {"NODE_NAME"},
                .kind = FlagKind::kText,
                .default_text = "",
-               .help = "name of this node, for status"},
+               .help = "name of this node"},
           }};
 }
 
@@ -128,7 +130,59 @@ FlagGroup RunningFlags() {
           }};
 }
 
-std::vector<FlagGroup> OwnFlags() { return {ProfileFlags(), NodeFlags(), RunningFlags()}; }
+FlagGroup KubernetesFlags() {
+  return {
+      .title = "Kubernetes (an API server is asked only where one of these says so)",
+      .flags = {
+          {.name = "watch-node",
+           .aliases = {},
+           .environment = {"TRANCHE_WATCH_NODE"},
+           .kind = FlagKind::kBool,
+           .default_text = "false",
+           .help = "take the profile's name from this node's label"},
+          {.name = "node-label",
+           .aliases = {},
+           .environment = {"NODE_LABEL"},
+           .kind = FlagKind::kText,
+           .default_text = "nvidia.com/device-plugin.config",
+           .help = "that label's key"},
+          {.name = "profiles-configmap",
+           .aliases = {},
+           .environment = {"TRANCHE_PROFILES_CONFIGMAP"},
+           .kind = FlagKind::kText,
+           .default_text = "",
+           .help = "NAMESPACE/NAME of a ConfigMap of named configs, watched; beats --profiles-dir"},
+          {.name = "cluster-policy",
+           .aliases = {},
+           .environment = {"TRANCHE_CLUSTER_POLICY"},
+           .kind = FlagKind::kText,
+           .default_text = "",
+           .help = "name of a ClusterPolicy of the GPU operator to take ConfigMap and default "
+                   "profile from; implies --watch-node"},
+          {.name = "policy-namespace",
+           .aliases = {},
+           .environment = {"TRANCHE_POLICY_NAMESPACE", "NAMESPACE"},
+           .kind = FlagKind::kText,
+           .default_text = "",
+           .help = "where that ConfigMap lies; empty: where this account does"},
+          {.name = "events",
+           .aliases = {},
+           .environment = {"TRANCHE_EVENTS"},
+           .kind = FlagKind::kBool,
+           .default_text = "false",
+           .help = "tell what happens as Kubernetes Events on the node"},
+          {.name = "kubeconfig",
+           .aliases = {},
+           .environment = {"KUBECONFIG"},
+           .kind = FlagKind::kText,
+           .default_text = "",
+           .help = "how to reach the API server; empty: as the pod's service account"},
+      }};
+}
+
+std::vector<FlagGroup> OwnFlags() {
+  return {ProfileFlags(), KubernetesFlags(), NodeFlags(), RunningFlags()};
+}
 
 std::optional<std::string> Environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -163,6 +217,7 @@ std::string Help(AgentName name) {
          "\nExamples:\n"
          "  tranche agent --config-file=/config/config.yaml\n"
          "  tranche agent --profiles-dir=/available-configs --default-profile=default\n"
+         "  tranche agent --watch-node --profiles-configmap=gpu-operator/device-plugin-config\n"
          "  tranche agent --driver-root-ctr-path=/ --device-list-strategy=cdi-cri\n";
 }
 
@@ -211,6 +266,45 @@ Status ConfigureLogging(const Values& values) {
   return Status::Ok();
 }
 
+// How upstream reads a bool was settled when the flags were parsed: it is "true" or "false" here.
+bool IsTrue(const Values& values, std::string_view flag) {
+  const std::string text = values.Text(flag, "false");
+  return text == "true";
+}
+
+Result<agent::ApiConnection> Connect(base::EventLoop& loop, const std::string& kubeconfig) {
+  auto where = kube::FindApiConfig(kubeconfig);
+  if (!where.ok()) return where.status().Wrap("no way to reach the API server");
+  agent::ApiConnection connection{.client = nullptr, .default_namespace = where->default_namespace};
+  auto client = kube::NewApiClient(loop, std::move(*where),
+                                   {.user_agent = std::string("tranche-agent/") + kVersion});
+  if (!client.ok()) return client.status();
+  connection.client = std::move(*client);
+  return connection;
+}
+
+Status ReadClusterOptions(const Values& values, agent::AgentOptions& options) {
+  options.cluster = {.node_name = options.node_name,
+                     .watch_node = IsTrue(values, "watch-node"),
+                     .node_label = values.Text("node-label", ""),
+                     .config_map = values.Text("profiles-configmap", ""),
+                     .cluster_policy = values.Text("cluster-policy", ""),
+                     .policy_namespace = values.Text("policy-namespace", "")};
+  // Empty is as absent, as in the operator's pods.
+  if (options.cluster.node_label.empty()) {
+    options.cluster.node_label = agent::ClusterSourceOptions().node_label;
+  }
+  TRANCHE_TRY(options.cluster.Check(options.config));
+  options.events = IsTrue(values, "events");
+  if (options.events && options.node_name.empty()) {
+    return {Code::kInvalidArgument, "--events needs --node-name (NODE_NAME)"};
+  }
+  options.new_api = [kubeconfig = values.Text("kubeconfig", "")](base::EventLoop& loop) {
+    return Connect(loop, kubeconfig);
+  };
+  return Status::Ok();
+}
+
 Result<agent::AgentOptions> ToOptions(const Values& values) {
   agent::AgentOptions options;
   options.kubelet_socket = values.Text("kubelet-socket", options.kubelet_socket);
@@ -231,6 +325,7 @@ Result<agent::AgentOptions> ToOptions(const Values& values) {
   auto fallbacks = agent::ParseFallbacks(words);
   if (!fallbacks.ok()) return fallbacks.status();
   options.config.fallbacks = std::move(*fallbacks);
+  TRANCHE_TRY(ReadClusterOptions(values, options));
 
   const std::string interval = values.Text("rescan-interval", "10s");
   const auto duration = config::ParseGoDuration(interval);

@@ -111,10 +111,39 @@ std::string ProfileText(const Json& config) {
   if (!profile.empty()) text = fmt::format("{} ({})", profile, source);
   if (Flag(config, "fromLastGood")) {
     const std::string wanted = Text(config, "wantedProfile");
-    text += "; the last good one, instead of " +
-            (wanted.empty() ? Text(config, "wantedSource") : wanted);
+    text += !Text(config, "awaiting").empty()
+                ? "; the last good one, until it is known what is wanted"
+                : "; the last good one, instead of " +
+                      (wanted.empty() ? Text(config, "wantedSource") : wanted);
   }
   return text;
+}
+
+// Which profile the cluster asks for, and whether it is still heard.
+std::string Kubernetes(const Json& status) {
+  const Json kubernetes = Member(status, "kubernetes");
+  if (!kubernetes.is_object()) return {};
+  std::string out = fmt::format("  API      {}\n", Text(kubernetes, "api"));
+  if (const std::string key = Text(kubernetes, "nodeLabel"); !key.empty()) {
+    const bool seen = Member(kubernetes, "labelValue").is_string();
+    const std::string value = Text(kubernetes, "labelValue");
+    out += fmt::format("  label    {}{}\n", key,
+                       !seen           ? ": not seen yet"
+                       : value.empty() ? ": none"
+                                       : "=" + value);
+  }
+  if (const std::string policy = Text(kubernetes, "clusterPolicy"); !policy.empty()) {
+    out += fmt::format("  policy   {}\n", policy);
+  }
+  if (const std::string map = Text(kubernetes, "configMap"); !map.empty()) {
+    const std::string version = Text(kubernetes, "configMapResourceVersion");
+    out += fmt::format("  profiles configmap {}{}\n", map,
+                       version.empty() ? "" : ", version " + version);
+  }
+  if (const std::string events = Text(kubernetes, "events"); !events.empty()) {
+    out += fmt::format("  events   {}\n", events);
+  }
+  return out;
 }
 
 std::string Facts(const Json& status) {
@@ -131,6 +160,7 @@ std::string Facts(const Json& status) {
   }
   std::string out = fmt::format("  profile  {}\n  driver   {}\n  holders  {}\n",
                                 ProfileText(Member(status, "config")), driver_text, holders_text);
+  out += Kubernetes(status);
   if (const std::string started = Text(status, "started"); !started.empty()) {
     out += fmt::format("  started  {}\n", started);
   }
