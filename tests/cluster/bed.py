@@ -101,7 +101,7 @@ class Cluster:
 
     def _make(self, gpus, models, driver_root, default_runtime, names, sim):
         start = time.monotonic()
-        self.record = records.Record.new(f"c{os.getpid()}")
+        self.record = records.Record.new(f"tranche-cluster-{os.getpid()}")
         self.record.add_cgroup("/" + self.record.folder.name)
         (self.record.folder / "nodes").mkdir()
         self._images = images.make(self.record.folder / "images", sim)
@@ -116,11 +116,14 @@ class Cluster:
                                  driver_root, default_runtime, sim)
                       for number, name in enumerate(names, 1)}
         pool = concurrent.futures.ThreadPoolExecutor()
-        with pool:
+        try:
             waits = [pool.submit(self.plane.start)]
             waits += [pool.submit(self._prepare, node) for node in self.nodes.values()]
             for wait in waits:
                 wait.result()
+        finally:
+            # After a fault nobody waits: what the threads wait for ends when the cluster is taken down.
+            pool.shutdown(wait=False, cancel_futures=True)
         self._say(f"control plane ready, {time.monotonic() - start:.1f} s")
         self.apply(SYSTEM)
         for node in self.nodes.values():

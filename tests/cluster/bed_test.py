@@ -95,6 +95,13 @@ def state_reaches_pods(c):
     expect(done.stdout.strip() == "77", f"temperature in the pod: {done.stdout}")
 
 
+def driver_in_a_container(c):
+    """Its root is elsewhere on the node, and every pod goes through NVIDIA's runtime."""
+    c.run_pod("all")
+    expect(gpus_seen(c, "all") == [nodes.gpu_uuid("gpu-node", 0)], "nvidia-smi in the pod")
+    expect(c.nodes["gpu-node"].run("nvidia-smi", check=False).returncode == 127, "the node has a driver of its own")
+
+
 def kubelet_restarts(c):
     def started():
         done = c.exec("plain-gpu-node", "cat", "/proc/1/stat", check=False)
@@ -190,5 +197,8 @@ def cases(run):
         run("the API server goes away and comes back", api_server_returns, c)
         if not c.keep_when_closed:
             run("taken down it leaves nothing", leaves_nothing, c)
+    with bed.Cluster(names=("gpu-node",), gpus={"gpu-node": 1}, driver_root="/run/nvidia/driver",
+                     default_runtime="nvidia") as c:
+        run("a driver in a container, and NVIDIA's runtime for every pod", driver_in_a_container, c)
     if not bed.Cluster.keep_when_closed:
         run("the next start cleans up after a killed one", cleans_up_after_a_killed_one)
