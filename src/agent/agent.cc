@@ -68,7 +68,9 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options)
                   .allocated = [this] { holders_.Refresh(); },
                   .event = [this](const std::string& type, const std::string& reason,
                                   const std::string& message) { Event(type, reason, message); }}),
-      health_(options_.xid_filter, gpu::RecoveryPolicy::kAuto, std::chrono::seconds(60)) {}
+      health_(options_.xid_filter, gpu::RecoveryPolicy::kAuto, std::chrono::seconds(60)),
+      labels_(options_.sys_root),
+      label_outlet_(options_.labels) {}
 
 Agent::~Agent() {
   for (const auto timer : {scan_timer_, health_timer_, status_timer_, api_timer_}) {
@@ -92,6 +94,8 @@ int Agent::Run() {
       (handover_ == nullptr || !handover_->successor_serving())) {
     unlink(base::JoinPath(options_.run_directory, "status.json").c_str());
   }
+  // So would a feature file.
+  if (handover_ == nullptr || !handover_->successor_serving()) labels_.Withdraw();
   base::LogInfo("stopped", {Kv("exit", exit_status_)});
   return exit_status_;
 }
@@ -307,8 +311,10 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
   }
   const config::HealthOptions& health = config.tranche.health;
   health_.SetPolicy(static_cast<gpu::RecoveryPolicy>(health.recovery), health.quiet_period);
-  served_.Apply(std::make_shared<Applied>(
-      Applied{.config = config, .plan = std::move(*plan), .facts = std::move(*facts)}));
+  const auto applied = std::make_shared<Applied>(
+      Applied{.config = config, .plan = std::move(*plan), .facts = std::move(*facts)});
+  served_.Apply(applied);
+  UpdateLabels(applied->config, applied->plan);
   // What pods hold decides what is avoided and withheld under the new ids.
   holders_.SetUrgent(served_.WaitsForHolders());
   holders_.Refresh();

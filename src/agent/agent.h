@@ -13,6 +13,7 @@
 #include "agent/handover.h"
 #include "agent/holders.h"
 #include "agent/inventory_memory.h"
+#include "agent/label_publisher.h"
 #include "agent/node_events.h"
 #include "agent/options.h"
 #include "agent/served_set.h"
@@ -53,6 +54,8 @@ class Agent {
   void ScheduleScan();
   void DeviceNodesChanged();
   base::Status Apply(const config::Loaded& loaded, const std::string& source);
+  void UpdateLabels(const config::Config& config, const Plan& plan);
+  void AttachLabels();
   base::Status WriteCdi(const config::Config& config, NodeFacts& facts);
   void HealthChanged(const std::vector<gpu::HealthChange>& changes);
   void ScheduleHealth();
@@ -84,6 +87,9 @@ class Agent {
   bool api_tried_ = false;
   base::Status api_status_{base::Code::kUnavailable, "not asked yet"};
   std::unique_ptr<NodeEvents> node_events_;
+  LabelPublisher labels_;
+  OutletChoice label_outlet_;
+  base::Status label_status_;
   std::unique_ptr<ConfigSource> source_;
   ClusterSource* cluster_ = nullptr;  // source_, where it is one
   std::unique_ptr<Configurator> configurator_;

@@ -28,7 +28,9 @@ std::unique_ptr<ConfigSource> Agent::NewSource() {
   return source;
 }
 
-bool Agent::WantsApi() const { return options_.cluster.Any() || options_.events; }
+bool Agent::WantsApi() const {
+  return options_.cluster.Any() || options_.events || options_.labels.NeedsApi();
+}
 
 // Loading libcurl takes the time in which an agent that has a last good config registers: that one
 // connects after it has been applied (Settled). One that has none waits for the answer anyway.
@@ -57,7 +59,31 @@ void Agent::ConnectApi() {
   api_ = std::move(connection->client);
   if (cluster_ != nullptr) cluster_->Connect(*api_, connection->default_namespace);
   if (node_events_ != nullptr) node_events_->Connect(*api_);
+  AttachLabels();
   MarkDirty();
+}
+
+// In the same turn of the loop as the plan is applied, so that labels and capacity part for no
+// longer than one update.
+void Agent::UpdateLabels(const config::Config& config, const Plan& plan) {
+  if (options_.labels.kind == "none") return;
+  if (!labels_.attached()) label_outlet_.file = config.flags.gfd.output_file;
+  labels_.Update(config, inventory_, &plan);
+  AttachLabels();
+}
+
+void Agent::AttachLabels() {
+  // The file to write is known once a config has been applied.
+  if (labels_.attached() || labels_.labels().empty()) return;
+  if (label_outlet_.NeedsApi() && api_ == nullptr) return;
+  labels_.Attach(NewOutlet(loop_, label_outlet_, api_.get(), [this](const base::Status& status) {
+    if (!status.ok() && status.message() != label_status_.message()) {
+      Event("Warning", "LabelsNotPublished", status.message());
+    } else if (status.ok() && !label_status_.ok()) {
+      Event("Normal", "LabelsPublished", "the node's labels are as they should be");
+    }
+    label_status_ = status;
+  }));
 }
 
 KubernetesState Agent::KubernetesSnapshot() const {

@@ -74,7 +74,7 @@ std::string Broken(const gpu::Inventory& inventory) {
 }  // namespace
 
 FeatureDiscovery::FeatureDiscovery(base::EventLoop& loop, FeatureDiscoveryOptions options)
-    : loop_(loop), options_(std::move(options)) {}
+    : loop_(loop), options_(std::move(options)), publisher_(options_.sys_root) {}
 
 FeatureDiscovery::~FeatureDiscovery() { loop_.CancelTimer(scan_timer_); }
 
@@ -88,7 +88,7 @@ int FeatureDiscovery::Run() {
   config_ = std::move(flags->config);
   loop_.Post([this] { Begin(); });
   loop_.Run();
-  if (publisher_ != nullptr && !leaves_labels()) publisher_->Withdraw();
+  if (!leaves_labels()) publisher_.Withdraw();
   base::LogInfo("stopped", {Kv("exit", exit_status_)});
   return exit_status_;
 }
@@ -157,7 +157,7 @@ Status FeatureDiscovery::TakeConfig(const WantedConfig& wanted) {
   for (const config::Diagnostic& warning : loaded->warnings) {
     base::LogWarning(config::FormatDiagnostic(wanted.source, warning));
   }
-  const bool other = publisher_ == nullptr || !SameOutlet(loaded->config.flags, config_.flags);
+  const bool other = !publisher_.attached() || !SameOutlet(loaded->config.flags, config_.flags);
   if (other) TRANCHE_TRY(MakeOutlet(loaded->config));
   config_ = std::move(loaded->config);
   return Status::Ok();
@@ -166,8 +166,8 @@ Status FeatureDiscovery::TakeConfig(const WantedConfig& wanted) {
 Status FeatureDiscovery::MakeOutlet(const config::Config& config) {
   auto outlet = options_.new_outlet(config, [this](const Status& status) { OutletState(status); });
   if (!outlet.ok()) return outlet.status();
-  if (publisher_ != nullptr) publisher_->Withdraw();
-  publisher_ = std::make_unique<LabelPublisher>(std::move(*outlet), options_.sys_root);
+  publisher_.Withdraw();
+  publisher_.Attach(std::move(*outlet));
   return Status::Ok();
 }
 
@@ -256,7 +256,7 @@ void FeatureDiscovery::ScheduleScan() {
 void FeatureDiscovery::Update() {
   if (ending_ || !driver_known_ || !in_force_) return;
   const auto plan = BuildPlan(config_, inventory_);
-  publisher_->Update(config_, inventory_, plan.ok() ? &*plan : nullptr);
+  publisher_.Update(config_, inventory_, plan.ok() ? &*plan : nullptr);
 }
 
 void FeatureDiscovery::OnSignal(int number) {
@@ -265,7 +265,7 @@ void FeatureDiscovery::OnSignal(int number) {
     return End(0);
   }
   base::LogInfo("received SIGHUP: reading the config and looking at the node again");
-  if (publisher_ != nullptr) publisher_->Restart();
+  publisher_.Restart();
   RefreshConfig();
   if (driver_ != nullptr) driver_->RequestScan(true);
 }

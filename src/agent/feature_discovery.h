@@ -74,7 +74,7 @@ class FeatureDiscovery {
   std::string broken_;  // GPUs left out, as last told
 
   std::unique_ptr<ConfigSource> source_;
-  std::unique_ptr<LabelPublisher> publisher_;
+  LabelPublisher publisher_;
   std::unique_ptr<gpu::DriverThread> driver_;
   std::unique_ptr<base::DirectoryWatch> device_watch_;
   std::string dev_directory_;

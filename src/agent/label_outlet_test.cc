@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "agent/label_choice.h"
 #include "agent/label_publisher.h"
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
@@ -369,7 +370,8 @@ class Recorder : public LabelOutlet {
 
 TEST(LabelPublisherTest, PublishesWhatFollowsFromThePlanAndOnlyNews) {
   std::vector<Labels> seen;
-  LabelPublisher publisher(std::make_unique<Recorder>(seen), "/nowhere");
+  LabelPublisher publisher("/nowhere");
+  publisher.Attach(std::make_unique<Recorder>(seen));
   config::Config config;
   gpu::Inventory node;
   node.gpus.push_back({.uuid = "GPU-0", .name = "T4"});
@@ -388,11 +390,24 @@ TEST(LabelPublisherTest, PublishesWhatFollowsFromThePlanAndOnlyNews) {
   EXPECT_EQ(seen.size(), 3U);
 }
 
-TEST(LabelPublisherTest, WithoutAnOutletNothingIsDone) {
-  LabelPublisher publisher(nullptr, "");
-  publisher.Update({}, {}, nullptr);
+TEST(LabelPublisherTest, AnOutletThatComesLaterGetsWhatThereIs) {
+  std::vector<Labels> seen;
+  LabelPublisher publisher("/nowhere");
   publisher.Withdraw();
-  EXPECT_THAT(publisher.labels(), IsEmpty());
+  publisher.Update({}, {}, nullptr);
+  EXPECT_THAT(publisher.labels(), Contains(Key(kTimestampLabel)));
+  publisher.Attach(std::make_unique<Recorder>(seen));
+  EXPECT_THAT(seen, ElementsAre(publisher.labels()));
+}
+
+TEST(CheckOutletTest, NamesWhatIsMissing) {
+  EXPECT_TRUE(CheckOutlet({}).ok());
+  EXPECT_TRUE(CheckOutlet({.kind = "nfd-file"}).ok());
+  EXPECT_FALSE(CheckOutlet({.kind = "nodes"}).ok());
+  EXPECT_EQ(CheckOutlet({.kind = "node"}).message(), "required flag \"node-name\" not set");
+  EXPECT_TRUE(CheckOutlet({.kind = "node", .node = {.node = "n"}}).ok());
+  EXPECT_EQ(CheckOutlet({.kind = "node-feature", .node = {.node = "n"}}).message(),
+            "required flag \"namespace\" not set");
 }
 
 }  // namespace

@@ -8,9 +8,11 @@
 
 namespace tranche::agent {
 
-LabelPublisher::LabelPublisher(std::unique_ptr<LabelOutlet> outlet, std::string sys_root)
-    : outlet_(std::move(outlet)), sys_root_(std::move(sys_root)) {
-  Restart();
+LabelPublisher::LabelPublisher(std::string sys_root) : sys_root_(std::move(sys_root)) { Restart(); }
+
+void LabelPublisher::Attach(std::unique_ptr<LabelOutlet> outlet) {
+  outlet_ = std::move(outlet);
+  if (outlet_ != nullptr && made_) outlet_->Publish(labels_);
 }
 
 void LabelPublisher::Restart() {
@@ -18,12 +20,11 @@ void LabelPublisher::Restart() {
   using std::chrono::system_clock;
   timestamp_ = std::to_string(
       std::chrono::duration_cast<seconds>(system_clock::now().time_since_epoch()).count());
-  published_ = false;
+  made_ = false;
 }
 
 void LabelPublisher::Update(const config::Config& config, const gpu::Inventory& inventory,
                             const Plan* plan) {
-  if (outlet_ == nullptr) return;
   LabelFacts facts = ReadLabelFacts(config.flags.gfd.machine_type_file, sys_root_);
   if (!config.flags.gfd.no_timestamp) facts.timestamp = timestamp_;
   MadeLabels made = MakeLabels(config, inventory, plan, facts);
@@ -31,11 +32,11 @@ void LabelPublisher::Update(const config::Config& config, const gpu::Inventory& 
     for (const std::string& warning : made.warnings) base::LogWarning(warning);
     warnings_ = std::move(made.warnings);
   }
-  if (published_ && made.labels == labels_) return;
-  published_ = true;
+  if (made_ && made.labels == labels_) return;
+  made_ = true;
   labels_ = std::move(made.labels);
   base::LogInfo("labels", {base::Kv("count", static_cast<std::uint64_t>(labels_.size()))});
-  outlet_->Publish(labels_);
+  if (outlet_ != nullptr) outlet_->Publish(labels_);
 }
 
 void LabelPublisher::Withdraw() {

@@ -16,8 +16,12 @@ namespace tranche::agent {
 
 class LabelPublisher {
  public:
-  // `sys_root` goes before /sys. Without an outlet every Update does nothing.
-  LabelPublisher(std::unique_ptr<LabelOutlet> outlet, std::string sys_root);
+  // `sys_root` goes before /sys.
+  explicit LabelPublisher(std::string sys_root);
+
+  // Where the labels go from now on; those that there are, at once.
+  void Attach(std::unique_ptr<LabelOutlet> outlet);
+  [[nodiscard]] bool attached() const { return outlet_ != nullptr; }
 
   // What is in force now. `plan` is nullptr where nothing can be served.
   void Update(const config::Config& config, const gpu::Inventory& inventory, const Plan* plan);
@@ -31,7 +35,7 @@ class LabelPublisher {
   std::unique_ptr<LabelOutlet> outlet_;
   const std::string sys_root_;
   std::string timestamp_;
-  bool published_ = false;
+  bool made_ = false;
   Labels labels_;
   std::vector<std::string> warnings_;
 };

@@ -8,6 +8,7 @@
 
 #include "agent/cluster_source.h"
 #include "agent/config_source.h"
+#include "agent/label_choice.h"
 #include "base/event_loop.h"
 #include "config/load.h"
 #include "gpu/driver.h"
@@ -40,7 +41,10 @@ struct AgentOptions {
   ClusterSourceOptions cluster;
   bool events = false;  // Kubernetes Events on the node
 
-  // Makes the client of the API server; called only where one of the two above asks for it.
+  OutletChoice labels;   // its file is the config's
+  std::string sys_root;  // goes before /sys, for labels
+
+  // Makes the client of the API server; called only where one of these asks for it.
   std::function<base::Result<ApiConnection>(base::EventLoop&)> new_api;
 
   // The driver for a driver root as this process sees it.

@@ -10,6 +10,7 @@
 #include "cli/agent_command.h"
 #include "cli/completion.h"
 #include "cli/demo.h"
+#include "cli/feature_discovery_command.h"
 #include "cli/sim_kubelet.h"
 #include "cli/sim_node.h"
 #include "cli/status.h"
@@ -81,6 +82,7 @@ int Run(const std::vector<std::string>& words) {
   if (name == "nvidia-device-plugin") {
     return cli::RunAgent(cli::AgentName::kNvidiaDevicePlugin, arguments);
   }
+  if (name == "gpu-feature-discovery") return cli::RunFeatureDiscovery(arguments);
   return Tranche(arguments);
 }
 

@@ -180,8 +180,37 @@ FlagGroup KubernetesFlags() {
       }};
 }
 
+FlagGroup LabelFlags() {
+  const auto text = [](const char* name, const char* variable, const char* fallback,
+                       const char* help) {
+    return config::FlagSpec{.name = name,
+                            .aliases = {},
+                            .environment = {variable},
+                            .kind = FlagKind::kText,
+                            .default_text = fallback,
+                            .help = help};
+  };
+  return {.title = "Labels (what gpu-feature-discovery does, from the plan that is served)",
+          .flags = {
+              text("labels", "TRANCHE_LABELS", "none",
+                   "where the node's labels go: none, nfd-file, node-feature, or node itself"),
+              {.name = "no-timestamp",
+               .aliases = {},
+               .environment = {"GFD_NO_TIMESTAMP"},
+               .kind = FlagKind::kBool,
+               .default_text = "false",
+               .help = "leave the label nvidia.com/gfd.timestamp out"},
+              text("output-file", "GFD_OUTPUT_FILE",
+                   "/etc/kubernetes/node-feature-discovery/features.d/gfd", "the file of nfd-file"),
+              text("machine-type-file", "GFD_MACHINE_TYPE_FILE", "/sys/class/dmi/id/product_name",
+                   "the file that names the machine's type"),
+              text("namespace", "NAMESPACE", "default", "namespace of the NodeFeature object"),
+              text("pod-name", "POD_NAME", "",
+                   "this pod, whose end takes the NodeFeature object along")}};
+}
+
 std::vector<FlagGroup> OwnFlags() {
-  return {ProfileFlags(), KubernetesFlags(), NodeFlags(), RunningFlags()};
+  return {ProfileFlags(), KubernetesFlags(), LabelFlags(), NodeFlags(), RunningFlags()};
 }
 
 std::optional<std::string> Environment(const std::string& name) {
@@ -296,6 +325,13 @@ Status ReadClusterOptions(const Values& values, agent::AgentOptions& options) {
   }
   TRANCHE_TRY(options.cluster.Check(options.config));
   options.events = IsTrue(values, "events");
+  options.labels = {.kind = values.Text("labels", "none"),
+                    .file = "",
+                    .node = {.node = options.node_name,
+                             .namespace_name = values.Text("namespace", "default"),
+                             .pod = values.Text("pod-name", "")}};
+  if (options.labels.kind.empty()) options.labels.kind = "none";
+  TRANCHE_TRY(agent::CheckOutlet(options.labels).Wrap("--labels"));
   if (options.events && options.node_name.empty()) {
     return {Code::kInvalidArgument, "--events needs --node-name (NODE_NAME)"};
   }
@@ -344,6 +380,7 @@ Result<agent::AgentOptions> ToOptions(const Values& values) {
   }
   options.xid_filter = std::move(filter.filter);
   const std::string sys_root = values.Text("sys-root", "");
+  options.sys_root = sys_root;
   options.new_driver = [sys_root](const std::string& driver_root) {
     return std::shared_ptr<gpu::GpuDriver>(
         gpu::NewNvmlDriver({.driver_root = driver_root, .sys_root = sys_root}));

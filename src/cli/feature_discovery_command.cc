@@ -1,0 +1,245 @@
+#include "cli/feature_discovery_command.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "agent/feature_discovery.h"
+#include "agent/label_choice.h"
+#include "base/log.h"
+#include "cli/version.h"
+#include "config/flag_table.h"
+#include "gpu/nvml_driver.h"
+#include "kube/api_client.h"
+#include "kube/api_config.h"
+
+namespace tranche::cli {
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+using config::FlagGroup;
+using config::FlagKind;
+
+// Ours, by environment only: an argument that upstream does not know is an error as with upstream.
+FlagGroup OwnVariables() {
+  const auto variable = [](const char* name, const char* environment, const char* fallback,
+                           const char* help) {
+    return config::FlagSpec{.name = name,
+                            .aliases = {},
+                            .environment = {environment},
+                            .kind = FlagKind::kText,
+                            .default_text = fallback,
+                            .help = help};
+  };
+  return {
+      .title = "Ours, by environment only",
+      .flags = {variable("labels", "TRANCHE_LABELS", "by --use-node-feature-api",
+                         "where labels go: none, nfd-file, node-feature, or node itself"),
+                variable("sys-root", "TRANCHE_SYS_ROOT", "",
+                         "goes before /sys and /proc, for a simulated node"),
+                variable("log-level", "TRANCHE_LOG_LEVEL", "info", "debug, info, warning or error"),
+                variable("log-format", "TRANCHE_LOG_FORMAT", "text", "text or json")}};
+}
+
+std::optional<std::string> Environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr) return std::nullopt;
+  return std::string(value);
+}
+
+std::string Help() {
+  return "usage: gpu-feature-discovery [flags]\n\n"
+         "Labels a node by its GPUs and how they are shared. Takes the place of NVIDIA's program\n"
+         "of that name: the same flags and environment. `tranche agent --labels=…` does the same\n"
+         "within the agent.\n\n" +
+         config::FormatFlags({config::UpstreamFeatureDiscoveryFlags(), OwnVariables()}) +
+         "\nThe command line beats the environment, which beats the config file, which beats the "
+         "default.\n"
+         "\nSignals: HUP reads the config and looks at the node again, with a new timestamp; TERM "
+         "and INT end.\n"
+         "\nExamples:\n"
+         "  gpu-feature-discovery --oneshot --use-node-feature-api=false --output-file=\n"
+         "  gpu-feature-discovery --config-file=/config/config.yaml --node-name=$NODE_NAME\n";
+}
+
+// Flags after precedence.
+class Values {
+ public:
+  Values(const std::vector<config::Override>& environment,
+         const std::vector<config::Override>& command_line)
+      : environment_(environment), command_line_(command_line) {}
+  [[nodiscard]] std::string Text(std::string_view flag, std::string fallback = "") const {
+    return config::FlagValue(flag, environment_, command_line_).value_or(std::move(fallback));
+  }
+
+ private:
+  const std::vector<config::Override>& environment_;
+  const std::vector<config::Override>& command_line_;
+};
+
+Status ConfigureLogging(const Values& values) {
+  const std::string level = values.Text("log-level", "info");
+  const std::string format = values.Text("log-format", "text");
+  base::LogLevel minimum = base::LogLevel::kInfo;
+  if (level == "debug") {
+    minimum = base::LogLevel::kDebug;
+  } else if (level == "warning") {
+    minimum = base::LogLevel::kWarning;
+  } else if (level == "error") {
+    minimum = base::LogLevel::kError;
+  } else if (level != "info") {
+    return {Code::kInvalidArgument, "TRANCHE_LOG_LEVEL is debug, info, warning or error"};
+  }
+  if (format != "text" && format != "json") {
+    return {Code::kInvalidArgument, "TRANCHE_LOG_FORMAT is text or json"};
+  }
+  base::ConfigureLog(minimum, format == "json" ? base::LogFormat::kJson : base::LogFormat::kText);
+  return Status::Ok();
+}
+
+template <class Number>
+Status ReadNumber(const Values& values, std::string_view flag, Number& out) {
+  const std::string text = values.Text(flag);
+  if (text.empty()) return Status::Ok();
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error == std::errc() && end == text.data() + text.size() && out > 0) return Status::Ok();
+  return {Code::kInvalidArgument, fmt::format("invalid value \"{}\" for flag -{}", text, flag)};
+}
+
+struct Setup {
+  agent::FeatureDiscoveryOptions options;
+  kube::ApiClientOptions api;
+  std::string kubeconfig;
+  std::string labels;  // "": as the config says
+  agent::NodeFeatureOptions node;
+};
+
+Result<Setup> ReadSetup(const Values& values) {
+  TRANCHE_TRY(ConfigureLogging(values));
+  Setup setup;
+  TRANCHE_TRY(ReadNumber(values, "kube-api-qps", setup.api.qps));
+  TRANCHE_TRY(ReadNumber(values, "kube-api-burst", setup.api.burst));
+  setup.api.user_agent = std::string("gpu-feature-discovery/") + kVersion;
+  setup.kubeconfig = values.Text("kubeconfig");
+  setup.labels = values.Text("labels");
+  setup.node = {.node = values.Text("node-name"),
+                .namespace_name = values.Text("namespace", "default"),
+                .pod = values.Text("pod-name")};
+  setup.options.config_file = values.Text("config-file");
+  setup.options.sys_root = values.Text("sys-root");
+  setup.options.version = kVersion;
+  setup.options.new_driver = [sys_root = setup.options.sys_root](const std::string& driver_root) {
+    return std::shared_ptr<gpu::GpuDriver>(
+        gpu::NewNvmlDriver({.driver_root = driver_root, .sys_root = sys_root}));
+  };
+  return setup;
+}
+
+agent::OutletChoice Choose(const Setup& setup, const config::Config& config) {
+  agent::OutletChoice choice{
+      .kind = setup.labels, .file = config.flags.gfd.output_file, .node = setup.node};
+  if (choice.kind.empty()) {
+    choice.kind = config.flags.use_node_feature_api.value_or(true) ? "node-feature" : "nfd-file";
+  }
+  return choice;
+}
+
+// The client, made where an outlet first needs it.
+class LazyClient {
+ public:
+  LazyClient(base::EventLoop& loop, std::string kubeconfig, kube::ApiClientOptions options)
+      : loop_(loop), kubeconfig_(std::move(kubeconfig)), options_(std::move(options)) {}
+
+  Result<kube::ApiClient*> Get() {
+    if (client_ == nullptr) {
+      auto where = kube::FindApiConfig(kubeconfig_);
+      if (!where.ok()) return where.status().Wrap("no way to reach the API server");
+      auto client = kube::NewApiClient(loop_, std::move(*where), options_);
+      if (!client.ok()) return client.status();
+      client_ = std::move(*client);
+    }
+    return client_.get();
+  }
+
+ private:
+  base::EventLoop& loop_;
+  const std::string kubeconfig_;
+  const kube::ApiClientOptions options_;
+  std::unique_ptr<kube::ApiClient> client_;
+};
+
+int Serve(Setup setup) {
+  // A write past a file size limit or to a closed pipe is an error to handle, not a reason to die.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  auto loop = base::NewEpollLoop();
+  if (!loop.ok()) {
+    base::LogError("cannot start", {base::Kv("error", loop.status().message())});
+    return 1;
+  }
+  agent::FeatureDiscovery* running = nullptr;
+  const auto signals =
+      base::WatchSignals(**loop, {SIGHUP, SIGINT, SIGTERM, SIGQUIT}, [&](int number) {
+        if (running != nullptr) running->OnSignal(number);
+      });
+  if (!signals.ok()) {
+    base::LogError("cannot start", {base::Kv("error", signals.status().message())});
+    return 1;
+  }
+  LazyClient client(**loop, setup.kubeconfig, setup.api);
+  agent::FeatureDiscoveryOptions options = setup.options;
+  options.new_outlet =
+      [&](const config::Config& config,
+          agent::LabelOutlet::State state) -> Result<std::unique_ptr<agent::LabelOutlet>> {
+    const agent::OutletChoice choice = Choose(setup, config);
+    TRANCHE_TRY(agent::CheckOutlet(choice));
+    kube::ApiClient* api = nullptr;
+    if (choice.NeedsApi()) {
+      auto made = client.Get();
+      if (!made.ok()) return made.status();
+      api = *made;
+    }
+    return agent::NewOutlet(**loop, choice, api, std::move(state));
+  };
+  agent::FeatureDiscovery discovery(**loop, std::move(options));
+  running = &discovery;
+  return discovery.Run();
+}
+
+}  // namespace
+
+int RunFeatureDiscovery(const std::vector<std::string>& arguments) {
+  const std::vector<FlagGroup> typed{config::UpstreamFeatureDiscoveryFlags()};
+  const std::vector<FlagGroup> all{config::UpstreamFeatureDiscoveryFlags(), OwnVariables()};
+  const auto usage = [](const Status& status) {
+    fmt::print(stderr, "gpu-feature-discovery: {}\n(see gpu-feature-discovery --help)\n",
+               status.message());
+    return 1;
+  };
+  auto parsed = config::ParseArguments(typed, arguments);
+  if (!parsed.ok()) return usage(parsed.status());
+  if (parsed->help) {
+    fmt::print("{}", Help());
+    return 0;
+  }
+  if (parsed->version) {
+    fmt::print("{}\n", VersionLine());
+    return 0;
+  }
+  auto environment = config::EnvironmentOverrides(all, Environment);
+  if (!environment.ok()) return usage(environment.status());
+  auto setup = ReadSetup(Values(*environment, parsed->overrides));
+  if (!setup.ok()) return usage(setup.status());
+  setup->options.environment = std::move(*environment);
+  setup->options.command_line = std::move(parsed->overrides);
+  return Serve(std::move(*setup));
+}
+
+}  // namespace tranche::cli
