@@ -8,3 +8,13 @@ tranche_add_library(kube_api
   DEPENDS tranche::base
   PRIVATE fmt::fmt yaml-cpp ${CMAKE_DL_LIBS})
 target_include_directories(tranche_kube_api SYSTEM PUBLIC ${CURL_INCLUDE_DIRECTORY})
+
+# A server for its tests, which says what they have it say.
+tranche_add_library(kube_api_server_testing
+  HEADERS testing/api_server.h
+  SOURCES testing/api_server.cc
+  DEPENDS tranche::base
+  PRIVATE fmt::fmt)
+tranche_add_test(kube_api_test
+  SOURCES api_client_test.cc
+  DEPENDS tranche::kube_api tranche::kube_api_server_testing)
