@@ -16,5 +16,5 @@ tranche_add_library(kube_api_server_testing
   DEPENDS tranche::base
   PRIVATE fmt::fmt)
 tranche_add_test(kube_api_test
-  SOURCES api_client_test.cc
+  SOURCES api_client_test.cc api_watch_test.cc kubeconfig_test.cc
   DEPENDS tranche::kube_api tranche::kube_api_server_testing)
