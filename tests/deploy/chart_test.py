@@ -381,6 +381,30 @@ class PermissionsTest(unittest.TestCase):
         self.of({"labels": "node"}, {**self.EVENTS, ("", "", "nodes", ()): {"list", "watch", "patch"}})
 
 
+class LabelsPolicyTest(unittest.TestCase):
+    def test_holds_this_account_wherever_it_may_patch_nodes(self):
+        written = documents((SOURCE / "deploy/labels-policy/policy.yaml").read_text())
+        rendered = Rendered({"labels": "node"})
+        (policy, binding) = (rendered.one(kind) for kind in ("ValidatingAdmissionPolicy",
+                                                             "ValidatingAdmissionPolicyBinding"))
+        account = json.dumps(written[0]["spec"]).replace("NAMESPACE", "gpu-operator") \
+            .replace("ACCOUNT", rendered.pod["serviceAccountName"])
+        self.assertEqual(policy["spec"], json.loads(account))
+        self.assertEqual(binding["spec"], written[1]["spec"])
+        self.assertEqual(policy["metadata"]["name"], binding["spec"]["policyName"])
+
+    def test_two_releases_have_one_each(self):
+        rendered = Rendered({"labels": "node", "fullnameOverride": "other"})
+        names = {rendered.one(kind)["metadata"]["name"] for kind in ("ValidatingAdmissionPolicy",
+                                                                     "ValidatingAdmissionPolicyBinding")}
+        self.assertEqual(names, {"other-node-labels"})
+        self.assertIn("gpu-operator:other-plugin", json.dumps(rendered.one("ValidatingAdmissionPolicy")["spec"]))
+
+    def test_is_not_there_where_nothing_is_patched(self):
+        for values in ({}, {"labels": "node-feature"}, {"labels": "nfd-file"}):
+            self.assertEqual(Rendered(values).of_kind("ValidatingAdmissionPolicy"), [])
+
+
 class NotesTest(unittest.TestCase):
     def notes(self, values, *more):
         done = helm("install", "gpu-operator", CHART, "--namespace", "gpu-operator", "--dry-run=client",
