@@ -3,14 +3,19 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iostream>
 #include <string>
 #include <vector>
 
 #include "base/file.h"
 #include "cli/agent_command.h"
+#include "cli/cleanup.h"
 #include "cli/completion.h"
+#include "cli/config_manager_command.h"
 #include "cli/demo.h"
 #include "cli/feature_discovery_command.h"
+#include "cli/kubectl_command.h"
+#include "cli/mps_command.h"
 #include "cli/sim_kubelet.h"
 #include "cli/sim_node.h"
 #include "cli/status.h"
@@ -52,6 +57,7 @@ int Tranche(std::vector<std::string> arguments) {
   app.add_subcommand("agent", "Serve this node's GPUs to its kubelet (see tranche agent --help)");
   cli::AddValidateCommand(app, exit_code);
   cli::AddStatusCommand(app, exit_code);
+  cli::AddCleanupCommand(app, exit_code);
   CLI::App* sim = app.add_subcommand("sim", "Simulate a node: GPUs, driver library, kubelet");
   sim->require_subcommand(1);
   cli::AddSimNodeCommands(*sim, exit_code);
@@ -83,6 +89,12 @@ int Run(const std::vector<std::string>& words) {
     return cli::RunAgent(cli::AgentName::kNvidiaDevicePlugin, arguments);
   }
   if (name == "gpu-feature-discovery") return cli::RunFeatureDiscovery(arguments);
+  if (name == "config-manager") return cli::RunConfigManager(arguments);
+  if (name == "kubectl-tranche") return cli::RunKubectl(arguments);
+  if (name == "kubectl_complete-tranche") return cli::RunKubectlComplete(arguments);
+  if (name == "mps-control-daemon") {
+    return cli::RunMpsControlDaemon(arguments, std::cout, std::cerr);
+  }
   return Tranche(arguments);
 }
 
