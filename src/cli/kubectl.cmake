@@ -2,7 +2,7 @@
 find_package(yaml-cpp REQUIRED)
 tranche_add_library(cli_kubectl
   HEADERS json_read.h kubectl_cluster.h kubectl_command.h kubectl_complete.h kubectl_facts.h
-          kubectl_profile.h kubectl_status.h kubectl_yaml.h
+          kubectl_profile.h kubectl_status.h kubectl_testing.h kubectl_yaml.h
   SOURCES kubectl_cluster.cc kubectl_complete.cc kubectl_facts.cc kubectl_profile.cc kubectl_show.cc
           kubectl_status.cc kubectl_yaml.cc
   DEPENDS tranche::base tranche_gpu

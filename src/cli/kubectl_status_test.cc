@@ -68,7 +68,7 @@ TEST_F(KubectlStatusTest, ShowsWhatIsAdvertisedInUseAndInForce) {
 
 TEST_F(KubectlStatusTest, WideNamesPluginsAndEachGpu) {
   const std::string text = ShowClusterStatus(Collect(), Width::kWide, false);
-  EXPECT_THAT(text, HasSubstr("gpu-operator/plugin-gpu-node  0.4.0    570.172.08"));
+  EXPECT_THAT(text, HasSubstr("gpu-operator/plugin-dev-gpu-node  0.4.0    570.172.08"));
   EXPECT_THAT(text, HasSubstr("80.0 GiB  healthy  GPU-b"));
 }
 

@@ -11,14 +11,14 @@ using base::Json;
 TEST(ToYamlTest, LooksAsPeopleWriteIt) {
   const Json json = *Json::Parse(
       R"({"apiVersion": "tranche.dev/v1", "nodes": [{"name": "gpu-node", "gpus": [], "in": null,
-          "n": 4, "ok": true, "empty": {}}], "notes": ["a: b", "two words"]})");
+          "count": 4, "ok": true, "empty": {}}], "notes": ["a: b", "two words"]})");
   EXPECT_EQ(ToYaml(json),
             "apiVersion: tranche.dev/v1\n"
             "nodes:\n"
             "  - name: gpu-node\n"
             "    gpus: []\n"
             "    in: null\n"
-            "    n: 4\n"
+            "    count: 4\n"
             "    ok: true\n"
             "    empty: {}\n"
             "notes:\n"
