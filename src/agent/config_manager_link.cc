@@ -39,8 +39,7 @@ base::Status PointLink(const std::string& path, const std::string& target) {
     return base::ErrnoStatus(errno, "make the link " + temporary);
   }
   if (rename(temporary.c_str(), path.c_str()) != 0) {
-    const base::Status status =
-        base::ErrnoStatus(errno, "put the link to " + target + " at " + path);
+    base::Status status = base::ErrnoStatus(errno, "put the link to " + target + " at " + path);
     unlink(temporary.c_str());
     return status;
   }

@@ -14,9 +14,9 @@
 namespace tranche::cli::json {
 
 inline const base::Json& Member(const base::Json& json, std::string_view key) {
-  static const base::Json kNull;
+  static const base::Json none;
   const base::Json* value = json.Find(key);
-  return value != nullptr ? *value : kNull;
+  return value != nullptr ? *value : none;
 }
 
 inline const base::Json& At(const base::Json& json, std::initializer_list<std::string_view> keys) {
@@ -47,15 +47,15 @@ inline std::optional<std::int64_t> Int(const base::Json& json, std::string_view 
 }
 
 inline const base::Json::Array& Items(const base::Json& json, std::string_view key) {
-  static const base::Json::Array kNone;
+  static const base::Json::Array none;
   const base::Json& value = Member(json, key);
-  return value.is_array() ? value.as_array() : kNone;
+  return value.is_array() ? value.as_array() : none;
 }
 
 inline const base::Json::Object& Members(const base::Json& json, std::string_view key) {
-  static const base::Json::Object kNone;
+  static const base::Json::Object none;
   const base::Json& value = Member(json, key);
-  return value.is_object() ? value.as_object() : kNone;
+  return value.is_object() ? value.as_object() : none;
 }
 
 inline std::vector<std::string> Lines(const base::Json& json, std::string_view key) {

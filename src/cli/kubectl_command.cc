@@ -39,7 +39,8 @@ using base::Status;
 
 constexpr int kCannot = 2;
 // A person waits for these answers; kubectl allows itself as much.
-constexpr kube::ApiClientOptions kLimits{.qps = 50, .burst = 100, .user_agent = {}};
+constexpr double kQps = 50;
+constexpr int kBurst = 100;
 
 struct Settings {
   std::string kubeconfig;
@@ -77,7 +78,7 @@ class Session {
     session->signals_ = std::move(*signals);
     auto config = WhereIsTheCluster(settings);
     if (!config.ok()) return config.status();
-    kube::ApiClientOptions limits = kLimits;
+    kube::ApiClientOptions limits{.qps = kQps, .burst = kBurst, .user_agent = {}};
     limits.user_agent = std::string("kubectl-tranche/") + kVersion;
     auto client = kube::NewApiClient(*session->loop_, std::move(*config), limits);
     if (!client.ok()) return client.status();

@@ -48,8 +48,7 @@ Words Positionals(const Words& words) {
 Words Fitting(Words candidates, const std::string& typed, const char* directive) {
   std::erase_if(candidates, [&](const std::string& one) { return !one.starts_with(typed); });
   std::ranges::sort(candidates);
-  const auto same = std::ranges::unique(candidates);
-  candidates.erase(same.begin(), same.end());
+  candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
   candidates.emplace_back(directive);
   return candidates;
 }

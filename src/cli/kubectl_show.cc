@@ -136,7 +136,7 @@ std::string Memory(const Json& device) {
 }
 
 std::string Reason(const Json& device) {
-  if (const std::string error = json::Shown(device, "error"); !error.empty()) return error;
+  if (std::string error = json::Shown(device, "error"); !error.empty()) return error;
   return IsWell(device) ? "" : json::Shown(device, "reason");
 }
 

@@ -30,7 +30,7 @@ std::string DefaultKubeconfig() {
   std::string first;
   for (std::size_t at = 0; at < list.size();) {
     const std::size_t end = std::min(list.find(':', at), list.size());
-    const std::string path = list.substr(at, end - at);
+    std::string path = list.substr(at, end - at);
     at = end + 1;
     if (path.empty()) continue;
     if (base::Exists(path)) return path;
