@@ -99,12 +99,12 @@ std::string Escaped(std::string_view key) {
 
 // What names an object or is the server's own belongs to nobody.
 bool IsServersOwn(const std::string& pointer) {
-  static const std::set<std::string, std::less<>> kOwn = {
+  static const std::set<std::string, std::less<>> own = {
       "/apiVersion",          "/kind",
       "/metadata/name",       "/metadata/namespace",
       "/metadata/uid",        "/metadata/resourceVersion",
       "/metadata/generation", "/metadata/creationTimestamp"};
-  return kOwn.contains(pointer);
+  return own.contains(pointer);
 }
 
 using Leaves = std::map<std::string, Json>;
@@ -227,8 +227,9 @@ Result<Json> Applied(const Json& current, const Json& applied, const std::string
     if (now == have.end() || now->second == value || force) continue;
     for (const auto& [other, fields] : owners) {
       if (other != manager && fields.contains(pointer)) {
-        return Status(Code::kAborted,
-                      "Apply failed with 1 conflict: conflict with \"" + other + "\": " + pointer);
+        std::string text = "Apply failed with 1 conflict: conflict with \"";
+        text.append(other).append("\": ").append(pointer);
+        return Status(Code::kAborted, std::move(text));
       }
     }
   }
