@@ -1,0 +1,334 @@
+"""The seed document walked on the real cluster, each command as it is written there.
+
+Two passes, one for each side of the document's "Or": its Helm install, and its patch of a ClusterPolicy.
+Then its troubles section. Only names of images and charts are the project's own: the folder the commands
+run in holds a chart called nvidia/gpu-operator. Between the set-up and the end of a pass nothing is done
+to the cluster but what the document does.
+"""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import time
+
+import bed
+from traces import AllocatableTrace, ManagerTrace, PodTrace, quantity
+
+ROOT = bed.ROOT
+SEED = ROOT / "tests/seed"
+CHART = ROOT / "deploy/chart/tranche"
+CRD = ROOT / "deploy/manifests/clusterpolicy-crd.yaml"
+NODES = ("gpu-node", "dev-gpu-node", "train-gpu-node")
+# The kubelet tells the API server of a new count at its next status update (nodeStatusUpdateFrequency).
+STATUS_PERIOD_SECONDS = 10
+LIMIT_SECONDS = 60
+
+HELM_INSTALL = """helm install gpu-operator nvidia/gpu-operator \\
+--namespace gpu-operator \\
+--create-namespace \\
+--set devicePlugin.config.name=device-plugin-config \\
+--set devicePlugin.config.default=default"""
+PATCH = """kubectl patch clusterpolicy cluster-policy \\
+--type merge \\
+-p '{"spec":{"devicePlugin":{"config":{"name":"device-plugin-config","default":"default"}}}}'"""
+LABEL_DEV = "kubectl label node dev-gpu-node nvidia.com/device-plugin.config=dev"
+LABEL_TRAIN = "kubectl label node train-gpu-node nvidia.com/device-plugin.config=no-sharing"
+COUNT = """kubectl get node {} -o jsonpath='{{.status.allocatable}}' | jq '."nvidia.com/gpu"'"""
+# The document has --overrides behind "--command --", where kubectl takes it for an argument of sleep: the pods
+# would ask for no GPU and end with "unrecognized option". It stands before it here.
+PODS = """for i in $(seq 1 4); do
+kubectl run gpu-test-$i --image=nvcr.io/nvidia/cuda:12.4.0-base-ubuntu22.04 \\
+--overrides='{"spec":{"containers":[{"name":"gpu-test-'$i'","image":"nvcr.io/nvidia/cuda:12.4.0-base-ubuntu22.04","command":["sleep","infinity"],"resources":{"limits":{"nvidia.com/gpu":"1"}}}]}}' \\
+--command -- sleep infinity
+done"""
+DELETE_PLUGIN = "kubectl -n gpu-operator delete pods -l app=nvidia-device-plugin-daemonset"
+COUNTS = """kubectl get nodes -o json | jq '.items[].status.allocatable["nvidia.com/gpu"]'"""
+IMAGE = "nvcr.io/nvidia/cuda:12.4.0-base-ubuntu22.04"
+
+
+class Walk:
+    """One walk: the cluster, what counts the cases, and the folder the commands run in."""
+
+    def __init__(self, cluster, run, folder):
+        self.cluster, self._run, self.folder = cluster, run, pathlib.Path(folder)
+        (self.folder / "nvidia").mkdir(parents=True, exist_ok=True)
+        (self.folder / "nvidia/gpu-operator").symlink_to(CHART)
+        shutil.copy(SEED / "01-configmap.yaml", self.folder / "gpu-time-slicing-config.yaml")
+
+    def line(self, command, check=True, seconds=120):
+        return self.cluster.shell(f"cd {self.folder} && {command}", check=check, seconds=seconds)
+
+    def sh(self, command):
+        """Runs a command of the document as a user would, and shows it; its output."""
+        for line in command.splitlines():
+            print("    $ " + line, flush=True)
+        done = self.line(command)
+        for line in (done.stdout + done.stderr).splitlines()[-12:]:
+            print("      " + line, flush=True)
+        return done.stdout
+
+    def check(self, name, passed, detail=""):
+        def judge():
+            if not passed:
+                raise bed.Fault(str(detail))
+
+        shown = str(detail)
+        self._run(f"{name}: {shown}" if passed and 0 < len(shown) < 400 else name, judge)
+        return bool(passed)
+
+    def until(self, what, question, seconds=LIMIT_SECONDS):
+        """Asks until the answer is True; a failed case, with the last answer, where it never is."""
+        end, answer = time.monotonic() + seconds, None
+        while time.monotonic() < end:
+            answer = question()
+            if answer is True:
+                return True
+            time.sleep(0.1)
+        return self.check(what, False, f"not within {seconds} s; last seen: {answer}")
+
+    def count(self, node):
+        """By the document's own line."""
+        done = self.line(COUNT.format(node), check=False)
+        text = done.stdout.strip().strip('"')
+        return quantity(text) if re.fullmatch(r"\d+[A-Za-z]*", text) else 0
+
+    def count_becomes(self, node, wanted):
+        def ask():
+            seen = self.count(node)
+            return True if seen == wanted else seen
+
+        began = time.monotonic()
+        if self.until(f"{node}: {wanted} allocatable", ask):
+            self.check(f"{node}: {wanted} allocatable", True, f"after {time.monotonic() - began:.1f} s")
+
+    def get(self, *arguments):
+        return self.cluster.get(*arguments) or {"status": {}}
+
+    def pods_run(self, names, namespace="default"):
+        def ask():
+            phases = [self.get("pod", name, "-n", namespace)["status"].get("phase") for name in names]
+            return True if phases == ["Running"] * len(names) else phases
+
+        return self.until(f"{' '.join(names)} Running", ask)
+
+    def gpus_of(self, pod):
+        """The GPUs that the driver shows inside a pod."""
+        shown = self.cluster.exec(pod, "nvidia-smi", "-L", check=False)
+        return sorted(re.findall(r"GPU-[0-9a-f-]{36}", shown.stdout))
+
+    def plugin_ready(self):
+        self.cluster.kubectl("-n", "gpu-operator", "rollout", "status", "daemonset/tranche-plugin", "--timeout=120s",
+                             seconds=130)
+
+
+def set_up(walk):
+    print("-- set-up: three nodes without a label of ours or of NFD's, the namespace gpu-operator")
+    cluster = walk.cluster
+    cluster.kubectl("create", "namespace", "gpu-operator", check=False)
+    for node in walk.get("nodes")["items"]:
+        labels = [label for label in node["metadata"]["labels"] if "nvidia.com" in label or "nfd" in label]
+        walk.check(f"{node['metadata']['name']} has no label of ours", not labels, labels)
+
+
+def clear(walk):
+    """Back to the set-up: what a pass has made is taken away."""
+    print("-- clearing away")
+    cluster = walk.cluster
+    cluster.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", check=False)
+    walk.line("helm uninstall gpu-operator -n gpu-operator --wait", check=False)
+    cluster.kubectl("-n", "gpu-operator", "wait", "--for=delete", "pod", "-l", "app=nvidia-device-plugin-daemonset",
+                    "--timeout=50s")
+    cluster.kubectl("delete", "-f", str(CRD), "--ignore-not-found")
+    cluster.kubectl("-n", "gpu-operator", "delete", "configmap", "device-plugin-config", "--ignore-not-found")
+    for node in NODES:
+        cluster.kubectl("label", "node", node, "nvidia.com/device-plugin.config-", check=False)
+        cluster.nodes[node].run("rm", "-rf", "/var/lib/kubelet/device-plugins/tranche", "/run/tranche")
+
+
+def profiles(walk):
+    """Step 3: labels, the profile that is added, and what the nodes advertise."""
+    with ManagerTrace(walk.cluster.nodes["dev-gpu-node"]) as manager, AllocatableTrace(walk.cluster) as trace:
+        asked = time.monotonic()
+        walk.sh(LABEL_DEV)
+        walk.count_becomes("dev-gpu-node", 16)
+        held = [began for began, count in manager.changes if count == 16]
+        shown = [at for at, count in trace.changes.get("dev-gpu-node", []) if count == 16]
+        walk.check("label to count", held and shown,
+                   f"kubectl label, begun: kubelet's device manager {1000 * (manager.began + held[0] - asked):.0f} ms, "
+                   f"API object {trace.began + shown[0] - asked:.1f} s" if held and shown else manager.changes)
+    walk.sh(LABEL_TRAIN)
+    walk.until("a missing profile is an event on its node",
+               lambda: any(event["involvedObject"]["name"] == "train-gpu-node" and "no-sharing" in event["message"]
+                           for event in walk.get("events", "-A")["items"] if event["type"] == "Warning"))
+    walk.check("meanwhile the last good config stays", walk.count("train-gpu-node") == 8)
+    shutil.copy(SEED / "02-no-sharing.yaml", walk.folder / "no-sharing.yaml")
+    walk.sh("kubectl -n gpu-operator patch configmap device-plugin-config --type merge --patch-file no-sharing.yaml")
+    walk.count_becomes("train-gpu-node", 2)
+
+
+def verify(walk):
+    """Step 4: the counts, four pods that share, and the request for two that is refused."""
+    walk.check("gpu-node shows 8", walk.sh(COUNT.format("gpu-node")).strip() == '"8"')
+    with PodTrace(walk.cluster) as pods:
+        walk.sh(PODS)
+        names = [f"gpu-test-{i}" for i in range(1, 5)]
+        if walk.pods_run(names):
+            walk.check("four pods are Running", True)
+    walk.sh("kubectl get pods -o wide")
+    walk.check("no pod was Pending for longer than a status period",
+               max(pods.pending.values(), default=0) <= STATUS_PERIOD_SECONDS, pods.pending)
+    shown = {name: walk.gpus_of(name) for name in names}
+    walk.check("each sees one GPU, by the driver in it", all(len(gpus) == 1 for gpus in shown.values()), shown)
+    where = {name: walk.get("pod", name)["spec"]["nodeName"] for name in names}
+    for node in set(where.values()):
+        here = [shown[name][0] for name in names if where[name] == node and shown[name]]
+        counts = sorted(here.count(gpu) for gpu in set(here)) + [0] * (2 - len(set(here)))
+        walk.check(f"{node}: evenly over its two GPUs", max(counts) - min(counts) <= 1, here)
+    refused(walk)
+
+
+def pod(name, count=1, node=None, env=(), **more):
+    container = {"name": name, "image": IMAGE, "command": ["sleep", "infinity"], "env": list(env),
+                 "resources": {"limits": {"nvidia.com/gpu": str(count)}}}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 0, "restartPolicy": "Never", **more}
+    if node:
+        spec["nodeSelector"] = {"kubernetes.io/hostname": node}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+
+
+def apply(walk, *objects):
+    text = "\n---\n".join(json.dumps(item) for item in objects)
+    walk.cluster.apply(text)
+
+
+def refused(walk):
+    apply(walk, pod("asks-for-two", 2, "gpu-node"))
+
+    def ask():
+        status = walk.get("pod", "asks-for-two")["status"]
+        return True if status.get("phase") == "Failed" else status.get("phase")
+
+    if not walk.until("a request for two is refused", ask):
+        return
+    status = walk.get("pod", "asks-for-two")["status"]
+    wanted = "maximum request size for shared resources is 1; found 2"
+    walk.check("a request for two is refused",
+               status.get("reason") == "UnexpectedAdmissionError" and wanted in status.get("message", ""), status)
+    events = [event for event in walk.get("events")["items"] if event["involvedObject"]["name"] == "asks-for-two"]
+    walk.check("with the event that says why",
+               any(event["reason"] == "UnexpectedAdmissionError" and wanted in event["message"] for event in events),
+               [event["message"] for event in events])
+    walk.cluster.kubectl("delete", "pod", "asks-for-two")
+
+
+def restart_as_told(walk):
+    """The document restarts the plugin after a change; here nothing needs it, and nothing is lost by it."""
+    before = {name: walk.get("pod", name)["metadata"]["uid"] for name in ("gpu-test-1", "gpu-test-4")}
+    with AllocatableTrace(walk.cluster) as trace:
+        walk.sh(DELETE_PLUGIN)
+        walk.plugin_ready()
+        time.sleep(STATUS_PERIOD_SECONDS + 2)
+    walk.check("allocatable is never 0 while the plugin's pods are replaced", not trace.dips(),
+               f"{trace.looks} looks; {trace.text()}")
+    counts = sorted(line.strip('"') for line in walk.sh(COUNTS).split())
+    walk.check("and is as it was", counts == ["16", "2", "8"], counts)
+    after = {name: walk.get("pod", name) for name in before}
+    walk.check("running pods did not notice",
+               all(after[name]["metadata"]["uid"] == uid and after[name]["status"]["phase"] == "Running" and
+                   after[name]["status"]["containerStatuses"][0]["restartCount"] == 0
+                   for name, uid in before.items()))
+
+
+def helm_pass(walk):
+    print("-- pass 1: the document's Helm install")
+    with AllocatableTrace(walk.cluster) as trace:
+        walk.sh("kubectl apply -f gpu-time-slicing-config.yaml")
+        walk.sh(HELM_INSTALL)
+        walk.plugin_ready()
+        for node in NODES:
+            walk.count_becomes(node, 8)
+        profiles(walk)
+        verify(walk)
+    walk.check("allocatable was never 0 on the way", not trace.dips(), f"{trace.looks} looks; {trace.text()}")
+    restart_as_told(walk)
+
+
+def policy_pass(walk):
+    print("-- pass 2: the document's patch of the ClusterPolicy; a chart without a config, an empty policy")
+    walk.cluster.kubectl("apply", "-f", str(CRD))
+    walk.cluster.kubectl("wait", "--for=condition=Established", "crd/clusterpolicies.nvidia.com", "--timeout=30s")
+    apply(walk, {"apiVersion": "nvidia.com/v1", "kind": "ClusterPolicy", "metadata": {"name": "cluster-policy"},
+                 "spec": {}})
+    walk.line("helm install gpu-operator nvidia/gpu-operator -n gpu-operator --set clusterPolicy.enabled=true")
+    walk.plugin_ready()
+    with AllocatableTrace(walk.cluster) as trace:
+        walk.count_becomes("gpu-node", 2)
+        walk.sh("kubectl apply -f gpu-time-slicing-config.yaml")
+        walk.sh(PATCH)
+        walk.count_becomes("gpu-node", 8)
+        profiles(walk)
+        verify(walk)
+    walk.check("allocatable was never 0 on the way", not trace.dips(), f"{trace.looks} looks; {trace.text()}")
+
+
+def one_node(walk):
+    """Two and two on a node with two GPUs, four on one where only one is left: the other nodes take no pods."""
+    print("-- four pods on one node")
+    cluster = walk.cluster
+    cluster.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", check=False)
+    for gpus, node in ((2, "gpu-node"), (1, "dev-gpu-node")):
+        cluster.kubectl("cordon", *[other for other in NODES if other != node])
+        if gpus == 1:
+            cluster.nodes[node].sim("unplug", "1")
+        walk.until(f"{node} has {gpus} GPUs", lambda: walk.count(node) > 0 and walk.count(node) % gpus == 0)
+        walk.sh(PODS)
+        names = [f"gpu-test-{i}" for i in range(1, 5)]
+        if walk.pods_run(names):
+            shown = [gpu for name in names for gpu in walk.gpus_of(name)]
+            counts = sorted(shown.count(gpu) for gpu in set(shown))
+            walk.check(f"{node}: four pods on {gpus} GPU(s)", counts == ([2, 2] if gpus == 2 else [4]), shown)
+        cluster.kubectl("delete", "pods", "--all", "--force", "--grace-period=0", check=False)
+        cluster.kubectl("uncordon", *NODES)
+
+
+def troubles(walk):
+    """The pod of the troubles section: NVIDIA_VISIBLE_DEVICES=all in its own environment."""
+    print("-- troubles: the document's environment, with each way of giving a pod its device")
+    env = [{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"},
+           {"name": "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "value": "25"}]
+    apply(walk, {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "runc"}, "handler": "runc"})
+    for strategy, runtime, wanted in (("envvar", "nvidia", 2), ("cdi-cri", "runc", 1), ("cdi-annotations", "runc", 1)):
+        walk.line("helm upgrade gpu-operator nvidia/gpu-operator -n gpu-operator --reuse-values "
+                  f"--set deviceListStrategy={strategy}")
+        walk.plugin_ready()
+        name = f"all-{strategy}"
+        apply(walk, pod(name, 1, "gpu-node", env, runtimeClassName=runtime))
+        if walk.pods_run([name]):
+            shown = walk.gpus_of(name)
+            walk.check(f"{strategy}: the pod sees {wanted} of the node's 2 GPUs", len(shown) == wanted, shown)
+        walk.cluster.kubectl("delete", "pod", name, "--force", "--grace-period=0")
+
+
+def product_image():
+    """The image as the project's one command builds it."""
+    print("-- the container image", flush=True)
+    done = subprocess.run([ROOT / "deploy/image/build", "--no-build"], cwd=ROOT, check=False)
+    if done.returncode != 0:
+        raise bed.Fault("deploy/image/build failed (see above)")
+    return ROOT / "build/image/tranche.oci.tar"
+
+
+def cases(run):
+    archive = product_image()
+    with bed.scratch() as folder, bed.Cluster(default_runtime="nvidia") as cluster:
+        cluster.import_image(archive)
+        walk = Walk(cluster, run, folder)
+        set_up(walk)
+        helm_pass(walk)
+        clear(walk)
+        policy_pass(walk)
+        one_node(walk)
+        troubles(walk)
+        clear(walk)

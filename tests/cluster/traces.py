@@ -1,0 +1,156 @@
+"""What the cluster shows while something is done to it, polled at 20 Hz from threads of their own.
+
+AllocatableTrace follows a resource's allocatable count of every node, PodTrace how long pods are Pending,
+ManagerTrace the count in one kubelet's device manager (its checkpoint). Each is a context manager.
+"""
+
+import base64
+import http.client
+import json
+import pathlib
+import re
+import ssl
+import tempfile
+import threading
+import time
+import urllib.parse
+
+PERIOD_SECONDS = 0.05
+CHECKPOINT = "var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"
+SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+
+
+def quantity(text):
+    """A whole number as Kubernetes writes it: 8,000 devices are "8k"."""
+    number, suffix = re.fullmatch(r"(\d+)([A-Za-z]*)", text).groups()
+    return int(number) * SUFFIXES[suffix]
+
+
+class Api:
+    """GET over one connection with the administrator's certificate; not shared between threads."""
+
+    def __init__(self, cluster):
+        config = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json").stdout)
+        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        with tempfile.TemporaryDirectory() as folder:
+            authority = self._file(cluster, "certificate-authority", folder)
+            self._context = ssl.create_default_context(cafile=authority)
+            self._context.load_cert_chain(self._file(user, "client-certificate", folder),
+                                          self._file(user, "client-key", folder))
+        self._address = urllib.parse.urlsplit(cluster["server"])
+        self._connection = None
+
+    @staticmethod
+    def _file(entry, key, folder):
+        if key in entry:
+            return entry[key]
+        path = pathlib.Path(folder) / key
+        path.write_bytes(base64.b64decode(entry[key + "-data"]))
+        return str(path)
+
+    def get(self, path):
+        """The object at `path`; OSError where the server does not answer."""
+        if self._connection is None:
+            self._connection = http.client.HTTPSConnection(self._address.hostname, self._address.port,
+                                                           context=self._context, timeout=5)
+        try:
+            self._connection.request("GET", path)
+            return json.loads(self._connection.getresponse().read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._connection.close()
+            self._connection = None
+            raise OSError(str(error)) from error
+
+
+class _Poller:
+    def __init__(self):
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.began = time.monotonic()
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self):
+        while not self._stop.wait(PERIOD_SECONDS):
+            try:
+                self._look(time.monotonic() - self.began)
+            except OSError:
+                pass  # an API server that is away is another test's matter
+
+
+class AllocatableTrace(_Poller):
+    """changes[node] is [(seconds, count), …]: the count when first seen, then each change."""
+
+    def __init__(self, cluster, resource="nvidia.com/gpu"):
+        super().__init__()
+        self._api = Api(cluster)
+        self._resource = resource
+        self.changes = {}
+        self.looks = 0
+
+    def _look(self, now):
+        self.looks += 1
+        for node in self._api.get("/api/v1/nodes")["items"]:
+            count = quantity(node["status"].get("allocatable", {}).get(self._resource, "0"))
+            seen = self.changes.setdefault(node["metadata"]["name"], [])
+            if not seen or seen[-1][1] != count:
+                seen.append((now, count))
+
+    def dips(self):
+        """Nodes whose count went from something to 0, and when."""
+        return [(node, at) for node, seen in self.changes.items()
+                for (_, before), (at, count) in zip(seen, seen[1:]) if before > 0 and count == 0]
+
+    def text(self):
+        return "; ".join(f"{node}: " + ", ".join(f"{count} at {at:.1f} s" for at, count in seen)
+                         for node, seen in sorted(self.changes.items()))
+
+
+class PodTrace(_Poller):
+    """pending[namespace/name] is for how many seconds a pod has been seen Pending."""
+
+    def __init__(self, cluster):
+        super().__init__()
+        self._api = Api(cluster)
+        self._first = {}
+        self.pending = {}
+
+    def _look(self, now):
+        for pod in self._api.get("/api/v1/pods")["items"]:
+            if pod["status"].get("phase") == "Pending":
+                name = pod["metadata"]["namespace"] + "/" + pod["metadata"]["name"]
+                key = pod["metadata"]["uid"]
+                self.pending[name] = max(self.pending.get(name, 0), now - self._first.setdefault(key, now))
+
+
+class ManagerTrace(_Poller):
+    """What one node's device manager holds: the kubelet writes its checkpoint at every change of a device list."""
+
+    def __init__(self, node, resource="nvidia.com/gpu"):
+        super().__init__()
+        self._checkpoint = pathlib.Path(f"/proc/{node.kubelet.pid}/root", CHECKPOINT)
+        self._resource = resource
+        self._text = b""
+        self.changes = []
+
+    def _run(self):
+        while not self._stop.wait(0.001):
+            try:
+                text = self._checkpoint.read_bytes()
+                if text != self._text:
+                    self._text = text
+                    self._look(time.monotonic() - self.began)
+            except (OSError, ValueError, KeyError):
+                pass  # caught in the middle of being written
+
+    def _look(self, now):
+        devices = json.loads(self._text)["Data"]["RegisteredDevices"] or {}
+        count = len(devices.get(self._resource) or [])
+        if not self.changes or self.changes[-1][1] != count:
+            self.changes.append((now, count))
