@@ -355,6 +355,10 @@ void Agent::HealthChanged(const std::vector<gpu::HealthChange>& changes) {
           change.uuid + ": " + change.reason);
   }
   if (!changes.empty()) served_.Refresh();
+  // A GPU that is lost is looked at now: a reset may be over before the next scan is due, and a
+  // return can only be seen of what has been seen to be away.
+  const auto sick = [](const gpu::HealthChange& change) { return !change.healthy; };
+  if (driver_ != nullptr && std::ranges::any_of(changes, sick)) driver_->RequestScan(afresh_);
   ScheduleHealth();
 }
 

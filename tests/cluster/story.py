@@ -5,6 +5,7 @@ install, its labels and its pods. Exit status 1 if a step is not as told.
 """
 
 import sys
+import time
 
 import bed
 import seed_walk
@@ -57,6 +58,7 @@ def tell(walk, narrator):
     narrator.title("A GPU falls off its bus: its replicas go, and come back when it does")
     walk.cluster.nodes["gpu-node"].sim("lose", "0")
     walk.count_becomes("gpu-node", 4)
+    time.sleep(2)  # as long as a reset takes
     walk.cluster.nodes["gpu-node"].sim("return", "0")
     walk.count_becomes("gpu-node", 8)
     walk.sh("kubectl get pods")
