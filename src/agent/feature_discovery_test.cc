@@ -45,7 +45,9 @@ class BoardOutlet : public LabelOutlet {
   }
   void Publish(const Labels& labels) override {
     board_.seen.push_back(labels);
-    loop_.Post([this] { state_(board_.answer); });
+    loop_.Post([this, alive = std::weak_ptr<bool>(alive_)] {
+      if (!alive.expired()) state_(board_.answer);
+    });
   }
   void Withdraw() override { board_.withdrawn = true; }
 
@@ -53,6 +55,7 @@ class BoardOutlet : public LabelOutlet {
   base::EventLoop& loop_;
   Board& board_;
   State state_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 class FeatureDiscoveryTest : public ::testing::Test {
