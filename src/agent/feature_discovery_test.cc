@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <memory>
 
 #include "base/testing/real_loop.h"
 #include "gpu/testing/fake_driver.h"

@@ -10,7 +10,6 @@ import json
 import pathlib
 import re
 import shutil
-import subprocess
 import time
 
 import bed
@@ -311,17 +310,8 @@ def troubles(walk):
         walk.cluster.kubectl("delete", "pod", name, "--force", "--grace-period=0")
 
 
-def product_image():
-    """The image as the project's one command builds it."""
-    print("-- the container image", flush=True)
-    done = subprocess.run([ROOT / "deploy/image/build", "--no-build"], cwd=ROOT, check=False)
-    if done.returncode != 0:
-        raise bed.Fault("deploy/image/build failed (see above)")
-    return ROOT / "build/image/tranche.oci.tar"
-
-
 def cases(run):
-    archive = product_image()
+    archive = bed.product_image()
     with bed.scratch() as folder, bed.Cluster(default_runtime="nvidia") as cluster:
         cluster.import_image(archive)
         walk = Walk(cluster, run, folder)

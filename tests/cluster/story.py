@@ -66,7 +66,7 @@ def tell(walk, narrator):
 
 def main():
     narrator = Narrator()
-    archive = seed_walk.product_image()
+    archive = bed.product_image()
     bed.Cluster.keep_when_closed = "--keep" in sys.argv[1:]
     with bed.scratch() as folder, bed.Cluster(default_runtime="nvidia") as cluster:
         cluster.import_image(archive)
