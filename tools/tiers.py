@@ -13,7 +13,7 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   deploy       the container image and the Helm chart, without a cluster
   cluster      real Kubernetes on this machine (root): a control plane and three nodes with simulated GPUs.
                The first time it builds Kubernetes, about 15 minutes; --only SUITE runs one suite (seed: the
-               seed document, command by command), --keep leaves the cluster up and says how to use it
+               seed document, command by command; operator; bed), --keep leaves it up and says how to use it
   nvml         only the NVML clients of unit
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included

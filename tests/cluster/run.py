@@ -16,7 +16,7 @@ import traceback
 import bed
 import records
 
-SUITES = {"bed": "bed_suite", "seed": "seed_walk"}
+SUITES = {"bed": "bed_suite", "seed": "seed_walk", "operator": "operator_case"}
 
 
 class Run:
