@@ -10,6 +10,7 @@
 
 #include "agent/agent.h"
 #include "base/log.h"
+#include "cli/flag_values.h"
 #include "cli/version.h"
 #include "config/flag_table.h"
 #include "config/units.h"
@@ -250,53 +251,8 @@ std::string Help(AgentName name) {
          "  tranche agent --driver-root-ctr-path=/ --device-list-strategy=cdi-cri\n";
 }
 
-// The flags' values after precedence.
-class Values {
- public:
-  Values(const std::vector<config::Override>& environment,
-         const std::vector<config::Override>& command_line)
-      : environment_(environment), command_line_(command_line) {}
-
-  [[nodiscard]] std::string Text(std::string_view flag, std::string fallback) const {
-    return config::FlagValue(flag, environment_, command_line_).value_or(std::move(fallback));
-  }
-  [[nodiscard]] std::vector<std::string> List(std::string_view flag) const {
-    for (const auto* overrides : {&command_line_, &environment_}) {
-      for (const config::Override& given : *overrides) {
-        if (given.flag == flag) return given.values;
-      }
-    }
-    return {};
-  }
-
- private:
-  const std::vector<config::Override>& environment_;
-  const std::vector<config::Override>& command_line_;
-};
-
-Status ConfigureLogging(const Values& values) {
-  const std::string level = values.Text("log-level", "info");
-  const std::string format = values.Text("log-format", "text");
-  base::LogLevel minimum = base::LogLevel::kInfo;
-  if (level == "debug") {
-    minimum = base::LogLevel::kDebug;
-  } else if (level == "warning") {
-    minimum = base::LogLevel::kWarning;
-  } else if (level == "error") {
-    minimum = base::LogLevel::kError;
-  } else if (level != "info") {
-    return {Code::kInvalidArgument,
-            "--log-level is debug, info, warning or error, not '" + level + "'"};
-  }
-  if (format != "text" && format != "json") {
-    return {Code::kInvalidArgument, "--log-format is text or json, not '" + format + "'"};
-  }
-  base::ConfigureLog(minimum, format == "json" ? base::LogFormat::kJson : base::LogFormat::kText);
-  return Status::Ok();
-}
-
 // How upstream reads a bool was settled when the flags were parsed: it is "true" or "false" here.
-bool IsTrue(const Values& values, std::string_view flag) {
+bool IsTrue(const FlagValues& values, std::string_view flag) {
   const std::string text = values.Text(flag, "false");
   return text == "true";
 }
@@ -312,7 +268,7 @@ Result<agent::ApiConnection> Connect(base::EventLoop& loop, const std::string& k
   return connection;
 }
 
-Status ReadClusterOptions(const Values& values, agent::AgentOptions& options) {
+Status ReadClusterOptions(const FlagValues& values, agent::AgentOptions& options) {
   options.cluster = {.node_name = options.node_name,
                      .watch_node = IsTrue(values, "watch-node"),
                      .node_label = values.Text("node-label", ""),
@@ -341,7 +297,7 @@ Status ReadClusterOptions(const Values& values, agent::AgentOptions& options) {
   return Status::Ok();
 }
 
-Result<agent::AgentOptions> ToOptions(const Values& values) {
+Result<agent::AgentOptions> ToOptions(const FlagValues& values) {
   agent::AgentOptions options;
   options.kubelet_socket = values.Text("kubelet-socket", options.kubelet_socket);
   options.pod_resources_socket = values.Text("pod-resources-socket", options.pod_resources_socket);
@@ -439,7 +395,7 @@ int RunAgent(AgentName name, const std::vector<std::string>& arguments) {
   }
   auto environment = config::EnvironmentOverrides(all, Environment);
   if (!environment.ok()) return Usage(environment.status(), name);
-  const Values values(*environment, parsed->overrides);
+  const FlagValues values(*environment, parsed->overrides);
   if (Status status = ConfigureLogging(values); !status.ok()) return Usage(status, name);
   auto options = ToOptions(values);
   if (!options.ok()) return Usage(options.status(), name);

@@ -12,6 +12,7 @@
 #include "agent/feature_discovery.h"
 #include "agent/label_choice.h"
 #include "base/log.h"
+#include "cli/flag_values.h"
 #include "cli/version.h"
 #include "config/flag_table.h"
 #include "gpu/nvml_driver.h"
@@ -69,43 +70,8 @@ std::string Help() {
          "  gpu-feature-discovery --config-file=/config/config.yaml --node-name=$NODE_NAME\n";
 }
 
-// Flags after precedence.
-class Values {
- public:
-  Values(const std::vector<config::Override>& environment,
-         const std::vector<config::Override>& command_line)
-      : environment_(environment), command_line_(command_line) {}
-  [[nodiscard]] std::string Text(std::string_view flag, std::string fallback = "") const {
-    return config::FlagValue(flag, environment_, command_line_).value_or(std::move(fallback));
-  }
-
- private:
-  const std::vector<config::Override>& environment_;
-  const std::vector<config::Override>& command_line_;
-};
-
-Status ConfigureLogging(const Values& values) {
-  const std::string level = values.Text("log-level", "info");
-  const std::string format = values.Text("log-format", "text");
-  base::LogLevel minimum = base::LogLevel::kInfo;
-  if (level == "debug") {
-    minimum = base::LogLevel::kDebug;
-  } else if (level == "warning") {
-    minimum = base::LogLevel::kWarning;
-  } else if (level == "error") {
-    minimum = base::LogLevel::kError;
-  } else if (level != "info") {
-    return {Code::kInvalidArgument, "TRANCHE_LOG_LEVEL is debug, info, warning or error"};
-  }
-  if (format != "text" && format != "json") {
-    return {Code::kInvalidArgument, "TRANCHE_LOG_FORMAT is text or json"};
-  }
-  base::ConfigureLog(minimum, format == "json" ? base::LogFormat::kJson : base::LogFormat::kText);
-  return Status::Ok();
-}
-
 template <class Number>
-Status ReadNumber(const Values& values, std::string_view flag, Number& out) {
+Status ReadNumber(const FlagValues& values, std::string_view flag, Number& out) {
   const std::string text = values.Text(flag);
   if (text.empty()) return Status::Ok();
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -121,7 +87,7 @@ struct Setup {
   agent::NodeFeatureOptions node;
 };
 
-Result<Setup> ReadSetup(const Values& values) {
+Result<Setup> ReadSetup(const FlagValues& values) {
   TRANCHE_TRY(ConfigureLogging(values));
   Setup setup;
   TRANCHE_TRY(ReadNumber(values, "kube-api-qps", setup.api.qps));
@@ -235,7 +201,7 @@ int RunFeatureDiscovery(const std::vector<std::string>& arguments) {
   }
   auto environment = config::EnvironmentOverrides(all, Environment);
   if (!environment.ok()) return usage(environment.status());
-  auto setup = ReadSetup(Values(*environment, parsed->overrides));
+  auto setup = ReadSetup(FlagValues(*environment, parsed->overrides));
   if (!setup.ok()) return usage(setup.status());
   setup->options.environment = std::move(*environment);
   setup->options.command_line = std::move(parsed->overrides);
