@@ -88,6 +88,7 @@ struct Version {
   std::string data_link;
   dev_t device = 0;
   ino_t inode = 0;
+  bool regular = false;
   off_t size = 0;
   std::int64_t change_time_ns = 0;
   friend bool operator==(const Version&, const Version&) = default;
@@ -100,11 +101,23 @@ Version VersionOf(const std::string& directory, const std::string& path) {
   if (!path.empty() && stat(path.c_str(), &info) == 0) {
     version.device = info.st_dev;
     version.inode = info.st_ino;
+    version.regular = S_ISREG(info.st_mode);
     version.size = info.st_size;
     version.change_time_ns =
         std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec;
   }
   return version;
+}
+
+// Whoever writes a file in place empties it first, and an empty file is a config: the unshared
+// default. How much longer one that was emptied a moment ago is left to its writer.
+base::Duration Unsettled(const Version& version) {
+  if (!version.regular || version.size != 0) return {};
+  const std::chrono::nanoseconds now = std::chrono::system_clock::now().time_since_epoch();
+  const std::chrono::nanoseconds age = now - std::chrono::nanoseconds(version.change_time_ns);
+  // A clock that was set back must not make it wait for ever.
+  if (age < age.zero() || age >= kSettle) return {};
+  return std::chrono::duration_cast<base::Duration>(kSettle - age);
 }
 
 // Every directory in which a change may make `path` another file: its own, and that of each
@@ -134,6 +147,7 @@ class FileConfigSource : public ConfigSource {
                    std::function<void()> changed)
       : loop_(loop), options_(std::move(options)), changed_(std::move(changed)) {
     RefreshWatches();
+    LookAgainOnceSettled();
   }
   ~FileConfigSource() override { loop_.CancelTimer(settle_timer_); }
 
@@ -144,7 +158,12 @@ class FileConfigSource : public ConfigSource {
       const std::string source = Choose(wanted);
       const Version before = VersionOf(volume, source);
       wanted = ReadOnce();
-      if (wanted.source == source && VersionOf(volume, source) == before) break;
+      if (wanted.source != source || VersionOf(volume, source) != before) continue;
+      if (Unsettled(before) > base::Duration::zero()) {
+        wanted.certainty = Certainty::kUnknown;
+        wanted.why = source + " was emptied a moment ago";
+      }
+      break;
     }
     return wanted;
   }
@@ -259,19 +278,15 @@ class FileConfigSource : public ConfigSource {
     }
   }
 
-  // Whoever writes a file in place empties it first, and an empty file is a config: the unshared
-  // default. One that was emptied a moment ago is looked at again when the writer had time.
-  [[nodiscard]] base::Duration JustEmptied() const {
+  // Nothing tells that a file stayed empty.
+  void LookAgainOnceSettled() {
     WantedConfig wanted;
     const std::string path = Choose(wanted);
-    struct stat info {};
-    if (!wanted.status.ok() || path.empty() || stat(path.c_str(), &info) != 0) return {};
-    if (!S_ISREG(info.st_mode) || info.st_size != 0) return {};
-    const auto changed = std::chrono::system_clock::from_time_t(info.st_ctim.tv_sec) +
-                         std::chrono::microseconds(info.st_ctim.tv_nsec / 1000);
-    const auto age = std::chrono::system_clock::now() - changed;
-    // A clock that was set back must not make it wait for ever.
-    return age < base::Duration::zero() ? base::Duration::zero() : kSettle - age;
+    if (!wanted.status.ok() || path.empty()) return;
+    const base::Duration wait = Unsettled(VersionOf(options_.profiles_directory, path));
+    if (wait <= base::Duration::zero()) return;
+    loop_.CancelTimer(settle_timer_);
+    settle_timer_ = loop_.RunAfter(wait, [this] { Seen(); });
   }
 
   // A watch may not be destroyed from its own call, hence the detour; it also makes one call of
@@ -282,11 +297,7 @@ class FileConfigSource : public ConfigSource {
       if (alive.expired()) return;
       refresh_posted_ = false;
       RefreshWatches();
-      if (const base::Duration wait = JustEmptied(); wait > base::Duration::zero()) {
-        loop_.CancelTimer(settle_timer_);
-        settle_timer_ = loop_.RunAfter(wait, [this] { Seen(); });
-        return;
-      }
+      LookAgainOnceSettled();
       changed_();
     });
   }

@@ -30,7 +30,8 @@ struct ConfigSourceOptions {
   std::vector<Fallback> fallbacks;
 };
 
-// Of what is wanted. Files can be read at once, an API server answers when it does.
+// Of what is wanted. A file can be read at once, unless somebody is just writing it; an API server
+// answers when it does.
 enum class Certainty {
   kSure,
   kGuess,    // nobody answers: for a node that has nothing else

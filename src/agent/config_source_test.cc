@@ -138,7 +138,10 @@ class ConfigSourceTest : public ::testing::Test {
     return reached;
   }
   bool RunUntilText(const std::string& text) {
-    return RunUntil([&] { return source_->Read().text == text; });
+    return RunUntil([&] {
+      const WantedConfig wanted = source_->Read();
+      return wanted.certainty == Certainty::kSure && wanted.text == text;
+    });
   }
 
   std::string root_;
@@ -285,6 +288,25 @@ TEST_F(ConfigSourceTest, APlainFileEditedInPlaceIsSeen) {
     loop_->RunAfter(std::chrono::milliseconds(5), [&] { Write(path, text); });
     EXPECT_TRUE(RunUntilText(text)) << text;
   }
+}
+
+// What the owner may read is never the moment between emptying and writing, whenever it asks.
+TEST_F(ConfigSourceTest, AFileThatIsJustEmptyIsUnknownUntilItStaysSo) {
+  const std::string path = root_ + "/config.yaml";
+  Write(path, "");
+  ConfigSource& source = Start({.config_file = path});
+  EXPECT_EQ(source.Read().certainty, Certainty::kUnknown);
+  EXPECT_THAT(source.Read().why, HasSubstr("was emptied a moment ago"));
+  const auto sure = [&] { return source.Read().certainty == Certainty::kSure; };
+  EXPECT_TRUE(RunUntil(sure));
+  EXPECT_EQ(source.Read().text, "");
+  Write(path, "1");
+  EXPECT_TRUE(sure());
+  Write(path, "");
+  EXPECT_FALSE(sure());
+  Write(path, "2");
+  EXPECT_TRUE(sure());
+  EXPECT_EQ(source.Read().text, "2");
 }
 
 TEST_F(ConfigSourceTest, AFileReplacedRemovedAndMadeAgainIsSeen) {

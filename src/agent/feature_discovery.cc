@@ -128,6 +128,7 @@ void FeatureDiscovery::StartDriver() {
 void FeatureDiscovery::RefreshConfig() {
   if (ending_) return;
   WantedConfig wanted = source_->Read();
+  if (wanted.certainty != Certainty::kSure) return;
   if (wanted == in_force_) {
     refused_.reset();
     return;
