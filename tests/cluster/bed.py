@@ -23,6 +23,7 @@
                                   reboot, import_image, kubelet.pid, address
   c.report()                      the ends of all logs, for when something failed
   c.keep()                        leaves it up when this process ends; `run.py --down` takes it down
+  expect(condition, what)         raises a Fault that says what
   product_image()                 builds the image of Tranche (deploy/image/build); the archive's path
 
 Nothing is pulled: images are files, made by images.py or given to import_image, with imagePullPolicy
@@ -32,6 +33,7 @@ killed test left. Programs come from ./build."""
 
 import concurrent.futures
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -65,11 +67,19 @@ def programs(seed_only=True):
     return {part: pathlib.Path(folder) for part, folder in (line.split(" ", 1) for line in done.stdout.splitlines())}
 
 
+def expect(condition, what):
+    if not condition:
+        raise Fault(what)
+
+
 def product_image():
     """The product's image, built now; imported it is docker.io/tranche/tranche:VERSION."""
     archive = ROOT / "build/image/tranche.oci.tar"
-    done = subprocess.run([ROOT / "deploy/image/build", "--output", archive], stdout=subprocess.PIPE, text=True,
-                          check=False)
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with open(archive.parent / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run([ROOT / "deploy/image/build", "--output", archive], stdout=subprocess.PIPE, text=True,
+                              check=False)
     if done.returncode != 0:
         raise Fault("deploy/image/build failed (see above)")
     return archive

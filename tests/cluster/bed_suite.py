@@ -9,13 +9,9 @@ import time
 import bed
 import node as nodes
 import records
+from bed import expect
 
 HERE = bed.HERE
-
-
-def expect(condition, what):
-    if not condition:
-        raise bed.Fault(what)
 
 
 def nodes_are_real(c):
