@@ -50,6 +50,7 @@ from program import HERE, Fault, tail, wait_for
 ROOT = HERE.parent.parent
 NODES = ("gpu-node", "dev-gpu-node", "train-gpu-node")
 CUDA = images.CUDA
+KUBERNETES = "kubernetes"  # or "kubernetes-oldest", of run.py --oldest: which of programs/ a cluster is of
 SYSTEM = """
 apiVersion: node.k8s.io/v1
 kind: RuntimeClass
@@ -60,8 +61,15 @@ handler: nvidia
 
 def programs(seed_only=True):
     """The folder of each part, built where a pin has changed."""
-    done = subprocess.run([HERE / "build", *(["--seed"] if seed_only else [])], stdout=subprocess.PIPE, text=True,
-                          check=False)
+    arguments = ["--seed"] if seed_only else []
+    found = _built(*arguments)
+    if KUBERNETES != "kubernetes":
+        found["kubernetes"] = _built(KUBERNETES)[KUBERNETES]
+    return found
+
+
+def _built(*arguments):
+    done = subprocess.run([HERE / "build", *arguments], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise Fault("tests/cluster/build failed (see above)")
     return {part: pathlib.Path(folder) for part, folder in (line.split(" ", 1) for line in done.stdout.splitlines())}

@@ -77,6 +77,7 @@ def parsed():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=existing, metavar="SUITE", help=", ".join(existing))
     parser.add_argument("--keep", action="store_true", help="leave the last cluster up, and say how to use it")
+    parser.add_argument("--oldest", action="store_true", help="of the oldest Kubernetes that is supported upstream")
     parser.add_argument("--up", action="store_true", help="only bring a cluster up")
     parser.add_argument("--down", action="store_true", help="take down what --keep and --up left")
     options = parser.parse_args()
@@ -96,6 +97,8 @@ def main():
         sys.exit("root is needed: a cluster consists of namespaces, mounts and cgroups")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, interrupted)
+    if options.oldest:
+        bed.KUBERNETES = "kubernetes-oldest"
     if options.down or options.up:
         return down() if options.down else up()
     bed.Cluster.keep_when_closed = options.keep
