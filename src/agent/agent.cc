@@ -26,8 +26,9 @@ constexpr base::Duration kDriverRetry = std::chrono::seconds(2);
 // A device node is made before the driver lists its GPU, and the driver lists what there was when
 // it was started: so many more scans start it anew.
 constexpr int kFreshLooks = 3;
-// How long a terminated agent keeps its streams for a successor (contracts: at most 4 s).
-constexpr base::Duration kHandoverPatience = std::chrono::seconds(4);
+// How long a terminated agent keeps its streams for a successor: where none comes (a DaemonSet
+// without surge) its pod is to end within 5 s, of which the kubelet takes one.
+constexpr base::Duration kHandoverPatience = std::chrono::milliseconds(3500);
 constexpr std::size_t kMaxEvents = 64;
 
 std::string WallTime() {
