@@ -11,6 +11,16 @@ import network
 from pki import Authority
 from program import HERE, Namespaces, Program
 
+# What pods asked for, without what they were told; the cluster's own controllers have accounts too.
+AUDIT = """apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: None, userGroups: ["system:serviceaccounts:kube-system"]}
+- {level: Metadata, userGroups: ["system:serviceaccounts"]}
+- {level: None}
+"""
+
 
 class ControlPlane:
     def __init__(self, record, programs):
@@ -68,8 +78,15 @@ class ControlPlane:
             "--listen-peer-urls=http://127.0.0.1:2380", "--initial-advertise-peer-urls=http://127.0.0.1:2380",
             "--initial-cluster=default=http://127.0.0.1:2380", "--log-level=warn"])
 
+    @property
+    def audit(self):
+        """The API server's log of what service accounts asked for: a JSON object on each line."""
+        return self.folder / "audit.json"
+
     def _apiserver(self):
         pki = self.pki
+        policy = self.folder / "audit-policy.yaml"
+        policy.write_text(AUDIT)
         return self._program("kube-apiserver", [
             self.programs["kubernetes"] / "kube-apiserver", "--etcd-servers=http://127.0.0.1:2379",
             f"--advertise-address={network.BRIDGE}", f"--secure-port={network.PORT}",
@@ -80,7 +97,8 @@ class ControlPlane:
             "--kubelet-client-key", pki("apiserver-kubelet.key"), "--kubelet-certificate-authority", pki("ca.crt"),
             "--kubelet-preferred-address-types=InternalIP",
             "--service-account-issuer=https://kubernetes.default.svc",
-            "--service-account-key-file", pki("sa.pub"), "--service-account-signing-key-file", pki("sa.key")])
+            "--service-account-key-file", pki("sa.pub"), "--service-account-signing-key-file", pki("sa.key"),
+            "--audit-policy-file", policy, "--audit-log-path", self.audit])
 
     def _client(self, name, user, more):
         kubeconfig = self.folder / f"{user}.kubeconfig"
