@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <csignal>
-#include <cstdlib>
 #include <memory>
 #include <utility>
 
 #include "agent/agent.h"
 #include "base/log.h"
+#include "cli/agent_flags.h"
 #include "cli/flag_values.h"
 #include "cli/version.h"
 #include "config/flag_table.h"
@@ -26,199 +25,6 @@ using base::Code;
 using base::Result;
 using base::Status;
 using config::FlagGroup;
-using config::FlagKind;
-
-FlagGroup ProfileFlags() {
-  return {
-      .title = "Profiles",
-      .flags = {
-          {.name = "profiles-dir",
-           .aliases = {},
-           .environment = {"TRANCHE_PROFILES_DIR"},
-           .kind = FlagKind::kText,
-           .default_text = "",
-           .help = "folder of named configs (a mounted ConfigMap), watched; beats --config-file"},
-          {.name = "profile",
-           .aliases = {},
-           .environment = {"TRANCHE_PROFILE"},
-           .kind = FlagKind::kText,
-           .default_text = "",
-           .help = "name of the config to use from that folder"},
-          {.name = "profile-file",
-           .aliases = {},
-           .environment = {"TRANCHE_PROFILE_FILE"},
-           .kind = FlagKind::kText,
-           .default_text = "",
-           .help = "file that holds the name, watched; an empty one chooses none"},
-          {.name = "default-profile",
-           .aliases = {},
-           .environment = {"DEFAULT_CONFIG"},
-           .kind = FlagKind::kText,
-           .default_text = "",
-           .help = "config to use where none is chosen"},
-          {.name = "fallback-strategies",
-           .aliases = {},
-           .environment = {"FALLBACK_STRATEGIES"},
-           .kind = FlagKind::kTextList,
-           .default_text = "",
-           .help = "what to try, in order, where there is no default either: named, single, empty"},
-      }};
-}
-
-FlagGroup NodeFlags() {
-  return {.title = "Places on the node",
-          .flags = {
-              {.name = "pod-resources-socket",
-               .aliases = {},
-               .environment = {"TRANCHE_POD_RESOURCES_SOCKET"},
-               .kind = FlagKind::kText,
-               .default_text = "/var/lib/kubelet/pod-resources/kubelet.sock",
-               .help = "where to ask which ids pods hold; empty: do without"},
-              {.name = "run-dir",
-               .aliases = {},
-               .environment = {"TRANCHE_RUN_DIR"},
-               .kind = FlagKind::kText,
-               .default_text = "/run/tranche",
-               .help = "where status.json is written; empty: nowhere"},
-              {.name = "cdi-dir",
-               .aliases = {},
-               .environment = {"TRANCHE_CDI_DIR"},
-               .kind = FlagKind::kText,
-               .default_text = "/var/run/cdi",
-               .help = "where CDI specs are written"},
-              {.name = "sys-root",
-               .aliases = {},
-               .environment = {"TRANCHE_SYS_ROOT"},
-               .kind = FlagKind::kText,
-               .default_text = "",
-               .help = "goes before /sys and /proc, for a simulated node"},
-              {.name = "node-name",
-               .aliases = {},
-               .environment = {"NODE_NAME"},
-               .kind = FlagKind::kText,
-               .default_text = "",
-               .help = "name of this node"},
-          }};
-}
-
-FlagGroup RunningFlags() {
-  return {.title = "Running",
-          .flags = {
-              {.name = "listen",
-               .aliases = {},
-               .environment = {"TRANCHE_LISTEN"},
-               .kind = FlagKind::kText,
-               .default_text = "9435",
-               .help = "[address:]port of /metrics, /livez and /readyz; empty: none"},
-              {.name = "rescan-interval",
-               .aliases = {},
-               .environment = {"TRANCHE_RESCAN_INTERVAL"},
-               .kind = FlagKind::kText,
-               .default_text = "10s",
-               .help = "how often to look for lost GPUs, hot-plug and MIG changes"},
-              {.name = "log-level",
-               .aliases = {},
-               .environment = {"TRANCHE_LOG_LEVEL"},
-               .kind = FlagKind::kText,
-               .default_text = "info",
-               .help = "debug, info, warning or error"},
-              {.name = "log-format",
-               .aliases = {},
-               .environment = {"TRANCHE_LOG_FORMAT"},
-               .kind = FlagKind::kText,
-               .default_text = "text",
-               .help = "text or json"},
-          }};
-}
-
-FlagGroup KubernetesFlags() {
-  return {
-      .title = "Kubernetes (an API server is asked only where one of these says so)",
-      .flags = {
-          {.name = "watch-node",
-           .aliases = {},
-           .environment = {"TRANCHE_WATCH_NODE"},
-           .kind = FlagKind::kBool,
-           .default_text = "false",
-           .help = "take the profile's name from this node's label"},
-          {.name = "node-label",
-           .aliases = {},
-           .environment = {"NODE_LABEL"},
-           .kind = FlagKind::kText,
-           .default_text = "nvidia.com/device-plugin.config",
-           .help = "that label's key"},
-          {.name = "profiles-configmap",
-           .aliases = {},
-           .environment = {"TRANCHE_PROFILES_CONFIGMAP"},
-           .kind = FlagKind::kText,
-           .default_text = "",
-           .help = "NAMESPACE/NAME of a ConfigMap of named configs, watched; beats --profiles-dir"},
-          {.name = "cluster-policy",
-           .aliases = {},
-           .environment = {"TRANCHE_CLUSTER_POLICY"},
-           .kind = FlagKind::kText,
-           .default_text = "",
-           .help = "name of a ClusterPolicy of the GPU operator to take ConfigMap and default "
-                   "profile from; implies --watch-node"},
-          {.name = "policy-namespace",
-           .aliases = {},
-           .environment = {"TRANCHE_POLICY_NAMESPACE", "NAMESPACE"},
-           .kind = FlagKind::kText,
-           .default_text = "",
-           .help = "where that ConfigMap lies; empty: where this account does"},
-          {.name = "events",
-           .aliases = {},
-           .environment = {"TRANCHE_EVENTS"},
-           .kind = FlagKind::kBool,
-           .default_text = "false",
-           .help = "tell what happens as Kubernetes Events on the node"},
-          {.name = "kubeconfig",
-           .aliases = {},
-           .environment = {"KUBECONFIG"},
-           .kind = FlagKind::kText,
-           .default_text = "",
-           .help = "how to reach the API server; empty: as the pod's service account"},
-      }};
-}
-
-FlagGroup LabelFlags() {
-  const auto text = [](const char* name, const char* variable, const char* fallback,
-                       const char* help) {
-    return config::FlagSpec{.name = name,
-                            .aliases = {},
-                            .environment = {variable},
-                            .kind = FlagKind::kText,
-                            .default_text = fallback,
-                            .help = help};
-  };
-  return {.title = "Labels (what gpu-feature-discovery does, from the plan that is served)",
-          .flags = {
-              text("labels", "TRANCHE_LABELS", "none",
-                   "where the node's labels go: none, nfd-file, node-feature, or node itself"),
-              {.name = "no-timestamp",
-               .aliases = {},
-               .environment = {"GFD_NO_TIMESTAMP"},
-               .kind = FlagKind::kBool,
-               .default_text = "false",
-               .help = "leave the label nvidia.com/gfd.timestamp out"},
-              text("output-file", "GFD_OUTPUT_FILE",
-                   "/etc/kubernetes/node-feature-discovery/features.d/gfd", "the file of nfd-file"),
-              text("machine-type-file", "GFD_MACHINE_TYPE_FILE", "/sys/class/dmi/id/product_name",
-                   "the file that names the machine's type"),
-              text("namespace", "NAMESPACE", "default", "namespace of the NodeFeature object"),
-              text("pod-name", "POD_NAME", "",
-                   "this pod, whose end takes the NodeFeature object along")}};
-}
-
-std::vector<FlagGroup> OwnFlags() {
-  return {ProfileFlags(), KubernetesFlags(), LabelFlags(), NodeFlags(), RunningFlags()};
-}
-
-std::optional<std::string> Environment(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr) return std::nullopt;
-  return std::string(value);
-}
 
 std::string Help(AgentName name) {
   std::vector<FlagGroup> groups{config::UpstreamPluginFlags()};
@@ -228,7 +34,7 @@ std::string Help(AgentName name) {
         "usage: nvidia-device-plugin [flags]\n\n"
         "Tranche under the name of NVIDIA's device plugin: the same flags and environment.\n";
   } else {
-    for (FlagGroup& group : OwnFlags()) groups.push_back(std::move(group));
+    for (FlagGroup& group : AgentFlags()) groups.push_back(std::move(group));
     text =
         "usage: tranche agent [flags]\n\n"
         "Shares this node's GPUs: registers them with the kubelet as the config says, watches "
@@ -242,7 +48,7 @@ std::string Help(AgentName name) {
   return text +
          "\nSignals: HUP reads the config and looks at the node again; USR1 calls every GPU that "
          "answers\n"
-         "healthy; TERM ends, keeping the streams for a successor for at most 4 s; INT ends at "
+         "healthy; TERM ends, keeping the streams for a successor for at most 3.5 s; INT ends at "
          "once.\n"
          "\nExamples:\n"
          "  tranche agent --config-file=/config/config.yaml\n"
@@ -344,12 +150,8 @@ Result<agent::AgentOptions> ToOptions(const FlagValues& values) {
   return options;
 }
 
-int Usage(const Status& status, AgentName name) {
-  fmt::print(stderr, "{}: {}\n(see {} --help)\n",
-             name == AgentName::kTrancheAgent ? "tranche agent" : "nvidia-device-plugin",
-             status.message(),
-             name == AgentName::kTrancheAgent ? "tranche agent" : "nvidia-device-plugin");
-  return 1;
+std::string ProgramName(AgentName name) {
+  return name == AgentName::kTrancheAgent ? "tranche agent" : "nvidia-device-plugin";
 }
 
 int Serve(agent::AgentOptions options) {
@@ -380,33 +182,26 @@ int Serve(agent::AgentOptions options) {
 int RunAgent(AgentName name, const std::vector<std::string>& arguments) {
   std::vector<FlagGroup> typed{config::UpstreamPluginFlags()};
   std::vector<FlagGroup> all = typed;
-  for (FlagGroup& group : OwnFlags()) all.push_back(std::move(group));
+  for (FlagGroup& group : AgentFlags()) all.push_back(std::move(group));
   if (name == AgentName::kTrancheAgent) typed = all;
 
-  auto parsed = config::ParseArguments(typed, arguments);
-  if (!parsed.ok()) return Usage(parsed.status(), name);
-  if (parsed->help) {
-    fmt::print("{}", Help(name));
-    return 0;
-  }
-  if (parsed->version) {
-    fmt::print("{}\n", VersionLine());
-    return 0;
-  }
-  auto environment = config::EnvironmentOverrides(all, Environment);
-  if (!environment.ok()) return Usage(environment.status(), name);
-  const FlagValues values(*environment, parsed->overrides);
-  if (Status status = ConfigureLogging(values); !status.ok()) return Usage(status, name);
+  const DaemonProgram program{
+      .name = ProgramName(name), .typed = typed, .all = all, .help = [name] { return Help(name); }};
+  auto called = ReadDaemonCall(program, arguments);
+  if (const int* answered = std::get_if<int>(&called)) return *answered;
+  auto& call = std::get<DaemonCall>(called);
+  const FlagValues values(call.environment, call.command_line);
+  if (Status status = ConfigureLogging(values); !status.ok()) return Misuse(program.name, status);
   auto options = ToOptions(values);
-  if (!options.ok()) return Usage(options.status(), name);
-  options->environment = std::move(*environment);
-  options->command_line = std::move(parsed->overrides);
+  if (!options.ok()) return Misuse(program.name, options.status());
+  options->environment = std::move(call.environment);
+  options->command_line = std::move(call.command_line);
   return Serve(std::move(*options));
 }
 
 std::vector<std::string> AgentFlagNames() {
   std::vector<FlagGroup> groups{config::UpstreamPluginFlags()};
-  for (FlagGroup& group : OwnFlags()) groups.push_back(std::move(group));
+  for (FlagGroup& group : AgentFlags()) groups.push_back(std::move(group));
   std::vector<std::string> names{"--help", "--version"};
   for (const FlagGroup& group : groups) {
     for (const config::FlagSpec& flag : group.flags) names.push_back("--" + flag.name);

@@ -9,6 +9,7 @@
 
 #include "base/event_loop.h"
 #include "base/log.h"
+#include "cli/flag_values.h"
 #include "cli/version.h"
 #include "kube/api_client.h"
 #include "kube/api_config.h"
@@ -67,30 +68,15 @@ int Run(const ConfigManagerSetup& setup) {
 }  // namespace
 
 int RunConfigManager(const std::vector<std::string>& arguments) {
-  const auto lookup = [](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());
-    if (value == nullptr) return std::nullopt;
-    return std::string(value);
-  };
-  const std::vector<config::FlagGroup> flags = ConfigManagerFlags();
-  const auto usage = [](const Status& status) {
-    fmt::print(stderr, "config-manager: {}\n(see config-manager --help)\n", status.message());
-    return 1;
-  };
-  auto parsed = config::ParseArguments(flags, arguments);
-  if (!parsed.ok()) return usage(parsed.status());
-  if (parsed->help) {
-    fmt::print("{}", Help());
-    return 0;
-  }
-  if (parsed->version) {
-    fmt::print("{}\n", VersionLine());
-    return 0;
-  }
-  auto environment = config::EnvironmentOverrides(flags, lookup);
-  if (!environment.ok()) return usage(environment.status());
-  const auto setup = ToConfigManagerSetup(*environment, parsed->overrides);
-  if (!setup.ok()) return usage(setup.status());
+  const DaemonProgram program{.name = "config-manager",
+                              .typed = ConfigManagerFlags(),
+                              .all = ConfigManagerFlags(),
+                              .help = Help};
+  const auto called = ReadDaemonCall(program, arguments);
+  if (const int* answered = std::get_if<int>(&called)) return *answered;
+  const auto& call = std::get<DaemonCall>(called);
+  const auto setup = ToConfigManagerSetup(call.environment, call.command_line);
+  if (!setup.ok()) return Misuse(program.name, setup.status());
   return Run(*setup);
 }
 

@@ -4,4 +4,3 @@ tranche_add_library(cli_feature_discovery
   SOURCES feature_discovery_command.cc
   DEPENDS tranche::base tranche::agent_feature_discovery tranche_config tranche_gpu
   PRIVATE tranche::cli_flag_values fmt::fmt tranche::kube_api)
-target_compile_definitions(tranche_cli_feature_discovery PRIVATE TRANCHE_VERSION="${PROJECT_VERSION}")

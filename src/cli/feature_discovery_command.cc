@@ -49,12 +49,6 @@ FlagGroup OwnVariables() {
                 variable("log-format", "TRANCHE_LOG_FORMAT", "text", "text or json")}};
 }
 
-std::optional<std::string> Environment(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr) return std::nullopt;
-  return std::string(value);
-}
-
 std::string Help() {
   return "usage: gpu-feature-discovery [flags]\n\n"
          "Labels a node by its GPUs and how they are shared. Takes the place of NVIDIA's program\n"
@@ -182,29 +176,17 @@ int Serve(Setup setup) {
 }  // namespace
 
 int RunFeatureDiscovery(const std::vector<std::string>& arguments) {
-  const std::vector<FlagGroup> typed{config::UpstreamFeatureDiscoveryFlags()};
-  const std::vector<FlagGroup> all{config::UpstreamFeatureDiscoveryFlags(), OwnVariables()};
-  const auto usage = [](const Status& status) {
-    fmt::print(stderr, "gpu-feature-discovery: {}\n(see gpu-feature-discovery --help)\n",
-               status.message());
-    return 1;
-  };
-  auto parsed = config::ParseArguments(typed, arguments);
-  if (!parsed.ok()) return usage(parsed.status());
-  if (parsed->help) {
-    fmt::print("{}", Help());
-    return 0;
-  }
-  if (parsed->version) {
-    fmt::print("{}\n", VersionLine());
-    return 0;
-  }
-  auto environment = config::EnvironmentOverrides(all, Environment);
-  if (!environment.ok()) return usage(environment.status());
-  auto setup = ReadSetup(FlagValues(*environment, parsed->overrides));
-  if (!setup.ok()) return usage(setup.status());
-  setup->options.environment = std::move(*environment);
-  setup->options.command_line = std::move(parsed->overrides);
+  const DaemonProgram program{.name = "gpu-feature-discovery",
+                              .typed = {config::UpstreamFeatureDiscoveryFlags()},
+                              .all = {config::UpstreamFeatureDiscoveryFlags(), OwnVariables()},
+                              .help = Help};
+  auto called = ReadDaemonCall(program, arguments);
+  if (const int* answered = std::get_if<int>(&called)) return *answered;
+  auto& call = std::get<DaemonCall>(called);
+  auto setup = ReadSetup(FlagValues(call.environment, call.command_line));
+  if (!setup.ok()) return Misuse(program.name, setup.status());
+  setup->options.environment = std::move(call.environment);
+  setup->options.command_line = std::move(call.command_line);
   return Serve(std::move(*setup));
 }
 

@@ -1,10 +1,13 @@
-// The flags of a daemon after precedence, and what all daemons do with them. Plain values; any
-// thread.
+// How every daemon is called: its flags and environment are read, --help, --version and misuse are
+// answered, and the log is set. Plain values; any thread.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/status.h"
@@ -12,6 +15,27 @@
 
 namespace tranche::cli {
 
+struct DaemonProgram {
+  std::string name;                      // as it is called, for messages
+  std::vector<config::FlagGroup> typed;  // what the command line takes
+  std::vector<config::FlagGroup> all;    // and what the environment takes
+  std::function<std::string()> help;
+};
+
+struct DaemonCall {
+  std::vector<config::Override> environment;
+  std::vector<config::Override> command_line;
+};
+
+// `arguments`: after the program's name. An int is the exit status of a call that is answered.
+std::variant<DaemonCall, int> ReadDaemonCall(const DaemonProgram& program,
+                                             const std::vector<std::string>& arguments);
+// Says on standard error what is wrong with the call; its exit status.
+int Misuse(const std::string& program, const base::Status& status);
+// The variable, empty or not, where it is set.
+std::optional<std::string> Environment(const std::string& name);
+
+// After precedence.
 class FlagValues {
  public:
   // Both outlive this.
