@@ -6,20 +6,19 @@ not name is a failure, and so is an entry there that no case needs. Words on the
 part of their name; --show prints what both wrote.
 """
 
-import concurrent.futures
 import json
 import os
 import pathlib
 import subprocess
 import sys
 
-from differences import Known, compare
+import report
+from differences import Known
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parents[1]
 BIN = pathlib.Path(os.environ.get("TRANCHE_BIN_DIR", SOURCE / "build/release/bin"))
 OBSERVE = BIN.parent / "tests" / "peer_label_observe"
-WORKERS = 2
 LIMIT_SECONDS = 60
 ARGUMENTS = ["--oneshot", "--no-timestamp", "--use-node-feature-api=false",
              "--output-file=@STAGE@/features.d/gfd"]
@@ -139,17 +138,12 @@ def observe(one, program):
 
 
 def judge(one, seen, known):
-    """Lines about differences that nothing explains."""
-    for name, observation in seen.items():
-        if isinstance(observation, str):
-            return [f"{name}: {observation}"]
     if not one["may_fail"]:
-        silent = [name for name in seen if not isinstance(seen[name]["labels"], dict)]
+        silent = [name for name, observation in seen.items()
+                  if isinstance(observation, dict) and not isinstance(observation["labels"], dict)]
         if silent:
             return [f"no labels from {name}: {seen[name]['log'][-600:]}" for name in silent]
-    bare = {name: {key: value for key, value in seen[name].items() if key != "log"} for name in seen}
-    return [str(difference) for difference in compare(bare["theirs"], bare["ours"])
-            if not known.explains(one["name"], difference)]
+    return report.unexplained(one["name"], seen, known)
 
 
 def main():
@@ -157,26 +151,9 @@ def main():
     if not folder:
         sys.exit("TRANCHE_PEER_DIR is not set: run ./test peer")
     both = {"theirs": pathlib.Path(folder) / "gpu-feature-discovery", "ours": BIN / "gpu-feature-discovery"}
-    words = [word for word in sys.argv[1:] if not word.startswith("-")]
-    chosen = [one for one in all_cases() if not words or any(word in one["name"] for word in words)]
     known = Known(HERE / "label_differences.json", SOURCE / "README.md")
-    passed = failed = 0
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        run = lambda one: {name: observe(one, program) for name, program in both.items()}
-        for one, seen in zip(chosen, pool.map(run, chosen)):
-            lines = judge(one, seen, known)
-            print(f"{'FAIL' if lines else 'ok  '} {one['name']}", flush=True)
-            if "--show" in sys.argv:
-                print(json.dumps(seen, indent=1))
-            for line in lines[:40]:
-                print(f"     {line}")
-            passed, failed = passed + (not lines), failed + bool(lines)
-    complaints = list(known.complaints(everything_ran=not words))
-    for complaint in complaints:
-        print(f"FAIL {complaint}")
-    failed += len(complaints)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+    return report.run(all_cases(), lambda one: {name: observe(one, program) for name, program in both.items()},
+                      judge, known)
 
 
 if __name__ == "__main__":

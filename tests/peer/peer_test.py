@@ -7,23 +7,21 @@ entry there that no case needs. Words on the command line choose cases by part o
 the observations of those.
 """
 
-import concurrent.futures
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
-import time
 
 import cases
-from differences import Known, compare
+import report
+from differences import Known
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parents[1]
 BIN = pathlib.Path(os.environ.get("TRANCHE_BIN_DIR", SOURCE / "build/release/bin"))
 OBSERVE = BIN.parent / "tests" / "peer_observe"
-WORKERS = 2
 LIMIT_SECONDS = 60
 # From here on the log's line is the text that both have.
 THEIR_ERROR = re.compile(r"error starting plugins: (.*)$", re.M)
@@ -86,49 +84,16 @@ def error_text(log):
     return ""
 
 
-def run(case, both):
-    start = time.monotonic()
-    seen = {name: observe(case, program, name) for name, program in both.items()}
-    return seen, time.monotonic() - start
-
-
 def judge(case, seen, known):
-    """Lines about differences that nothing explains."""
-    for name, observation in seen.items():
-        if isinstance(observation, str):
-            return [f"{name}: {observation}"]
-    bare = {name: {key: value for key, value in seen[name].items() if key != "log"} for name in seen}
-    lines = []
-    for difference in compare(bare["theirs"], bare["ours"]):
-        if not known.explains(case["name"], difference):
-            lines.append(str(difference))
-    return lines
+    return report.unexplained(case["name"], seen, known)
 
 
 def main():
-    words = [word for word in sys.argv[1:] if not word.startswith("-")]
-    chosen = [case for case in cases.all_cases()
-              if not words or any(word in case["name"] for word in words)]
-    known = Known(HERE / "differences.json", SOURCE / "README.md")
-    passed = failed = 0
     both = programs()
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        for case, (seen, seconds) in zip(chosen, pool.map(lambda case: run(case, both), chosen)):
-            lines = judge(case, seen, known)
-            print(f"{'FAIL' if lines else 'ok  '} {case['name']} ({seconds:.1f} s)", flush=True)
-            if "--show" in sys.argv:
-                print(json.dumps(seen, indent=1))
-            for line in lines[:40]:
-                print(f"     {line}")
-            if len(lines) > 40:
-                print(f"     and {len(lines) - 40} more")
-            passed, failed = passed + (not lines), failed + bool(lines)
-    complaints = list(known.complaints(everything_ran=not words))
-    for complaint in complaints:
-        print(f"FAIL {complaint}")
-    failed += len(complaints)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+    known = Known(HERE / "differences.json", SOURCE / "README.md")
+    return report.run(cases.all_cases(),
+                      lambda case: {name: observe(case, program, name) for name, program in both.items()},
+                      judge, known)
 
 
 if __name__ == "__main__":
