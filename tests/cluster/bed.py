@@ -9,10 +9,11 @@
         c.wait_for("pod runs", lambda: c.pod("default", "p")["status"]["phase"] == "Running", 30)
         c.nodes["gpu-node"].sim("xid", "0", "48")
 
-  Cluster(gpus={"gpu-node": 1}, models={}, driver_root="/", default_runtime="runc", names=NODES)
+  Cluster(gpus={"gpu-node": 1}, models={}, driver_root="/", default_runtime="runc", names=NODES, without_driver=())
       gpus: how many a node has; models: of which model (sim/profiles/models.yaml); driver_root: "/" for a
       driver on the host, "/run/nvidia/driver" for one in a container; default_runtime: "nvidia" sends every
-      pod through NVIDIA's runtime, else those with RuntimeClass nvidia.
+      pod through NVIDIA's runtime, else those with RuntimeClass nvidia; without_driver: names of nodes that
+      have neither GPUs nor a driver.
   c.kubeconfig, c.environment     for programs of one's own; works from this machine's own network
   c.kubectl, c.helm, c.shell      (…, check=True, seconds=60, input=None); .stdout .stderr .returncode
   c.get(*args)                    kubectl get … -o json, parsed; None where it is not found
@@ -50,6 +51,7 @@ from program import HERE, Fault, tail, wait_for
 ROOT = HERE.parent.parent
 NODES = ("gpu-node", "dev-gpu-node", "train-gpu-node")
 CUDA = images.CUDA
+NOWHERE = "/opt/bed/driver"
 KUBERNETES = "kubernetes"  # or "kubernetes-oldest", of run.py --oldest: which of programs/ a cluster is of
 SYSTEM = """
 apiVersion: node.k8s.io/v1
@@ -103,7 +105,7 @@ class Cluster:
     keep_when_closed = False  # set by run.py --keep; the next Cluster takes it down all the same
 
     def __init__(self, gpus=None, models=None, driver_root="/", default_runtime="runc", names=NODES,
-                 sim=ROOT / "build/release/bin", parts=None, say=print):
+                 without_driver=(), sim=ROOT / "build/release/bin", parts=None, say=print):
         self._say = say
         self._kept = self._complete = False
         self.record = None
@@ -111,13 +113,14 @@ class Cluster:
             raise Fault(fault)
         self.parts = parts or programs()
         try:
-            self._make(gpus or {}, models or {}, driver_root, default_runtime, names, pathlib.Path(sim))
+            self._make(gpus or {}, models or {}, driver_root, default_runtime, names, without_driver,
+                       pathlib.Path(sim))
         except BaseException:
             self._say(self.report())
             self.close()
             raise
 
-    def _make(self, gpus, models, driver_root, default_runtime, names, sim):
+    def _make(self, gpus, models, driver_root, default_runtime, names, without_driver, sim):
         start = time.monotonic()
         self.record = records.Record.new(f"tranche-cluster-{os.getpid()}")
         self.record.add_cgroup("/" + self.record.folder.name)
@@ -129,10 +132,13 @@ class Cluster:
         # Helm keeps its files in the cluster's folder; no proxy stands between here and the API server.
         self.environment = {**os.environ, "PATH": path, "KUBECONFIG": str(self.kubeconfig),
                             "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "HOME": str(self.record.folder)}
-        self.nodes = {name: Node(self.plane, self.record, self.parts, number, name,
-                                 gpu_profile(name, gpus.get(name, 2), models.get(name, "a100-sxm4-80gb")),
-                                 driver_root, default_runtime, sim)
-                      for number, name in enumerate(names, 1)}
+        self.nodes = {}
+        for number, name in enumerate(names, 1):
+            bare = name in without_driver
+            # The simulated driver of such a node lies where nothing looks for one.
+            place = (NOWHERE, "runc") if bare else (driver_root, default_runtime)
+            profile = gpu_profile(name, 0 if bare else gpus.get(name, 2), models.get(name, "a100-sxm4-80gb"))
+            self.nodes[name] = Node(self.plane, self.record, self.parts, number, name, profile, *place, sim)
         pool = concurrent.futures.ThreadPoolExecutor()
         try:
             waits = [pool.submit(self.plane.start)]
