@@ -78,6 +78,7 @@ def kubelet_config(cgroup):
         "tlsCertFile": "/etc/bed/node.crt", "tlsPrivateKeyFile": "/etc/bed/node.key",
         "containerRuntimeEndpoint": "unix://" + CONTAINERD,
         "cgroupDriver": "cgroupfs", "cgroupRoot": cgroup, "failCgroupV1": False,
+        "staticPodPath": "/etc/kubernetes/manifests",  # pods without an API server
         "enforceNodeAllocatable": [], "failSwapOn": False, "readOnlyPort": 0,
         "resolvConf": "/etc/resolv.conf", "clusterDomain": "cluster.local",
         "clusterDNS": [network.DNS],
