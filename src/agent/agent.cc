@@ -403,6 +403,7 @@ void Agent::HoldersChanged() {
 
 void Agent::Yield(const AgentIdentity& successor) {
   Event("Normal", "Yielded", "another agent serves this node now: " + successor.Text());
+  yielded_ = !terminated_;
   End(0);
 }
 
@@ -430,6 +431,7 @@ void Agent::OnSignal(int number) {
 }
 
 void Agent::Terminate() {
+  terminated_ = true;
   const bool wait = handover_ != nullptr && handover_->incumbent() && served_.AnyServing() &&
                     !handover_->successor_serving() && !ending_;
   base::LogInfo("received SIGTERM, shutting down", {Kv("waiting_for_successor", wait)});

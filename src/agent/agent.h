@@ -35,6 +35,8 @@ class Agent {
 
   // Runs until told to end; the process's exit status. Call once.
   int Run();
+  // After Run: it left because a newer agent serves, not because it was told to end.
+  [[nodiscard]] bool yielded() const { return yielded_; }
 
   void OnSignal(int number);
 
@@ -116,6 +118,8 @@ class Agent {
   base::EventLoop::TimerId status_timer_ = 0;
   base::EventLoop::TimerId api_timer_ = 0;
   std::deque<AgentEvent> events_;
+  bool yielded_ = false;
+  bool terminated_ = false;  // SIGTERM has come
   bool ending_ = false;
   int exit_status_ = 0;
 };

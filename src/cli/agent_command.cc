@@ -154,6 +154,20 @@ std::string ProgramName(AgentName name) {
   return name == AgentName::kTrancheAgent ? "tranche agent" : "nvidia-device-plugin";
 }
 
+// How long a DaemonSet that rolls may take to end a pod whose successor serves.
+constexpr timespec kRollPatience{.tv_sec = 15, .tv_nsec = 0};
+
+// A pod that left for a newer one is told to end once that one is Ready, a few seconds later. Did
+// it end by itself the kubelet would start its container anew, which were the newer of the two
+// then, and took over.
+void WaitToBeEnded() {
+  if (!Environment("KUBERNETES_SERVICE_HOST")) return;
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGQUIT}) sigaddset(&signals, number);
+  sigtimedwait(&signals, nullptr, &kRollPatience);
+}
+
 int Serve(agent::AgentOptions options) {
   // A write past a file size limit or to a closed pipe is an error to handle, not a reason to die.
   std::signal(SIGPIPE, SIG_IGN);
@@ -172,9 +186,14 @@ int Serve(agent::AgentOptions options) {
     base::LogError("cannot start", {base::Kv("error", signals.status().message())});
     return 1;
   }
-  agent::Agent agent(**loop, std::move(options));
-  running = &agent;
-  return agent.Run();
+  auto agent = std::make_unique<agent::Agent>(**loop, std::move(options));
+  running = agent.get();
+  const int status = agent->Run();
+  const bool yielded = agent->yielded();
+  running = nullptr;
+  agent.reset();  // its lock, and the port, are the other's
+  if (yielded) WaitToBeEnded();
+  return status;
 }
 
 }  // namespace

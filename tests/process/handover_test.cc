@@ -78,6 +78,25 @@ TEST(HandoverTest, WithoutASuccessorTheTermSignalEndsIt) {
   EXPECT_TRUE(rig.Status().is_null());
 }
 
+// Its container would be started again, and take over in turn, until its pod is ended.
+TEST(HandoverTest, InAPodTheOlderStaysUntilItIsToldToEnd) {
+  Rig rig;
+  rig.WriteConfig(Shared(4));
+  const pid_t older =
+      rig.Start({.env = {{"KUBERNETES_SERVICE_HOST", "192.0.2.1"}}, .log = "older.log"});
+  ASSERT_TRUE(rig.CountBecomes(8));
+  const pid_t newer = rig.Start();
+  // Its lock and its port are free all the same.
+  ASSERT_TRUE(rig.StatusIs("predecessor", ""));
+  ASSERT_TRUE(rig.Until([&] { return rig.Get("/readyz").status == 200; }));
+  rig.Turn(seconds(1));
+  EXPECT_TRUE(rig.Runs(older));
+  kill(older, SIGTERM);
+  EXPECT_EQ(rig.WaitForEnd(older), 0);
+  EXPECT_EQ(rig.stage().Count(kGpu).allocatable, 8);
+  EXPECT_TRUE(rig.Runs(newer));
+}
+
 // A successor that cannot serve takes nothing away.
 TEST(HandoverTest, ASuccessorThatCannotServeChangesNothing) {
   Rig rig;
