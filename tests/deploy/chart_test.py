@@ -336,8 +336,9 @@ class ValuesTest(unittest.TestCase):
         self.assertEqual(Rendered({"updateStrategy": {"type": "OnDelete"}}).one("DaemonSet")["spec"]
                          ["updateStrategy"], {"type": "OnDelete"})
 
-    def test_no_plugin_no_objects(self):
+    def test_neither_plugin_nor_labels_is_nothing(self):
         self.assertEqual(Rendered({"devicePlugin.enabled": False}).objects, [])
+        self.assertEqual(Rendered({"devicePlugin.enabled": False, "config.map": {"a": "version: v1\n"}}).objects, [])
 
     def test_labels(self):
         self.assertEqual(Rendered().flags["labels"], "none")
@@ -346,6 +347,79 @@ class ValuesTest(unittest.TestCase):
         folder = "/etc/kubernetes/node-feature-discovery/features.d"
         self.assertIn(folder, Rendered({"labels": "nfd-file"}).volumes.values())
         self.assertNotIn(folder, Rendered({"labels": "node"}).volumes.values())
+
+
+class LabelsAloneTest(unittest.TestCase):
+    """devicePlugin.enabled: false and gfd.enabled: true, as NVIDIA's chart has it."""
+
+    ALONE = {"devicePlugin.enabled": False, "gfd.enabled": True}
+
+    def test_gpu_feature_discovery_has_a_daemonset_of_its_own(self):
+        rendered = Rendered(self.ALONE)
+        self.assertEqual(rendered.one("DaemonSet")["metadata"]["name"], "tranche-gfd")
+        self.assertEqual(rendered.pod["serviceAccountName"], "tranche-gfd")
+        self.assertEqual(rendered.container["name"], "gpu-feature-discovery-ctr")
+        self.assertEqual(rendered.container["command"], ["gpu-feature-discovery"])
+        self.assertEqual(rendered.environment["TRANCHE_LABELS"], "node-feature")
+        self.assertNotIn("initContainers", rendered.pod)
+        # It meets no kubelet.
+        self.assertEqual(rendered.volumes, {"driver-root": "/"})
+        labels = rendered.one("DaemonSet")["spec"]["template"]["metadata"]["labels"]
+        self.assertEqual(labels["app"], "gpu-feature-discovery")
+        self.assertLessEqual(rendered.one("DaemonSet")["spec"]["selector"]["matchLabels"].items(), labels.items())
+        with_plugin = Rendered({"gfd.enabled": True}).one("DaemonSet")["spec"]["selector"]["matchLabels"]
+        self.assertNotEqual(with_plugin, rendered.one("DaemonSet")["spec"]["selector"]["matchLabels"])
+
+    def test_values_reach_it(self):
+        rendered = Rendered({**self.ALONE, "gfd.sleepInterval": "30s", "gfd.noTimestamp": True, "migStrategy": "single",
+                             "nvidiaDriverRoot": "/run/nvidia/driver", "runtimeClassName": "nvidia",
+                             "nodeSelector": {"gpu": "yes"}, "labels": "nfd-file", "logLevel": "debug"})
+        expected = {"GFD_SLEEP_INTERVAL": "30s", "GFD_NO_TIMESTAMP": "true", "MIG_STRATEGY": "single",
+                    "TRANCHE_LABELS": "nfd-file", "TRANCHE_LOG_LEVEL": "debug"}
+        self.assertLessEqual(expected.items(), rendered.environment.items())
+        self.assertEqual((rendered.pod["runtimeClassName"], rendered.pod["nodeSelector"]), ("nvidia", {"gpu": "yes"}))
+        self.assertEqual(rendered.volumes["driver-root"], "/run/nvidia/driver")
+        self.assertEqual(rendered.volumes["features"], "/etc/kubernetes/node-feature-discovery/features.d")
+
+    def test_config_manager_brings_profiles(self):
+        spec = Rendered({**self.ALONE, **SEED}).pod
+        self.assertTrue(spec["shareProcessNamespace"])
+        (init,), (main, sidecar) = spec["initContainers"], spec["containers"]
+        for container, oneshot in ((init, "true"), (sidecar, None)):
+            values = {entry["name"]: entry.get("value") for entry in container["env"]}
+            self.assertEqual(container["command"], ["config-manager"])
+            self.assertEqual(values.get("ONESHOT"), oneshot)
+            self.assertEqual((values["CONFIG_FILE_SRCDIR"], values["DEFAULT_CONFIG"], values["FALLBACK_STRATEGIES"]),
+                             ("/available-configs", "default", "empty"))
+        signals = {entry["name"]: entry.get("value") for entry in sidecar["env"]}
+        self.assertEqual((signals["SIGNAL"], signals["PROCESS_TO_SIGNAL"]), ("1", "gpu-feature-discovery"))
+        self.assertIn({"name": "CONFIG_FILE", "value": "/config/config.yaml"}, main["env"])
+        (profiles,) = [volume for volume in spec["volumes"] if volume["name"] == "available-configs"]
+        self.assertEqual(profiles["configMap"], {"name": "device-plugin-config"})
+
+    def test_may_do_what_it_does_and_no_more(self):
+        features = {("gpu-operator", "", "pods", ()): {"get"},
+                    ("gpu-operator", "nfd.k8s-sigs.io", "nodefeatures", ()): {"list", "watch", "create", "update"}}
+        nodes = {("", "", "nodes", ()): {"list", "watch"}}
+        self.assertEqual(Rendered(self.ALONE).rules(), features)
+        self.assertEqual(Rendered({**self.ALONE, **SEED}).rules(), {**features, **nodes})
+        self.assertEqual(Rendered({**self.ALONE, "clusterPolicy.enabled": True}).rules(), features)
+        self.assertEqual(Rendered({**self.ALONE, "labels": "node"}).rules(),
+                         {("", "", "nodes", ()): {"list", "watch", "patch"}})
+        file_only = Rendered({**self.ALONE, "labels": "nfd-file"})
+        self.assertEqual(file_only.rules(), {})
+        self.assertFalse(file_only.pod["automountServiceAccountToken"])
+        for container in Rendered({**self.ALONE, "config.map": {"a": "version: v1\n"}}).pod["containers"]:
+            self.assertEqual(container["securityContext"]["capabilities"], {"drop": ["ALL"]})
+
+    def test_the_admission_policy_holds_its_account_too(self):
+        policy = Rendered({**self.ALONE, "labels": "node"}).one("ValidatingAdmissionPolicy")
+        self.assertIn("gpu-operator:tranche-gfd", json.dumps(policy["spec"]))
+
+    def test_lint(self):
+        for more in ({}, SEED, {"labels": "node"}):
+            done = helm("lint", "--strict", CHART, *settings({**self.ALONE, **more}))
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 class PermissionsTest(unittest.TestCase):
@@ -417,6 +491,13 @@ class NotesTest(unittest.TestCase):
         self.assertIn("gpu-operator/tranche-plugin", text)
         self.assertIn("gpu-operator/device-plugin-config (watched; it may come later), default: default", text)
         self.assertNotIn("without effect", text)
+
+    def test_say_what_was_not_installed(self):
+        self.assertIn("nothing was installed", self.notes({"devicePlugin.enabled": False}))
+        text = self.notes(LabelsAloneTest.ALONE)
+        self.assertIn("gpu-operator/tranche-gfd", text)
+        self.assertIn("no GPU is advertised", text)
+        self.assertNotIn("custom-columns", text)
 
     def test_name_what_has_no_effect(self):
         text = self.notes({"drvier.enabled": True}, "--values", HERE / "upstream-values.yaml")

@@ -1,10 +1,18 @@
-{{- /* Names. One install makes TRANCHE-plugin, where TRANCHE is fullnameOverride. */ -}}
+{{- /* What is installed: "plugin", the agent, which labels nodes too; without it "gfd", if labels are asked for;
+       or "", nothing. */ -}}
+{{- define "tranche.program" -}}
+{{- if .Values.devicePlugin.enabled -}}plugin
+{{- else if ne (include "tranche.labelsOutlet" .) "none" -}}gfd
+{{- end -}}
+{{- end }}
+
+{{- /* Names. One install makes TRANCHE-plugin or TRANCHE-gfd, where TRANCHE is fullnameOverride. */ -}}
 {{- define "tranche.base" -}}
 {{- .Values.fullnameOverride | default .Values.nameOverride | default "tranche" | trunc 50 | trimSuffix "-" -}}
 {{- end }}
 
-{{- define "tranche.plugin" -}}
-{{- printf "%s-plugin" (include "tranche.base" .) -}}
+{{- define "tranche.name" -}}
+{{- printf "%s-%s" (include "tranche.base" .) (include "tranche.program" .) -}}
 {{- end }}
 
 {{- define "tranche.namespace" -}}
@@ -17,7 +25,7 @@
 {{- else -}}
 app.kubernetes.io/name: {{ .Values.nameOverride | default "tranche" | trunc 63 | trimSuffix "-" }}
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: plugin
+app.kubernetes.io/component: {{ include "tranche.program" . }}
 {{- end }}
 {{- end }}
 
@@ -59,7 +67,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $result = dict "name" $operator.name "default" ($operator.default | default "") "fallbacks" (list "empty")
       "data" (ternary ($operator.data | default dict) dict (default false $operator.create)) -}}
 {{- else if or $config.name $config.map -}}
-{{- $made := printf "%s-configs" (include "tranche.plugin" .) -}}
+{{- $made := printf "%s-configs" (include "tranche.name" .) -}}
 {{- $result = dict "name" ($config.name | default $made) "default" ($config.default | default "")
       "fallbacks" ($config.fallbackStrategies | default list) "data" ($config.map | default dict) -}}
 {{- end -}}
@@ -76,10 +84,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- .Values.labels | default (ternary "node-feature" "none" (default false .Values.gfd.enabled)) -}}
 {{- end }}
 
-{{- /* "true" where the agent asks the API server for anything. */ -}}
+{{- /* "true" where the API server is asked for anything. */ -}}
 {{- define "tranche.usesApi" -}}
 {{- $config := include "tranche.config" . | fromJson -}}
-{{- if or $config.name .Values.clusterPolicy.enabled .Values.events
+{{- $plugin := eq (include "tranche.program" .) "plugin" -}}
+{{- if or $config.name (and $plugin (or .Values.clusterPolicy.enabled .Values.events))
       (has (include "tranche.labelsOutlet" .) (list "node-feature" "node")) -}}true{{- end -}}
 {{- end }}
 
@@ -182,5 +191,39 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- with .Values.devicePlugin.env }}
 {{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- /* What pods of either program have in common. */ -}}
+{{- define "tranche.pod" -}}
+serviceAccountName: {{ include "tranche.name" . }}
+automountServiceAccountToken: {{ include "tranche.usesApi" . | eq "true" }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.runtimeClassName }}
+runtimeClassName: {{ . }}
+{{- end }}
+{{- with concat (.Values.imagePullSecrets | default list) (.Values.devicePlugin.imagePullSecrets | default list) }}
+imagePullSecrets:
+  {{- range . }}
+  - {{ ternary (dict "name" .) . (kindIs "string" .) | toJson }}
+  {{- end }}
+{{- end }}
+{{- with .Values.podSecurityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
