@@ -11,6 +11,8 @@ find_package(prometheus-cpp REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_library(CIVETWEB_LIBRARY civetweb REQUIRED)
+# For tests of TLS alone.
+find_package(OpenSSL REQUIRED)
 # The header alone: the library is loaded at run time.
 find_path(CURL_INCLUDE_DIRECTORY curl/curl.h REQUIRED)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)

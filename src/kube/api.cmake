@@ -18,3 +18,13 @@ tranche_add_library(kube_api_server_testing
 tranche_add_test(kube_api_test
   SOURCES api_client_test.cc api_watch_test.cc kubeconfig_test.cc
   DEPENDS tranche::kube_api tranche::kube_api_server_testing)
+
+# TLS before it, and what that shows. Only the tests are linked with OpenSSL: libcurl brings its own.
+tranche_add_library(kube_tls_testing
+  HEADERS testing/certificates.h testing/tls_front.h
+  SOURCES testing/certificates.cc testing/tls_front.cc
+  DEPENDS tranche::base
+  PRIVATE fmt::fmt OpenSSL::SSL)
+tranche_add_test(kube_tls_test
+  SOURCES api_tls_test.cc
+  DEPENDS tranche::kube_api tranche::kube_api_server_testing tranche::kube_tls_testing)

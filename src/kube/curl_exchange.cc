@@ -170,6 +170,8 @@ void CurlExchange::SetTls(const ApiConfig& config, const Credentials& credential
   Set(CURLOPT_SSL_VERIFYPEER, config.insecure_skip_tls_verify ? 0L : 1L);
   Set(CURLOPT_SSL_VERIFYHOST, config.insecure_skip_tls_verify ? 0L : 2L);
   SetBlob(CURLOPT_CAINFO_BLOB, credentials.ca);
+  // It takes the place of the machine's file of authorities, but not of its folder of them.
+  if (!credentials.ca.empty()) Set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   SetBlob(CURLOPT_SSLCERT_BLOB, credentials.certificate);
   SetBlob(CURLOPT_SSLKEY_BLOB, credentials.key);
   Set(CURLOPT_KEYPASSWD, "");  // OpenSSL would ask the terminal for it
@@ -273,9 +275,17 @@ Result<HttpReply> CurlExchange::Finish(CURLcode code) {
                                                 std::to_string(request_.max_reply_bytes) +
                                                 " bytes");
   }
-  if (code == CURLE_OK) return std::move(reply_);
+  if (code == CURLE_OK && answered_) return std::move(reply_);
+  // To curl, a connection that ends within the head is the end of it.
+  if (code == CURLE_OK) code = CURLE_GOT_NOTHING;
   const std::string_view detail = error_.data();
   const std::string why = base::Printable(detail.empty() ? curl_.easy_strerror(code) : detail, 500);
+  if (code == CURLE_SSL_CONNECT_ERROR) {
+    // OpenSSL's words for a signature by another key of the same name speak of "asn1 encoding".
+    return Status(Code::kUnavailable,
+                  "API server " + server_ +
+                      ": no TLS connection (is its certificate another authority's?): " + why);
+  }
   const Code late = code == CURLE_OPERATION_TIMEDOUT ? Code::kDeadlineExceeded : Code::kUnavailable;
   return Status(late, "API server " + server_ + ": " + why);
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 
 #include "base/status.h"
@@ -103,13 +104,31 @@ bool ApiServer::TakeRequest(int number) {
 void ApiServer::Write(const Request& request, std::string_view raw_bytes) {
   const auto it = connections_.find(request.connection);
   if (it == connections_.end()) return;
-  // The client reads on the same thread: what does not fit the socket is sent when it has.
-  const ssize_t sent = send(it->second.fd.get(), raw_bytes.data(), raw_bytes.size(), MSG_NOSIGNAL);
-  const std::size_t done = sent < 0 ? 0 : static_cast<std::size_t>(sent);
-  if (done == raw_bytes.size()) return;
-  loop_.RunAfter(
-      std::chrono::milliseconds(1),
-      [this, request, rest = std::string(raw_bytes.substr(done))] { Write(request, rest); });
+  const bool waiting = !it->second.out.empty();
+  it->second.out.append(raw_bytes);
+  if (!waiting) Flush(request.connection);
+}
+
+void ApiServer::WriteForEver(const Request& request, const std::string& raw_bytes) {
+  const auto it = connections_.find(request.connection);
+  if (it == connections_.end()) return;
+  if (it->second.out.empty()) Write(request, raw_bytes);
+  loop_.RunAfter({}, [this, request, raw_bytes] { WriteForEver(request, raw_bytes); });
+}
+
+// The client reads on the same thread: what does not fit the socket is sent when it has.
+void ApiServer::Flush(int number) {
+  const auto it = connections_.find(number);
+  if (it == connections_.end()) return;
+  std::string& out = it->second.out;
+  const ssize_t sent = send(it->second.fd.get(), out.data(), out.size(), MSG_NOSIGNAL);
+  if (sent < 0 && errno != EAGAIN) return Close(number);
+  out.erase(0, sent < 0 ? 0 : static_cast<std::size_t>(sent));
+  if (!out.empty()) {
+    loop_.RunAfter(std::chrono::milliseconds(1), [this, number] { Flush(number); });
+  } else if (it->second.hangs_up) {
+    Close(number);
+  }
 }
 
 void ApiServer::Reply(const Request& request, int code, std::string_view body,
@@ -126,7 +145,12 @@ void ApiServer::Stream(const Request& request, std::string_view bytes) {
 }
 void ApiServer::EndStream(const Request& request) { Write(request, "0\r\n\r\n"); }
 
-void ApiServer::HangUp(const Request& request) { Close(request.connection); }
+void ApiServer::HangUp(const Request& request) {
+  const auto it = connections_.find(request.connection);
+  if (it == connections_.end()) return;
+  if (it->second.out.empty()) return Close(request.connection);
+  it->second.hangs_up = true;
+}
 
 void ApiServer::Close(int number) {
   const auto it = connections_.find(number);

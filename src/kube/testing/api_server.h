@@ -30,6 +30,7 @@ class ApiServer {
   ApiServer& operator=(const ApiServer&) = delete;
   ~ApiServer();
 
+  [[nodiscard]] int port() const { return port_; }
   [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
   [[nodiscard]] const std::vector<Request>& requests() const { return requests_; }
   [[nodiscard]] std::size_t open_connections() const { return connections_.size(); }
@@ -41,6 +42,9 @@ class ApiServer {
   void Stream(const Request& request, std::string_view bytes);  // one chunk
   void EndStream(const Request& request);                       // the stream's proper end
   void Write(const Request& request, std::string_view raw_bytes);
+  // The same bytes again and again, for as long as the client takes them.
+  void WriteForEver(const Request& request, const std::string& raw_bytes);
+  // Once everything is written.
   void HangUp(const Request& request);
 
   // Stops and starts to accept, on the same port; stopping cuts what is open.
@@ -52,11 +56,14 @@ class ApiServer {
     base::UniqueFd fd;
     base::EventLoop::WatchId watch = 0;
     std::string in;
+    std::string out;  // what the socket has not taken yet
+    bool hangs_up = false;
   };
 
   void Accept();
   void Read(int number);
   bool TakeRequest(int number);
+  void Flush(int number);
   void Close(int number);
 
   base::EventLoop& loop_;
