@@ -19,7 +19,7 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
   asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
   fuzz         each fuzz target for a minute (TRANCHE_FUZZ_SECONDS)
-  soak         process at full counts, and ten minutes of fuzzing
+  soak         process at full counts, ten minutes of fuzzing, the cluster's long faults
   gpu          the demo on this machine's own GPUs
   all          all but bench and soak; gpu where there is one
 
@@ -212,14 +212,18 @@ def deploy(session):
 
 def cluster(session):
     """Suites on real Kubernetes; with --only seed only the programs that the seed document needs are built."""
+    return on_cluster(session, session.cluster_options)
+
+
+def on_cluster(session, options):
     if os.geteuid() != 0:
         raise Unable("root: a cluster consists of namespaces, mounts and cgroups")
     install("go", "cluster")
     session.build("release", "product")
-    parts = ["--seed"] if session.cluster_options and "--only" in session.cluster_options else []
+    parts = ["--seed"] if "--only" in options else []
     if call([ROOT / "tests/cluster/build", *parts], stdout=subprocess.DEVNULL) != 0:
         return Counts(failed=1, notes=["tests/cluster/build failed"])
-    running = subprocess.Popen([sys.executable, "-B", ROOT / "tests/cluster/run.py", *session.cluster_options],
+    running = subprocess.Popen([sys.executable, "-B", ROOT / "tests/cluster/run.py", *options],
                                cwd=ROOT, stdout=subprocess.PIPE, text=True)
     text = []
     try:
@@ -309,7 +313,8 @@ def fuzz_together(folder, programs, seconds):
 
 def soak(session):
     counts = process(session, repeat=100, timeout=7200)
-    return counts + fuzz(session, seconds=600)
+    counts += fuzz(session, seconds=600)
+    return counts + on_cluster(session, ["--only", "soak"])
 
 
 def gpu(session):
