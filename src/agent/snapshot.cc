@@ -62,6 +62,11 @@ AgentState Agent::Snapshot() const {
     }
   }
   for (const gpu::BrokenGpu& broken : seen_.broken) {
+    // One that is remembered from when it still told its UUID is there already.
+    if (broken.uuid.empty() && std::ranges::find(inventory_.gpus, broken.index, &gpu::Gpu::index) !=
+                                   inventory_.gpus.end()) {
+      continue;
+    }
     GpuState gpu;
     gpu.uuid = broken.uuid;
     gpu.index = std::to_string(broken.index);

@@ -297,10 +297,19 @@ Result<Json> AskAgent(Cluster& cluster, const PluginPod& pod) {
 }
 
 std::vector<std::string> ProfilesOf(Cluster& cluster, const PluginPod& pod) {
+  std::set<std::pair<std::string, std::string>> config_maps;
+  for (const std::string& name : pod.config_maps) config_maps.emplace(pod.space, name);
+  if (const auto agent = AskAgent(cluster, pod); agent.ok()) {
+    const std::string watched = json::Text(json::Member(*agent, "kubernetes"), "configMap");
+    const std::size_t slash = watched.find('/');
+    if (slash != std::string::npos) {
+      config_maps.emplace(watched.substr(0, slash), watched.substr(slash + 1));
+    }
+  }
   std::set<std::string> names;
-  for (const std::string& config_map : pod.config_maps) {
-    const auto object = cluster.Get("/api/v1/namespaces/" + kube::EscapeSegment(pod.space) +
-                                    "/configmaps/" + kube::EscapeSegment(config_map));
+  for (const auto& [space, name] : config_maps) {
+    const auto object = cluster.Get("/api/v1/namespaces/" + kube::EscapeSegment(space) +
+                                    "/configmaps/" + kube::EscapeSegment(name));
     if (!object.ok()) continue;
     for (const auto& [key, value] : json::Members(*object, "data")) {
       // The operator mounts its entrypoint script in the same way, Kubernetes the cluster's CA.

@@ -28,7 +28,8 @@ base::Result<std::map<std::string, PluginPod>> FindPlugins(Cluster& cluster,
 // What an agent says of itself: its status, or from one that does not tell that, its readiness.
 base::Result<base::Json> AskAgent(Cluster& cluster, const PluginPod& pod);
 
-// The names in the ConfigMaps that a plugin's pod mounts; none where they may not be read.
+// The names in the ConfigMaps that a plugin's pod mounts, or its agent watches; none where they may
+// not be read.
 std::vector<std::string> ProfilesOf(Cluster& cluster, const PluginPod& pod);
 
 // {"apiVersion": "tranche.dev/v1", "kind": "ClusterStatus", "nodes": […], "notes": […]}; without

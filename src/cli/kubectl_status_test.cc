@@ -165,5 +165,16 @@ TEST_F(KubectlStatusTest, ProfilesAreTheKeysOfWhatThePluginMounts) {
   EXPECT_THAT(ProfilesOf(cluster_, pods->at("gpu-node")), ElementsAre("default", "dev"));
 }
 
+TEST_F(KubectlStatusTest, OrOfWhatItsAgentWatches) {
+  api_.Put("/api/v1/namespaces/elsewhere/configmaps/profiles",
+           Parse(R"({"metadata": {}, "data": {"two": "x", "one": "y"}})"));
+  Json agent = Parse(AgentStatus("default", 8));
+  agent.Set("kubernetes", Parse(R"({"configMap": "elsewhere/profiles"})"));
+  PutAgent("gpu-node", agent.Dump());
+  const auto pods = FindPlugins(cluster_, view_, "gpu-node");
+  ASSERT_TRUE(pods.ok());
+  EXPECT_THAT(ProfilesOf(cluster_, pods->at("gpu-node")), ElementsAre("one", "two"));
+}
+
 }  // namespace
 }  // namespace tranche::cli
