@@ -213,6 +213,11 @@ class RunningTest(ImageCase):
             self.assertEqual(done.returncode, 0, f"{name}: {done.stdout}")
             self.assertIn(name, done.stdout)
 
+    def test_it_is_kubectl_s_plugin_and_completes_its_words(self):
+        self.assertIn("kubectl tranche", self.inside("kubectl-tranche", "--help").stdout)
+        done = self.inside("kubectl_complete-tranche", "st")
+        self.assertEqual((done.returncode, done.stdout.split()), (0, ["status", ":4"]))
+
     def test_no_mps_is_said_plainly(self):
         for command in (["mps-control-daemon"], ["mps-control-daemon", "mount-shm"]):
             done = self.inside(*command)
