@@ -32,7 +32,7 @@ constexpr seconds kGrace(30);                  // for the server to end it
 constexpr duration<double> kFirstBackOff(0.5);
 constexpr duration<double> kLongestBackOff(30);
 constexpr seconds kSteady(10);        // a watch that lived as long was none of a row of failures
-constexpr double kDoubtSeconds = 90;  // bookmarks come about once a minute
+constexpr double kDoubtSeconds = 30;  // then up to twice that, for the fleet's sake
 constexpr base::Duration kLongestRetryAfter = std::chrono::minutes(2);
 
 base::Duration ToDuration(duration<double> time) {
@@ -126,6 +126,7 @@ class Watcher final : public ApiWatch {
     version_ = std::move(version);
     fresh_ = true;
     doubtful_ = false;
+    CancelTimer(doubt_timer_);
     Later({});  // before the owner hears of it, who may end this
     const Json::Array objects = std::exchange(objects_, {});
     const auto owner = owner_;
@@ -158,15 +159,15 @@ class Watcher final : public ApiWatch {
 
   void OnOpened() {
     opened_at_ = loop_.Now();
-    if (doubtful_) {
+    if (doubtful_ && doubt_timer_ == 0) {
       // The server came back and took our version, but may know less than we do (an etcd restored
-      // from a snapshot): it says nothing, then, until it has caught up. Neither event nor bookmark
-      // for so long: list.
-      CancelTimer(doubt_timer_);
+      // from a snapshot). It says nothing, then, until it has counted as far again, and what was
+      // written on the way it never says. Only a list is sure.
       doubt_timer_ =
           loop_.RunAfter(ToDuration(duration<double>(kDoubtSeconds * (1 + random_()))), [this] {
             doubt_timer_ = 0;
-            ListAgain();
+            if (opened_at_) return ListAgain();
+            version_.clear();  // whenever it is asked again
           });
     }
     SetState(Status::Ok());
@@ -200,8 +201,6 @@ class Watcher final : public ApiWatch {
     if (event->type == WatchEvent::Type::kOther) return;
     version_ = event->version;
     fresh_ = false;
-    doubtful_ = false;
-    CancelTimer(doubt_timer_);
     const auto owner = owner_;
     if (event->type == WatchEvent::Type::kBookmark) return;
     if (event->type == WatchEvent::Type::kDeleted) {
@@ -232,7 +231,6 @@ class Watcher final : public ApiWatch {
       return OnFailure(FailureOf(*reply), reply->retry_after);
     }
     transfer_.reset();
-    CancelTimer(doubt_timer_);
     const bool early = loop_.Now() < ends_at_;
     doubtful_ = doubtful_ || early;
     if (!early || Lived()) {
@@ -258,7 +256,6 @@ class Watcher final : public ApiWatch {
 
   void Fail(const Status& why, base::Duration retry_after) {
     transfer_.reset();
-    CancelTimer(doubt_timer_);
     if (Lived()) failures_ = 0;
     opened_at_.reset();
     doubtful_ = true;

@@ -1,8 +1,10 @@
-// The wall clock as one program sees it, moved by what CLOCK_OFFSET_FILE holds: seconds, a 64-bit integer.
+// The wall clock as one program sees it, moved by what CLOCK_OFFSET_FILE holds: seconds, a 64-bit
+// integer.
 //
-// No namespace has a wall clock of its own (time namespaces move the monotonic clocks, and only those of
-// programs that have not started), and the machine's is not the tests' to set. So it is moved where a program
-// reads it, and moved back where a wait is handed to the kernel, whose clock has not moved. Preloaded.
+// No namespace has a wall clock of its own (time namespaces move the monotonic clocks, and only
+// those of programs that have not started), and the machine's is not the tests' to set. So it is
+// moved where a program reads it, and moved back where a wait is handed to the kernel, whose clock
+// has not moved. Preloaded.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -36,7 +38,8 @@ __attribute__((constructor)) static void begin(void) {
 int clock_gettime(clockid_t clock, struct timespec* time) {
   // The kernel's, not libc's: what is preloaded may be asked before dlsym works.
   long done = syscall(SYS_clock_gettime, clock, time);
-  if (done == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) time->tv_sec += *offset;
+  if (done == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+    time->tv_sec += *offset;
   return (int)done;
 }
 
@@ -66,12 +69,12 @@ static struct timespec end_of(const struct timespec* end) {
 int pthread_cond_timedwait(pthread_cond_t* restrict cond, pthread_mutex_t* restrict mutex,
                            const struct timespec* restrict end) {
   struct timespec moved = end_of(end);
-  return NEXT(int (*)(pthread_cond_t*, pthread_mutex_t*, const struct timespec*), "pthread_cond_timedwait")(
-      cond, mutex, &moved);
+  return NEXT(int (*)(pthread_cond_t*, pthread_mutex_t*, const struct timespec*),
+              "pthread_cond_timedwait")(cond, mutex, &moved);
 }
 
-int pthread_cond_clockwait(pthread_cond_t* restrict cond, pthread_mutex_t* restrict mutex, clockid_t clock,
-                           const struct timespec* restrict end) {
+int pthread_cond_clockwait(pthread_cond_t* restrict cond, pthread_mutex_t* restrict mutex,
+                           clockid_t clock, const struct timespec* restrict end) {
   struct timespec moved = end_of(end);
   return NEXT(int (*)(pthread_cond_t*, pthread_mutex_t*, clockid_t, const struct timespec*),
               "pthread_cond_clockwait")(cond, mutex, clock, &moved);
@@ -99,7 +102,9 @@ long syscall(long number, ...) {
   register long r10 __asm__("r10") = a[3];
   register long r8 __asm__("r8") = a[4];
   register long r9 __asm__("r9") = a[5];
-  __asm__ volatile("syscall" : "=a"(done) : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
+  __asm__ volatile("syscall"
+                   : "=a"(done)
+                   : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
                    : "rcx", "r11", "memory");
 #elif defined(__aarch64__)
   register long x8 __asm__("x8") = number;
@@ -109,7 +114,10 @@ long syscall(long number, ...) {
   register long x3 __asm__("x3") = a[3];
   register long x4 __asm__("x4") = a[4];
   register long x5 __asm__("x5") = a[5];
-  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+  __asm__ volatile("svc 0"
+                   : "+r"(x0)
+                   : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                   : "memory");
   done = x0;
 #endif
   if (done < 0 && done > -4096) {
