@@ -1,7 +1,8 @@
 """What the cluster shows while something is done to it, polled at 20 Hz from threads of their own.
 
 AllocatableTrace follows a resource's allocatable count of every node, PodTrace how long pods are Pending,
-ManagerTrace the count in one kubelet's device manager (its checkpoint). Each is a context manager.
+ManagerTrace the count in one kubelet's device manager (its checkpoint), LabelTrace a label on its way to a node.
+Each is a context manager.
 """
 
 import base64
@@ -17,6 +18,7 @@ import urllib.parse
 
 PERIOD_SECONDS = 0.05
 CHECKPOINT = "var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"
+FEATURE_FILE = "etc/kubernetes/node-feature-discovery/features.d/gfd"
 SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
@@ -154,3 +156,43 @@ class ManagerTrace(_Poller):
         count = len(devices.get(self._resource) or [])
         if not self.changes or self.changes[-1][1] != count:
             self.changes.append((now, count))
+
+
+class LabelTrace(_Poller):
+    """One label on its way: changes[place] is [(seconds, value), …] for the feature file, the NodeFeature object,
+    the node's label, and beside them the node's allocatable count. None where there is none."""
+
+    def __init__(self, cluster, node, key, resource="nvidia.com/gpu"):
+        super().__init__()
+        self._api = Api(cluster)
+        self._node, self._key, self._resource = node, key, resource
+        self._file = pathlib.Path(f"/proc/{cluster.nodes[node].kubelet.pid}/root", FEATURE_FILE)
+        self.changes = {"feature file": [], "NodeFeature": [], "label": [], "allocatable": []}
+
+    def _look(self, now):
+        try:
+            lines = self._file.read_text().splitlines()
+        except OSError:
+            lines = []
+        self._note("feature file", now, dict(line.split("=", 1) for line in lines).get(self._key))
+        features = self._api.get("/apis/nfd.k8s-sigs.io/v1alpha1/nodefeatures").get("items", [])
+        ours = [one for one in features if one["metadata"]["name"] == f"nvidia-features-for-{self._node}"]
+        self._note("NodeFeature", now, ours[0]["spec"].get("labels", {}).get(self._key) if ours else None)
+        node = self._api.get(f"/api/v1/nodes/{self._node}")
+        self._note("label", now, node["metadata"].get("labels", {}).get(self._key))
+        self._note("allocatable", now, node["status"].get("allocatable", {}).get(self._resource))
+
+    def _note(self, place, now, value):
+        seen = self.changes[place]
+        if not seen or seen[-1][1] != value:
+            seen.append((now, value))
+
+    def gaps(self):
+        """When the node's label went from something to nothing."""
+        seen = self.changes["label"]
+        return [at for (_, before), (at, value) in zip(seen, seen[1:]) if before is not None and value is None]
+
+    def text(self, began):
+        """How long after `began` each place got its last value."""
+        return ", ".join(f"{place} after {seen[-1][0] - began:.2f} s" for place, seen in self.changes.items()
+                         if len(seen) > 1)
