@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 namespace tranche::base {
 
@@ -20,42 +21,101 @@ Library ToLibrary(const Json& json) {
     return out;
   }
   if (json.is_object()) {
-    Library out = Library::object();
-    for (const auto& [key, value] : json.as_object()) out[key] = ToLibrary(value);
+    // Straight into its vector, which would be looked through for each key.
+    Library::object_t out;
+    for (const auto& [key, value] : json.as_object()) out.emplace_back(key, ToLibrary(value));
     return out;
   }
   return nullptr;
 }
 
-Json FromLibrary(const Library& from) {
-  switch (from.type()) {
-    case Library::value_t::boolean:
-      return from.get<bool>();
-    case Library::value_t::number_integer:
-      return from.get<std::int64_t>();
-    case Library::value_t::number_unsigned: {
-      const auto value = from.get<std::uint64_t>();
-      if (value > static_cast<std::uint64_t>(INT64_MAX)) return static_cast<double>(value);
-      return static_cast<std::int64_t>(value);
+// JSON leaves open what a key means that comes twice: the last value counts, in the first one's
+// place. Objects of outside may have a great many keys: not one by one.
+void DropDuplicates(Json::Object& members) {
+  std::vector<std::size_t> by_key(members.size());
+  std::iota(by_key.begin(), by_key.end(), std::size_t{0});
+  std::ranges::stable_sort(by_key, {},
+                           [&](std::size_t i) -> const std::string& { return members[i].first; });
+  std::vector<bool> dropped(members.size());
+  bool any = false;
+  for (std::size_t i = 1, first = 0; i < by_key.size(); ++i) {
+    if (members[by_key[i]].first != members[by_key[first]].first) {
+      first = i;
+      continue;
     }
-    case Library::value_t::number_float:
-      return from.get<double>();
-    case Library::value_t::string:
-      return from.get<std::string>();
-    case Library::value_t::array: {
-      Json out = Json::MakeArray();
-      for (const Library& item : from) out.Append(FromLibrary(item));
-      return out;
-    }
-    case Library::value_t::object: {
-      Json::Object members;
-      for (const auto& [key, value] : from.items()) members.emplace_back(key, FromLibrary(value));
-      return Json::MakeObject(std::move(members));
-    }
-    default:
-      return nullptr;
+    members[by_key[first]].second = std::move(members[by_key[i]].second);
+    dropped[by_key[i]] = true;
+    any = true;
   }
+  if (!any) return;
+  Json::Object kept;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (!dropped[i]) kept.push_back(std::move(members[i]));
+  }
+  members = std::move(kept);
 }
+
+// Takes what the library's reader finds, in its order. Its own tree would look through all the keys
+// of an object for each that is added.
+class Builder final : public nlohmann::json_sax<Library> {
+ public:
+  Json Take() { return std::move(root_); }
+
+  bool null() override { return Add(nullptr); }
+  bool boolean(bool value) override { return Add(value); }
+  bool number_integer(std::int64_t value) override { return Add(value); }
+  bool number_unsigned(std::uint64_t value) override { return Add(value); }
+  bool number_float(double value, const std::string& /*text*/) override { return Add(value); }
+  bool string(std::string& value) override { return Add(std::move(value)); }
+  bool binary(Library::binary_t& /*value*/) override { return false; }
+  bool start_object(std::size_t /*size*/) override { return Open(true); }
+  bool start_array(std::size_t /*size*/) override { return Open(false); }
+  bool key(std::string& name) override {
+    open_.back().members.emplace_back(std::move(name), Json());
+    return true;
+  }
+  bool end_object() override {
+    Json::Object members = std::move(open_.back().members);
+    open_.pop_back();
+    DropDuplicates(members);
+    return Add(Json::MakeObject(std::move(members)));
+  }
+  bool end_array() override {
+    Json::Array items = std::move(open_.back().items);
+    open_.pop_back();
+    return Add(Json::MakeArray(std::move(items)));
+  }
+  bool parse_error(std::size_t /*position*/, const std::string& /*token*/,
+                   const nlohmann::detail::exception& /*error*/) override {
+    return false;
+  }
+
+ private:
+  // An object or an array that has not ended yet.
+  struct Container {
+    bool is_object;
+    Json::Object members;
+    Json::Array items;
+  };
+
+  bool Open(bool is_object) {
+    open_.push_back({.is_object = is_object, .members = {}, .items = {}});
+    return true;
+  }
+  bool Add(Json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+    } else if (open_.back().is_object) {
+      open_.back().members.back().second = std::move(value);
+    } else {
+      open_.back().items.push_back(std::move(value));
+    }
+    return true;
+  }
+
+  Json root_;
+  std::vector<Container> open_;
+};
 
 // The library parses by recursion: depth is bounded before it sees the text.
 bool TooDeep(std::string_view text) {
@@ -151,9 +211,11 @@ Result<Json> Json::Parse(std::string_view text) {
   if (text.find('\0') != std::string_view::npos) {
     return Status(Code::kInvalidArgument, "not valid JSON");
   }
-  const Library parsed = Library::parse(text.begin(), text.end(), nullptr, false);
-  if (parsed.is_discarded()) return Status(Code::kInvalidArgument, "not valid JSON");
-  return FromLibrary(parsed);
+  Builder builder;
+  if (!Library::sax_parse(text.begin(), text.end(), &builder)) {
+    return Status(Code::kInvalidArgument, "not valid JSON");
+  }
+  return builder.Take();
 }
 
 bool operator==(const Json& a, const Json& b) {

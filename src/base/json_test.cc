@@ -39,6 +39,22 @@ TEST(JsonTest, ReadsWhatItWrote) {
   EXPECT_EQ(json.Find("b")->as_array()[4].as_string(), std::string("ä😀\0", 7));
 }
 
+TEST(JsonTest, OfAKeyThatComesTwiceTheLastValueCounts) {
+  EXPECT_EQ(Parsed(R"({"a":1,"b":2,"a":{"c":3,"c":4},"d":5,"b":[],"a":6})").Dump(),
+            R"({"a":6,"b":[],"d":5})");
+}
+
+// Whoever may write a ConfigMap must not hold up who reads it: to look through all the keys for
+// each of them would take hours here.
+TEST(JsonTest, ReadsAndWritesObjectsOfManyKeys) {
+  std::string text = "{";
+  for (int i = 0; i < 400000; ++i) text += "\"" + std::to_string(i * 7919) + "\":1,";
+  text += "\"last\":2}";
+  const Json json = Parsed(text);
+  EXPECT_EQ(json.as_object().size(), 400001U);
+  EXPECT_EQ(json.Dump(), text);
+}
+
 TEST(JsonTest, SetReplacesInPlace) {
   Json json = Parsed(R"({"a":1,"b":2})");
   json.Set("a", "new");
