@@ -8,12 +8,19 @@ namespace tranche::agent {
 
 namespace {
 
+using base::Code;
 using base::Kv;
 
 // No libcurl, no token yet: how often to look again.
 constexpr base::Duration kConnectRetry = std::chrono::seconds(10);
 // A driver that hangs must not keep the agent from saying so.
 constexpr base::Duration kConnectAtLast = std::chrono::seconds(1);
+
+// The API server is away or has too much to do: an Event from each node would not help it.
+bool IsOverload(const base::Status& status) {
+  return status.code() == Code::kUnavailable || status.code() == Code::kDeadlineExceeded ||
+         status.code() == Code::kResourceExhausted;
+}
 
 }  // namespace
 
@@ -77,6 +84,12 @@ void Agent::AttachLabels() {
   if (labels_.attached() || labels_.labels().empty()) return;
   if (label_outlet_.NeedsApi() && api_ == nullptr) return;
   labels_.Attach(NewOutlet(loop_, label_outlet_, api_.get(), [this](const base::Status& status) {
+    if (label_outlet_.NeedsApi() && IsOverload(status)) {
+      if (rarely_("labels " + status.message(), loop_.Now())) {
+        base::LogWarning("labels not published yet", {Kv("error", status.message())});
+      }
+      return;
+    }
     if (!status.ok() && status.message() != label_status_.message()) {
       Event("Warning", "LabelsNotPublished", status.message());
     } else if (status.ok() && !label_status_.ok()) {

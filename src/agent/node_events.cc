@@ -60,7 +60,12 @@ void NodeEvents::Raise(const AgentEvent& event) {
         Entry{.event = event, .first_time = event.wall_time, .raised = now}));
     entries_.back()->event.count = 1;
   }
-  Wake({});
+  Wake(PartOf(event.type == "Normal" ? kNormalSpread : kWarningSpread));
+}
+
+Duration NodeEvents::PartOf(Duration most) {
+  const double part = std::uniform_real_distribution<>(0, 1)(random_);
+  return std::chrono::duration_cast<Duration>(most * part);
 }
 
 // One that is there already rather than one that nobody has read.
@@ -165,7 +170,8 @@ void NodeEvents::Done(const Status& status) {
     default:
       back_off_ =
           back_off_ == Duration::zero() ? kFirstBackOff : std::min(kMaxBackOff, 2 * back_off_);
-      not_before_ = loop_.Now() + back_off_;
+      // With jitter: a fleet must not come back in step.
+      not_before_ = loop_.Now() + back_off_ * 3 / 4 + PartOf(back_off_ / 4);
       Say("waiting: " + status.message());
   }
   Wake({});

@@ -1,15 +1,17 @@
 // What the agent has to tell, as Kubernetes Events on its own node (`kubectl describe node`).
 //
 // Best effort: never waited for, repeats are counted in one Event, no more than kBurst at once and
-// one each kRefill after, and at most kMaxKept are held while the server is away. An account that
-// may not write Events (403) is asked again every kDeniedFor, and otherwise left in peace. The
-// loop's thread.
+// one each kRefill after, and at most kMaxKept are held while the server is away. What makes all
+// nodes of a cluster speak at once, such as an edit of their ConfigMap, is told over a while: each
+// waits for a random part of kNormalSpread or kWarningSpread. An account that may not write Events
+// (403) is asked again every kDeniedFor, and otherwise left in peace. The loop's thread.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <random>
 #include <string>
 
 #include "agent/state.h"
@@ -24,6 +26,8 @@ class NodeEvents {
  public:
   static constexpr int kBurst = 10;
   static constexpr base::Duration kRefill = std::chrono::seconds(6);
+  static constexpr base::Duration kNormalSpread = std::chrono::seconds(10);
+  static constexpr base::Duration kWarningSpread = std::chrono::seconds(2);
   static constexpr base::Duration kRepeatEvery = std::chrono::seconds(10);
   static constexpr base::Duration kForget = std::chrono::minutes(10);
   static constexpr base::Duration kDeniedFor = std::chrono::minutes(10);
@@ -61,6 +65,7 @@ class NodeEvents {
   void DropOldest();
   [[nodiscard]] base::Json ObjectOf(const Entry& entry, const std::string& name) const;
   [[nodiscard]] base::Duration Due(const Entry& entry) const;
+  base::Duration PartOf(base::Duration most);
 
   base::EventLoop& loop_;
   const std::string node_name_;
@@ -82,6 +87,7 @@ class NodeEvents {
   base::TimePoint not_before_{};
   bool denied_ = false;
   std::uint64_t names_ = 0;
+  std::minstd_rand random_{std::random_device{}()};
 };
 
 }  // namespace tranche::agent

@@ -29,7 +29,7 @@ class NodeEventsTest : public ::testing::Test {
     events_.Raise(
         {.type = "Warning", .reason = "ConfigRejected", .message = message, .wall_time = time});
   }
-  std::vector<Json> Settle(base::Duration time = seconds(0)) {
+  std::vector<Json> Settle(base::Duration time = NodeEvents::kWarningSpread) {
     loop_.AdvanceBy(time);
     return api_.List(kEvents);
   }
@@ -79,6 +79,28 @@ TEST_F(NodeEventsTest, AStormIsRateLimitedAndBounded) {
   EXPECT_EQ(Settle().size(), 10U);
   EXPECT_EQ(Settle(minutes(1)).size(), 20U);
   EXPECT_EQ(Settle(minutes(60)).size(), NodeEvents::kMaxKept);
+}
+
+TEST(NodeEventsOfAFleetTest, WhatAllSayAtOnceIsSpread) {
+  base::testing::FakeLoop loop;
+  FakeApi api(loop);
+  std::vector<std::unique_ptr<NodeEvents>> fleet;
+  for (int i = 0; i < 1000; ++i) {
+    fleet.push_back(std::make_unique<NodeEvents>(loop, "n" + std::to_string(i), [] {}));
+    fleet.back()->Connect(api);
+  }
+  loop.AdvanceBy(seconds(1));
+  for (const auto& node : fleet) {
+    node->Raise({.type = "Normal", .reason = "A", .message = "m", .wall_time = "t"});
+  }
+  std::size_t before = 0;
+  for (int second = 0; second < 10; ++second) {
+    loop.AdvanceBy(seconds(1));
+    const std::size_t now = api.List(kEvents).size();
+    EXPECT_LE(now - before, 200U) << "in second " << second;
+    before = now;
+  }
+  EXPECT_EQ(before, 1000U);
 }
 
 TEST_F(NodeEventsTest, ALongOrHostileMessageIsCutAndEscaped) {

@@ -174,7 +174,7 @@ def counting_counts(b):
 def weighs(b):
     memory = [agent.memory_mib() for agent in b.fleet.agents]
     count = len(memory)
-    for what, sizes in zip(("its own pages", "proportional (PSS), among so many", "all that is resident, shared or not"),
+    for what, sizes in zip(("its own pages", "proportional (PSS), among so many", "all that is resident"),
                            zip(*memory)):
         show(f"memory of an agent: {what}", spread(sorted(sizes), "MiB"))
     grown = b.server_memory() - b.server_at_first
