@@ -332,7 +332,10 @@ TEST_F(ApiTlsTest, BoundsARepliesHeadAndBody) {
 }
 
 TEST_F(ApiTlsTest, BoundsTheTimeOfAReplyThatTrickles) {
-  answer_ = [&](const auto& request) { server_.WriteForEver(request, "HTTP/1.1 100 C\r\n\r\n"); };
+  answer_ = [&](const auto& request) {
+    server_.Write(request, "HTTP/1.1 200 OK\r\nX: ");
+    server_.WriteForEver(request, "y", milliseconds(10));
+  };
   Connect({.ca_data = authority_.certificate()});
   EXPECT_EQ(Ask(seconds(1)).status().code(), Code::kDeadlineExceeded);
 }

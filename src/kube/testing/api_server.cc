@@ -109,11 +109,13 @@ void ApiServer::Write(const Request& request, std::string_view raw_bytes) {
   if (!waiting) Flush(request.connection);
 }
 
-void ApiServer::WriteForEver(const Request& request, const std::string& raw_bytes) {
+void ApiServer::WriteForEver(const Request& request, const std::string& raw_bytes,
+                             base::Duration pause) {
   const auto it = connections_.find(request.connection);
   if (it == connections_.end()) return;
   if (it->second.out.empty()) Write(request, raw_bytes);
-  loop_.RunAfter({}, [this, request, raw_bytes] { WriteForEver(request, raw_bytes); });
+  loop_.RunAfter(pause,
+                 [this, request, raw_bytes, pause] { WriteForEver(request, raw_bytes, pause); });
 }
 
 // The client reads on the same thread: what does not fit the socket is sent when it has.

@@ -43,7 +43,8 @@ class ApiServer {
   void EndStream(const Request& request);                       // the stream's proper end
   void Write(const Request& request, std::string_view raw_bytes);
   // The same bytes again and again, for as long as the client takes them.
-  void WriteForEver(const Request& request, const std::string& raw_bytes);
+  void WriteForEver(const Request& request, const std::string& raw_bytes,
+                    base::Duration pause = {});
   // Once everything is written.
   void HangUp(const Request& request);
 
