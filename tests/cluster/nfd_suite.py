@@ -3,137 +3,16 @@ gpu-feature-discovery in the GPU operator's DaemonSet. What counts is what the N
 
 import contextlib
 import json
-import re
 import time
 
 import bed
 import nfd
 import operator_case
 from bed import expect
-from operator_case import LABEL
-from seed_walk import CHART, NODES, Walk, apply
-from traces import FEATURE_FILE, LabelTrace
-
-NAMESPACE, RELEASE = "tranche", "tranche"
-FEATURES = "/" + FEATURE_FILE.rpartition("/")[0]
-DAEMONSET = "tranche-plugin"
-DRIVER_ROOT = "/run/nvidia/driver"
-LIMIT_SECONDS = 90
-MODELS = {"gpu-node": "a100-sxm4-80gb", "dev-gpu-node": "h100-sxm5-80gb", "train-gpu-node": "t4"}
-# What each model's labels say, by hand: product, MiB, family, compute capability, whether MIG is possible.
-FACTS = {"gpu-node": ("NVIDIA-A100-SXM4-80GB", 81920, "ampere", "8.0", "true"),
-         "dev-gpu-node": ("NVIDIA-H100-80GB-HBM3", 81559, "hopper", "9.0", "true"),
-         "train-gpu-node": ("Tesla-T4", 15360, "turing", "7.5", "false")}
-# Of the labels of that prefix those that people and the operator set.
-NOT_OURS = re.compile(r"nvidia\.com/(device-plugin\.config|gpu\.deploy\.)")
-
-
-def profile(replicas, rename=False):
-    return ("version: v1\nsharing:\n  timeSlicing:\n"
-            f"    renameByDefault: {'true' if rename else 'false'}\n"
-            f"    resources: [{{name: nvidia.com/gpu, replicas: {replicas}}}]\n")
-
-
-PROFILES = {"default": profile(4), "dev": profile(8), "renamed": profile(3, rename=True), "plain": "version: v1\n"}
-
-
-def whole_set(node, count=2, replicas=4, renamed=False):
-    """Every label that the node should have, but the time of the start."""
-    product, memory, family, compute, mig = FACTS[node]
-    values = {"cuda.driver.major": "570", "cuda.driver.minor": "172", "cuda.driver.rev": "08",
-              "cuda.driver-version.major": "570", "cuda.driver-version.minor": "172",
-              "cuda.driver-version.revision": "08", "cuda.driver-version.full": "570.172.08",
-              "cuda.runtime.major": "12", "cuda.runtime.minor": "8", "cuda.runtime-version.major": "12",
-              "cuda.runtime-version.minor": "8", "cuda.runtime-version.full": "12.8",
-              "mig.capable": mig, "mps.capable": "false", "vgpu.present": "false",
-              "gpu.product": product + ("-SHARED" if replicas > 1 and not renamed else ""),
-              "gpu.count": str(count), "gpu.replicas": str(replicas),
-              "gpu.sharing-strategy": "time-slicing" if replicas > 1 else "none", "gpu.memory": str(memory),
-              "gpu.family": family, "gpu.compute.major": compute[0], "gpu.compute.minor": compute[2],
-              # The machine underneath has neither a name in its firmware's tables nor these GPUs on its PCI bus.
-              "gpu.machine": "unknown", "gpu.mode": "unknown"}
-    return {f"nvidia.com/{name}": value for name, value in values.items()}
-
-
-def labels_of(metadata):
-    return {key: value for key, value in metadata.get("labels", {}).items()
-            if key.startswith(("nvidia.com/", "tranche.dev/")) and not NOT_OURS.match(key)}
-
-
-class Lab:
-    """The cluster, and what the cases ask of it again and again."""
-
-    def __init__(self, cluster, folder):
-        self.c, self.folder = cluster, folder
-
-    def labels(self, node):
-        return labels_of(self.c.node(node)["metadata"])
-
-    def becomes(self, what, wanted, question, seconds=LIMIT_SECONDS):
-        """Asks until it is as wanted, else says what differs; the seconds it took."""
-        began, seen = time.monotonic(), None
-        while time.monotonic() - began < seconds:
-            seen = question()
-            if seen == wanted:
-                return time.monotonic() - began
-            time.sleep(0.1)
-        raise bed.Fault(f"{what}: not within {seconds} s\n{difference(wanted, seen)}")
-
-    def labelled(self, node, wanted):
-        """Until the node has exactly these labels (and a time where there are any), and the count that they tell."""
-        self.becomes(f"the labels of {node}", wanted, lambda: without_time(self.labels(node)))
-        if wanted:
-            self.agrees(node, wanted)
-
-    def agrees(self, node, labels):
-        """What labels promise is what the kubelet advertises."""
-        renamed = labels["nvidia.com/gpu.replicas"] != "1" and not labels["nvidia.com/gpu.product"].endswith("-SHARED")
-        resource = "nvidia.com/gpu.shared" if renamed else "nvidia.com/gpu"
-        count = int(labels["nvidia.com/gpu.count"]) * int(labels["nvidia.com/gpu.replicas"])
-        self.becomes(f"allocatable {resource} of {node}", count, lambda: self.c.allocatable(node, resource))
-
-    def profile(self, node, name):
-        self.c.kubectl("label", "--overwrite", "node", node, f"{LABEL}={name}" if name else f"{LABEL}-")
-
-    def install(self, outlet):
-        values = {"config": {"map": PROFILES, "default": "default"}, "labels": outlet, "runtimeClassName": "nvidia",
-                  "nvidiaDriverRoot": DRIVER_ROOT}
-        self.c.helm("install", RELEASE, CHART, "-n", NAMESPACE, "--create-namespace", "-f", "-",
-                    input=json.dumps(values))
-        self.rolled()
-
-    def rolled(self):
-        self.c.kubectl("-n", NAMESPACE, "rollout", "status", f"daemonset/{DAEMONSET}", "--timeout=170s", seconds=180)
-
-    def uninstall(self):
-        self.c.helm("uninstall", RELEASE, "-n", NAMESPACE, "--wait", seconds=120)
-        for node in NODES:
-            self.profile(node, "")
-
-    def agent_pod(self, node):
-        pods = self.c.get("pods", "-n", NAMESPACE, "-l", "app=nvidia-device-plugin-daemonset")["items"]
-        return next((pod["metadata"] for pod in pods if pod["spec"].get("nodeName") == node and
-                     "deletionTimestamp" not in pod["metadata"]), None)
-
-    def replace_agent(self, node):
-        """Its pod is deleted; returns when another is there."""
-        old = self.agent_pod(node)
-        self.c.kubectl("-n", NAMESPACE, "delete", "pod", old["name"])
-        self.c.wait_for("a new pod", lambda: (self.agent_pod(node) or old)["uid"] != old["uid"], LIMIT_SECONDS)
-        return self.agent_pod(node)
-
-
-def without_time(labels):
-    """Where there are labels of ours, the time of the start is one of them."""
-    expect(not labels or re.fullmatch(r"\d{10}", labels.get("nvidia.com/gfd.timestamp", "")), f"no time: {labels}")
-    return {key: value for key, value in labels.items() if key != "nvidia.com/gfd.timestamp"}
-
-
-def difference(wanted, seen):
-    if not isinstance(wanted, dict) or not isinstance(seen, dict):
-        return f"wanted {wanted}\nlast seen {seen}"
-    return "\n".join(f"  {key}: wanted {wanted.get(key)}, last seen {seen.get(key)}"
-                     for key in sorted({*wanted, *seen}) if wanted.get(key) != seen.get(key))
+from nfd_lab import DAEMONSET, DRIVER_ROOT, FEATURES, LIMIT_SECONDS, MODELS, NAMESPACE, Lab, difference, profile
+from nfd_lab import without_time
+from seed_walk import NODES, Walk
+from traces import LabelTrace
 
 
 def discovery_runs(lab):
@@ -150,7 +29,7 @@ def own_of_nfd(lab, node):
 
 def whole_set_appears(lab):
     for node in NODES:
-        lab.labelled(node, whole_set(node))
+        lab.whole(node)
 
 
 def profile_changes(lab, outlet):
@@ -160,7 +39,7 @@ def profile_changes(lab, outlet):
         with LabelTrace(lab.c, "gpu-node", "nvidia.com/gpu.replicas") as trace:
             began = time.monotonic() - trace.began
             lab.profile("gpu-node", name)
-            lab.labelled("gpu-node", whole_set("gpu-node", replicas=replicas, renamed=renamed))
+            lab.whole("gpu-node", replicas=replicas, renamed=renamed)
         print(f"    {outlet}, profile {name or 'by default'}: {trace.text(began)}", flush=True)
         expect(not trace.gaps(), f"the labels were gone on the way: {trace.changes}")
     expect({node: lab.labels(node) for node in others} == others, "another node's labels changed")
@@ -181,17 +60,38 @@ def missing_profile(lab):
 def hot_plug(lab):
     """A GPU that goes is unhealthy at first, and still counted on both sides; the next agent knows nothing of it.
     One that comes has no device node in a container that runs: it is the next agent's too, as with NVIDIA's."""
-    node, full, single = lab.c.nodes["gpu-node"], whole_set("gpu-node"), whole_set("gpu-node", count=1)
+    node, before = lab.c.nodes["gpu-node"], without_time(lab.labels("gpu-node"))
     node.sim("unplug", "1")
     lab.becomes("allocatable without the GPU that went", 4, lambda: lab.c.allocatable("gpu-node"))
     status = lab.c.node("gpu-node")["status"]
     expect(status["capacity"]["nvidia.com/gpu"] == "8", f"capacity: {status['capacity']}")
-    lab.becomes("the labels", full, lambda: without_time(lab.labels("gpu-node")))
-    for command, labels in (((), single), (("plug", MODELS["gpu-node"]), full)):
-        if command:
-            node.sim(*command)
-        lab.replace_agent("gpu-node")
-        lab.labelled("gpu-node", labels)
+    expect(without_time(lab.labels("gpu-node")) == before, "the labels changed")
+    lab.replace_agent("gpu-node")
+    lab.whole("gpu-node", count=1)
+    node.sim("plug", MODELS["gpu-node"])
+    lab.replace_agent("gpu-node")
+    lab.whole("gpu-node")
+
+
+# Of an H100's 3g.40gb, by hand.
+INSTANCE = {"count": "2", "replicas": "1", "sharing-strategy": "none", "memory": "40320", "multiprocessors": "60",
+            "product": "NVIDIA-H100-80GB-HBM3-MIG-3g.40gb", "slices.gi": "3", "slices.ci": "3", "engines.copy": "3",
+            "engines.decoder": "3", "engines.encoder": "0", "engines.jpeg": "3", "engines.ofa": "0"}
+
+
+def mig_change(lab):
+    """A GPU is cut while the agent runs: labels and count of the instances come, and go with them."""
+    node, resource = "dev-gpu-node", "nvidia.com/mig-3g.40gb"
+    wanted = {f"{resource}.{name}": value for name, value in INSTANCE.items()}
+    with LabelTrace(lab.c, node, f"{resource}.count", resource) as trace:
+        began = time.monotonic() - trace.began
+        lab.c.nodes[node].sim("mig", "0", "3g.40gb*2")
+        lab.becomes("the labels of the instances", wanted, lambda: {
+            key: value for key, value in lab.labels(node).items() if key.startswith(resource)})
+        lab.becomes("allocatable instances", 2, lambda: lab.c.allocatable(node, resource))
+    print(f"    a GPU is cut by MIG: {trace.text(began)}", flush=True)
+    lab.c.nodes[node].sim("mig", "0", "off")
+    lab.whole(node)
 
 
 def rolled_through(lab):
@@ -205,7 +105,7 @@ def rolled_through(lab):
         for node in NODES:
             lab.c.wait_for(f"{node}: the new agent's time", lambda node=node: int(lab.labels(node).get(key, 0)) >
                            int(before[node]), LIMIT_SECONDS)
-            lab.labelled(node, whole_set(node))
+            lab.whole(node)
     expect(not any(trace.gaps() for trace in traces), f"gone on the way: {[trace.changes for trace in traces]}")
 
 
@@ -271,20 +171,24 @@ def pod_is_replaced(lab):
         new = lab.replace_agent("gpu-node")
         lab.c.wait_for("the object is the new pod's", lambda: new["uid"] in [
             owner["uid"] for owner in object_of(lab, "gpu-node")["metadata"]["ownerReferences"]], LIMIT_SECONDS)
-        lab.labelled("gpu-node", whole_set("gpu-node"))
+        lab.whole("gpu-node")
     expect(not trace.gaps(), f"the labels were gone on the way: {trace.changes}")
     expect(object_of(lab, "gpu-node")["metadata"]["uid"] == uid, "it is another object")
 
 
 def put_right(lab):
-    """Changed or deleted by somebody, the object is as it should be again."""
-    lab.c.kubectl("-n", NAMESPACE, "patch", "nodefeature", "nvidia-features-for-gpu-node", "--type=merge", "-p",
+    """Changed or deleted by somebody, the object is as it should be again, and the node with it."""
+    name = "nvidia-features-for-gpu-node"
+    lab.c.kubectl("-n", NAMESPACE, "patch", "nodefeature", name, "--type=merge", "-p",
                   '{"spec": {"labels": {"nvidia.com/gpu.count": "99"}}}')
-    lab.labelled("gpu-node", whole_set("gpu-node"))
-    expect(object_of(lab, "gpu-node")["spec"]["labels"]["nvidia.com/gpu.count"] == "2", "the object is left wrong")
-    lab.c.kubectl("-n", NAMESPACE, "delete", "nodefeature", "nvidia-features-for-gpu-node")
-    lab.c.wait_for("the object is back", lambda: object_of(lab, "gpu-node"), 60)
-    lab.labelled("gpu-node", whole_set("gpu-node"))
+    lab.becomes("the object's count", "2",
+                lambda: object_of(lab, "gpu-node")["spec"]["labels"]["nvidia.com/gpu.count"])
+    lab.whole("gpu-node")
+    uid = object_of(lab, "gpu-node")["metadata"]["uid"]
+    lab.c.kubectl("-n", NAMESPACE, "delete", "nodefeature", name)
+    lab.c.wait_for("another object", lambda: (object_of(lab, "gpu-node") or {"metadata": {"uid": uid}})
+                   ["metadata"]["uid"] != uid, LIMIT_SECONDS)
+    lab.whole("gpu-node")
 
 
 def object_goes(lab):
@@ -299,29 +203,24 @@ def object_goes(lab):
 # ---- the GPU operator's DaemonSets ----
 
 def operator_labels(lab, image):
-    """From what operator_case renders, with our image in both: GFD_USE_NODE_FEATURE_API is upstream's default."""
-    walk = lab.walk
-    apply(walk, operator_case.plugin(image), operator_case.discovery(image))
+    """From what operator_case renders, with our image in both: the NodeFeature API is the default, as upstream's."""
+    for what in (operator_case.plugin(image), operator_case.discovery(image)):
+        lab.c.apply(json.dumps(what))
     for name in (operator_case.PLUGIN, operator_case.GFD):
         lab.c.kubectl("-n", operator_case.NAMESPACE, "rollout", "status", f"daemonset/{name}", "--timeout=170s",
                       seconds=180)
     for node in NODES:
-        lab.labelled(node, operator_set(node, 8 if node == "dev-gpu-node" else 4))
+        lab.whole(node, replicas=8 if node == "dev-gpu-node" else 4)
         found = object_of(lab, node, operator_case.NAMESPACE)["metadata"]
         kinds = [(owner["kind"], owner.get("controller", False)) for owner in found["ownerReferences"]]
         expect(kinds == [("DaemonSet", True), ("Pod", False)], f"owners: {kinds}")
-
-
-def operator_set(node, replicas):
-    """The operator asks for MIG strategy single."""
-    return {**whole_set(node, replicas=replicas), "nvidia.com/mig.strategy": "single"}
 
 
 def operator_profile(lab):
     with LabelTrace(lab.c, "gpu-node", "nvidia.com/gpu.replicas") as trace:
         began = time.monotonic() - trace.began
         lab.profile("gpu-node", "dev")
-        lab.labelled("gpu-node", operator_set("gpu-node", 8))
+        lab.whole("gpu-node", replicas=8)
     print(f"    the operator's DaemonSets, profile dev: {trace.text(began)}", flush=True)
     expect(not trace.gaps(), f"the labels were gone on the way: {trace.changes}")
 
@@ -333,7 +232,7 @@ def operator_edit(lab):
     # The kubelet's own delay: it brings a ConfigMap's edit into a pod within a minute or so.
     lab.becomes("the label of train-gpu-node", "5",
                 lambda: lab.labels("train-gpu-node").get("nvidia.com/gpu.replicas"), 180)
-    lab.labelled("train-gpu-node", operator_set("train-gpu-node", 5))
+    lab.whole("train-gpu-node", replicas=5)
 
 
 def operator_goes(lab):
@@ -354,20 +253,21 @@ def file_cases(run, lab):
 
 
 def object_cases(run, lab):
-    lab.install("node-feature")
+    lab.install("node-feature", "mixed")
     run("NodeFeature: every node gets the whole set of labels, with right values", whole_set_appears, lab)
     run("NodeFeature: the object is where and whose upstream's would be", object_is_upstreams, lab)
     run("NodeFeature: labels and capacity follow the profile", profile_changes, lab, "node-feature")
     run("NodeFeature: labels and capacity follow hot-plug", hot_plug, lab)
+    run("NodeFeature: labels and capacity follow a change of MIG", mig_change, lab)
     run("NodeFeature: it outlives its pod", pod_is_replaced, lab)
     run("NodeFeature: no label is lost while agents are replaced", rolled_through, lab)
     run("NodeFeature: what others do to it is put right", put_right, lab)
     run("NodeFeature: object and labels go with the DaemonSet", object_goes, lab)
 
 
-def operator_cases(run, lab):
-    lab.walk = Walk(lab.c, run, lab.folder)
-    operator_case.set_up(lab.walk)
+def operator_cases(run, lab, folder):
+    operator_case.set_up(Walk(lab.c, run, folder))
+    lab.strategy = "single"
     image = f"docker.io/tranche/tranche:{operator_case.CHART_VERSION}"
     run("operator: gpu-feature-discovery labels every node by its profile", operator_labels, lab, image)
     run("operator: labels and capacity follow the profile", operator_profile, lab)
@@ -381,8 +281,8 @@ def cases(run):
                                               parts=bed.programs(seed_only=False)) as cluster:
         cluster.import_image(archive)
         nfd.install(cluster, folder)
-        lab = Lab(cluster, folder)
+        lab = Lab(cluster)
         run("Node Feature Discovery runs, and knows nothing of GPUs", discovery_runs, lab)
         file_cases(run, lab)
         object_cases(run, lab)
-        operator_cases(run, lab)
+        operator_cases(run, lab, folder)
