@@ -6,16 +6,13 @@ GPUs that they had.
 
 import json
 import re
-import threading
 import time
 
 import bed
 from bed import expect
-from faults import (APP, CHART, DAEMONSET, GPUS, LIMIT_SECONDS, MAP, NAMESPACE, Scene, Watch, profile, tell)
+from faults import (APP, CHART, DAEMONSET, GPUS, LIMIT_SECONDS, MAP, NAMESPACE, NODE, PodLoop, Scene, Watch, case,
+                    profile, tell)
 from traces import AllocatableTrace, ManagerTrace
-
-NODE = "gpu-node"
-IMAGE_OF = "{.spec.template.spec.containers[0].image}"
 
 
 # ---- the kubelet ----
@@ -46,47 +43,6 @@ def kubelet_restarts(scene):
 
 
 # ---- a roll ----
-
-class PodLoop(threading.Thread):
-    """Makes and deletes pods with a GPU, past the scheduler: the kubelet alone judges each."""
-
-    BATCH = 4  # of the eight, of which two are held
-
-    def __init__(self, scene):
-        super().__init__(daemon=True)
-        self._cluster, self._end = scene.cluster, threading.Event()
-        self.ran, self.failed, self.fault = 0, [], None
-
-    def run(self):
-        try:
-            while not self._end.is_set():
-                self.batch()
-        except Exception as fault:  # raised where the loop ends
-            self.fault = fault
-
-    def batch(self):
-        number = self.ran + len(self.failed)
-        names = [f"loop-{number + i}" for i in range(self.BATCH)]
-        for name in names:
-            self._cluster.run_pod(name, gpus=1, nodeName=NODE, wait=False)
-        for name in names:
-            status = self._cluster.wait_pod(name, phases=("Running", "Failed"), seconds=LIMIT_SECONDS)["status"]
-            if status["phase"] == "Running":
-                self.ran += 1
-            else:
-                self.failed.append(f"{name}: {status.get('reason')}: {status.get('message')}")
-        self._cluster.delete_pod(*names)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self._end.set()
-        self.join()
-        if self.fault:
-            raise self.fault
-
 
 def rolled_while_pods_come(scene):
     cluster = scene.cluster
@@ -197,12 +153,12 @@ SEED = {"default": profile(4), "dev": profile(8)}
 
 def broken_map(scene, breaks, says, nudge=lambda: None):
     """`breaks` spoils the ConfigMap: the last good config stays, the user is told, and a repair applies."""
-    before = scene.managed()
+    before, told = scene.managed(), scene.events(says)
     watch = Watch()
     breaks()
     nudge()
     watch.until("kubectl tranche status tells", lambda: scene.warned(says))
-    watch.until("and an Event on the node", lambda: scene.event(says))
+    watch.until("and an Event on the node", lambda: scene.events(says) > told)
     tell("; ".join(scene.warnings()))
     expect(scene.managed() == before and scene.serving()["devices"] == before,
            f"{before} devices became {scene.managed()}")
@@ -290,8 +246,11 @@ def mounted_map_deleted(scene):
     """The kubelet leaves the files of a running pod as they were: there is nothing to tell."""
     delete_map(scene)
     kubelet_looks_again(scene)
-    scene.cluster.wait_for("the kubelet has missed the ConfigMap", lambda: any(
-        MAP in event["message"] and "not found" in event["message"] for event in scene.cluster.events(NAMESPACE)), 120)
+
+    def missed():
+        return [event["message"] for event in scene.cluster.events(NAMESPACE) if event["reason"] == "FailedMount" and
+                MAP in event["message"] and "not found" in event["message"]]
+    tell("; ".join(scene.cluster.wait_for("the kubelet has missed the ConfigMap", missed, 120)))
     expect(scene.managed() == 4 * GPUS and scene.well(), f"{scene.managed()} devices: {scene.agent_status()}")
     scene.new_pod("without-a-map")
     written(scene, {"default": profile(3)})
@@ -365,11 +324,13 @@ def never_another_count(trace, manager):
 
 def stray_agent(scene):
     cluster, before = scene.cluster, sum(restarts(scene).values())
+    other = "another agent serves this node: tranche-plugin"
+    told = scene.events(other)
     with AllocatableTrace(cluster) as trace, ManagerTrace(scene.node) as manager:
         watch = Watch()
         another_agent(scene)
         cluster.wait_pod("stray-agent", NAMESPACE)
-        watch.until("an Event names the other", lambda: scene.event("another agent serves this node: tranche-plugin"))
+        watch.until("an Event names the other", lambda: scene.events(other) > told)
         watch.until("the older agent has yielded", lambda: sum(restarts(scene).values()) > before)
         scene.new_pod("beside-a-stray")
 
@@ -401,13 +362,6 @@ def second_release(scene):
     tell(f"{pods.ran} pods ran, {len(pods.failed)} were refused; {trace.looks} looks: {trace.text()}")
     expect(not pods.failed, "\n".join(pods.failed))
     never_another_count(trace, manager)
-
-
-def case(run, scene, name, function, *arguments):
-    def all_of_it():
-        function(scene, *arguments)
-        scene.check_holders()
-    run(name, all_of_it)
 
 
 def cases(run):

@@ -9,12 +9,13 @@
 
 import json
 import re
+import threading
 import time
 
 import bed
 from bed import expect
 
-NAMESPACE = "gpu-operator"
+NODE, NAMESPACE = "gpu-node", "gpu-operator"
 RELEASE, DAEMONSET, MAP = "tranche", "tranche-plugin", "device-plugin-config"
 RESOURCE = "nvidia.com/gpu"
 LABEL = "nvidia.com/device-plugin.config"
@@ -52,7 +53,7 @@ class Watch:
 
 
 class Scene:
-    def __init__(self, cluster, name="gpu-node"):
+    def __init__(self, cluster, name=NODE):
         self.cluster, self.name, self.node = cluster, name, cluster.nodes[name]
         self._holders = {}
 
@@ -154,10 +155,10 @@ class Scene:
         status = self.agent_status()
         return status and status["ready"] and not status["degraded"]
 
-    def event(self, pattern):
-        """An Event on the node whose message matches."""
-        return any(event["involvedObject"]["name"] == self.name and re.search(pattern, event["message"])
-                   for event in self.cluster.events())
+    def events(self, pattern):
+        """How often Events on the node have said what matches."""
+        return sum(event.get("count") or 1 for event in self.cluster.events()
+                   if event["involvedObject"]["name"] == self.name and re.search(pattern, event["message"]))
 
     def show(self):
         tell(self.kubectl_tranche("status"))
@@ -195,3 +196,51 @@ class Scene:
         expect(facts["phase"] == "Running" and len(facts["gpus"]) == 1, f"{name}: {facts}")
         tell(f"a new pod runs with one GPU: after {watch.seconds():.1f} s")
         self.cluster.delete_pod(name)
+
+
+class PodLoop(threading.Thread):
+    """Makes and deletes pods with a GPU, past the scheduler: the kubelet alone judges each."""
+
+    BATCH = 4  # of the eight, of which two are held
+
+    def __init__(self, scene):
+        super().__init__(daemon=True)
+        self._cluster, self._end = scene.cluster, threading.Event()
+        self.ran, self.failed, self.fault = 0, [], None
+
+    def run(self):
+        try:
+            while not self._end.is_set():
+                self.batch()
+        except Exception as fault:  # raised where the loop ends
+            self.fault = fault
+
+    def batch(self):
+        number = self.ran + len(self.failed)
+        names = [f"loop-{number + i}" for i in range(self.BATCH)]
+        for name in names:
+            self._cluster.run_pod(name, gpus=1, nodeName=NODE, wait=False)
+        for name in names:
+            status = self._cluster.wait_pod(name, phases=("Running", "Failed"), seconds=LIMIT_SECONDS)["status"]
+            if status["phase"] == "Running":
+                self.ran += 1
+            else:
+                self.failed.append(f"{name}: {status.get('reason')}: {status.get('message')}")
+        self._cluster.delete_pod(*names)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self.join()
+        if self.fault:
+            raise self.fault
+
+
+def case(run, scene, name, function, *arguments):
+    def all_of_it():
+        function(scene, *arguments)
+        scene.check_holders()
+    run(name, all_of_it)
