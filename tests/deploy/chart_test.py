@@ -362,8 +362,9 @@ class LabelsAloneTest(unittest.TestCase):
         self.assertEqual(rendered.container["command"], ["gpu-feature-discovery"])
         self.assertEqual(rendered.environment["TRANCHE_LABELS"], "node-feature")
         self.assertNotIn("initContainers", rendered.pod)
-        # It meets no kubelet.
-        self.assertEqual(rendered.volumes, {"driver-root": "/"})
+        # It meets no kubelet, and sees GPUs through NVIDIA's runtime.
+        self.assertNotIn("volumes", rendered.pod)
+        self.assertEqual(Rendered({**self.ALONE, "securityContext": {"privileged": True}}).volumes, {"driver-root": "/"})
         labels = rendered.one("DaemonSet")["spec"]["template"]["metadata"]["labels"]
         self.assertEqual(labels["app"], "gpu-feature-discovery")
         self.assertLessEqual(rendered.one("DaemonSet")["spec"]["selector"]["matchLabels"].items(), labels.items())
