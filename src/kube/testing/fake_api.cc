@@ -1,8 +1,9 @@
 #include "kube/testing/fake_api.h"
 
 #include <algorithm>
-#include <cstdlib>
 
+#include "kube/testing/api_path.h"
+#include "kube/testing/fake_watch.h"
 #include "kube/testing/object_patch.h"
 
 namespace tranche::kube::testing {
@@ -15,56 +16,6 @@ using base::Result;
 using base::Status;
 
 constexpr char kSomebody[] = "somebody";  // who changes things through Put
-
-std::string Unescape(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size()) {
-      const std::string hex(text.substr(i + 1, 2));
-      out += static_cast<char>(std::strtol(hex.c_str(), nullptr, 16));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-std::vector<std::string> Split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  while (!text.empty()) {
-    const std::size_t at = text.find(separator);
-    if (at != 0) parts.push_back(Unescape(text.substr(0, at)));
-    if (at == std::string_view::npos) break;
-    text.remove_prefix(at + 1);
-  }
-  return parts;
-}
-
-std::string QueryValue(const std::string& query, std::string_view key) {
-  for (const std::string& part : Split(query, '&')) {
-    if (part.starts_with(key) && part.size() > key.size() && part[key.size()] == '=') {
-      return part.substr(key.size() + 1);
-    }
-  }
-  return {};
-}
-
-bool IsBelow(std::string_view path, std::string_view prefix) {
-  return path.starts_with(prefix) &&
-         (path.size() == prefix.size() || path[prefix.size()] == '/' || prefix.ends_with('/'));
-}
-
-Json MetadataOf(const Json& object) {
-  const Json* metadata = object.Find("metadata");
-  return metadata != nullptr && metadata->is_object() ? *metadata : Json::MakeObject();
-}
-
-Json MetadataOnly(const Json& object) {
-  return Json::MakeObject({{"kind", "PartialObjectMetadata"},
-                           {"apiVersion", "meta.k8s.io/v1"},
-                           {"metadata", MetadataOf(object)}});
-}
 
 // Equal but for what the server itself counts.
 bool SameBut(const Json& a, const Json& b) {
@@ -81,43 +32,6 @@ Status NotFound(const std::string& what) { return {Code::kNotFound, what + " not
 
 }  // namespace
 
-// A path taken apart: /api/v1 or /apis/GROUP/VERSION, maybe namespaces/NAME, then a resource, maybe
-// a name and a subresource (which here is the object itself).
-struct FakeApi::Place {
-  std::string prefix;      // "/api/v1"
-  std::string space;       // namespace
-  std::string resource;    // "configmaps"
-  std::string name;        // "": the collection
-  std::string collection;  // "/api/v1/namespaces/x/configmaps"
-
-  [[nodiscard]] std::string Path() const { return collection + "/" + name; }
-
-  static Place Of(std::string_view path) {
-    const std::vector<std::string> parts = Split(path, '/');
-    Place place;
-    std::size_t at = 0;
-    const std::size_t head = !parts.empty() && parts[0] == "apis" ? 3 : 2;
-    for (; at < std::min(head, parts.size()); ++at) place.prefix += "/" + parts[at];
-    place.collection = place.prefix;
-    if (parts.size() > at + 2 && parts[at] == "namespaces") {
-      place.space = parts[at + 1];
-      place.collection += "/namespaces/" + place.space;
-      at += 2;
-    }
-    if (at < parts.size()) place.resource = parts[at++];
-    place.collection += "/" + place.resource;
-    if (at < parts.size()) place.name = parts[at];
-    return place;
-  }
-
-  // Is an object at `path` in this collection? One without a namespace holds those of all.
-  [[nodiscard]] bool Holds(const std::string& path) const {
-    const Place other = Of(path);
-    return !other.name.empty() && other.prefix == prefix && other.resource == resource &&
-           (space.empty() || other.space == space);
-  }
-};
-
 class FakeApi::Call : public ApiCall {
  public:
   Call(base::EventLoop& loop, std::shared_ptr<bool> wanted)
@@ -132,107 +46,6 @@ class FakeApi::Call : public ApiCall {
   base::EventLoop& loop_;
   std::shared_ptr<bool> wanted_;
   base::EventLoop::TimerId timer_ = 0;
-};
-
-class FakeApi::WatchImpl : public ApiWatch {
- public:
-  WatchImpl(FakeApi& api, WatchSpec spec, Owner owner)
-      : api_(&api),
-        loop_(api.loop_),
-        spec_(std::move(spec)),
-        owner_(std::move(owner)),
-        place_(Place::Of(spec_.path)) {
-    api_->watches_.insert(this);
-    Soon([this] { Relist(); });
-  }
-  ~WatchImpl() override {
-    *alive_ = false;
-    loop_.CancelTimer(retry_);
-    if (api_ != nullptr) api_->watches_.erase(this);
-  }
-
-  void ServerGone() { api_ = nullptr; }
-
-  void Relist() {
-    if (api_ == nullptr || api_->hanging_) return RetryLater();
-    if (Status status = api_->FailureOf(Method::kGet, spec_.path); !status.ok()) {
-      return Break(std::move(status));
-    }
-    loop_.CancelTimer(retry_);
-    known_.clear();
-    Json::Array objects;
-    for (const auto& [path, object] : api_->objects_) {
-      if (!Selects(path, object)) continue;
-      known_.insert(path);
-      objects.push_back(Shown(object));
-    }
-    in_sync_ = true;
-    Soon([this, objects = std::move(objects)] {
-      if (owner_.listed) owner_.listed(objects);
-      Say(Status::Ok());
-    });
-  }
-
-  void Break(Status status) {
-    in_sync_ = false;
-    RetryLater();
-    Soon([this, status = std::move(status)] { Say(status); });
-  }
-
-  [[nodiscard]] bool in_sync() const { return in_sync_; }
-  [[nodiscard]] const std::string& path() const { return spec_.path; }
-
-  void Stored(const std::string& path, const Json& object) {
-    if (!in_sync_ || api_->hanging_) return;
-    if (Selects(path, object)) {
-      known_.insert(path);
-      Soon([this, shown = Shown(object)] {
-        if (owner_.changed) owner_.changed(shown);
-      });
-    } else {
-      Erased(path, object);
-    }
-  }
-  void Erased(const std::string& path, const Json& last) {
-    if (!in_sync_ || api_->hanging_ || known_.erase(path) == 0) return;
-    Soon([this, shown = Shown(last)] {
-      if (owner_.removed) owner_.removed(shown);
-    });
-  }
-
- private:
-  [[nodiscard]] bool Selects(const std::string& path, const Json& object) const {
-    return place_.Holds(path) && MatchesFields(object, spec_.field_selector) &&
-           MatchesLabels(object, spec_.label_selector);
-  }
-  [[nodiscard]] Json Shown(const Json& object) const {
-    return spec_.metadata_only ? MetadataOnly(object) : object;
-  }
-  void Say(const Status& status) {
-    if (told_ && *told_ == status) return;
-    told_ = status;
-    if (owner_.state) owner_.state(status);
-  }
-  void RetryLater() {
-    loop_.CancelTimer(retry_);
-    retry_ = loop_.RunAfter(kWatchRetry, [this] { Relist(); });
-  }
-  void Soon(base::EventLoop::Task task) {
-    loop_.Post([alive = alive_, task = std::move(task)] {
-      if (*alive) task();
-    });
-  }
-
-  FakeApi* api_;
-  base::EventLoop& loop_;
-  const WatchSpec spec_;
-  const Owner owner_;
-  const Place place_;
-  std::set<std::string> known_;
-  bool in_sync_ = false;
-  std::optional<Status> told_;
-  base::EventLoop::TimerId retry_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 FakeApi::~FakeApi() {
@@ -280,9 +93,9 @@ std::unique_ptr<ApiWatch> FakeApi::Watch(WatchSpec spec, ApiWatch::Owner owner) 
 
 Status FakeApi::FailureOf(Method method, const std::string& path) {
   if (away_) return {Code::kUnavailable, "connection refused"};
-  const Place place = Place::Of(path);
+  const ApiPath place = ApiPath::Of(path);
   for (const std::string& collection : not_served_) {
-    const Place hidden = Place::Of(collection);
+    const ApiPath hidden = ApiPath::Of(collection);
     if (hidden.prefix == place.prefix && hidden.resource == place.resource) {
       return {Code::kNotFound, "the server could not find the requested resource"};
     }
@@ -302,7 +115,7 @@ Result<Json> FakeApi::Answer(const ApiRequest& request) {
   const std::string query = mark == std::string::npos ? "" : request.path.substr(mark + 1);
   TRANCHE_TRY(FailureOf(request.method, path));
   if (request.text) return AnswerText(path);
-  const Place place = Place::Of(path);
+  const ApiPath place = ApiPath::Of(path);
   const Json body = request.body.value_or(Json::MakeObject());
   Result<Json> answer = Status(Code::kUnimplemented, "no such method");
   switch (request.method) {
@@ -332,7 +145,7 @@ Result<Json> FakeApi::AnswerText(const std::string& path) const {
   return Json(text->second);
 }
 
-Result<Json> FakeApi::Get(const Place& place, const std::string& query) const {
+Result<Json> FakeApi::Get(const ApiPath& place, const std::string& query) const {
   if (!place.name.empty()) {
     const Json* object = Find(place.Path());
     if (object == nullptr) return NotFound(place.resource + " \"" + place.name + "\"");
@@ -352,7 +165,7 @@ Result<Json> FakeApi::Get(const Place& place, const std::string& query) const {
        {"items", Json::MakeArray(std::move(items))}});
 }
 
-Result<Json> FakeApi::Create(const Place& place, const Json& body) {
+Result<Json> FakeApi::Create(const ApiPath& place, const Json& body) {
   std::string name = TextAt(body, "metadata.name");
   if (name.empty() && !TextAt(body, "metadata.generateName").empty()) {
     name = TextAt(body, "metadata.generateName") + std::to_string(++generated_);
@@ -366,7 +179,7 @@ Result<Json> FakeApi::Create(const Place& place, const Json& body) {
   return Store(path, body);
 }
 
-Result<Json> FakeApi::Replace(const Place& place, const Json& body) {
+Result<Json> FakeApi::Replace(const ApiPath& place, const Json& body) {
   const Json* old = Find(place.Path());
   if (old == nullptr) return NotFound(place.resource + " \"" + place.name + "\"");
   const std::string version = TextAt(body, "metadata.resourceVersion");
@@ -377,7 +190,7 @@ Result<Json> FakeApi::Replace(const Place& place, const Json& body) {
   return Store(place.Path(), body);
 }
 
-Result<Json> FakeApi::Merge(const Place& place, const Json& body) {
+Result<Json> FakeApi::Merge(const ApiPath& place, const Json& body) {
   const Json* old = Find(place.Path());
   if (old == nullptr) return NotFound(place.resource + " \"" + place.name + "\"");
   const std::string version = TextAt(body, "metadata.resourceVersion");
@@ -389,7 +202,7 @@ Result<Json> FakeApi::Merge(const Place& place, const Json& body) {
   return Store(place.Path(), std::move(merged));
 }
 
-Result<Json> FakeApi::Apply(const Place& place, const std::string& query, const Json& body) {
+Result<Json> FakeApi::Apply(const ApiPath& place, const std::string& query, const Json& body) {
   const std::string manager = QueryValue(query, "fieldManager");
   if (manager.empty()) return Status(Code::kInvalidArgument, "fieldManager is required for apply");
   if (TextAt(body, "kind").empty() || TextAt(body, "apiVersion").empty()) {
@@ -404,7 +217,7 @@ Result<Json> FakeApi::Apply(const Place& place, const std::string& query, const 
   return Store(place.Path(), *std::move(applied));
 }
 
-Result<Json> FakeApi::Delete(const Place& place) {
+Result<Json> FakeApi::Delete(const ApiPath& place) {
   const Json* old = Find(place.Path());
   if (old == nullptr) return NotFound(place.resource + " \"" + place.name + "\"");
   Json last = *old;
@@ -415,7 +228,7 @@ Result<Json> FakeApi::Delete(const Place& place) {
 // ---- objects ----
 
 const Json& FakeApi::Store(const std::string& path, Json object) {
-  const Place place = Place::Of(path);
+  const ApiPath place = ApiPath::Of(path);
   const auto old = objects_.find(path);
   Json metadata = MetadataOf(object);
   metadata.Set("name", place.name);
@@ -455,7 +268,7 @@ const Json* FakeApi::Find(const std::string& path) const {
 }
 
 std::vector<Json> FakeApi::List(const std::string& collection) const {
-  const Place place = Place::Of(collection);
+  const ApiPath place = ApiPath::Of(collection);
   std::vector<Json> items;
   for (const auto& [path, object] : objects_) {
     if (place.Holds(path)) items.push_back(object);

@@ -24,6 +24,8 @@
 
 namespace tranche::kube::testing {
 
+struct ApiPath;
+
 class FakeApi : public ApiClient {
  public:
   explicit FakeApi(base::EventLoop& loop) : loop_(loop) {}
@@ -88,18 +90,17 @@ class FakeApi : public ApiClient {
     base::Status status;
     int times;
   };
-  struct Place;
 
   [[nodiscard]] base::Status FailureOf(Method method, const std::string& path);
   [[nodiscard]] base::Result<base::Json> Answer(const ApiRequest& request);
   [[nodiscard]] base::Result<base::Json> AnswerText(const std::string& path) const;
-  [[nodiscard]] base::Result<base::Json> Get(const Place& place, const std::string& query) const;
-  [[nodiscard]] base::Result<base::Json> Create(const Place& place, const base::Json& body);
-  [[nodiscard]] base::Result<base::Json> Replace(const Place& place, const base::Json& body);
-  [[nodiscard]] base::Result<base::Json> Merge(const Place& place, const base::Json& body);
-  [[nodiscard]] base::Result<base::Json> Apply(const Place& place, const std::string& query,
+  [[nodiscard]] base::Result<base::Json> Get(const ApiPath& place, const std::string& query) const;
+  [[nodiscard]] base::Result<base::Json> Create(const ApiPath& place, const base::Json& body);
+  [[nodiscard]] base::Result<base::Json> Replace(const ApiPath& place, const base::Json& body);
+  [[nodiscard]] base::Result<base::Json> Merge(const ApiPath& place, const base::Json& body);
+  [[nodiscard]] base::Result<base::Json> Apply(const ApiPath& place, const std::string& query,
                                                const base::Json& body);
-  [[nodiscard]] base::Result<base::Json> Delete(const Place& place);
+  [[nodiscard]] base::Result<base::Json> Delete(const ApiPath& place);
   const base::Json& Store(const std::string& path, base::Json object);
   void Erase(const std::string& path);
 

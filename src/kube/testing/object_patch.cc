@@ -166,6 +166,17 @@ void Disown(const std::string& pointer, FieldOwners& owners, const std::string& 
 
 }  // namespace
 
+Json MetadataOf(const Json& object) {
+  const Json* metadata = object.Find("metadata");
+  return metadata != nullptr && metadata->is_object() ? *metadata : Json::MakeObject();
+}
+
+Json MetadataOnly(const Json& object) {
+  return Json::MakeObject({{"kind", "PartialObjectMetadata"},
+                           {"apiVersion", "meta.k8s.io/v1"},
+                           {"metadata", MetadataOf(object)}});
+}
+
 std::string TextAt(const Json& object, std::string_view dotted) {
   const Json* at = &object;
   while (at != nullptr && !dotted.empty()) {

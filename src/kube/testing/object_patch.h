@@ -20,6 +20,10 @@ namespace tranche::kube::testing {
 // Text at "metadata.name"; "" where there is none.
 [[nodiscard]] std::string TextAt(const base::Json& object, std::string_view dotted);
 
+// The object's metadata, empty where there is none; and what a request for no more than it gets.
+[[nodiscard]] base::Json MetadataOf(const base::Json& object);
+[[nodiscard]] base::Json MetadataOnly(const base::Json& object);
+
 // RFC 7386.
 [[nodiscard]] base::Json MergePatched(const base::Json& target, const base::Json& patch);
 
