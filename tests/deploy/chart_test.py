@@ -233,6 +233,20 @@ class DefaultsTest(unittest.TestCase):
                                 "mountPropagation": "HostToContainer"})
         self.assertEqual(self.plain.volumes["driver-root"], "/")
 
+    def test_mounts_no_driver_root_where_the_nvidia_runtime_brings_all(self):
+        envvar = {"deviceListStrategy": "envvar"}
+        by_env = [{"name": "DEVICE_LIST_STRATEGY", "value": "cdi-cri"}]
+        for values, mounted in ((envvar, False), ({"deviceListStrategy": "volume-mounts"}, False),
+                                ({"deviceListStrategy": "envvar,cdi-cri"}, True),
+                                ({"deviceListStrategy": "cdi-cri"}, True),
+                                ({**envvar, "compatWithCPUManager": True}, True),
+                                ({**envvar, "securityContext": {"privileged": True}}, True),
+                                ({**envvar, "nvidiaDriverRoot": "/run/nvidia/driver"}, True),
+                                ({**envvar, "devicePlugin.env": by_env}, True)):
+            rendered = Rendered(values)
+            mounts = {mount["name"] for mount in rendered.container["volumeMounts"]}
+            self.assertEqual(("driver-root" in rendered.volumes, "driver-root" in mounts), (mounted, mounted), values)
+
     def test_no_privilege_that_is_not_needed(self):
         context = self.plain.container["securityContext"]
         self.assertEqual(context, {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False,

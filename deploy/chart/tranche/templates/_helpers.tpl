@@ -110,6 +110,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if $needed -}}true{{- end -}}
 {{- end }}
 
+{{- /* "true" where the agent may need the host's own driver files: for CDI specs, or because it sees devices
+       otherwise than through the NVIDIA runtime. To whoever has the agent's pod, that mount is the host. */ -}}
+{{- define "tranche.needsDriverRoot" -}}
+{{- $given := .Values.deviceListStrategy | toJson -}}
+{{- if or (not .Values.deviceListStrategy) (contains "cdi" $given) .Values.securityContext
+      .Values.compatWithCPUManager .Values.nvidiaDriverRoot .Values.nvidiaDevRoot .Values.devicePlugin.env -}}
+true
+{{- end -}}
+{{- end }}
+
 {{- define "tranche.securityContext" -}}
 {{- if .Values.securityContext -}}
 {{ toYaml .Values.securityContext }}
