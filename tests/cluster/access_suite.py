@@ -17,7 +17,6 @@ CHART = bed.ROOT / "deploy/chart/tranche"
 CRD = bed.ROOT / "deploy/manifests/clusterpolicy-crd.yaml"
 NODES = ("gpu-node", "dev-gpu-node")
 LABEL = "nvidia.com/device-plugin.config"
-ACCOUNT = "tranche-plugin"
 PROFILES = "device-plugin-config"
 SECONDS = 90
 
@@ -30,13 +29,14 @@ def sharing(replicas, more=""):
 class Way:
     """One way to install: its values, in a namespace of its own, so that its account is its own too."""
 
-    def __init__(self, cluster, name, config="", labels="none", events=True, **values):
+    def __init__(self, cluster, name, config="", labels="none", events=True, program="plugin", **values):
         self.cluster, self.name, self.namespace, self.labels, self.events = cluster, name, name, labels, events
-        self.config = config
+        self.config, self.account = config, f"tranche-{program}"
+        self._app = {"plugin": "nvidia-device-plugin-daemonset", "gfd": "gpu-feature-discovery"}[program]
         self.values = {"labels": labels, "events": str(events).lower(), **values}
         if config in ("config", "devicePlugin.config"):
             self.values |= {f"{config}.name": PROFILES, f"{config}.default": "default"}
-        self.user = user_name(self.namespace, ACCOUNT)
+        self.user = user_name(self.namespace, self.account)
         self.audit = None
 
     def install(self):
@@ -56,7 +56,7 @@ class Way:
         self.rolled_out()
 
     def rolled_out(self):
-        self.cluster.kubectl("-n", self.namespace, "rollout", "status", "daemonset/tranche-plugin",
+        self.cluster.kubectl("-n", self.namespace, "rollout", "status", f"daemonset/{self.account}",
                              "--timeout=120s", seconds=130)
 
     def uninstall(self):
@@ -72,11 +72,13 @@ class Way:
                                        "metadata": {"name": "cluster-policy"},
                                        "spec": {"devicePlugin": {"config": config}}}))
 
+    def pods(self, node):
+        pods = self.cluster.get("pods", "-n", self.namespace, "-l", f"app={self._app}")["items"]
+        return [pod for pod in pods if pod["spec"].get("nodeName") == node]
+
     def pod(self, node=NODES[0]):
         """The agent's pod on a node; None where there is none, or it is about to end."""
-        pods = self.cluster.get("pods", "-n", self.namespace, "-l", "app=nvidia-device-plugin-daemonset")["items"]
-        return next((pod for pod in pods if pod["spec"].get("nodeName") == node and
-                     "deletionTimestamp" not in pod["metadata"]), None)
+        return next((pod for pod in self.pods(node) if "deletionTimestamp" not in pod["metadata"]), None)
 
     def exec(self, *command, check=True, node=NODES[0]):
         pod = self.pod(node)["metadata"]["name"]
@@ -160,8 +162,26 @@ def use_and_compare(way):
     compare(way)
 
 
+def discover_and_compare(way):
+    """The same for gpu-feature-discovery without the plugin."""
+    def becomes(key, value):
+        def seen():
+            found = way.cluster.get("nodefeature", "-n", way.namespace, f"nvidia-features-for-{NODES[0]}")
+            return found and found["spec"]["labels"].get(f"nvidia.com/gpu.{key}") == value
+        way.cluster.wait_for(f"{way.name}: {key} is {value}", seen, 2 * SECONDS, 0.3)
+    way.install()
+    becomes("replicas", "4")
+    way.label("dev")
+    becomes("replicas", "8")
+    way.label("")
+    becomes("replicas", "4")
+    way.cluster.kubectl("-n", way.namespace, "delete", "pod", way.pod()["metadata"]["name"])
+    way.rolled_out()
+    compare(way)
+
+
 def compare(way):
-    grants, uses = granted(way.cluster, way.namespace, ACCOUNT), way.audit.used()
+    grants, uses = granted(way.cluster, way.namespace, way.account), way.audit.used()
     for right, count in sorted(uses.items()):
         if not right.resource == "events":
             print(f"      used {count:3}×  {shown(right)}")
@@ -179,8 +199,8 @@ def comparison_can_fail(way):
     cluster = way.cluster
     cluster.kubectl("-n", way.namespace, "create", "role", "extra", "--verb=get", "--resource=secrets")
     cluster.kubectl("-n", way.namespace, "create", "rolebinding", "extra", "--role=extra",
-                    f"--serviceaccount={way.namespace}:{ACCOUNT}")
-    extra = never_used(granted(cluster, way.namespace, ACCOUNT), way.audit.used())
+                    f"--serviceaccount={way.namespace}:{way.account}")
+    extra = never_used(granted(cluster, way.namespace, way.account), way.audit.used())
     cluster.kubectl("-n", way.namespace, "delete", "rolebinding/extra", "role/extra")
     expect(extra == [f"get secrets in {way.namespace}"], f"never used: {extra}")
 
@@ -231,7 +251,7 @@ def mounts(way):
 
 # The node's folders, and what the kubelet gives every pod.
 WRITTEN = {"/var/lib/kubelet/device-plugins", "/run/cdi", "/run/tranche"}
-READ = {"/var/lib/kubelet/pod-resources", "/driver-root"}
+READ = {"/var/lib/kubelet/pod-resources"}
 KUBELETS = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
 
 
@@ -257,6 +277,22 @@ def privileges(way, capabilities=0, more=()):
     print(f"      CapEff {status['CapEff']}, Seccomp {status['Seccomp']}, writable: {' '.join(sorted(written))}")
 
 
+def sees_no_host(way):
+    """Without a CDI strategy the node's own files are not mounted, and the driver comes by NVIDIA's runtime alone."""
+    expect("/driver-root" not in mounts(way), f"mounts: {sorted(mounts(way))}")
+    expect("No such file" in way.exec("sh", "-c", "ls /driver-root 2>&1", check=False), "/driver-root is there")
+    expect(way.status()["driver"]["ready"], "the driver is not ready")
+
+
+def sees_the_host(way):
+    """What docs/security.md says of a mounted driver root: read-only is its own file system, not those below."""
+    expect(mounts(way)["/driver-root"] is False, "the driver root itself can be written")
+    said = way.exec("sh", "-c", "touch /driver-root/etc/x 2>&1; touch /driver-root/run/x 2>&1 && echo written; "
+                    "rm -f /driver-root/run/x; test -S /driver-root/run/containerd/containerd.sock && echo socket",
+                    check=False)
+    expect("Read-only file system" in said and "written" in said and "socket" in said, f"it says: {said}")
+
+
 def has_no_token(way):
     expect("No such file" in way.exec("sh", "-c", "ls /var/run/secrets 2>&1", check=False), "there is a token")
     expect(not way.audit.requests(), f"requests: {[shown(right) for right in way.audit.used()]}")
@@ -276,23 +312,27 @@ FEATURES = "/etc/kubernetes/node-feature-discovery/features.d"
 
 
 def ways_to_install(run, cluster):
-    def way(name, more, *arguments, **values):
+    def way(name, more, *arguments, use=use_and_compare, **values):
         """Installs it, runs the cases that are special to it, and takes it away."""
         one = Way(cluster, name, *arguments, **values)
-        if run(f"{name}: what is granted is what is used", use_and_compare, one):
+        if run(f"{name}: what is granted is what is used", use, one):
             for title, case, *rest in more:
                 run(f"{name}: {title}", case, one, *rest)
         run(f"{name}: it goes without a trace of its rights", leaves_no_rights, one)
 
-    way("config", [("no capability, and a read-only root", privileges), ("serves a pod", serves_pods),
+    way("config", [("no capability, and a read-only root", privileges),
+                   ("the node's own files are out of its reach", sees_no_host), ("serves a pod", serves_pods),
                    ("a right too many is found", comparison_can_fail),
                    ("what it does not need is refused", others_are_refused)], "config", **PLAIN)
-    way("operator", [("CAP_SYS_ADMIN alone, where MIG may be in use", privileges, SYS_ADMIN, [FEATURES])],
+    way("operator", [("CAP_SYS_ADMIN alone, where MIG may be in use", privileges, SYS_ADMIN, [FEATURES]),
+                     ("what the driver root lets it reach", sees_the_host)],
         "devicePlugin.config", "nfd-file", events=False)
     way("policy", [], "clusterPolicy.enabled")
     way("policy-named", [], "clusterPolicy.enabled", events=False, **{"clusterPolicy.configMaps": f"{{{PROFILES}}}"})
     way("feature", [], "config", "node-feature", events=False)
     way("direct", [], "", "node", events=False)
+    way("discovery", [], "config", "node-feature", use=discover_and_compare, program="gfd",
+        **{"devicePlugin.enabled": "false", "gfd.enabled": "true"})
     way("told", [], "", "none")
     way("alone", [("it has no token", has_no_token)], "", "none", events=False)
 
@@ -300,7 +340,7 @@ def ways_to_install(run, cluster):
 def leaves_no_rights(way):
     way.label("")
     way.uninstall()
-    left = granted(way.cluster, way.namespace, ACCOUNT)
+    left = granted(way.cluster, way.namespace, way.account)
     expect(not left, f"rights are left: {sorted(map(shown, left))}")
 
 

@@ -194,7 +194,7 @@ def says_where_no_agent_answers(user):
     finally:
         node.run("kill", "-CONT", pids[0])
     user.way.helm("upgrade", "--set", f"nodeSelector.kubernetes\\.io/hostname={HERE}")
-    user.cluster.wait_for("no agent there", lambda: user.way.pod(THERE) is None, 60)
+    user.cluster.wait_for("no agent there", lambda: not user.way.pods(THERE), 60)
     text = user.tranche("status")
     expect(f"{THERE}: no plugin pod on this node" in text, text)
     expect("no plugin pod runs" in user.tranche(f"profile {THERE} dev", 1), "profile on a node without agent")
@@ -290,7 +290,8 @@ def cases(run, way):
         if not run("kubectl tranche: a cluster to look at", install, way):
             return
         for name, case in (("is a plugin of kubectl", is_a_plugin), ("status as a table", table),
-                           ("status for programs", for_programs), ("profile: waits until it is in force", gives_a_profile),
+                           ("status for programs", for_programs),
+                           ("profile: waits until it is in force", gives_a_profile),
                            ("profile: one that is missing", explains_a_missing_profile),
                            ("profile: the default again", removes_the_profile),
                            ("wrong words", refuses_what_makes_no_sense), ("status: an ill GPU", shows_an_ill_gpu),

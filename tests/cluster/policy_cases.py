@@ -15,7 +15,8 @@ SHIPPED = bed.ROOT / "deploy/labels-policy/policy.yaml"
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 KEY = "tranche.dev/access-test"
 APPLY = "application/apply-patch+yaml"
-STATUS = "application/merge-patch+json"
+MERGE = "application/merge-patch+json"
+SHOWN = set()  # what a user would be told; each once
 
 ALL_OF_NODES = """
 apiVersion: rbac.authorization.k8s.io/v1
@@ -42,7 +43,7 @@ class Tokens:
         self.here, self.there = way.exec("cat", TOKEN), way.exec("cat", TOKEN, node=THERE)
         self.of_no_pod = way.cluster.kubectl("-n", way.namespace, "create", "token", "tranche-plugin").stdout.strip()
 
-    def patch(self, token, node, body, more="", content=STATUS):
+    def patch(self, token, node, body, more="", content=MERGE):
         return self.api.ask(token, "PATCH", f"/api/v1/nodes/{node}{more}", body, content)
 
 
@@ -56,8 +57,8 @@ def ours_are_taken(tokens):
         for said in (body, {**body, "metadata": {"name": HERE}}):
             code, answer = tokens.patch(tokens.here, HERE, said, "?fieldManager=access-test", APPLY)
             expect(code == 200, f"{key} by server-side apply: {code} {answer}")
-            there = key in answer["metadata"]["labels"]
-            expect(there == ("labels" in said["metadata"]), f"{key} by server-side apply: {answer['metadata']['labels']}")
+            now = answer["metadata"]["labels"]
+            expect((key in now) == ("labels" in said["metadata"]), f"{key} by server-side apply: {now}")
     expect(tokens.patch(tokens.there, THERE, label(KEY))[0] == 200, "the other node's token on its own node")
     expect(tokens.patch(tokens.there, THERE, label(KEY, None))[0] == 200, "taken away again")
 
@@ -66,7 +67,10 @@ def is_refused(answer, why):
     code, message = answer
     expect(code == 403 or code == 422, f"not refused: {code}")
     expect("tranche-node-labels" in message and why in message, f"refused otherwise: {message}")
-    print(f"      {message.split('denied request: ')[-1]}")
+    said = message.split("denied request: ")[-1]
+    if said not in SHOWN:
+        SHOWN.add(said)
+        print(f"      {said}")
 
 
 def others_nodes_are_refused(tokens):
