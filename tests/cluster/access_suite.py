@@ -152,11 +152,11 @@ def use_and_compare(way):
         use_profiles(way)
     if way.labels != "none" or not way.config:
         use_gpus(way, 4 if way.config else 1)
+    if way.events:
+        way.uses("patch", "events")  # a repeat is told within ten seconds
     way.cluster.kubectl("-n", way.namespace, "delete", "pod", way.pod()["metadata"]["name"])
     way.rolled_out()
     way.serves(8 if way.config else 2)
-    if way.events:
-        way.uses("patch", "events")
     if way.labels == "node-feature":
         way.uses("update", "nodefeatures")
     compare(way)
