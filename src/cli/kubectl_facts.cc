@@ -144,14 +144,20 @@ std::map<std::string, PluginPod> PluginPods(const Json::Array& pods) {
                   .ready = IsReady(object),
                   .ending = !json::Text(metadata, "deletionTimestamp").empty(),
                   .created = json::Text(metadata, "creationTimestamp"),
-                  .config_maps = {}};
+                  .config_maps = {},
+                  .beside = {}};
+    const std::string phase = json::Text(json::Member(object, "status"), "phase");
+    if (phase == "Succeeded" || phase == "Failed") continue;
     if (pod.node.empty() || pod.name.empty()) continue;
     for (const Json& volume : json::Items(spec, "volumes")) {
       std::string name = json::Text(json::Member(volume, "configMap"), "name");
       if (!name.empty()) pod.config_maps.push_back(std::move(name));
     }
     auto [it, made] = best.try_emplace(pod.node, pod);
-    if (!made && rank(pod) > rank(it->second)) it->second = std::move(pod);
+    if (made) continue;
+    if (rank(pod) > rank(it->second)) std::swap(pod, it->second);
+    it->second.beside.insert(it->second.beside.end(), pod.beside.begin(), pod.beside.end());
+    if (!pod.ending) it->second.beside.push_back(pod.name);
   }
   return best;
 }

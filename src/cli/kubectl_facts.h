@@ -39,6 +39,7 @@ struct PluginPod {
   bool ending = false;
   std::string created;                   // RFC 3339, sorts
   std::vector<std::string> config_maps;  // mounted, for the names of profiles
+  std::vector<std::string> beside;       // others on that node that do not end
 };
 // Of each node the one to ask: one that stays rather than one that ends, ready rather than not,
 // newer rather than older.

@@ -10,6 +10,7 @@ using base::Json;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
+using ::testing::UnorderedElementsAre;
 
 Json Parse(const std::string& text) {
   auto json = Json::Parse(text);
@@ -92,6 +93,10 @@ TEST(PluginPodsTest, OfTwoOnANodeTheOneThatStaysIsAsked) {
   EXPECT_EQ(best({new_one, old_one}), "new");
   EXPECT_EQ(best({old_one, starting}), "old");
   EXPECT_EQ(best({ending, starting}), "starting");
+  const auto beside = [](const Json::Array& pods) { return PluginPods(pods).at("n").beside; };
+  EXPECT_THAT(beside({old_one, new_one, starting, ending}),
+              UnorderedElementsAre("old", "starting"));
+  EXPECT_THAT(beside({ending, starting, new_one}), ElementsAre("starting"));
   EXPECT_THAT(PluginPods({old_one}).at("n").config_maps, ElementsAre("device-plugin-config"));
   EXPECT_THAT(PluginPods({Json(), Json("x")}), IsEmpty());
 }

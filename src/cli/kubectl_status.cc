@@ -1,5 +1,7 @@
 #include "cli/kubectl_status.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <set>
@@ -230,6 +232,12 @@ class Collector {
       row.warnings.emplace_back("the node is not Ready");
     }
     if (row.pod && row.pod->ending) row.notes.push_back(row.pod->name + " is ending");
+    // As in a roll, where it is over in a moment; two releases take the node from each other for
+    // ever.
+    if (row.pod && !row.pod->beside.empty()) {
+      row.notes.push_back(fmt::format("more than one plugin pod on this node: {} beside {}",
+                                      fmt::join(row.pod->beside, ", "), row.pod->name));
+    }
     if (!row.pod && notes_.empty()) row.notes.emplace_back("no plugin pod on this node");
     Json out = Json::MakeObject({{"name", base::Printable(row.name, kMaxNameInNote)},
                                  {"profile", ProfileJson(row)},

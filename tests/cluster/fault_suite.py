@@ -351,6 +351,8 @@ def second_release(scene):
                      "--set", "devicePlugin.config.default=default", "--set", "fullnameOverride=second")
         tell("both are there")
         ran = pods.ran
+        watch.until("kubectl tranche status tells of both", lambda: "more than one plugin pod on this node" in
+                    scene.kubectl_tranche("status"))
         watch.until("each has had the node twice", lambda: sum(restarts(scene).values()) >= 3, 180)
         scene.show()
         tell(f"restarts: {restarts(scene)}, and {pods.ran - ran} pods came and went")
