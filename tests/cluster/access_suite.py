@@ -131,16 +131,17 @@ def use_profiles(way):
 
 
 def use_gpus(way, replicas):
-    """One is pulled and comes back; one falls off the bus twice."""
+    """One is pulled and another plugged in; one falls off the bus, where that is told twice: an Event and its repeat."""
     sim = way.cluster.nodes[NODES[0]].sim
     way.serves(2 * replicas)
     sim("unplug", "1")
     way.serves(replicas)
     sim("plug", "a100-sxm4-80gb")
     way.serves(2 * replicas)
-    for _ in range(2):
+    for _ in range(2 if way.events else 1):
         sim("lose", "0")
-        way.serves(replicas)
+        way.cluster.wait_for(f"{way.name}: GPU 0 is lost", lambda: any(
+            gpu["index"] == "0" and gpu["lost"] for gpu in way.status().get("gpus", [])), SECONDS, 0.2)
         sim("return", "0")
         way.serves(2 * replicas)
 
