@@ -131,7 +131,7 @@ def use_profiles(way):
 
 
 def use_gpus(way, replicas):
-    """One is pulled and another plugged in; one falls off the bus, where that is told twice: an Event and its repeat."""
+    """One is pulled and another plugged in; one falls off the bus, twice where that is told: an Event, its repeat."""
     sim = way.cluster.nodes[NODES[0]].sim
     way.serves(2 * replicas)
     sim("unplug", "1")
