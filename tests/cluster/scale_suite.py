@@ -27,6 +27,8 @@ SHORTEST_WATCH_SECONDS = 300
 AWAY_SECONDS = 15
 # Longer than an Event waits, new or repeated.
 QUIET_SECONDS = 15
+# Longer than an agent waits before it lists what it watches again after a cut.
+LATE_LIST_SECONDS = 65
 
 
 def how_many():
@@ -254,7 +256,7 @@ def server_returns(b):
                 if request.verb == "watch" and code == 200}
         return len(good) == 2 * count
     bed.wait_for("all watches are open again", all_watch, 120, 0.5)
-    b.settle(began)
+    b.settle(began, seconds=240, quiet=LATE_LIST_SECONDS)
     asked = b.asked(began)
     first = min(request.at for request, _ in asked)
     show(f"API server away for {AWAY_SECONDS} s, then {ready - began:.1f} s to start: requests", mix(asked))
