@@ -34,8 +34,8 @@ def profile(replicas, rename=False):
 PROFILES = {"default": profile(4), "dev": profile(8), "renamed": profile(3, rename=True), "plain": "version: v1\n"}
 
 
-def whole_set(node, count=2, replicas=4, renamed=False, strategy=None):
-    """Every label that the node should have, but the time of the start. `strategy`: of MIG."""
+def whole_set(node, count=2, replicas=4, renamed=False):
+    """Every label that the node should have, but the time of the start."""
     product, memory, family, compute, mig = FACTS[node]
     values = {"cuda.driver.major": "570", "cuda.driver.minor": "172", "cuda.driver.rev": "08",
               "cuda.driver-version.major": "570", "cuda.driver-version.minor": "172",
@@ -47,10 +47,8 @@ def whole_set(node, count=2, replicas=4, renamed=False, strategy=None):
               "gpu.count": str(count), "gpu.replicas": str(replicas),
               "gpu.sharing-strategy": "time-slicing" if replicas > 1 else "none", "gpu.memory": str(memory),
               "gpu.family": family, "gpu.compute.major": compute[0], "gpu.compute.minor": compute[2],
-              # The PCI bus is that of the machine underneath, where these GPUs are not.
+              # A pod's own /sys is that of the machine underneath, where these GPUs are not on the PCI bus.
               "gpu.machine": machine(), "gpu.mode": "unknown"}
-    if strategy:
-        values["mig.strategy"] = strategy
     return {f"nvidia.com/{name}": value for name, value in values.items()}
 
 
@@ -72,7 +70,7 @@ class Lab:
     """The cluster, and what the cases ask of it again and again."""
 
     def __init__(self, cluster):
-        self.c, self.strategy = cluster, None
+        self.c, self.more = cluster, {}  # more: labels besides whole_set's, or instead of them
 
     def labels(self, node):
         return labels_of(self.c.node(node)["metadata"])
@@ -87,9 +85,9 @@ class Lab:
             time.sleep(0.1)
         raise bed.Fault(f"{what}: not within {seconds} s\n{difference(wanted, seen)}")
 
-    def whole(self, node, **more):
+    def whole(self, node, **different):
         """Until the node has the whole set and no other label of ours, and the count that it tells."""
-        self.labelled(node, whole_set(node, strategy=self.strategy, **more))
+        self.labelled(node, {**whole_set(node, **different), **self.more})
 
     def labelled(self, node, wanted):
         """Until the node has exactly these labels (and a time where there are any), and the count that they tell."""
@@ -108,7 +106,7 @@ class Lab:
         self.c.kubectl("label", "--overwrite", "node", node, f"{LABEL}={name}" if name else f"{LABEL}-")
 
     def install(self, outlet, strategy=None):
-        self.strategy = strategy
+        self.more = {"nvidia.com/mig.strategy": strategy} if strategy else {}
         values = {"config": {"map": PROFILES, "default": "default"}, "labels": outlet, "runtimeClassName": "nvidia",
                   "nvidiaDriverRoot": DRIVER_ROOT, "migStrategy": strategy}
         self.c.helm("install", RELEASE, CHART, "-n", NAMESPACE, "--create-namespace", "-f", "-",

@@ -267,7 +267,8 @@ def object_cases(run, lab):
 
 def operator_cases(run, lab, folder):
     operator_case.set_up(Walk(lab.c, run, folder))
-    lab.strategy = "single"
+    # What the operator asks for; and its DaemonSet has the node's own /sys.
+    lab.more = {"nvidia.com/mig.strategy": "single", "nvidia.com/gpu.mode": "compute"}
     image = f"docker.io/tranche/tranche:{operator_case.CHART_VERSION}"
     run("operator: gpu-feature-discovery labels every node by its profile", operator_labels, lab, image)
     run("operator: labels and capacity follow the profile", operator_profile, lab)
