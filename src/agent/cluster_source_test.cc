@@ -3,121 +3,29 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
 #include <utility>
 
-#include "agent/configurator.h"
+#include "agent/testing/cluster_source_fixture.h"
 #include "base/file.h"
-#include "base/testing/fake_loop.h"
-#include "base/testing/real_loop.h"
 #include "config/load.h"
-#include "kube/testing/fake_api.h"
 
 namespace tranche::agent {
 namespace {
 
 using base::Code;
 using base::Json;
-using base::Status;
 using kube::Method;
-using kube::testing::FakeApi;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using testing::ClusterSourceTest;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-constexpr char kNode[] = "/api/v1/nodes/gpu-node";
-constexpr char kLabel[] = "nvidia.com/device-plugin.config";
-constexpr char kMap[] = "/api/v1/namespaces/gpu-operator/configmaps/plugin-config";
-constexpr char kPolicy[] = "/apis/nvidia.com/v1/clusterpolicies/cluster-policy";
-constexpr char kPolicies[] = "/apis/nvidia.com/v1/clusterpolicies";
-
-std::string Replicas(int replicas) {
-  return "version: v1\nsharing:\n  timeSlicing:\n    resources:\n    - name: nvidia.com/gpu\n"
-         "      replicas: " +
-         std::to_string(replicas) + "\n";
-}
-
-Json Map(const Json::Object& data) { return Json::MakeObject({{"data", Json::MakeObject(data)}}); }
-
-Json Policy(const std::string& config_map, const std::string& default_profile) {
-  Json config = Json::MakeObject();
-  if (!config_map.empty()) config.Set("name", config_map);
-  if (!default_profile.empty()) config.Set("default", default_profile);
-  return Json::MakeObject(
-      {{"spec", Json::MakeObject({{"devicePlugin", Json::MakeObject({{"config", config}})}})}});
-}
-
-// The source with the configurator behind it, as in the agent: what matters is what is applied.
-class ClusterSourceTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    files_.default_profile = "default";
-    options_.node_name = "gpu-node";
-    options_.watch_node = true;
-    options_.policy_namespace = "gpu-operator";
-    api_.PutLabel(kNode, "other", "1");
-    PutMap(4);
-  }
-
-  void PutMap(int dev) {
-    api_.Put(kMap, Map({{"default", Replicas(2)}, {"dev", Replicas(dev)}, {"none", ""}}));
-  }
-  void Label(std::optional<std::string> value) {
-    api_.PutLabel(kNode, kLabel, std::move(value));
-    loop_.RunPosted();
-  }
-
-  // A process begins: nothing in memory, the disk as it was.
-  void Start(bool connected = true) {
-    configurator_.reset();
-    source_.reset();
-    applied_.clear();
-    events_.clear();
-    source_ = std::make_unique<ClusterSource>(loop_, files_, options_, [this] {
-      if (configurator_ != nullptr) configurator_->Refresh(false);
-    });
-    configurator_ = std::make_unique<Configurator>(
-        loop_, *source_, std::vector<config::Override>{}, std::vector<config::Override>{}, state_,
-        Configurator::Owner{
-            .apply = [this](const config::Loaded& loaded, const std::string&) -> Status {
-              const auto& resources = loaded.config.time_slicing.resources;
-              applied_.push_back(resources.empty() ? 1 : resources[0].replicas);
-              return Status::Ok();
-            },
-            .event =
-                [this](const std::string& type, const std::string& reason,
-                       const std::string& message) {
-                  events_.push_back(type + " " + reason + ": " + message);
-                }});
-    configurator_->Refresh(true);
-    if (!connected) return;
-    source_->Connect(api_, "");
-    loop_.AdvanceBy(milliseconds(50));
-  }
-
-  std::vector<int> Applied() { return std::exchange(applied_, {}); }
-  std::vector<std::string> Events() { return std::exchange(events_, {}); }
-  const ConfigState& config() const { return configurator_->state(); }
-  KubernetesState Described() const {
-    KubernetesState state;
-    source_->Describe(state);
-    return state;
-  }
-
-  base::testing::TempDir dir_;
-  const std::string state_ = dir_ / "tranche";
-  base::testing::FakeLoop loop_;
-  FakeApi api_{loop_};
-  ConfigSourceOptions files_;
-  ClusterSourceOptions options_;
-  std::vector<int> applied_;
-  std::vector<std::string> events_;
-  std::unique_ptr<ClusterSource> source_;
-  std::unique_ptr<Configurator> configurator_;
-};
+using testing::kMap;
+using testing::kNode;
+using testing::Map;
+using testing::Replicas;
 
 // ---- the label, profiles in files ----
 
@@ -378,124 +286,6 @@ TEST_F(ConfigMapTest, WithoutAClientTheReasonIsShown) {
   source_->CannotConnect({Code::kFailedPrecondition, "no libcurl"});
   EXPECT_EQ(Described().api, "no libcurl");
   EXPECT_EQ(config().awaiting, "no libcurl");
-}
-
-// ---- the ClusterPolicy ----
-
-class ClusterPolicyTest : public ClusterSourceTest {
- protected:
-  void SetUp() override {
-    ClusterSourceTest::SetUp();
-    options_.watch_node = false;  // implied
-    options_.cluster_policy = "cluster-policy";
-    files_.default_profile.clear();
-  }
-};
-
-TEST_F(ClusterPolicyTest, ThePatchOfTheSeedTakesANodeFromTwoToSixteen) {
-  api_.Put(kPolicy, Policy("", ""));
-  Start();
-  EXPECT_THAT(Applied(), ElementsAre(1));
-  api_.Put(kPolicy, Policy("plugin-config", "dev"));
-  loop_.RunPosted();
-  EXPECT_THAT(Applied(), ElementsAre(4));
-  EXPECT_EQ(config().source, "configmap:gpu-operator/plugin-config/dev");
-  Label("default");
-  EXPECT_THAT(Applied(), ElementsAre(2));
-  PutMap(8);
-  Label("dev");
-  EXPECT_THAT(Applied(), ElementsAre(8));
-  api_.Put(kPolicy, Policy("", ""));
-  loop_.RunPosted();
-  EXPECT_THAT(Applied(), ElementsAre(1));
-}
-
-TEST_F(ClusterPolicyTest, AnotherConfigMapReplacesTheFirstWhenItHasBeenRead) {
-  api_.Put(kPolicy, Policy("plugin-config", "dev"));
-  Start();
-  Applied();
-  api_.Put("/api/v1/namespaces/gpu-operator/configmaps/second", Map({{"dev", Replicas(3)}}));
-  api_.Put(kPolicy, Policy("second", "dev"));
-  loop_.RunPosted();
-  EXPECT_THAT(Applied(), ElementsAre(3));
-  api_.Put(kPolicy, Policy("missing", "dev"));
-  loop_.RunPosted();
-  EXPECT_THAT(Applied(), IsEmpty());
-  EXPECT_EQ(config().error, "configmap gpu-operator/missing does not exist");
-  EXPECT_EQ(api_.open_watches(), 3U) << "node, policy, and one ConfigMap";
-}
-
-TEST_F(ClusterPolicyTest, WithoutADefaultAndALabelThereIsNoSharing) {
-  api_.Put(kPolicy, Policy("plugin-config", ""));
-  Start();
-  EXPECT_THAT(Applied(), ElementsAre(1)) << "the operator's own fallback: empty";
-}
-
-TEST_F(ClusterPolicyTest, AClusterWithoutPoliciesIsLeftAlone) {
-  api_.SetServed(kPolicies, false);
-  Start();
-  EXPECT_THAT(Applied(), ElementsAre(1));
-  EXPECT_EQ(Described().api, kInSync);
-  loop_.AdvanceBy(seconds(60));
-  EXPECT_THAT(Applied(), IsEmpty());
-  EXPECT_EQ(config().awaiting, "");
-  api_.SetServed(kPolicies, true);
-  api_.Put(kPolicy, Policy("plugin-config", "dev"));
-  loop_.AdvanceBy(seconds(2));
-  EXPECT_THAT(Applied(), ElementsAre(4));
-}
-
-TEST_F(ClusterPolicyTest, AServerThatStartsIsNotBelieved) {
-  api_.Put(kPolicy, Policy("plugin-config", "dev"));
-  Start();
-  Applied();
-  api_.SetServed(kPolicies, false);
-  loop_.AdvanceBy(seconds(5));
-  api_.SetServed(kPolicies, true);
-  loop_.AdvanceBy(seconds(60));
-  EXPECT_THAT(Applied(), IsEmpty());
-  Start();
-  EXPECT_THAT(Applied(), ElementsAre(4));
-  api_.SetServed(kPolicies, false);
-  loop_.AdvanceBy(seconds(11));
-  EXPECT_THAT(Applied(), ElementsAre(1)) << "the definition was removed";
-}
-
-TEST_F(ClusterPolicyTest, WhereItCannotBeReadNothingIsServedUnshared) {
-  api_.Put(kPolicy, Policy("plugin-config", "dev"));
-  api_.SetAway(true);
-  Start();
-  loop_.AdvanceBy(seconds(3600));
-  EXPECT_THAT(Applied(), IsEmpty());
-}
-
-TEST_F(ClusterPolicyTest, ThatNothingWasNamedIsRememberedToo) {
-  api_.Put(kPolicy, Policy("plugin-config", "dev"));
-  Start();
-  api_.Put(kPolicy, Policy("", ""));
-  loop_.AdvanceBy(seconds(1));
-  api_.SetAway(true);
-  Start();
-  EXPECT_THAT(Applied(), ElementsAre(1));
-  EXPECT_TRUE(config().from_last_good);
-}
-
-TEST_F(ClusterPolicyTest, ItsOwnProfilesServeWhereThePolicyNamesNone) {
-  files_.profiles_directory = dir_ / "profiles";
-  ASSERT_TRUE(
-      base::WriteFileAtomic(base::JoinPath(files_.profiles_directory, "dev"), Replicas(5)).ok());
-  api_.Put(kPolicy, Policy("", ""));
-  Label("dev");
-  Start();
-  EXPECT_THAT(Applied(), ElementsAre(5));
-}
-
-TEST_F(ClusterPolicyTest, AHostileNameIsNoPath) {
-  api_.Put(kPolicy, Policy("../../secrets/x", "dev"));
-  Start();
-  EXPECT_THAT(Applied(), IsEmpty());
-  EXPECT_THAT(config().error, HasSubstr("names what can be no ConfigMap"));
-  EXPECT_EQ(api_.watched().size(), 2U);
 }
 
 // ---- flags ----
