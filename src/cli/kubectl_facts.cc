@@ -17,8 +17,6 @@ namespace {
 using base::Json;
 
 constexpr std::string_view kDomain = "nvidia.com/";
-// The plugin's own port: contracts, "Command line, ports, files".
-constexpr char kAgentPort[] = "9435";
 
 void Add(const Counts& more, Counts& to) {
   for (const auto& [name, count] : more) to[name] += count;
@@ -153,6 +151,12 @@ std::map<std::string, PluginPod> PluginPods(const Json::Array& pods) {
       std::string name = json::Text(json::Member(volume, "configMap"), "name");
       if (!name.empty()) pod.config_maps.push_back(std::move(name));
     }
+    for (const Json& container : json::Items(spec, "containers")) {
+      for (const Json& port : json::Items(container, "ports")) {
+        if (json::Text(port, "name") != "metrics") continue;
+        pod.port = json::Int(port, "containerPort").value_or(pod.port);
+      }
+    }
     auto [it, made] = best.try_emplace(pod.node, pod);
     if (made) continue;
     if (rank(pod) > rank(it->second)) std::swap(pod, it->second);
@@ -164,7 +168,7 @@ std::map<std::string, PluginPod> PluginPods(const Json::Array& pods) {
 
 std::string AgentPath(const PluginPod& pod, const std::string& path) {
   return "/api/v1/namespaces/" + kube::EscapeSegment(pod.space) + "/pods/" +
-         kube::EscapeSegment(pod.name) + ":" + kAgentPort + "/proxy" + path;
+         kube::EscapeSegment(pod.name) + ":" + std::to_string(pod.port) + "/proxy" + path;
 }
 
 base::Result<gpu::Inventory> AgentInventory(const Json& agent_status) {

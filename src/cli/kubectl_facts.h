@@ -40,6 +40,7 @@ struct PluginPod {
   std::string created;                   // RFC 3339, sorts
   std::vector<std::string> config_maps;  // mounted, for the names of profiles
   std::vector<std::string> beside;       // others on that node that do not end
+  std::int64_t port = 9435;  // contracts, "Command line, ports, files"; or its port called metrics
 };
 // Of each node the one to ask: one that stays rather than one that ends, ready rather than not,
 // newer rather than older.

@@ -106,6 +106,13 @@ TEST(AgentPathTest, LeadsThroughTheApiServer) {
             "/api/v1/namespaces/gpu-operator/pods/p-1:9435/proxy/status");
 }
 
+TEST(AgentPathTest, AtThePortThatThePodNames) {
+  const auto pods = PluginPods({Parse(R"({"metadata": {"name": "p-1", "namespace": "s"},
+      "spec": {"nodeName": "n", "containers": [{"ports": [{"name": "web", "containerPort": 80},
+      {"name": "metrics", "containerPort": 19435}]}]}})")});
+  EXPECT_EQ(AgentPath(pods.at("n"), "/status"), "/api/v1/namespaces/s/pods/p-1:19435/proxy/status");
+}
+
 TEST(AgentInventoryTest, GpusAndTheirMigDevices) {
   const auto inventory = AgentInventory(Parse(R"({"driver": {"version": "570.1"}, "gpus": [
       {"uuid": "GPU-a", "index": "0", "name": "A100", "memoryBytes": 85899345920, "error": ""},
