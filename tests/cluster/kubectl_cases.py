@@ -164,10 +164,12 @@ def refuses_what_makes_no_sense(user):
 def shows_an_ill_gpu(user):
     sim = user.cluster.nodes[HERE].sim
     sim("lose", "1")
-    user.cluster.wait_for("an ill GPU is seen", lambda: ill(user, HERE) == [nodes.gpu_uuid(HERE, 1)], 60, 0.5)
-    text = user.tranche("status -o wide", 1)
-    expect("1 of 2 unhealthy" in text and re.search(r"unhealthy +GPU-\S+ +\S", text), text)
-    sim("return", "1")
+    try:
+        user.cluster.wait_for("an ill GPU is seen", lambda: ill(user, HERE) == [nodes.gpu_uuid(HERE, 1)], 60, 0.5)
+        text = user.tranche("status -o wide", 1)
+        expect("1 of 2 unhealthy" in text and re.search(r"unhealthy +GPU-\S+ +\S", text), text)
+    finally:
+        sim("return", "1")
     user.cluster.wait_for("it is well again", lambda: not ill(user, HERE), 60, 0.5)
     user.cluster.wait_for("and no warning is left", lambda: "Not as asked for" not in
                           user.line("kubectl tranche status", check=False).stdout, 60, 0.5)
@@ -275,6 +277,7 @@ def comes_with_the_image(user):
     user.cluster.run_pod("completer", image=image, command=["kubectl_complete-tranche", "st"], node=THERE)
     user.cluster.wait_pod("completer", phases=("Succeeded", "Failed"))
     expect(user.cluster.logs("completer").split() == ["status", ":4"], user.cluster.logs("completer"))
+    user.cluster.delete_pod("teller", "completer")
 
 
 def install(way):
