@@ -356,8 +356,7 @@ def set_up(cluster):
 def cases(run):
     with bed.Cluster(names=NODES, default_runtime="nvidia", parts=bed.programs(seed_only=False)) as cluster:
         set_up(cluster)
-        # First: later on GPUs are others than the nodes began with.
+        # First: later on GPUs are others than the nodes began with, and the kubelet tells of MIG devices that were.
         kubectl_cases.cases(run, Way(cluster, "gpu-operator", "devicePlugin.config", **PLAIN))
-        ways_to_install(run, cluster)
-        # Last: the kubelet goes on telling of MIG devices that are no more.
         policy_cases.cases(run, Way(cluster, "labelled", "config", "node", events=False))
+        ways_to_install(run, cluster)
