@@ -168,17 +168,25 @@ def in_a_pod(life, node, *arguments):
 def cleanup_spares_running_pods(life):
     text = in_a_pod(life, "gpu-node")
     expect("kept" in text and "running pods hold GPUs" in text, f"tranche cleanup: {text}")
+    print("    " + text.replace("\n", "\n    ").strip())
     life.restart_pods(["spared"])
 
 
 def specs_are_needed(life):
-    """The harm that uninstall and cleanup spare them: without the CDI specs a container does not come back."""
-    in_a_pod(life, "gpu-node", "--all")
-    life.kill("spared")
+    """The harm that uninstall and cleanup spare them: a container does not come back without its CDI spec."""
+    node = life.cluster.nodes["gpu-node"]
+    specs = node.run("find", "/var/run/cdi/", "-name", "k8s.device-plugin.nvidia.com-*.json").stdout.split()
+    expect(specs, "there is no CDI spec to take away")
+    node.run("mkdir", "/run/elsewhere")
+    node.run("mv", *specs, "/run/elsewhere")
+    before = life.kill("spared")
 
     def refused():
         return "CDI" in life.status("spared")["state"].get("waiting", {}).get("message", "")
     life.cluster.wait_for("it cannot start for want of its CDI device", refused, 120, 0.5)
+    node.run("sh", "-c", "mv /run/elsewhere/* /var/run/cdi/ && rmdir /run/elsewhere")
+    life.cluster.wait_for("it runs again", lambda: life.status("spared")["restartCount"] > before["restartCount"] and
+                          life.gpus("spared") == life.pods["spared"][1], 120, 0.5)
 
 
 def cleanup_leaves_nothing(life, before):
@@ -239,5 +247,5 @@ def cases(run):
         run("a node without a driver idled all the time", idles_without_a_driver, life)
         run("uninstalled, and containers still come back with their GPUs", uninstall, life)
         run("tranche cleanup spares what running pods need", cleanup_spares_running_pods, life)
-        run("which would not start again without", specs_are_needed, life)
+        run("which do not start again without", specs_are_needed, life)
         run("without pods, tranche cleanup leaves nothing", cleanup_leaves_nothing, life, before)
