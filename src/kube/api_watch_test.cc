@@ -27,7 +27,8 @@ class FakeTransport final : public HttpTransport {
     bool open = true;
   };
   std::unique_ptr<HttpTransfer> Start(HttpRequest request, HttpOwner owner) override {
-    auto exchange = std::make_shared<Exchange>(std::move(request), std::move(owner));
+    auto exchange = std::make_shared<Exchange>(
+        Exchange{.request = std::move(request), .owner = std::move(owner)});
     exchanges.push_back(exchange);
     class Transfer final : public HttpTransfer {
      public:
