@@ -115,6 +115,12 @@ Status WriteNote(int fd, const Note& note, const std::string& path) {
   return Status::Ok();
 }
 
+// Whether some living process holds a lock on the file.
+bool IsHeld(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  return fd.valid() && flock(fd.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
 bool SameFile(int fd, const std::string& path) {
   struct stat open_file {};
   struct stat named {};
@@ -264,8 +270,7 @@ class FlockHandover : public Handover {
     for (const std::string& name : *names) {
       if (!name.starts_with(std::string(kAnnouncementName) + ".new.")) continue;
       const std::string path = base::JoinPath(directory, name);
-      const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-      if (fd.valid() && flock(fd.get(), LOCK_SH | LOCK_NB) == 0) unlink(path.c_str());
+      if (!IsHeld(path)) unlink(path.c_str());
     }
   }
 
@@ -301,6 +306,11 @@ class FlockHandover : public Handover {
 };
 
 }  // namespace
+
+bool AgentIsThere(const std::string& directory) {
+  return IsHeld(base::JoinPath(directory, kLockName)) ||
+         IsHeld(base::JoinPath(directory, kAnnouncementName));
+}
 
 std::string AgentIdentity::Text() const {
   if (host.empty() && pid == 0) return "another agent";

@@ -57,4 +57,8 @@ class Handover {
   [[nodiscard]] virtual const base::Status& status() const = 0;
 };
 
+// Whether an agent lives that holds the lock, or has announced that it serves. Takes nothing
+// itself.
+bool AgentIsThere(const std::string& directory);
+
 }  // namespace tranche::agent

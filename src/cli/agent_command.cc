@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/agent.h"
+#include "agent/stand_by.h"
 #include "base/log.h"
 #include "cli/agent_flags.h"
 #include "cli/flag_values.h"
@@ -154,46 +155,51 @@ std::string ProgramName(AgentName name) {
   return name == AgentName::kTrancheAgent ? "tranche agent" : "nvidia-device-plugin";
 }
 
-// How long a DaemonSet that rolls may take to end a pod whose successor serves.
-constexpr timespec kRollPatience{.tv_sec = 15, .tv_nsec = 0};
-
-// A pod that left for a newer one is told to end once that one is Ready, a few seconds later. Did
-// it end by itself the kubelet would start its container anew, which were the newer of the two
-// then, and took over.
-void WaitToBeEnded() {
-  if (!Environment("KUBERNETES_SERVICE_HOST")) return;
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGQUIT}) sigaddset(&signals, number);
-  sigtimedwait(&signals, nullptr, &kRollPatience);
-}
-
-int Serve(agent::AgentOptions options) {
-  // A write past a file size limit or to a closed pipe is an error to handle, not a reason to die.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
+// With a loop of its own, in which nothing is left of who ran before. `use` says where its signals
+// go, runs the loop, and gives the exit status.
+int OnLoop(const std::function<int(base::EventLoop&, std::function<void(int)>& on_signal)>& use) {
   auto loop = base::NewEpollLoop();
   if (!loop.ok()) {
     base::LogError("cannot start", {base::Kv("error", loop.status().message())});
     return 1;
   }
-  agent::Agent* running = nullptr;
-  const auto signals =
-      base::WatchSignals(**loop, {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1}, [&](int number) {
-        if (running != nullptr) running->OnSignal(number);
-      });
+  std::function<void(int)> on_signal = [](int) {};
+  const auto signals = base::WatchSignals(**loop, {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1},
+                                          [&](int number) { on_signal(number); });
   if (!signals.ok()) {
     base::LogError("cannot start", {base::Kv("error", signals.status().message())});
     return 1;
   }
-  auto agent = std::make_unique<agent::Agent>(**loop, std::move(options));
-  running = agent.get();
-  const int status = agent->Run();
-  const bool yielded = agent->yielded();
-  running = nullptr;
-  agent.reset();  // its lock, and the port, are the other's
-  if (yielded) WaitToBeEnded();
-  return status;
+  return use(**loop, on_signal);
+}
+
+int Serve(const agent::AgentOptions& options) {
+  // A write past a file size limit or to a closed pipe is an error to handle, not a reason to die.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  for (;;) {
+    bool yielded = false;
+    const int status = OnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
+      agent::Agent agent(loop, options);
+      on_signal = [&agent](int number) { agent.OnSignal(number); };
+      const int ended = agent.Run();
+      yielded = agent.yielded();
+      return ended;
+    });
+    // Outside a pod nobody would start it again.
+    if (!yielded || !Environment("KUBERNETES_SERVICE_HOST")) return status;
+    bool serve_again = false;
+    const int stood_by = OnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
+      agent::StandBy stand_by(loop, options.StateDirectory(), options.listen, [&](bool again) {
+        serve_again = again;
+        loop.Stop();
+      });
+      on_signal = [&stand_by](int number) { stand_by.OnSignal(number); };
+      loop.Run();
+      return 0;
+    });
+    if (!serve_again) return stood_by;
+  }
 }
 
 }  // namespace
@@ -215,7 +221,7 @@ int RunAgent(AgentName name, const std::vector<std::string>& arguments) {
   if (!options.ok()) return Misuse(program.name, options.status());
   options->environment = std::move(call.environment);
   options->command_line = std::move(call.command_line);
-  return Serve(std::move(*options));
+  return Serve(*options);
 }
 
 std::vector<std::string> AgentFlagNames() {

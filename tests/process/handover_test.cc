@@ -87,7 +87,7 @@ TEST(HandoverTest, InAPodTheOlderStaysUntilItIsToldToEnd) {
   ASSERT_TRUE(rig.CountBecomes(8));
   const pid_t newer = rig.Start();
   // Its lock and its port are free all the same.
-  ASSERT_TRUE(rig.StatusIs("predecessor", ""));
+  ASSERT_TRUE(rig.Until([&] { return rig.Logged("standing by", "older.log"); }));
   ASSERT_TRUE(rig.Until([&] { return rig.Get("/readyz").status == 200; }));
   rig.Turn(seconds(1));
   EXPECT_TRUE(rig.Runs(older));
@@ -95,6 +95,24 @@ TEST(HandoverTest, InAPodTheOlderStaysUntilItIsToldToEnd) {
   EXPECT_EQ(rig.WaitForEnd(older), 0);
   EXPECT_EQ(rig.stage().Count(kGpu).allocatable, 8);
   EXPECT_TRUE(rig.Runs(newer));
+}
+
+// One whose successor fails, or is a second release that goes again, is there at once.
+TEST(HandoverTest, InAPodTheOlderServesAgainWhenTheNewerGoes) {
+  Rig rig;
+  rig.WriteConfig(Shared(4));
+  const pid_t older =
+      rig.Start({.env = {{"KUBERNETES_SERVICE_HOST", "192.0.2.1"}}, .log = "older.log"});
+  ASSERT_TRUE(rig.CountBecomes(8));
+  const pid_t newer = rig.Start();
+  ASSERT_TRUE(rig.Until([&] { return rig.Logged("standing by", "older.log"); }));
+  rig.Stop(SIGKILL, newer);
+  ASSERT_TRUE(rig.CountBecomes(0)) << rig.Counted();
+  ASSERT_TRUE(rig.CountBecomes(8)) << rig.Counted();
+  EXPECT_TRUE(rig.Runs(older));
+  EXPECT_TRUE(rig.Until([&] { return rig.Get("/readyz").status == 200; }));
+  kill(older, SIGINT);
+  EXPECT_EQ(rig.WaitForEnd(older), 0);
 }
 
 // A successor that cannot serve takes nothing away.
