@@ -437,6 +437,7 @@ void Agent::Terminate() {
   base::LogInfo("received SIGTERM, shutting down", {Kv("waiting_for_successor", wait)});
   if (!wait) return End(0);
   // The streams stay until a successor has its own, so that the node never shows 0.
+  handover_->Leave();
   loop_.RunAfter(kHandoverPatience, [this] { End(0); });
 }
 

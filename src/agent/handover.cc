@@ -46,6 +46,7 @@ struct Note {
   AgentIdentity identity;
   std::int64_t arrival_ns = 0;  // CLOCK_BOOTTIME: the same for every container of a node
   std::string token;            // tells apart two that came in the same nanosecond
+  bool leaving = false;         // serves only until somebody takes over
 
   [[nodiscard]] bool NewerThan(const Note& other) const {
     return std::pair(arrival_ns, token) > std::pair(other.arrival_ns, other.token);
@@ -74,6 +75,7 @@ std::string Encode(const Note& note) {
                            {"pid", note.identity.pid},
                            {"started", note.identity.started},
                            {"arrivalNs", note.arrival_ns},
+                           {"leaving", note.leaving},
                            {"token", note.token}})
              .Dump() +
          "\n";
@@ -95,6 +97,8 @@ std::optional<Note> Decode(std::string_view text) {
             .token = TextField(*json, "token")};
   const Json* pid = json->Find("pid");
   if (pid != nullptr && pid->is_int()) note.identity.pid = static_cast<int>(pid->as_int());
+  const Json* leaving = json->Find("leaving");
+  note.leaving = leaving != nullptr && leaving->is_bool() && leaving->as_bool();
   return note;
 }
 
@@ -116,9 +120,18 @@ Status WriteNote(int fd, const Note& note, const std::string& path) {
 }
 
 // Whether some living process holds a lock on the file.
-bool IsHeld(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  return fd.valid() && flock(fd.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+bool IsHeld(int fd) { return flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK; }
+
+UniqueFd OpenToLook(const std::string& path) {
+  return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+}
+
+// Held, and not by one that only waits for another to take over.
+bool IsHeldToStay(const std::string& path) {
+  const UniqueFd fd = OpenToLook(path);
+  if (!fd.valid() || !IsHeld(fd.get())) return false;
+  const std::optional<Note> note = ReadNote(fd.get());
+  return !note || !note->leaving;
 }
 
 bool SameFile(int fd, const std::string& path) {
@@ -162,6 +175,17 @@ class FlockHandover : public Handover {
     if (std::exchange(serving_, true) || watch_ == nullptr) return;
     Look();
     if (retry_timer_ == 0 && !yielded_ && !Announced()) ScheduleRetry();
+  }
+
+  void Leave() override {
+    self_.leaving = true;
+    for (const auto& [fd, path] : {std::pair(lock_.get(), &lock_path_),
+                                   std::pair(announcement_.get(), &announcement_path_)}) {
+      if (fd < 0) continue;
+      if (Status written = WriteNote(fd, self_, *path); !written.ok()) {
+        base::LogWarning("cannot say that this agent leaves", {Kv("error", written.message())});
+      }
+    }
   }
 
  private:
@@ -225,11 +249,9 @@ class FlockHandover : public Handover {
 
   // The announcement that is up, if its writer lives. `fd` is only borrowed for a moment.
   [[nodiscard]] std::optional<Note> LiveAnnouncement() const {
-    const UniqueFd fd(
-        open(announcement_path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (!fd.valid()) return std::nullopt;
+    const UniqueFd fd = OpenToLook(announcement_path_);
     // The writer locked the file before it gave it this name.
-    if (flock(fd.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return std::nullopt;
+    if (!fd.valid() || !IsHeld(fd.get())) return std::nullopt;
     return ReadNote(fd.get());
   }
 
@@ -270,7 +292,8 @@ class FlockHandover : public Handover {
     for (const std::string& name : *names) {
       if (!name.starts_with(std::string(kAnnouncementName) + ".new.")) continue;
       const std::string path = base::JoinPath(directory, name);
-      if (!IsHeld(path)) unlink(path.c_str());
+      const UniqueFd fd = OpenToLook(path);
+      if (fd.valid() && !IsHeld(fd.get())) unlink(path.c_str());
     }
   }
 
@@ -308,8 +331,8 @@ class FlockHandover : public Handover {
 }  // namespace
 
 bool AgentIsThere(const std::string& directory) {
-  return IsHeld(base::JoinPath(directory, kLockName)) ||
-         IsHeld(base::JoinPath(directory, kAnnouncementName));
+  return IsHeldToStay(base::JoinPath(directory, kLockName)) ||
+         IsHeldToStay(base::JoinPath(directory, kAnnouncementName));
 }
 
 std::string AgentIdentity::Text() const {

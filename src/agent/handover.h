@@ -51,6 +51,8 @@ class Handover {
   // "I serve every resource", incumbent or not: nothing changes unless an older agent is there to
   // yield. Again is no effect.
   virtual void Announce() = 0;
+  // "I serve only until somebody takes over": one that stands by is to come.
+  virtual void Leave() = 0;
   // A newer agent has announced itself and lives (an incumbent asks this at SIGTERM to know whether
   // to wait). Looks afresh.
   [[nodiscard]] virtual bool successor_serving() const = 0;

@@ -60,6 +60,19 @@ TEST_F(StandByTest, ItServesAgainOnceTheNodeIsWithoutAnAgent) {
   EXPECT_THAT(ended, ElementsAre(true));
 }
 
+// So that it can take over before the other's streams end.
+TEST_F(StandByTest, ItServesAgainWhenTheOtherIsAboutToLeave) {
+  auto other = Other();
+  other->Announce();
+  std::vector<bool> ended;
+  const StandBy stand_by(loop_, directory_, "", [&](bool again) { ended.push_back(again); });
+  loop_.AdvanceBy(std::chrono::minutes(10));
+  EXPECT_THAT(ended, IsEmpty());
+  other->Leave();
+  loop_.AdvanceBy(seconds(1));
+  EXPECT_THAT(ended, ElementsAre(true));
+}
+
 TEST_F(StandByTest, TheTermSignalEndsItAndTheHangupSignalDoesNot) {
   auto other = Other();
   std::vector<bool> ended;

@@ -115,6 +115,23 @@ TEST(HandoverTest, InAPodTheOlderServesAgainWhenTheNewerGoes) {
   EXPECT_EQ(rig.WaitForEnd(older), 0);
 }
 
+TEST(HandoverTest, InAPodTheOlderTakesOverFromANewerThatIsToldToEnd) {
+  Rig rig;
+  rig.WriteConfig(Shared(4));
+  const pid_t older =
+      rig.Start({.env = {{"KUBERNETES_SERVICE_HOST", "192.0.2.1"}}, .log = "older.log"});
+  ASSERT_TRUE(rig.CountBecomes(8));
+  const pid_t newer = rig.Start();
+  ASSERT_TRUE(rig.Until([&] { return rig.Logged("standing by", "older.log"); }));
+  rig.ForgetLeast();
+  kill(newer, SIGTERM);
+  EXPECT_EQ(rig.WaitForEnd(newer), 0);
+  EXPECT_TRUE(rig.Logged("a newer agent is serving, leaving"));
+  rig.Turn(seconds(1));
+  EXPECT_EQ(rig.least(), 8) << "a moment without devices";
+  EXPECT_TRUE(rig.Runs(older));
+}
+
 // A successor that cannot serve takes nothing away.
 TEST(HandoverTest, ASuccessorThatCannotServeChangesNothing) {
   Rig rig;
