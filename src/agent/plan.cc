@@ -220,10 +220,11 @@ Status CheckMessageSizes(const share::Advertisement& advertisement) {
   for (const share::AdvertisedResource& resource : advertisement.resources) {
     const std::size_t bytes = share::WorstMessageBytes(resource);
     if (bytes <= share::kKubeletMessageLimit) continue;
+    // Of an absurd count the message is not even made in full.
+    const std::string most = resource.wanted > resource.devices.size() ? "more than " : "";
     return {Code::kInvalidArgument,
-            "resource '" + resource.name + "' would have " +
-                std::to_string(resource.devices.size()) + " devices, a message of " +
-                std::to_string(bytes) +
+            "resource '" + resource.name + "' would have " + std::to_string(resource.wanted) +
+                " devices, a message of " + most + std::to_string(bytes) +
                 " bytes when all are unhealthy; the kubelet refuses more than " +
                 std::to_string(share::kKubeletMessageLimit) + ": choose fewer replicas"};
   }

@@ -56,6 +56,7 @@ Share ShareOf(const Unit& unit, const std::vector<Rule>& rules) {
 }
 
 void Add(const Unit& unit, int replicas, AdvertisedResource& resource) {
+  resource.wanted += static_cast<std::uint64_t>(replicas);
   if (replicas == 1) {
     if (resource.devices.size() >= kMostIds) return;
     resource.devices.push_back({.id = unit.uuid, .uuid = unit.uuid, .numa_node = unit.numa_node});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -43,6 +44,7 @@ struct AdvertisedResource {
   std::string original;                   // before renaming
   bool shared = false;                    // ids are replicas
   std::vector<AdvertisedDevice> devices;  // sorted by (unit order, k): stable
+  std::uint64_t wanted = 0;               // how many were asked for; of too many not all are made
 };
 
 struct Advertisement {

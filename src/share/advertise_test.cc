@@ -150,6 +150,7 @@ TEST(AdvertiseTest, NoUnitsNoResources) {
 TEST(AdvertiseTest, AnAbsurdCountIsBoundedAndStillTooLong) {
   const auto out = Advertise({Whole("a", "0"), Whole("b", "1")}, {Replicas(2000000000)});
   EXPECT_LE(out.resources[0].devices.size(), 1U << 18U);
+  EXPECT_EQ(out.resources[0].wanted, 4000000000U);
   EXPECT_GT(WorstMessageBytes(out.resources[0]), kKubeletMessageLimit);
 }
 
