@@ -13,13 +13,15 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   deploy       the container image and the Helm chart, without a cluster
   cluster      real Kubernetes on this machine (root): a control plane and three nodes with simulated GPUs.
                The first time it builds Kubernetes, about 15 minutes; --only SUITE runs one suite (seed: the
-               seed document, command by command; operator; bed), --keep leaves it up and says how to use it
+               seed document, command by command; bed, operator, nfd, lifecycle, faults, access; or soak,
+               scale: only where named), --keep leaves it up and says how to use it
   nvml         only the NVML clients of unit
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
   asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
   fuzz         each fuzz target for a minute (TRANCHE_FUZZ_SECONDS)
-  soak         process at full counts, ten minutes of fuzzing, the cluster's long faults
+  soak         process at full counts, ten minutes of fuzzing, the cluster's long faults, and the seed
+               document on the oldest Kubernetes that is supported upstream
   gpu          the demo on this machine's own GPUs
   all          all but bench and soak; gpu where there is one
 
@@ -314,7 +316,8 @@ def fuzz_together(folder, programs, seconds):
 def soak(session):
     counts = process(session, repeat=100, timeout=7200)
     counts += fuzz(session, seconds=600)
-    return counts + on_cluster(session, ["--only", "soak"])
+    counts += on_cluster(session, ["--only", "soak"])
+    return counts + on_cluster(session, ["--only", "seed", "--oldest"])
 
 
 def gpu(session):
