@@ -3,8 +3,8 @@
 // In `directory` (…/device-plugins/tranche, the one place both can see) the incumbent holds a lock
 // on agent.lock. A newcomer that finds it held is a successor: it registers under endpoint names of
 // its own, and when its ListAndWatch streams are there it calls Announce, which puts up
-// successor.json; every older agent that sees it yields (exits), and the lock passes on. Of any
-// number of agents the newest that serves stays. An announcement counts only while its writer
+// successor.json; every older agent that sees it yields (stand_by.h), and the lock passes on. Of
+// any number of agents the newest that serves stays. An announcement counts only while its writer
 // lives: it holds a lock on the very file. Locks are the kernel's (flock), so that an agent which
 // died holds nothing; pids, which mean nothing across pid namespaces, are only shown to people; who
 // is newer is told by the time since boot, which containers share. All methods and callbacks: the
