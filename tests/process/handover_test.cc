@@ -78,16 +78,26 @@ TEST(HandoverTest, WithoutASuccessorTheTermSignalEndsIt) {
   EXPECT_TRUE(rig.Status().is_null());
 }
 
-// Its container would be started again, and take over in turn, until its pod is ended.
-TEST(HandoverTest, InAPodTheOlderStaysUntilItIsToldToEnd) {
-  Rig rig;
+// An agent in a pod, and a newer one for which it stands by.
+struct Two {
+  pid_t older;
+  pid_t newer;
+};
+Two InAPod(Rig& rig) {
   rig.WriteConfig(Shared(4));
   const pid_t older =
       rig.Start({.env = {{"KUBERNETES_SERVICE_HOST", "192.0.2.1"}}, .log = "older.log"});
-  ASSERT_TRUE(rig.CountBecomes(8));
+  EXPECT_TRUE(rig.CountBecomes(8));
   const pid_t newer = rig.Start();
+  EXPECT_TRUE(rig.Until([&] { return rig.Logged("standing by", "older.log"); }));
+  return {.older = older, .newer = newer};
+}
+
+// Its container would be started again, and take over in turn, until its pod is ended.
+TEST(HandoverTest, InAPodTheOlderStaysUntilItIsToldToEnd) {
+  Rig rig;
+  const auto [older, newer] = InAPod(rig);
   // Its lock and its port are free all the same.
-  ASSERT_TRUE(rig.Until([&] { return rig.Logged("standing by", "older.log"); }));
   ASSERT_TRUE(rig.Until([&] { return rig.Get("/readyz").status == 200; }));
   rig.Turn(seconds(1));
   EXPECT_TRUE(rig.Runs(older));
@@ -100,14 +110,9 @@ TEST(HandoverTest, InAPodTheOlderStaysUntilItIsToldToEnd) {
 // One whose successor fails, or is a second release that goes again, is there at once.
 TEST(HandoverTest, InAPodTheOlderServesAgainWhenTheNewerGoes) {
   Rig rig;
-  rig.WriteConfig(Shared(4));
-  const pid_t older =
-      rig.Start({.env = {{"KUBERNETES_SERVICE_HOST", "192.0.2.1"}}, .log = "older.log"});
-  ASSERT_TRUE(rig.CountBecomes(8));
-  const pid_t newer = rig.Start();
-  ASSERT_TRUE(rig.Until([&] { return rig.Logged("standing by", "older.log"); }));
+  const auto [older, newer] = InAPod(rig);
   rig.Stop(SIGKILL, newer);
-  ASSERT_TRUE(rig.CountBecomes(0)) << rig.Counted();
+  ASSERT_TRUE(rig.Until([&] { return rig.Logged("serving it again", "older.log"); }));
   ASSERT_TRUE(rig.CountBecomes(8)) << rig.Counted();
   EXPECT_TRUE(rig.Runs(older));
   EXPECT_TRUE(rig.Until([&] { return rig.Get("/readyz").status == 200; }));
@@ -117,12 +122,7 @@ TEST(HandoverTest, InAPodTheOlderServesAgainWhenTheNewerGoes) {
 
 TEST(HandoverTest, InAPodTheOlderTakesOverFromANewerThatIsToldToEnd) {
   Rig rig;
-  rig.WriteConfig(Shared(4));
-  const pid_t older =
-      rig.Start({.env = {{"KUBERNETES_SERVICE_HOST", "192.0.2.1"}}, .log = "older.log"});
-  ASSERT_TRUE(rig.CountBecomes(8));
-  const pid_t newer = rig.Start();
-  ASSERT_TRUE(rig.Until([&] { return rig.Logged("standing by", "older.log"); }));
+  const auto [older, newer] = InAPod(rig);
   rig.ForgetLeast();
   kill(newer, SIGTERM);
   EXPECT_EQ(rig.WaitForEnd(newer), 0);
