@@ -296,11 +296,7 @@ def rights_revoked(scene):
     expect(scene.managed() == 4 * GPUS, f"{scene.managed()} devices: not the last good config")
     scene.new_pod("without-rights")
     put_back(scene, found)
-    watch = Watch()
-    watch.until("rights are back: the label applies, device manager has 16", lambda: scene.managed() == 8 * GPUS)
-    watch.until("nothing is wrong any more", scene.well)
-    scene.label("")
-    scene.counts(4 * GPUS)
+    scene.follows_again("rights are back, the label applies")
 
 
 # ---- two agents ----

@@ -129,6 +129,14 @@ class Scene:
     def allocatable(self):
         return self.cluster.allocatable(self.name, RESOURCE) or 0
 
+    def follows_again(self, what):
+        """The label "dev", set by now, is in force and nothing is wrong; then it is taken away."""
+        watch = Watch()
+        watch.until(f"{what}: device manager has {8 * GPUS}", lambda: self.managed() == 8 * GPUS)
+        watch.until("nothing is wrong any more", self.well)
+        self.label("")
+        self.counts(4 * GPUS)
+
     def counts(self, wanted):
         """Until the kubelet's device manager and the API object both have it; what each took is printed."""
         watch = Watch()

@@ -36,12 +36,8 @@ def away_for_minutes(scene):
 
 
 def back_in_sync(scene):
-    watch = Watch()
     scene.label("dev")
-    watch.until("a label applies: device manager has 16", lambda: scene.managed() == 8 * GPUS)
-    watch.until("nothing is wrong any more", scene.well)
-    scene.label("")
-    scene.counts(4 * GPUS)
+    scene.follows_again("a label applies")
 
 
 # ---- etcd ----
@@ -215,11 +211,7 @@ def clock_wrong_when_connecting(scene):
     scene.new_pod("while-nothing-connects")
     expect(scene.managed() == 4 * GPUS and scene.serving(), "what is served changed")
     move_clock(scene, 0)
-    watch = Watch()
-    watch.until("the clock is right: the label applies, device manager has 16", lambda: scene.managed() == 8 * GPUS)
-    watch.until("nothing is wrong any more", scene.well)
-    scene.label("")
-    scene.counts(4 * GPUS)
+    scene.follows_again("the clock is right, the label applies")
 
 
 def cases(run):
