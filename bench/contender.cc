@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/file.h"
-#include "kube/rpc_client.h"
+#include "kubelet/rpc_client.h"
 
 namespace tranche::bench {
 namespace {
@@ -196,7 +196,7 @@ Result<double> Contender::TimeAllocate(const std::string& id) {
 
 Result<ListSent> Contender::TimeList() {
   const std::string socket = base::JoinPath(sim::kPluginDirectory, endpoint_);
-  auto channel = kube::RpcChannel::Connect(stage_.loop(), socket, kMaxMessageBytes);
+  auto channel = kubelet::RpcChannel::Connect(stage_.loop(), socket, kMaxMessageBytes);
   if (!channel.ok()) return channel.status();
   ListSent sent;
   bool ended = false;

@@ -6,18 +6,18 @@
 
 #include "base/event_loop.h"
 #include "bench/plain_allocation.h"
-#include "kube/device_plugin.h"
-#include "kube/rpc_server.h"
+#include "kubelet/device_plugin.h"
+#include "kubelet/rpc_server.h"
 
 namespace tranche::bench {
 namespace {
 
-class PlainHandler final : public kube::PluginHandler {
+class PlainHandler final : public kubelet::PluginHandler {
  public:
-  base::Result<kube::ContainerAnswer> Allocate(const std::vector<std::string>&) override {
-    return kube::ContainerAnswer{};
+  base::Result<kubelet::ContainerAnswer> Allocate(const std::vector<std::string>&) override {
+    return kubelet::ContainerAnswer{};
   }
-  base::Result<std::vector<std::string>> Preferred(const kube::PreferredQuery& query) override {
+  base::Result<std::vector<std::string>> Preferred(const kubelet::PreferredQuery& query) override {
     return PlainPreferred(query.available, query.size);
   }
   void StreamChanged(bool) override {}
@@ -40,17 +40,20 @@ int Serve(Start start) {
 
 int ServeEmpty(const std::string& socket_path) {
   return Serve([&](base::EventLoop& loop) {
-    return kube::RpcServer::Start(
+    return kubelet::RpcServer::Start(
         loop, {.socket_path = socket_path, .max_request_bytes = 16 << 20},
-        [](const std::shared_ptr<kube::ServerCall>& call) { call->Finish(base::Status::Ok(), ""); },
+        [](const std::shared_ptr<kubelet::ServerCall>& call) {
+          call->Finish(base::Status::Ok(), "");
+        },
         [](const std::string&) {});
   });
 }
 
 int ServePlain(const std::string& socket_path) {
   PlainHandler handler;
-  return Serve(
-      [&](base::EventLoop& loop) { return kube::PluginServer::Start(loop, socket_path, handler); });
+  return Serve([&](base::EventLoop& loop) {
+    return kubelet::PluginServer::Start(loop, socket_path, handler);
+  });
 }
 
 }  // namespace tranche::bench

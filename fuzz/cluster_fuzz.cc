@@ -11,19 +11,19 @@
 #include <string_view>
 #include <utility>
 
-#include "agent/cluster_source.h"
-#include "agent/label_outlet.h"
+#include "apiserver/client.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/testing/fake_loop.h"
 #include "config/load.h"
-#include "kube/api_client.h"
+#include "labels/outlet.h"
+#include "profile/cluster_source.h"
 
 namespace {
 
 namespace agent = tranche::agent;
-namespace kube = tranche::kube;
+namespace apiserver = tranche::apiserver;
 using tranche::base::Code;
 using tranche::base::Json;
 using tranche::base::Result;
@@ -35,9 +35,9 @@ constexpr std::string_view kFeatures =
     "/apis/nfd.k8s-sigs.io/v1alpha1/namespaces/gpu-operator/nodefeatures";
 constexpr std::string_view kPods = "/api/v1/namespaces/gpu-operator/pods/plugin-x";
 
-const agent::Labels& Wanted() {
-  static const agent::Labels wanted = {{"nvidia.com/gpu.count", "2"},
-                                       {"tranche.dev/gpu.product", "A"}};
+const tranche::labels::Labels& Wanted() {
+  static const tranche::labels::Labels wanted = {{"nvidia.com/gpu.count", "2"},
+                                                 {"tranche.dev/gpu.product", "A"}};
   return wanted;
 }
 
@@ -59,7 +59,7 @@ bool IsName(std::string_view name) {
   });
 }
 
-void CheckWatch(const kube::WatchSpec& spec) {
+void CheckWatch(const tranche::apiserver::WatchSpec& spec) {
   constexpr std::string_view kField = "metadata.name=";
   TRANCHE_CHECK(spec.field_selector.starts_with(kField));
   TRANCHE_CHECK(IsName(std::string_view(spec.field_selector).substr(kField.size())));
@@ -72,16 +72,16 @@ void CheckWatch(const kube::WatchSpec& spec) {
 }
 
 // Nothing is written but our labels, on our node or in our own object.
-void CheckRequest(const kube::ApiRequest& request) {
-  if (request.method == kube::Method::kGet) {
+void CheckRequest(const tranche::apiserver::ApiRequest& request) {
+  if (request.method == tranche::apiserver::Method::kGet) {
     TRANCHE_CHECK(request.path == kPods);
     return;
   }
   TRANCHE_CHECK(request.body.has_value());
   const Json* metadata = request.body->Find("metadata");
   TRANCHE_CHECK(metadata != nullptr && metadata->Find("name") != nullptr);
-  if (request.method == kube::Method::kPatch) {
-    TRANCHE_CHECK(request.patch == kube::PatchKind::kApply);
+  if (request.method == tranche::apiserver::Method::kPatch) {
+    TRANCHE_CHECK(request.patch == tranche::apiserver::PatchKind::kApply);
     TRANCHE_CHECK(request.path ==
                   std::string(kNodes) + "/gpu-node?fieldManager=tranche-gfd&force=true");
     TRANCHE_CHECK(*metadata->Find("name") == Json("gpu-node") && HasWantedLabels(metadata));
@@ -89,28 +89,32 @@ void CheckRequest(const kube::ApiRequest& request) {
   }
   const std::string name = "nvidia-features-for-gpu-node";
   const std::string path(kFeatures);
-  TRANCHE_CHECK(request.path == (request.method == kube::Method::kPost ? path : path + "/" + name));
+  TRANCHE_CHECK(request.path ==
+                (request.method == tranche::apiserver::Method::kPost ? path : path + "/" + name));
   TRANCHE_CHECK(*metadata->Find("name") == Json(name));
   TRANCHE_CHECK(HasWantedLabels(request.body->Find("spec")));
 }
 
 // Keeps what is asked, and answers when the fuzzer says so.
-class Api final : public kube::ApiClient {
+class Api final : public tranche::apiserver::ApiClient {
  public:
-  std::unique_ptr<kube::ApiCall> Send(kube::ApiRequest request, kube::ApiDone done) override {
+  std::unique_ptr<tranche::apiserver::ApiCall> Send(tranche::apiserver::ApiRequest request,
+                                                    tranche::apiserver::ApiDone done) override {
     CheckRequest(request);
-    return std::make_unique<Entry<kube::ApiCall, kube::ApiDone>>(calls_, "", std::move(done));
+    return std::make_unique<Entry<tranche::apiserver::ApiCall, tranche::apiserver::ApiDone>>(
+        calls_, "", std::move(done));
   }
-  std::unique_ptr<kube::ApiWatch> Watch(kube::WatchSpec spec,
-                                        kube::ApiWatch::Owner owner) override {
+  std::unique_ptr<tranche::apiserver::ApiWatch> Watch(
+      tranche::apiserver::WatchSpec spec, tranche::apiserver::ApiWatch::Owner owner) override {
     CheckWatch(spec);
-    return std::make_unique<Entry<kube::ApiWatch, kube::ApiWatch::Owner>>(watches_, spec.path,
-                                                                          std::move(owner));
+    return std::make_unique<
+        Entry<tranche::apiserver::ApiWatch, tranche::apiserver::ApiWatch::Owner>>(
+        watches_, spec.path, std::move(owner));
   }
 
   // To each watch of a collection whose path ends so; a callback may begin and end some.
   void Tell(std::string_view collection,
-            const std::function<void(const kube::ApiWatch::Owner&)>& tell) {
+            const std::function<void(const tranche::apiserver::ApiWatch::Owner&)>& tell) {
     const auto all = watches_;
     for (const auto& one : all) {
       if (one->path.ends_with(collection) && IsOpen(watches_, one)) tell(one->owner);
@@ -148,16 +152,16 @@ class Api final : public kube::ApiClient {
     std::shared_ptr<Open<Owner>> open_;
   };
 
-  static bool IsOpen(const Opens<kube::ApiWatch::Owner>& all, const auto& one) {
+  static bool IsOpen(const Opens<tranche::apiserver::ApiWatch::Owner>& all, const auto& one) {
     return std::ranges::find(all, one) != all.end();
   }
   // A call is answered once.
-  static bool IsOpen(const Opens<kube::ApiDone>& all, const auto& one) {
+  static bool IsOpen(const Opens<tranche::apiserver::ApiDone>& all, const auto& one) {
     return one->owner != nullptr && std::ranges::find(all, one) != all.end();
   }
 
-  Opens<kube::ApiDone> calls_;
-  Opens<kube::ApiWatch::Owner> watches_;
+  Opens<tranche::apiserver::ApiDone> calls_;
+  Opens<tranche::apiserver::ApiWatch::Owner> watches_;
 };
 
 class Cluster {
@@ -202,40 +206,42 @@ class Cluster {
     const bool listed = what >= 'A' && what <= 'Z';
     const std::size_t which = kLetters.find(listed ? static_cast<char>(what - 'A' + 'a') : what);
     if (which == kLetters.npos) return;
-    api_.Tell(kCollections[which], [&](const kube::ApiWatch::Owner& owner) {
+    api_.Tell(kCollections[which], [&](const tranche::apiserver::ApiWatch::Owner& owner) {
       if (listed) return owner.listed({object});
       (removed ? owner.removed : owner.changed)(object);
     });
   }
 
   void CheckRead() const {
-    const agent::WantedConfig wanted = source_.Read();
+    const tranche::profile::WantedConfig wanted = source_.Read();
     const auto profiles = source_.AvailableProfiles();
     TRANCHE_CHECK(wanted.text.size() <= tranche::config::kMaxConfigBytes);
     TRANCHE_CHECK(std::ranges::is_sorted(profiles));
-    if (wanted.named && wanted.status.ok() && wanted.certainty == agent::Certainty::kSure) {
+    if (wanted.named && wanted.status.ok() &&
+        wanted.certainty == tranche::profile::Certainty::kSure) {
       TRANCHE_CHECK(std::ranges::find(profiles, wanted.profile) != profiles.end());
       TRANCHE_CHECK(wanted.source.ends_with("/" + wanted.profile));
     }
     if (!wanted.status.ok()) TRANCHE_CHECK(!wanted.status.message().empty());
-    agent::KubernetesState state;
+    tranche::profile::KubernetesState state;
     source_.Describe(state);
     TRANCHE_CHECK(!state.api.empty());
   }
 
   tranche::base::testing::FakeLoop loop_;
   Api api_;
-  agent::ClusterSource source_{loop_,
-                               {.default_profile = "default"},
-                               {.node_name = "gpu-node",
-                                .cluster_policy = "cluster-policy",
-                                .policy_namespace = "gpu-operator"},
-                               [this] { changes_ += 1; }};
-  std::unique_ptr<agent::LabelOutlet> label_outlet_ =
-      agent::NewNodeLabelOutlet(loop_, api_, "gpu-node", [](const Status&) {});
-  std::unique_ptr<agent::LabelOutlet> feature_outlet_ = agent::NewNodeFeatureOutlet(
-      loop_, api_, {.node = "gpu-node", .namespace_name = "gpu-operator", .pod = "plugin-x"},
-      [](const Status&) {});
+  tranche::profile::ClusterSource source_{loop_,
+                                          {.default_profile = "default"},
+                                          {.node_name = "gpu-node",
+                                           .cluster_policy = "cluster-policy",
+                                           .policy_namespace = "gpu-operator"},
+                                          [this] { changes_ += 1; }};
+  std::unique_ptr<tranche::labels::LabelOutlet> label_outlet_ =
+      tranche::labels::NewNodeLabelOutlet(loop_, api_, "gpu-node", [](const Status&) {});
+  std::unique_ptr<tranche::labels::LabelOutlet> feature_outlet_ =
+      tranche::labels::NewNodeFeatureOutlet(
+          loop_, api_, {.node = "gpu-node", .namespace_name = "gpu-operator", .pod = "plugin-x"},
+          [](const Status&) {});
   int changes_ = 0;
 };
 

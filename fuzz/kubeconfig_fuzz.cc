@@ -6,15 +6,15 @@
 #include <string>
 #include <string_view>
 
+#include "apiserver/credentials.h"
+#include "apiserver/curl_exchange.h"
+#include "apiserver/curl_library.h"
+#include "apiserver/kubeconfig.h"
 #include "base/status.h"
-#include "kube/api_credentials.h"
-#include "kube/curl_exchange.h"
-#include "kube/curl_library.h"
-#include "kube/kubeconfig.h"
 
 namespace {
 
-namespace kube = tranche::kube;
+namespace apiserver = tranche::apiserver;
 
 constexpr std::size_t kMaxMessage = 4096;
 
@@ -43,11 +43,11 @@ std::string Encoded(std::string_view bytes) {
 }
 
 void CheckBase64(std::string_view text) {
-  if (const auto decoded = kube::DecodeBase64(text); decoded.ok()) {
+  if (const auto decoded = tranche::apiserver::DecodeBase64(text); decoded.ok()) {
     TRANCHE_CHECK(decoded->size() <= text.size() / 4 * 3);
-    TRANCHE_CHECK(kube::DecodeBase64(Encoded(*decoded)).value() == *decoded);
+    TRANCHE_CHECK(tranche::apiserver::DecodeBase64(Encoded(*decoded)).value() == *decoded);
   }
-  TRANCHE_CHECK(kube::DecodeBase64(Encoded(text)).value() == text);
+  TRANCHE_CHECK(tranche::apiserver::DecodeBase64(Encoded(text)).value() == text);
 }
 
 // One of the two, with nothing in it that ends a C string early.
@@ -57,7 +57,7 @@ void CheckSource(const std::string& data, const std::string& file) {
   TRANCHE_CHECK(file.find('\0') == std::string::npos);
 }
 
-void CheckConfig(const kube::ApiConfig& config) {
+void CheckConfig(const tranche::apiserver::ApiConfig& config) {
   TRANCHE_CHECK(config.server.find("://") != std::string::npos);
   TRANCHE_CHECK(config.server.find('\0') == std::string::npos);
   TRANCHE_CHECK(config.where.starts_with("/k/config, context "));
@@ -70,10 +70,10 @@ void CheckConfig(const kube::ApiConfig& config) {
 }
 
 // The address is https, or http to this machine; whatever the text was.
-void CheckAddress(const kube::ApiConfig& config) {
-  static const auto curl = kube::CurlLibrary::Load();
+void CheckAddress(const tranche::apiserver::ApiConfig& config) {
+  static const auto curl = tranche::apiserver::CurlLibrary::Load();
   if (!curl.ok()) return;
-  const auto address = kube::ParseServer(*curl, config);
+  const auto address = tranche::apiserver::ParseServer(*curl, config);
   if (!address.ok()) return CheckMessage(address.status());
   const std::string& url = address->url;
   TRANCHE_CHECK(url.starts_with("https://") || url.starts_with("http://"));
@@ -82,12 +82,12 @@ void CheckAddress(const kube::ApiConfig& config) {
 }
 
 // Names of files are left alone here: they are anybody's.
-void CheckCredentials(kube::ApiConfig config) {
+void CheckCredentials(tranche::apiserver::ApiConfig config) {
   config.ca_file.clear();
   config.certificate_file.clear();
   config.key_file.clear();
   config.token_file.clear();
-  const auto credentials = kube::CredentialSource(config).Read();
+  const auto credentials = tranche::apiserver::CredentialSource(config).Read();
   if (!credentials.ok()) return CheckMessage(credentials.status());
   TRANCHE_CHECK(
       std::ranges::all_of(credentials->token, [](char c) { return c > ' ' && c < '\x7f'; }));
@@ -99,7 +99,7 @@ void CheckCredentials(kube::ApiConfig config) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   CheckBase64(text);
-  const auto config = kube::ParseKubeconfig(text, "/k/config", "");
+  const auto config = tranche::apiserver::ParseKubeconfig(text, "/k/config", "");
   if (!config.ok()) {
     CheckMessage(config.status());
     return 0;

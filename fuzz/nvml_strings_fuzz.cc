@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "gpu/nvml_strings.h"
+#include "gpu/nvml/strings.h"
 
 namespace {
 
@@ -18,26 +18,27 @@ void Require(bool condition) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   namespace gpu = tranche::gpu;
   const std::string_view all(reinterpret_cast<const char*>(data), size);
-  const std::string_view text = gpu::BufferText(all.data(), all.size());
+  const std::string_view text = tranche::gpu::nvml::BufferText(all.data(), all.size());
   Require(text.find('\0') == std::string_view::npos);
 
-  if (const auto uuid = gpu::ParseUuid(all)) {
+  if (const auto uuid = tranche::gpu::nvml::ParseUuid(all)) {
     Require(*uuid == all && uuid->find_first_of(",: \n") == std::string::npos);
-    Require(uuid->size() <= gpu::nvml::kUuidBufferSize);
+    Require(uuid->size() <= tranche::gpu::nvml::kUuidBufferSize);
   }
-  if (const auto bus_id = gpu::ParseBusId(all)) {
+  if (const auto bus_id = tranche::gpu::nvml::ParseBusId(all)) {
     Require(bus_id->size() <= 16 && bus_id->find('/') == std::string::npos);
-    Require(gpu::ParseBusId(*bus_id) == bus_id);
+    Require(tranche::gpu::nvml::ParseBusId(*bus_id) == bus_id);
   }
-  if (const auto profile = gpu::ParseMigProfile(all)) {
-    Require(gpu::ParseMigProfile(gpu::FormatMigProfile(*profile)) == profile);
+  if (const auto profile = tranche::gpu::nvml::ParseMigProfile(all)) {
+    Require(tranche::gpu::nvml::ParseMigProfile(tranche::gpu::nvml::FormatMigProfile(*profile)) ==
+            profile);
   }
-  if (const auto profile = gpu::ProfileInName(all)) {
+  if (const auto profile = tranche::gpu::nvml::ProfileInName(all)) {
     Require(profile->compute_slices <= profile->gpu_slices);
   }
-  if (const auto node = gpu::ParseNumaNode(all)) Require(*node >= 0 && *node < 1024);
-  const gpu::MigMinors minors = gpu::ParseMigMinors(all);
+  if (const auto node = tranche::gpu::nvml::ParseNumaNode(all)) Require(*node >= 0 && *node < 1024);
+  const tranche::gpu::nvml::MigMinors minors = tranche::gpu::nvml::ParseMigMinors(all);
   Require(minors.gpu_instances.size() + minors.compute_instances.size() <= size);
-  gpu::IsDisplayGpu(all);
+  tranche::gpu::nvml::IsDisplayGpu(all);
   return 0;
 }

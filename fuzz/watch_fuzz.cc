@@ -8,15 +8,15 @@
 #include <string>
 #include <string_view>
 
+#include "apiserver/http.h"
+#include "apiserver/watch.h"
 #include "base/json.h"
 #include "base/status.h"
 #include "base/testing/fake_loop.h"
-#include "kube/api_http.h"
-#include "kube/api_watch.h"
 
 namespace {
 
-namespace kube = tranche::kube;
+namespace apiserver = tranche::apiserver;
 using tranche::base::Code;
 using tranche::base::Json;
 using tranche::base::Status;
@@ -24,15 +24,15 @@ using tranche::base::Status;
 constexpr const char* kPath = "/api/v1/nodes";
 
 // At most one exchange at a time, answered by the fuzzer.
-class Transport final : public kube::HttpTransport {
+class Transport final : public tranche::apiserver::HttpTransport {
  public:
   struct Exchange {
-    kube::HttpRequest request;
-    kube::HttpOwner owner;
+    tranche::apiserver::HttpRequest request;
+    tranche::apiserver::HttpOwner owner;
   };
 
-  std::unique_ptr<kube::HttpTransfer> Start(kube::HttpRequest request,
-                                            kube::HttpOwner owner) override {
+  std::unique_ptr<tranche::apiserver::HttpTransfer> Start(
+      tranche::apiserver::HttpRequest request, tranche::apiserver::HttpOwner owner) override {
     TRANCHE_CHECK(open_ == nullptr);
     const std::string& path = request.path;
     TRANCHE_CHECK(path.starts_with(std::string(kPath) + "?"));
@@ -46,7 +46,7 @@ class Transport final : public kube::HttpTransport {
   [[nodiscard]] std::shared_ptr<Exchange> open() const { return open_; }
 
  private:
-  class Transfer final : public kube::HttpTransfer {
+  class Transfer final : public tranche::apiserver::HttpTransfer {
    public:
     Transfer(Transport& transport, std::shared_ptr<Exchange> exchange)
         : transport_(transport), exchange_(std::move(exchange)) {}
@@ -73,15 +73,16 @@ class Transport final : public kube::HttpTransport {
 class Play {
  public:
   Play() {
-    watch_ = kube::NewApiWatch(loop_, {std::shared_ptr<void>(), &transport_}, [] { return 0.5; },
-                               {.path = kPath,
-                                .field_selector = "metadata.name=n",
-                                .label_selector = "",
-                                .metadata_only = true},
-                               {.listed = [this](const Json::Array&) { HearsOf(); },
-                                .changed = [this](const Json& object) { HearsOf(object); },
-                                .removed = [this](const Json& object) { HearsOf(object); },
-                                .state = [this](const Status& state) { state_ = state; }});
+    watch_ = tranche::apiserver::NewApiWatch(
+        loop_, {std::shared_ptr<void>(), &transport_}, [] { return 0.5; },
+        {.path = kPath,
+         .field_selector = "metadata.name=n",
+         .label_selector = "",
+         .metadata_only = true},
+        {.listed = [this](const Json::Array&) { HearsOf(); },
+         .changed = [this](const Json& object) { HearsOf(object); },
+         .removed = [this](const Json& object) { HearsOf(object); },
+         .state = [this](const Status& state) { state_ = state; }});
     loop_.AdvanceBy({});
   }
 
@@ -115,7 +116,7 @@ class Play {
         exchange->owner.opened();
         break;
       }
-      exchange->owner.done(kube::HttpReply{
+      exchange->owner.done(tranche::apiserver::HttpReply{
           .code = 200, .body = R"({"metadata":{"resourceVersion":"1"},"items":[]})"});
       loop_.AdvanceBy({});
     }
@@ -133,12 +134,12 @@ class Play {
   }
 
   static void Happens(Transport::Exchange& exchange, char what, std::string_view rest) {
-    const kube::HttpOwner owner = exchange.owner;  // the exchange may end
+    const tranche::apiserver::HttpOwner owner = exchange.owner;  // the exchange may end
     if (what == 'a') {
       const int code = Number(rest);
       // A 2xx reply to a watch is its stream.
       if (owner.data && code >= 200 && code < 300) return owner.opened();
-      owner.done(kube::HttpReply{.code = code, .body = std::string(rest)});
+      owner.done(tranche::apiserver::HttpReply{.code = code, .body = std::string(rest)});
     } else if (what == 'x') {
       owner.done(Status(Code::kUnavailable, "cut"));
     } else if (owner.data && what == 'o') {
@@ -146,7 +147,7 @@ class Play {
     } else if (owner.data && (what == 'd' || what == 'p')) {
       owner.data(std::string(rest) + (what == 'd' ? "\n" : ""));
     } else if (owner.data && what == 'e') {
-      owner.done(kube::HttpReply{.code = 200});
+      owner.done(tranche::apiserver::HttpReply{.code = 200});
     }
   }
 
@@ -160,7 +161,7 @@ class Play {
 
   tranche::base::testing::FakeLoop loop_;
   Transport transport_;
-  std::unique_ptr<kube::ApiWatch> watch_;
+  std::unique_ptr<tranche::apiserver::ApiWatch> watch_;
   Status state_{Code::kUnavailable, "not told yet"};
   bool quits_ = false;
 };

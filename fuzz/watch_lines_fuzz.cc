@@ -6,14 +6,14 @@
 #include <string_view>
 #include <vector>
 
+#include "apiserver/reply.h"
+#include "apiserver/watch_lines.h"
 #include "base/json.h"
 #include "base/status.h"
-#include "kube/api_reply.h"
-#include "kube/api_watch_lines.h"
 
 namespace {
 
-namespace kube = tranche::kube;
+namespace apiserver = tranche::apiserver;
 using tranche::base::Json;
 
 constexpr std::size_t kMaxLine = 512;
@@ -42,7 +42,7 @@ Cut Expected(std::string_view text) {
 
 // By the product, in pieces of 1 to `largest` bytes.
 Cut InPieces(std::string_view text, std::size_t largest) {
-  kube::LineBuffer buffer(kMaxLine);
+  tranche::apiserver::LineBuffer buffer(kMaxLine);
   Cut cut;
   std::string line;
   for (std::size_t round = 0; !text.empty(); ++round) {
@@ -60,19 +60,19 @@ Cut InPieces(std::string_view text, std::size_t largest) {
   return cut;
 }
 
-const char* Word(kube::WatchEvent::Type type) {
+const char* Word(tranche::apiserver::WatchEvent::Type type) {
   switch (type) {
-    case kube::WatchEvent::Type::kAdded:
+    case tranche::apiserver::WatchEvent::Type::kAdded:
       return "ADDED";
-    case kube::WatchEvent::Type::kModified:
+    case tranche::apiserver::WatchEvent::Type::kModified:
       return "MODIFIED";
-    case kube::WatchEvent::Type::kDeleted:
+    case tranche::apiserver::WatchEvent::Type::kDeleted:
       return "DELETED";
-    case kube::WatchEvent::Type::kBookmark:
+    case tranche::apiserver::WatchEvent::Type::kBookmark:
       return "BOOKMARK";
-    case kube::WatchEvent::Type::kError:
+    case tranche::apiserver::WatchEvent::Type::kError:
       return "ERROR";
-    case kube::WatchEvent::Type::kOther:
+    case tranche::apiserver::WatchEvent::Type::kOther:
       return "OF A SERVER TO COME";
   }
   return "";
@@ -80,16 +80,16 @@ const char* Word(kube::WatchEvent::Type type) {
 
 // What an event was made of, said again, is the same event.
 void CheckEvent(std::string_view line) {
-  const auto event = kube::ParseWatchEvent(line);
+  const auto event = tranche::apiserver::ParseWatchEvent(line);
   if (!event.ok()) {
     TRANCHE_CHECK(!event.status().message().empty());
     return;
   }
   TRANCHE_CHECK(event->object.is_object());
-  const bool may_lack_version = event->type == kube::WatchEvent::Type::kError ||
-                                event->type == kube::WatchEvent::Type::kOther;
+  const bool may_lack_version = event->type == tranche::apiserver::WatchEvent::Type::kError ||
+                                event->type == tranche::apiserver::WatchEvent::Type::kOther;
   TRANCHE_CHECK(may_lack_version || !event->version.empty());
-  const auto again = kube::ParseWatchEvent(
+  const auto again = tranche::apiserver::ParseWatchEvent(
       Json::MakeObject({{"type", Word(event->type)}, {"object", event->object}}).Dump());
   TRANCHE_CHECK(again.ok() && again->type == event->type && again->version == event->version);
   TRANCHE_CHECK(again->object == event->object);
@@ -98,7 +98,8 @@ void CheckEvent(std::string_view line) {
 // A reply of any code: an object, or a failure that can be shown to people.
 void CheckReply(std::string_view body, int code) {
   for (const bool text : {false, true}) {
-    const auto reply = kube::ReadReply({.code = code, .body = std::string(body)}, text);
+    const auto reply =
+        tranche::apiserver::ReadReply({.code = code, .body = std::string(body)}, text);
     TRANCHE_CHECK(!reply.ok() || (code >= 200 && code < 300));
     if (reply.ok()) continue;
     const std::string& message = reply.status().message();

@@ -3,14 +3,14 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
-#include "kube/testing/real_loop.h"
+#include "base/testing/real_loop.h"
 
 namespace tranche::sim {
 namespace {
 
 class CheckpointTest : public ::testing::Test {
  protected:
-  kube::testing::TempDir folder_;
+  base::testing::TempDir folder_;
   std::string path_ = folder_ / "kubelet_internal_checkpoint";
   Checkpoint checkpoint_{{{"uid",
                            "main",

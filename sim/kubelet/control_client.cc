@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "kube/unix_socket.h"
+#include "kubelet/unix_socket.h"
 #include "sim/kubelet/control.h"
 
 namespace tranche::sim {
@@ -18,7 +18,7 @@ using base::Status;
 class Conversation {
  public:
   Status Open(const std::string& socket_path) {
-    auto fd = kube::ConnectToUnixSocket(socket_path);
+    auto fd = kubelet::ConnectToUnixSocket(socket_path);
     if (!fd.ok()) return fd.status();
     fd_ = std::move(fd).value();
     return Status::Ok();

@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "kube/unix_socket.h"
+#include "kubelet/unix_socket.h"
 #include "sim/kubelet/control.h"
 #include "sim/kubelet/kubelet_json.h"
 
@@ -64,7 +64,7 @@ class LoopControlServer final : public ControlServer {
   }
 
   Status Listen(const std::string& path) {
-    auto listener = kube::ListenOnUnixSocket(path, 0600, kBacklog);
+    auto listener = kubelet::ListenOnUnixSocket(path, 0600, kBacklog);
     if (!listener.ok()) return listener.status();
     listener_ = std::move(listener).value();
     path_ = path;

@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "base/file.h"
-#include "kube/testing/real_loop.h"
-#include "kube/unix_socket.h"
+#include "base/testing/real_loop.h"
+#include "kubelet/unix_socket.h"
 #include "sim/kubelet/testing/fake_plugin.h"
 
 namespace tranche::sim {
@@ -45,9 +45,9 @@ class ControlTest : public ::testing::Test {
     return *answer;
   }
 
-  kube::testing::TempDir folder_;
+  base::testing::TempDir folder_;
   std::string socket_ = folder_ / "control.sock";
-  kube::testing::RealLoop loop_;
+  base::testing::RealLoop loop_;
   std::unique_ptr<ControlServer> server_;
   std::unique_ptr<Kubelet> kubelet_;
 };
@@ -97,7 +97,7 @@ TEST_F(ControlTest, NonsenseIsAnsweredOrDropped) {
   EXPECT_FALSE(Call(R"({"verb":"pod-run","pod":{"name":"x","command":[1]}})").ok());
   EXPECT_TRUE(kubelet_->Pods().empty());
 
-  const auto endless = kube::ConnectToUnixSocket(socket_).value();
+  const auto endless = kubelet::ConnectToUnixSocket(socket_).value();
   const std::string chunk(1 << 16, 'x');
   bool dropped = false;
   ASSERT_TRUE(loop_.RunUntil([&] {
@@ -117,7 +117,7 @@ TEST_F(ControlTest, TraceShowsEventsAndAReaderThatStopsIsDropped) {
     });
     loop_->Post([&, status] { EXPECT_TRUE(status.ok()); });
   });
-  const auto mute = kube::ConnectToUnixSocket(socket_).value();
+  const auto mute = kubelet::ConnectToUnixSocket(socket_).value();
   ASSERT_GT(::send(mute.get(), "{\"verb\":\"trace\"}\n", 17, MSG_NOSIGNAL), 0);
   ASSERT_TRUE(Call(R"({"verb":"node-status"})").ok());
   ASSERT_TRUE(Call(R"({"verb":"kubelet-restart"})").ok());
@@ -126,10 +126,10 @@ TEST_F(ControlTest, TraceShowsEventsAndAReaderThatStopsIsDropped) {
   EXPECT_THAT(lines[0], HasSubstr("{\"event\":\"kubelet-st"));
   EXPECT_THAT(lines[0], HasSubstr("\"at\":"));
 
-  const int before = kube::testing::OpenFiles();
+  const int before = base::testing::OpenFiles();
   const Event big{.kind = "devices", .detail = std::string(1 << 20, 'x')};
   for (int i = 0; i < 12; ++i) server_->OnEvent(big);
-  EXPECT_LT(kube::testing::OpenFiles(), before);
+  EXPECT_LT(base::testing::OpenFiles(), before);
   EXPECT_TRUE(Call(R"({"verb":"node-status"})").ok());
 }
 

@@ -182,7 +182,7 @@ void DeviceManager::Store(const Request& request, const Ids& ids, AllocateAnswer
 
 void DeviceManager::RunOptions(const std::string& pod, const std::string& container,
                                const Requests& requests,
-                               std::function<void(base::Result<kube::ContainerAnswer>)> done) {
+                               std::function<void(base::Result<kubelet::ContainerAnswer>)> done) {
   auto request = std::make_shared<Request>();
   request->pod = pod;
   request->container = container;
@@ -231,9 +231,9 @@ void DeviceManager::PreStartNext(std::shared_ptr<Request> request) {
 }
 
 // The stored answers of all resources together; the first to name a thing wins.
-kube::ContainerAnswer DeviceManager::StoredAnswer(const std::string& pod,
-                                                  const std::string& container) const {
-  kube::ContainerAnswer combined;
+kubelet::ContainerAnswer DeviceManager::StoredAnswer(const std::string& pod,
+                                                     const std::string& container) const {
+  kubelet::ContainerAnswer combined;
   const auto containers = pods_.find(pod);
   if (containers == pods_.end()) return combined;
   const auto found = containers->second.find(container);

@@ -135,7 +135,7 @@ void DeviceManager::MarkUnhealthy(const std::string& resource) {
 }
 
 void DeviceManager::DevicesReceived(const std::string& resource, const std::string& socket_path,
-                                    std::vector<kube::PluginDevice> devices) {
+                                    std::vector<kubelet::PluginDevice> devices) {
   Ids& healthy = healthy_[resource];
   Ids& unhealthy = unhealthy_[resource];
   auto& all = all_[resource];
@@ -143,7 +143,7 @@ void DeviceManager::DevicesReceived(const std::string& resource, const std::stri
   unhealthy.clear();
   all.clear();
   const std::size_t total = devices.size();
-  for (kube::PluginDevice& device : devices) {
+  for (kubelet::PluginDevice& device : devices) {
     (device.healthy ? healthy : unhealthy).insert(device.id);
     all.insert_or_assign(device.id, std::move(device));
   }

@@ -18,7 +18,7 @@
 
 #include "base/event_loop.h"
 #include "base/status.h"
-#include "kube/device_plugin.h"
+#include "kubelet/device_plugin.h"
 #include "sim/kubelet/checkpoint.h"
 #include "sim/kubelet/plugin_registry.h"
 
@@ -70,11 +70,11 @@ class DeviceManager : private PluginEvents {
                 Done done);
   // Before each start of a container: PreStart where the plugin wants it, then the stored answers.
   void RunOptions(const std::string& pod, const std::string& container, const Requests& requests,
-                  std::function<void(base::Result<kube::ContainerAnswer>)> done);
+                  std::function<void(base::Result<kubelet::ContainerAnswer>)> done);
 
   // What a container was given, all resources together.
-  [[nodiscard]] kube::ContainerAnswer StoredAnswer(const std::string& pod,
-                                                   const std::string& container) const;
+  [[nodiscard]] kubelet::ContainerAnswer StoredAnswer(const std::string& pod,
+                                                      const std::string& container) const;
 
   // As at a node-status sync: a resource whose plugin has been away too long is dropped.
   std::map<std::string, ResourceCount> Capacity();
@@ -96,7 +96,7 @@ class DeviceManager : private PluginEvents {
   struct Given {
     DevicesByNuma ids;
     std::string serialized;
-    kube::ContainerAnswer answer;
+    kubelet::ContainerAnswer answer;
     [[nodiscard]] Ids All() const;
   };
   using Container = std::map<std::string, Given>;  // by resource
@@ -106,7 +106,7 @@ class DeviceManager : private PluginEvents {
                                const PluginOptions& options) override;
   void PluginDisconnected(const std::string& resource, const std::string& socket_path) override;
   void DevicesReceived(const std::string& resource, const std::string& socket_path,
-                       std::vector<kube::PluginDevice> devices) override;
+                       std::vector<kubelet::PluginDevice> devices) override;
   void RegistrationRefused(const std::string& resource, const std::string& why) override;
   void StreamEnded(const std::string& resource, const std::string& socket_path,
                    const base::Status& why) override;
@@ -135,7 +135,7 @@ class DeviceManager : private PluginEvents {
   Options options_;
   std::map<std::string, std::map<std::string, std::shared_ptr<Endpoint>>> store_;  // + socket path
   std::map<std::string, std::shared_ptr<Endpoint>> endpoints_;
-  std::map<std::string, std::map<std::string, kube::PluginDevice>> all_;
+  std::map<std::string, std::map<std::string, kubelet::PluginDevice>> all_;
   std::map<std::string, Ids> healthy_;
   std::map<std::string, Ids> unhealthy_;
   std::map<std::string, Ids> allocated_;

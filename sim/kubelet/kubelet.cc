@@ -92,7 +92,7 @@ class LocalKubelet final : public Kubelet {
   void AdmitNext();
   void Admitted(const std::string& uid, const Status& status);
   void StartContainer(Record& record);
-  void Launch(Record& record, const base::Result<kube::ContainerAnswer>& given);
+  void Launch(Record& record, const base::Result<kubelet::ContainerAnswer>& given);
   void Watch(Record& record);
   void Ended(const std::string& uid, std::optional<int> wait_status);
   void Fail(Record& record, std::string reason, std::string message);
@@ -336,7 +336,7 @@ void LocalKubelet::StartContainer(Record& record) {
   if (manager_ == nullptr) return;  // Up() does it
   manager_->RunOptions(record.pod.uid, kContainer, record.pod.spec.requests,
                        [this, alive = std::weak_ptr<bool>(alive_),
-                        uid = record.pod.uid](const base::Result<kube::ContainerAnswer>& given) {
+                        uid = record.pod.uid](const base::Result<kubelet::ContainerAnswer>& given) {
                          if (alive.expired()) return;
                          Record* starting = ByUid(uid);
                          if (starting != nullptr && starting->stage == Stage::kStarting) {
@@ -345,7 +345,7 @@ void LocalKubelet::StartContainer(Record& record) {
                        });
 }
 
-void LocalKubelet::Launch(Record& record, const base::Result<kube::ContainerAnswer>& given) {
+void LocalKubelet::Launch(Record& record, const base::Result<kubelet::ContainerAnswer>& given) {
   if (!given.ok()) return Fail(record, "CreateContainerError", given.status().message());
   Pod& pod = record.pod;
   pod.given = *given;

@@ -16,7 +16,7 @@
 #include "base/event_loop.h"
 #include "base/json.h"
 #include "base/status.h"
-#include "kube/device_plugin.h"
+#include "kubelet/device_plugin.h"
 #include "sim/kubelet/device_manager.h"
 
 namespace tranche::sim {
@@ -59,7 +59,7 @@ struct Pod {
   int restarts = 0;
   std::vector<AllocatedDevice> devices;
   std::vector<std::string> unhealthy;  // ids among `devices`: allocatedResourcesStatus
-  kube::ContainerAnswer given;         // environment, mounts, … of its last start
+  kubelet::ContainerAnswer given;      // environment, mounts, … of its last start
   std::vector<std::string> not_applied;
 
   [[nodiscard]] bool ended() const {

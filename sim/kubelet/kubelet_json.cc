@@ -53,9 +53,9 @@ bool IsPodName(const std::string& name) {
          std::all_of(name.begin(), name.end(), [&](char c) { return good(c) || c == '-'; });
 }
 
-Json MountsToJson(const kube::ContainerAnswer& answer) {
+Json MountsToJson(const kubelet::ContainerAnswer& answer) {
   Json mounts = Json::MakeArray();
-  for (const kube::Mount& mount : answer.mounts) {
+  for (const kubelet::Mount& mount : answer.mounts) {
     Json json = Json::MakeObject();
     json.Set("containerPath", mount.container_path);
     json.Set("hostPath", mount.host_path);
@@ -65,9 +65,9 @@ Json MountsToJson(const kube::ContainerAnswer& answer) {
   return mounts;
 }
 
-Json DeviceSpecsToJson(const kube::ContainerAnswer& answer) {
+Json DeviceSpecsToJson(const kubelet::ContainerAnswer& answer) {
   Json devices = Json::MakeArray();
-  for (const kube::DeviceSpec& device : answer.devices) {
+  for (const kubelet::DeviceSpec& device : answer.devices) {
     Json json = Json::MakeObject();
     json.Set("containerPath", device.container_path);
     json.Set("hostPath", device.host_path);

@@ -9,10 +9,10 @@
 #include <set>
 
 #include "base/file.h"
-#include "kube/pod_resources.h"
-#include "kube/rpc_client.h"
-#include "kube/testing/real_loop.h"
-#include "kube/unix_socket.h"
+#include "base/testing/real_loop.h"
+#include "kubelet/pod_resources.h"
+#include "kubelet/rpc_client.h"
+#include "kubelet/unix_socket.h"
 #include "sim/kubelet/checkpoint.h"
 #include "sim/kubelet/testing/fake_plugin.h"
 
@@ -82,9 +82,9 @@ class KubeletTest : public ::testing::Test {
                                           [&](const Event& event) { return event.kind == kind; }));
   }
 
-  kube::testing::TempDir folder_;
+  base::testing::TempDir folder_;
   std::string plugins_ = folder_ / "plugins";
-  kube::testing::RealLoop loop_;
+  base::testing::RealLoop loop_;
   base::Duration stop_grace_ = std::chrono::minutes(5);
   std::vector<Event> events_;
   std::unique_ptr<Kubelet> kubelet_;
@@ -123,11 +123,11 @@ TEST_F(KubeletTest, RefusesBadVersionsAndNames) {
     EXPECT_FALSE(IsExtendedResourceName(bad)) << bad;
   }
   std::optional<base::Result<std::string>> answer;
-  kube::CallOnce(*loop_,
-                 {.socket_path = plugins_ + "/kubelet.sock",
-                  .method = "/v1beta1.Registration/Register",
-                  .request = std::string("\x0a\x02v2")},
-                 [&](base::Result<std::string> result) { answer = std::move(result); });
+  kubelet::CallOnce(*loop_,
+                    {.socket_path = plugins_ + "/kubelet.sock",
+                     .method = "/v1beta1.Registration/Register",
+                     .request = std::string("\x0a\x02v2")},
+                    [&](base::Result<std::string> result) { answer = std::move(result); });
   ASSERT_TRUE(loop_.RunUntil([&] { return answer.has_value(); }));
   EXPECT_EQ(answer->status().message(),
             "requested API version \"v2\" is not supported by kubelet. Supported version is "
@@ -206,7 +206,7 @@ TEST_F(KubeletTest, AListOverFourMebibytesEndsTheStream) {
   plugin.Serve(Devices(10));
   Register(plugin);
   ASSERT_TRUE(Becomes(10, 10));
-  std::vector<kube::PluginDevice> devices;
+  std::vector<kubelet::PluginDevice> devices;
   for (int i = 0; i < 100'000; ++i) devices.push_back({std::string(40, 'x') + std::to_string(i)});
   plugin.server->SetDevices(devices);
   ASSERT_TRUE(Becomes(0, 10));
@@ -215,7 +215,7 @@ TEST_F(KubeletTest, AListOverFourMebibytesEndsTheStream) {
 
 TEST_F(KubeletTest, GivesDevicesAsThePluginPrefers) {
   FakePlugin plugin(*loop_, plugins_, "gpu.sock");
-  plugin.choose = [](const kube::PreferredQuery& query) {
+  plugin.choose = [](const kubelet::PreferredQuery& query) {
     std::vector<std::string> sorted = query.available;
     std::sort(sorted.rbegin(), sorted.rend());
     sorted.resize(static_cast<std::size_t>(query.size));
@@ -389,13 +389,13 @@ TEST_F(KubeletTest, PodResourcesTellsWhoHoldsWhat) {
   Register(plugin);
   ASSERT_TRUE(Becomes(4, 4));
   const Pod pod = Run(Spec("p", 2));
-  std::optional<base::Result<std::vector<kube::Holding>>> holdings;
-  kube::ListHoldings(*loop_, folder_ / "pr/kubelet.sock",
-                     [&](auto result) { holdings = std::move(result); });
+  std::optional<base::Result<std::vector<kubelet::Holding>>> holdings;
+  kubelet::ListHoldings(*loop_, folder_ / "pr/kubelet.sock",
+                        [&](auto result) { holdings = std::move(result); });
   ASSERT_TRUE(loop_.RunUntil([&] { return holdings.has_value(); }));
   ASSERT_TRUE(holdings->ok()) << holdings->status().message();
   ASSERT_EQ((*holdings)->size(), 1U);
-  const kube::Holding& holding = holdings->value()[0];
+  const kubelet::Holding& holding = holdings->value()[0];
   EXPECT_EQ(holding.pod, "p");
   EXPECT_EQ(holding.pod_namespace, "default");
   EXPECT_EQ(holding.resource, kGpu);
@@ -405,7 +405,7 @@ TEST_F(KubeletTest, PodResourcesTellsWhoHoldsWhat) {
   int limited = 0;
   int answered = 0;
   for (int i = 0; i < 40; ++i) {
-    kube::ListHoldings(*loop_, folder_ / "pr/kubelet.sock", [&](const auto& result) {
+    kubelet::ListHoldings(*loop_, folder_ / "pr/kubelet.sock", [&](const auto& result) {
       ++answered;
       limited += result.status().code() == base::Code::kResourceExhausted ? 1 : 0;
     });
@@ -416,7 +416,7 @@ TEST_F(KubeletTest, PodResourcesTellsWhoHoldsWhat) {
 
 TEST_F(KubeletTest, SurvivesNonsenseOnItsSockets) {
   for (const std::string& path : {plugins_ + "/kubelet.sock", folder_ / "pr/kubelet.sock"}) {
-    const auto fd = kube::ConnectToUnixSocket(path).value();
+    const auto fd = kubelet::ConnectToUnixSocket(path).value();
     const std::string nonsense(100'000, '\xff');
     [[maybe_unused]] const auto sent =
         ::send(fd.get(), nonsense.data(), nonsense.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -448,13 +448,13 @@ TEST_F(KubeletTest, TwoHundredRestartsLeakNothing) {
     ASSERT_TRUE(plugin.answer->ok()) << plugin.answer->message();
     ASSERT_TRUE(Becomes(8, 8));
     if (round == 20) {
-      files = kube::testing::OpenFiles();
-      threads = kube::testing::Threads();
+      files = base::testing::OpenFiles();
+      threads = base::testing::Threads();
     }
   }
   EXPECT_EQ(kubelet_->FindPod("p")->pid, pod.pid);
-  EXPECT_LE(kube::testing::OpenFiles(), files + 2);
-  EXPECT_LE(kube::testing::Threads(), threads + 3) << "gRPC's own pool may breathe";
+  EXPECT_LE(base::testing::OpenFiles(), files + 2);
+  EXPECT_LE(base::testing::Threads(), threads + 3) << "gRPC's own pool may breathe";
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <array>
 #include <utility>
 
-#include "kube/proto/deviceplugin.pb.h"
+#include "kubelet/proto/deviceplugin.pb.h"
 
 namespace tranche::sim {
 namespace {
@@ -32,8 +32,8 @@ std::vector<std::string> ToVector(const google::protobuf::RepeatedPtrField<std::
   return {field.begin(), field.end()};
 }
 
-kube::ContainerAnswer Read(const v1beta1::ContainerAllocateResponse& message) {
-  kube::ContainerAnswer answer;
+kubelet::ContainerAnswer Read(const v1beta1::ContainerAllocateResponse& message) {
+  kubelet::ContainerAnswer answer;
   answer.env.insert(message.envs().begin(), message.envs().end());
   answer.annotations.insert(message.annotations().begin(), message.annotations().end());
   for (const auto& mount : message.mounts()) {
@@ -52,7 +52,7 @@ base::Status Malformed(const std::string& what) {
 
 }  // namespace
 
-base::Result<kube::ContainerAnswer> ReadAnswer(const std::string& serialized) {
+base::Result<kubelet::ContainerAnswer> ReadAnswer(const std::string& serialized) {
   v1beta1::ContainerAllocateResponse message;
   if (!message.ParseFromString(serialized)) {
     return base::Status(base::Code::kDataLoss, "not an allocation answer");
@@ -81,7 +81,7 @@ void PluginClient::Close() {
 }
 
 base::Status PluginClient::Connect() {
-  auto channel = kube::RpcChannel::Connect(loop_, socket_path_, kMaxMessageBytes);
+  auto channel = kubelet::RpcChannel::Connect(loop_, socket_path_, kMaxMessageBytes);
   if (!channel.ok()) {
     return {base::Code::kUnavailable,
             "connection error: desc = \"transport: error while dialing: " +
@@ -137,7 +137,7 @@ void PluginClient::GetOptions(Done<PluginOptions> done) {
        });
 }
 
-void PluginClient::Watch(std::function<void(std::vector<kube::PluginDevice>)> on_list,
+void PluginClient::Watch(std::function<void(std::vector<kubelet::PluginDevice>)> on_list,
                          std::function<void(base::Status)> on_end) {
   // Ending twice (garbage, then the end itself) must reach the caller once.
   auto end = std::make_shared<std::function<void(base::Status)>>(std::move(on_end));
@@ -152,10 +152,10 @@ void PluginClient::Watch(std::function<void(std::vector<kube::PluginDevice>)> on
         if (!*end) return;
         v1beta1::ListAndWatchResponse list;
         if (!list.ParseFromString(bytes)) return end_once(Malformed("device list"));
-        std::vector<kube::PluginDevice> devices;
+        std::vector<kubelet::PluginDevice> devices;
         devices.reserve(static_cast<std::size_t>(list.devices_size()));
         for (auto& device : *list.mutable_devices()) {
-          kube::PluginDevice to{std::move(*device.mutable_id()), device.health() == "Healthy"};
+          kubelet::PluginDevice to{std::move(*device.mutable_id()), device.health() == "Healthy"};
           if (device.topology().nodes_size() > 0) {
             to.numa_node = static_cast<int>(device.topology().nodes(0).id());
           }

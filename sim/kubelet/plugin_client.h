@@ -14,8 +14,8 @@
 
 #include "base/event_loop.h"
 #include "base/status.h"
-#include "kube/device_plugin.h"
-#include "kube/rpc_client.h"
+#include "kubelet/device_plugin.h"
+#include "kubelet/rpc_client.h"
 
 namespace tranche::sim {
 
@@ -27,11 +27,11 @@ struct PluginOptions {
 // One container's part of an Allocate answer: as it came, and read.
 struct AllocateAnswer {
   std::string serialized;
-  kube::ContainerAnswer read;
+  kubelet::ContainerAnswer read;
 };
 
 // Reads a serialized ContainerAllocateResponse. kDataLoss: it is none.
-base::Result<kube::ContainerAnswer> ReadAnswer(const std::string& serialized);
+base::Result<kubelet::ContainerAnswer> ReadAnswer(const std::string& serialized);
 
 // "rpc error: code = Unknown desc = …", as Go writes a status.
 std::string GoErrorText(const base::Status& status);
@@ -56,7 +56,7 @@ class PluginClient {
 
   void GetOptions(Done<PluginOptions> done);
   // The list whole, each time; then the end, once. A message over 4 MiB ends it.
-  void Watch(std::function<void(std::vector<kube::PluginDevice>)> on_list,
+  void Watch(std::function<void(std::vector<kubelet::PluginDevice>)> on_list,
              std::function<void(base::Status)> on_end);
   void Preferred(const std::vector<std::string>& available,
                  const std::vector<std::string>& must_include, int size,
@@ -75,7 +75,7 @@ class PluginClient {
   std::string resource_;
   std::string socket_path_;
   base::EventLoop::TimerId retry_ = 0;
-  std::unique_ptr<kube::RpcChannel> channel_;
+  std::unique_ptr<kubelet::RpcChannel> channel_;
   bool broken_ = false;
   std::uint64_t last_call_ = 0;
   std::map<std::uint64_t, Done<std::string>> calls_;

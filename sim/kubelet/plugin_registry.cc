@@ -7,8 +7,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "kube/proto/deviceplugin.pb.h"
-#include "kube/rpc_server.h"
+#include "kubelet/proto/deviceplugin.pb.h"
+#include "kubelet/rpc_server.h"
 
 namespace tranche::sim {
 namespace {
@@ -62,9 +62,9 @@ PluginRegistry::PluginRegistry(base::EventLoop& loop, std::string directory, Plu
 PluginRegistry::~PluginRegistry() = default;
 
 base::Status PluginRegistry::Start() {
-  auto server = kube::RpcServer::Start(
+  auto server = kubelet::RpcServer::Start(
       loop_, {.socket_path = base::JoinPath(directory_, "kubelet.sock"), .socket_mode = 0755},
-      [this](const std::shared_ptr<kube::ServerCall>& call) {
+      [this](const std::shared_ptr<kubelet::ServerCall>& call) {
         if (call->method() == "/v1beta1.Registration/Register") return Register(call);
         call->Finish(
             {base::Code::kUnimplemented, "unknown method " + base::Printable(call->method(), 128)},
@@ -158,7 +158,7 @@ void PluginRegistry::Run(const Client& client) {
   running_.insert(client);
   const std::weak_ptr<PluginClient> weak = client;
   client->Watch(
-      [this, weak](std::vector<kube::PluginDevice> devices) {
+      [this, weak](std::vector<kubelet::PluginDevice> devices) {
         const Client from = weak.lock();
         if (from == nullptr || running_.count(from) == 0) return;
         events_.DevicesReceived(from->resource(), from->socket_path(), std::move(devices));

@@ -14,13 +14,13 @@
 
 #include "base/event_loop.h"
 #include "base/status.h"
-#include "kube/device_plugin.h"
+#include "kubelet/device_plugin.h"
 #include "sim/kubelet/plugin_client.h"
 
-namespace tranche::kube {
+namespace tranche::kubelet {
 class RpcServer;
 class ServerCall;
-}  // namespace tranche::kube
+}  // namespace tranche::kubelet
 
 namespace tranche::sim {
 
@@ -33,7 +33,7 @@ class PluginEvents {
                                        const PluginOptions& options) = 0;
   virtual void PluginDisconnected(const std::string& resource, const std::string& socket_path) = 0;
   virtual void DevicesReceived(const std::string& resource, const std::string& socket_path,
-                               std::vector<kube::PluginDevice> devices) = 0;
+                               std::vector<kubelet::PluginDevice> devices) = 0;
   virtual void RegistrationRefused(const std::string& resource, const std::string& why) = 0;
   virtual void StreamEnded(const std::string& resource, const std::string& socket_path,
                            const base::Status& why) = 0;
@@ -51,7 +51,7 @@ class PluginRegistry {
   base::Status Start();
 
  private:
-  using Call = std::shared_ptr<kube::ServerCall>;
+  using Call = std::shared_ptr<kubelet::ServerCall>;
   using Client = std::shared_ptr<PluginClient>;
 
   void Register(const Call& call);
@@ -71,7 +71,7 @@ class PluginRegistry {
   std::map<std::string, std::vector<Client>> clients_;  // by resource
   std::set<Client> dialing_;
   std::set<Client> running_;
-  std::unique_ptr<kube::RpcServer> server_;
+  std::unique_ptr<kubelet::RpcServer> server_;
 };
 
 // The kubelet's own rule (k8s.io/kubernetes/pkg/apis/core/v1/helper, IsExtendedResourceName).

@@ -107,8 +107,8 @@ Status ApplyOne(const std::string& host, const std::string& container, bool read
 
 }  // namespace
 
-std::vector<std::string> ApplyMounts(const std::vector<kube::Mount>& mounts,
-                                     const std::vector<kube::DeviceSpec>& devices) {
+std::vector<std::string> ApplyMounts(const std::vector<kubelet::Mount>& mounts,
+                                     const std::vector<kubelet::DeviceSpec>& devices) {
   std::vector<std::string> failed;
   if (mounts.empty() && devices.empty()) return failed;
   if (::unshare(CLONE_NEWNS) != 0 ||
@@ -126,10 +126,10 @@ std::vector<std::string> ApplyMounts(const std::vector<kube::Mount>& mounts,
     }
     if (!status.ok()) failed.push_back(container + ": " + status.message());
   };
-  for (const kube::Mount& mount : mounts) {
+  for (const kubelet::Mount& mount : mounts) {
     apply(mount.host_path, mount.container_path, mount.read_only);
   }
-  for (const kube::DeviceSpec& device : devices) {
+  for (const kubelet::DeviceSpec& device : devices) {
     apply(device.host_path, device.container_path, false);
   }
   return failed;

@@ -17,7 +17,7 @@
 
 #include "base/event_loop.h"
 #include "base/status.h"
-#include "kube/device_plugin.h"
+#include "kubelet/device_plugin.h"
 
 namespace tranche::sim {
 
@@ -31,8 +31,8 @@ struct ProcessId {
 struct ProcessSpec {
   std::vector<std::string> command;  // looked up in PATH of `env`
   std::map<std::string, std::string> env;
-  std::vector<kube::Mount> mounts;
-  std::vector<kube::DeviceSpec> devices;
+  std::vector<kubelet::Mount> mounts;
+  std::vector<kubelet::DeviceSpec> devices;
   std::string directory;  // exists; working directory, and place of the log "output"
 };
 

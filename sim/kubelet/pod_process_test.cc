@@ -9,7 +9,7 @@
 #include <filesystem>
 
 #include "base/file.h"
-#include "kube/testing/real_loop.h"
+#include "base/testing/real_loop.h"
 
 namespace tranche::sim {
 namespace {
@@ -34,8 +34,8 @@ class PodProcessTest : public ::testing::Test {
     return base::ReadFile(folder_ / "output", 1 << 20).value();
   }
 
-  kube::testing::TempDir folder_;
-  kube::testing::RealLoop loop_;
+  base::testing::TempDir folder_;
+  base::testing::RealLoop loop_;
   std::optional<int> status_;
   std::vector<std::string> not_applied_;
 };

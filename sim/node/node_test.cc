@@ -12,7 +12,7 @@
 #include <fstream>
 #include <thread>
 
-#include "gpu/nvml_functions.h"
+#include "gpu/nvml/functions.h"
 
 namespace tranche::sim {
 namespace {

@@ -3,7 +3,7 @@
 #include <charconv>
 #include <map>
 
-#include "gpu/nvml_abi.h"
+#include "gpu/nvml/abi.h"
 #include "sim/node/node.h"
 
 namespace tranche::sim {

@@ -14,8 +14,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "gpu/nvml_abi.h"
-#include "gpu/nvml_functions.h"
+#include "gpu/nvml/abi.h"
+#include "gpu/nvml/functions.h"
 #include "sim/node/state_reader.h"
 
 namespace tranche::gpu::nvml {

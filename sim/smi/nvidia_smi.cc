@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "gpu/nvml_functions.h"
+#include "gpu/nvml/functions.h"
 
 namespace tranche::gpu::nvml {
 namespace {

@@ -8,9 +8,9 @@
 #include <ctime>
 #include <utility>
 
-#include "agent/cdi_spec.h"
-#include "agent/last_good.h"
-#include "agent/report.h"
+#include "agent/status/report.h"
+#include "cdi/spec.h"
+#include "profile/last_good.h"
 
 namespace tranche::agent {
 
@@ -40,7 +40,7 @@ std::string WallTime() {
   return text;
 }
 
-AgentIdentity Self() {
+daemon::AgentIdentity Self() {
   char host[256] = "";
   gethostname(host, sizeof(host) - 1);
   return {.host = host, .pid = getpid(), .started = WallTime()};
@@ -63,7 +63,7 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options)
       names_(options_.StateDirectory(), options_.kubelet_socket),
       holders_(loop, options_.pod_resources_socket, [this] { HoldersChanged(); }),
       served_(loop, options_.SocketDirectory(), options_.kubelet_socket, names_, holders_,
-              ServedSet::Owner{
+              agent::serve::ServedSet::Owner{
                   .healthy = [this](const std::string& uuid) { return health_.Healthy(uuid); },
                   .changed = [this] { ServingChanged(); },
                   .allocated = [this] { holders_.Refresh(); },
@@ -105,20 +105,21 @@ void Agent::Begin() {
   base::LogInfo("starting", {Kv("version", options_.version), Kv("pid", identity_.pid)});
   kubelet_identity_ = base::IdentityOf(options_.kubelet_socket);
   if (options_.events) {
-    node_events_ = std::make_unique<NodeEvents>(loop_, options_.node_name, [this] { MarkDirty(); });
+    node_events_ =
+        std::make_unique<daemon::NodeEvents>(loop_, options_.node_name, [this] { MarkDirty(); });
   }
   source_ = NewSource();
-  configurator_ = std::make_unique<Configurator>(
+  configurator_ = std::make_unique<profile::Configurator>(
       loop_, *source_, options_.environment, options_.command_line, options_.StateDirectory(),
-      Configurator::Owner{
+      profile::Configurator::Owner{
           .apply = [this](const config::Loaded& loaded,
                           const std::string& source) { return Apply(loaded, source); },
           .event = [this](const std::string& type, const std::string& reason,
                           const std::string& message) { Event(type, reason, message); }});
   StartDriver();
-  handover_ = Handover::New(
+  handover_ = daemon::Handover::New(
       loop_, options_.StateDirectory(), identity_,
-      {.yield = [this](const AgentIdentity& successor) { Yield(successor); },
+      {.yield = [this](const daemon::AgentIdentity& successor) { Yield(successor); },
        .became_incumbent =
            [this] { Event("Normal", "TookOver", "this agent is now the only one"); }});
   if (const auto predecessor = handover_->predecessor()) {
@@ -143,23 +144,23 @@ void Agent::ListenHttp() {
     return;
   }
   http_ = std::move(*server);
-  http_->Handle("/livez", [this] { return Livez(Snapshot()); });
-  http_->Handle("/readyz", [this] { return Readyz(Snapshot()); });
+  http_->Handle("/livez", [this] { return agent::status::Livez(Snapshot()); });
+  http_->Handle("/readyz", [this] { return agent::status::Readyz(Snapshot()); });
   http_->Handle("/status", [this] {
     return base::HttpAnswer{.content_type = "application/json",
-                            .body = StatusJson(Snapshot()).Dump() + "\n"};
+                            .body = agent::status::StatusJson(Snapshot()).Dump() + "\n"};
   });
-  http_->Handle("/metrics", [this] { return Metrics(Snapshot()); });
+  http_->Handle("/metrics", [this] { return agent::status::Metrics(Snapshot()); });
 }
 
 // ---- the driver ----
 
 std::string Agent::DriverRoot() const {
   // The driver root may be named by the file; a file that cannot be used leaves flags and defaults.
-  WantedConfig wanted = source_->Read();
-  if (wanted.certainty != Certainty::kSure) {
+  profile::WantedConfig wanted = source_->Read();
+  if (wanted.certainty != profile::Certainty::kSure) {
     // The driver is not waited for until the API server has answered: it lies where it lay.
-    if (auto stored = LoadLastGood(options_.StateDirectory()); stored.ok()) {
+    if (auto stored = profile::LoadLastGood(options_.StateDirectory()); stored.ok()) {
       wanted.text = std::move(stored->text);
     }
   }
@@ -228,7 +229,7 @@ void Agent::Scanned(gpu::Scan scan) {
                        {Kv("gpu", unwatched.uuid), Kv("error", unwatched.why.message())});
     }
   }
-  InventoryMemory::Merged merged = memory_.Merge(scan.inventory, loop_.Now());
+  gpu::InventoryMemory::Merged merged = memory_.Merge(scan.inventory, loop_.Now());
   const bool changed = !was_ready || !(merged.inventory == inventory_);
   seen_ = std::move(scan.inventory);
   inventory_ = std::move(merged.inventory);
@@ -296,14 +297,14 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
                   options_.pod_resources_socket};
     }
   }
-  auto plan = BuildPlan(config, inventory_);
+  auto plan = plan::BuildPlan(config, inventory_);
   if (!plan.ok()) return plan.status();
-  auto facts = ReadNodeFacts(config, driver_root_);
+  auto facts = plan::ReadNodeFacts(config, driver_root_);
   if (!facts.ok()) return facts.status();
   if (driver_status_.ok()) TRANCHE_TRY(WriteCdi(config, *facts));
 
   plan_warnings_.clear();
-  for (const PlanWarning& warning : plan->warnings) {
+  for (const plan::PlanWarning& warning : plan->warnings) {
     plan_warnings_.push_back(
         config::FormatDiagnostic(source, {.severity = config::Severity::kWarning,
                                           .message = warning.message,
@@ -312,8 +313,8 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
   }
   const config::HealthOptions& health = config.tranche.health;
   health_.SetPolicy(static_cast<gpu::RecoveryPolicy>(health.recovery), health.quiet_period);
-  const auto applied = std::make_shared<Applied>(
-      Applied{.config = config, .plan = std::move(*plan), .facts = std::move(*facts)});
+  const auto applied = std::make_shared<agent::serve::Applied>(agent::serve::Applied{
+      .config = config, .plan = std::move(*plan), .facts = std::move(*facts)});
   served_.Apply(applied);
   UpdateLabels(applied->config, applied->plan);
   // What pods hold decides what is avoided and withheld under the new ids.
@@ -323,21 +324,21 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
   return Status::Ok();
 }
 
-Status Agent::WriteCdi(const config::Config& config, NodeFacts& facts) {
+Status Agent::WriteCdi(const config::Config& config, plan::NodeFacts& facts) {
   const config::PluginFlags& flags = config.flags.plugin;
   if (!flags.Uses(config::DeviceListStrategy::kCdiAnnotations) &&
       !flags.Uses(config::DeviceListStrategy::kCdiCri)) {
     return Status::Ok();
   }
-  const CdiRoots roots{.driver_root_here = driver_root_,
-                       .driver_root_on_host = config.flags.nvidia_driver_root,
-                       .dev_root_here = driver_root_,
-                       .dev_root_on_host = config.flags.DevRoot(),
-                       .hook_path = flags.nvidia_ctk_path};
-  auto files = BuildCdiFiles(config, seen_, roots);
+  const cdi::CdiRoots roots{.driver_root_here = driver_root_,
+                            .driver_root_on_host = config.flags.nvidia_driver_root,
+                            .dev_root_here = driver_root_,
+                            .dev_root_on_host = config.flags.DevRoot(),
+                            .hook_path = flags.nvidia_ctk_path};
+  auto files = cdi::BuildCdiFiles(config, seen_, roots);
   if (!files.ok()) return files.status().Wrap("unable to make the CDI spec");
-  for (const CdiFile& file : *files) {
-    TRANCHE_TRY(WriteCdiSpec(options_.cdi_directory, file.name, file.spec));
+  for (const cdi::CdiFile& file : *files) {
+    TRANCHE_TRY(cdi::WriteCdiSpec(options_.cdi_directory, file.name, file.spec));
     const base::Json* kind = file.spec.Find("kind");
     const std::string device_class = base::BaseName(kind->as_string());
     if (device_class != "gpu" && device_class != "imex-channel") {
@@ -401,7 +402,7 @@ void Agent::HoldersChanged() {
   holders_.SetUrgent(served_.WaitsForHolders());
 }
 
-void Agent::Yield(const AgentIdentity& successor) {
+void Agent::Yield(const daemon::AgentIdentity& successor) {
   Event("Normal", "Yielded", "another agent serves this node now: " + successor.Text());
   yielded_ = !terminated_;
   End(0);
@@ -472,7 +473,7 @@ void Agent::MarkDirty() {
 void Agent::WriteStatus() {
   status_timer_ = 0;
   const Status status = base::WriteFileAtomic(base::JoinPath(options_.run_directory, "status.json"),
-                                              StatusJson(Snapshot()).Dump(2) + "\n");
+                                              agent::status::StatusJson(Snapshot()).Dump(2) + "\n");
   if (!status.ok() && rarely_("status", loop_.Now())) {
     base::LogWarning("cannot write the status file", {Kv("error", status.message())});
   }

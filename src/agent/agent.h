@@ -7,24 +7,24 @@
 #include <memory>
 #include <string>
 
-#include "agent/cluster_source.h"
-#include "agent/configurator.h"
-#include "agent/endpoint_names.h"
-#include "agent/handover.h"
-#include "agent/holders.h"
-#include "agent/inventory_memory.h"
-#include "agent/label_publisher.h"
-#include "agent/node_events.h"
 #include "agent/options.h"
-#include "agent/served_set.h"
-#include "agent/state.h"
+#include "agent/serve/endpoint_names.h"
+#include "agent/serve/holders.h"
+#include "agent/serve/served_set.h"
+#include "agent/status/state.h"
+#include "apiserver/client.h"
 #include "base/event_loop.h"
 #include "base/file.h"
 #include "base/http_server.h"
 #include "base/log.h"
+#include "daemon/handover.h"
+#include "daemon/node_events.h"
 #include "gpu/driver_thread.h"
 #include "gpu/health.h"
-#include "kube/api_client.h"
+#include "gpu/inventory_memory.h"
+#include "labels/publisher.h"
+#include "profile/cluster_source.h"
+#include "profile/in_force.h"
 
 namespace tranche::agent {
 
@@ -40,12 +40,12 @@ class Agent {
 
   void OnSignal(int number);
 
-  [[nodiscard]] AgentState Snapshot() const;
+  [[nodiscard]] agent::status::AgentState Snapshot() const;
 
  private:
   void Begin();
   void ListenHttp();
-  [[nodiscard]] std::unique_ptr<ConfigSource> NewSource();
+  [[nodiscard]] std::unique_ptr<profile::ConfigSource> NewSource();
   [[nodiscard]] bool WantsApi() const;
   void BeginApi();
   void ConnectApi();
@@ -56,46 +56,46 @@ class Agent {
   void ScheduleScan();
   void DeviceNodesChanged();
   base::Status Apply(const config::Loaded& loaded, const std::string& source);
-  void UpdateLabels(const config::Config& config, const Plan& plan);
+  void UpdateLabels(const config::Config& config, const plan::Plan& plan);
   void AttachLabels();
-  base::Status WriteCdi(const config::Config& config, NodeFacts& facts);
+  base::Status WriteCdi(const config::Config& config, plan::NodeFacts& facts);
   void HealthChanged(const std::vector<gpu::HealthChange>& changes);
   void ScheduleHealth();
   void KubeletDirectoryChanged();
   void ServingChanged();
   void HoldersChanged();
-  void Yield(const AgentIdentity& successor);
+  void Yield(const daemon::AgentIdentity& successor);
   void Terminate();
   void End(int exit_status);
   void Event(const std::string& type, const std::string& reason, const std::string& message);
   void MarkDirty();
   void WriteStatus();
   [[nodiscard]] std::string DriverRoot() const;
-  [[nodiscard]] KubernetesState KubernetesSnapshot() const;
+  [[nodiscard]] profile::KubernetesState KubernetesSnapshot() const;
 
   base::EventLoop& loop_;
   const AgentOptions options_;
-  AgentIdentity identity_;
+  daemon::AgentIdentity identity_;
   base::OncePer rarely_;
 
-  EndpointNames names_;
-  Holders holders_;
-  ServedSet served_;
+  agent::serve::EndpointNames names_;
+  agent::serve::Holders holders_;
+  agent::serve::ServedSet served_;
   gpu::HealthTracker health_;
-  InventoryMemory memory_;
+  gpu::InventoryMemory memory_;
 
   // Whoever uses it is declared below it.
-  std::unique_ptr<kube::ApiClient> api_;
+  std::unique_ptr<apiserver::ApiClient> api_;
   bool api_tried_ = false;
   base::Status api_status_{base::Code::kUnavailable, "not asked yet"};
-  std::unique_ptr<NodeEvents> node_events_;
-  LabelPublisher labels_;
-  OutletChoice label_outlet_;
+  std::unique_ptr<daemon::NodeEvents> node_events_;
+  labels::LabelPublisher labels_;
+  labels::OutletChoice label_outlet_;
   base::Status label_status_;
-  std::unique_ptr<ConfigSource> source_;
-  ClusterSource* cluster_ = nullptr;  // source_, where it is one
-  std::unique_ptr<Configurator> configurator_;
-  std::unique_ptr<Handover> handover_;
+  std::unique_ptr<profile::ConfigSource> source_;
+  profile::ClusterSource* cluster_ = nullptr;  // source_, where it is one
+  std::unique_ptr<profile::Configurator> configurator_;
+  std::unique_ptr<daemon::Handover> handover_;
   std::unique_ptr<base::HttpServer> http_;
   std::unique_ptr<gpu::DriverThread> driver_;
   std::unique_ptr<base::DirectoryWatch> kubelet_watch_;
@@ -117,7 +117,7 @@ class Agent {
   base::EventLoop::TimerId health_timer_ = 0;
   base::EventLoop::TimerId status_timer_ = 0;
   base::EventLoop::TimerId api_timer_ = 0;
-  std::deque<AgentEvent> events_;
+  std::deque<daemon::AgentEvent> events_;
   bool yielded_ = false;
   bool terminated_ = false;  // SIGTERM has come
   bool ending_ = false;

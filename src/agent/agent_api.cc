@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "agent/agent.h"
-#include "agent/last_good.h"
+#include "profile/last_good.h"
 
 namespace tranche::agent {
 
@@ -24,13 +24,14 @@ bool IsOverload(const base::Status& status) {
 
 }  // namespace
 
-std::unique_ptr<ConfigSource> Agent::NewSource() {
+std::unique_ptr<profile::ConfigSource> Agent::NewSource() {
   const auto changed = [this] {
     if (driver_known_) configurator_->Refresh(false);
     MarkDirty();
   };
-  if (!options_.cluster.Any()) return ConfigSource::New(loop_, options_.config, changed);
-  auto source = std::make_unique<ClusterSource>(loop_, options_.config, options_.cluster, changed);
+  if (!options_.cluster.Any()) return profile::ConfigSource::New(loop_, options_.config, changed);
+  auto source =
+      std::make_unique<profile::ClusterSource>(loop_, options_.config, options_.cluster, changed);
   cluster_ = source.get();
   return source;
 }
@@ -43,7 +44,7 @@ bool Agent::WantsApi() const {
 // connects after it has been applied (Settled). One that has none waits for the answer anyway.
 void Agent::BeginApi() {
   if (!WantsApi()) return;
-  if (!LoadLastGood(options_.StateDirectory()).ok()) return ConnectApi();
+  if (!profile::LoadLastGood(options_.StateDirectory()).ok()) return ConnectApi();
   api_timer_ = loop_.RunAfter(kConnectAtLast, [this] { ConnectApi(); });
 }
 
@@ -72,7 +73,7 @@ void Agent::ConnectApi() {
 
 // In the same turn of the loop as the plan is applied, so that labels and capacity part for no
 // longer than one update.
-void Agent::UpdateLabels(const config::Config& config, const Plan& plan) {
+void Agent::UpdateLabels(const config::Config& config, const plan::Plan& plan) {
   if (options_.labels.kind == "none") return;
   if (!labels_.attached()) label_outlet_.file = config.flags.gfd.output_file;
   labels_.Update(config, inventory_, &plan);
@@ -83,27 +84,28 @@ void Agent::AttachLabels() {
   // The file to write is known once a config has been applied.
   if (labels_.attached() || labels_.labels().empty()) return;
   if (label_outlet_.NeedsApi() && api_ == nullptr) return;
-  labels_.Attach(NewOutlet(loop_, label_outlet_, api_.get(), [this](const base::Status& status) {
-    if (label_outlet_.NeedsApi() && IsOverload(status)) {
-      if (rarely_("labels " + status.message(), loop_.Now())) {
-        base::LogWarning("labels not published yet", {Kv("error", status.message())});
-      }
-      return;
-    }
-    if (!status.ok() && status.message() != label_status_.message()) {
-      Event("Warning", "LabelsNotPublished", status.message());
-    } else if (status.ok() && !label_status_.ok()) {
-      Event("Normal", "LabelsPublished", "the node's labels are as they should be");
-    }
-    label_status_ = status;
-  }));
+  labels_.Attach(
+      labels::NewOutlet(loop_, label_outlet_, api_.get(), [this](const base::Status& status) {
+        if (label_outlet_.NeedsApi() && IsOverload(status)) {
+          if (rarely_("labels " + status.message(), loop_.Now())) {
+            base::LogWarning("labels not published yet", {Kv("error", status.message())});
+          }
+          return;
+        }
+        if (!status.ok() && status.message() != label_status_.message()) {
+          Event("Warning", "LabelsNotPublished", status.message());
+        } else if (status.ok() && !label_status_.ok()) {
+          Event("Normal", "LabelsPublished", "the node's labels are as they should be");
+        }
+        label_status_ = status;
+      }));
 }
 
-KubernetesState Agent::KubernetesSnapshot() const {
-  KubernetesState state;
+profile::KubernetesState Agent::KubernetesSnapshot() const {
+  profile::KubernetesState state;
   if (!WantsApi()) return state;
   state.used = true;
-  state.api = api_status_.ok() ? kInSync : api_status_.message();
+  state.api = api_status_.ok() ? profile::kInSync : api_status_.message();
   if (cluster_ != nullptr) cluster_->Describe(state);
   if (node_events_ != nullptr) state.events = node_events_->state();
   return state;

@@ -6,23 +6,23 @@
 #include <string>
 #include <vector>
 
-#include "agent/cluster_source.h"
-#include "agent/config_source.h"
-#include "agent/label_choice.h"
 #include "base/event_loop.h"
 #include "config/load.h"
 #include "gpu/driver.h"
 #include "gpu/health.h"
+#include "labels/choice.h"
+#include "profile/cluster_source.h"
+#include "profile/source.h"
 
 namespace tranche::agent {
 
 struct ApiConnection {
-  std::unique_ptr<kube::ApiClient> client;
+  std::unique_ptr<apiserver::ApiClient> client;
   std::string default_namespace;  // of the account; may be ""
 };
 
 struct AgentOptions {
-  ConfigSourceOptions config;
+  profile::ConfigSourceOptions config;
   std::vector<config::Override> environment;
   std::vector<config::Override> command_line;
   gpu::XidFilter xid_filter;
@@ -38,11 +38,11 @@ struct AgentOptions {
   std::string version;
   std::string node_name;
 
-  ClusterSourceOptions cluster;
+  profile::ClusterSourceOptions cluster;
   bool events = false;  // Kubernetes Events on the node
 
-  OutletChoice labels;   // its file is the config's
-  std::string sys_root;  // goes before /sys, for labels
+  labels::OutletChoice labels;  // its file is the config's
+  std::string sys_root;         // goes before /sys, for labels
 
   // Makes the client of the API server; called only where one of these asks for it.
   std::function<base::Result<ApiConnection>(base::EventLoop&)> new_api;

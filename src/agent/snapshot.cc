@@ -7,23 +7,24 @@ namespace tranche::agent {
 
 namespace {
 
-GpuState StateOf(const std::string& uuid, const std::string& index, const std::string& name,
-                 std::uint64_t memory_bytes, const gpu::HealthTracker& health, Time now) {
-  GpuState state{.uuid = uuid,
-                 .index = index,
-                 .name = name,
-                 .memory_bytes = memory_bytes,
-                 .healthy = true,
-                 .lost = false,
-                 .reason = "",
-                 .healthy_in_seconds = {},
-                 .error = ""};
+agent::status::GpuState StateOf(const std::string& uuid, const std::string& index,
+                                const std::string& name, std::uint64_t memory_bytes,
+                                const gpu::HealthTracker& health, base::TimePoint now) {
+  agent::status::GpuState state{.uuid = uuid,
+                                .index = index,
+                                .name = name,
+                                .memory_bytes = memory_bytes,
+                                .healthy = true,
+                                .lost = false,
+                                .reason = "",
+                                .healthy_in_seconds = {},
+                                .error = ""};
   const auto it = health.unhealthy().find(uuid);
   if (it == health.unhealthy().end()) return state;
   state.healthy = false;
   state.lost = it->second.lost;
   state.reason = it->second.reason;
-  if (it->second.healthy_at != Time::max()) {
+  if (it->second.healthy_at != base::TimePoint::max()) {
     state.healthy_in_seconds =
         std::max(0.0, std::chrono::duration<double>(it->second.healthy_at - now).count());
   }
@@ -32,9 +33,9 @@ GpuState StateOf(const std::string& uuid, const std::string& index, const std::s
 
 }  // namespace
 
-AgentState Agent::Snapshot() const {
-  const Time now = loop_.Now();
-  AgentState state;
+status::AgentState Agent::Snapshot() const {
+  const base::TimePoint now = loop_.Now();
+  agent::status::AgentState state;
   state.version = options_.version;
   state.started = identity_.started;
   state.node_name = options_.node_name;
@@ -67,7 +68,7 @@ AgentState Agent::Snapshot() const {
                                    inventory_.gpus.end()) {
       continue;
     }
-    GpuState gpu;
+    agent::status::GpuState gpu;
     gpu.uuid = broken.uuid;
     gpu.index = std::to_string(broken.index);
     gpu.healthy = false;

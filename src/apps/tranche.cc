@@ -8,19 +8,19 @@
 #include <vector>
 
 #include "base/file.h"
-#include "cli/agent_command.h"
-#include "cli/cleanup.h"
-#include "cli/completion.h"
-#include "cli/config_manager_command.h"
-#include "cli/demo.h"
-#include "cli/feature_discovery_command.h"
-#include "cli/kubectl_command.h"
-#include "cli/mps_command.h"
-#include "cli/sim_kubelet.h"
-#include "cli/sim_node.h"
-#include "cli/status.h"
-#include "cli/validate.h"
-#include "cli/version.h"
+#include "cli/common/completion.h"
+#include "cli/common/version.h"
+#include "cli/kubectl/command.h"
+#include "cli/node/cleanup.h"
+#include "cli/node/demo.h"
+#include "cli/node/status.h"
+#include "cli/node/validate.h"
+#include "cli/programs/agent_command.h"
+#include "cli/programs/config_manager_command.h"
+#include "cli/programs/feature_discovery_command.h"
+#include "cli/programs/mps_command.h"
+#include "cli/sim/kubelet.h"
+#include "cli/sim/node.h"
 
 namespace tranche {
 namespace {
@@ -30,7 +30,7 @@ void AddCompletion(CLI::App& app, std::string& shell, int& exit_code) {
   completion->add_option("SHELL", shell, "bash, zsh or fish")->required();
   completion->footer("Example:\n  source <(tranche completion bash)");
   completion->callback([&shell, &exit_code] {
-    const std::string script = cli::CompletionScript(shell);
+    const std::string script = cli::common::CompletionScript(shell);
     if (script.empty()) {
       fmt::print(stderr, "tranche completion: bash, zsh or fish, not '{}'\n", shell);
       exit_code = 2;
@@ -41,10 +41,11 @@ void AddCompletion(CLI::App& app, std::string& shell, int& exit_code) {
 
 int Tranche(std::vector<std::string> arguments) {
   if (!arguments.empty() && arguments[0] == "agent") {
-    return cli::RunAgent(cli::AgentName::kTrancheAgent, {arguments.begin() + 1, arguments.end()});
+    return cli::programs::RunAgent(cli::programs::AgentName::kTrancheAgent,
+                                   {arguments.begin() + 1, arguments.end()});
   }
   CLI::App app("Share NVIDIA GPUs between Kubernetes pods", "tranche");
-  app.set_version_flag("--version,-v", cli::VersionLine());
+  app.set_version_flag("--version,-v", cli::common::VersionLine());
   app.require_subcommand(1);
   app.footer(
       "Examples:\n"
@@ -55,19 +56,20 @@ int Tranche(std::vector<std::string> arguments) {
   int exit_code = 0;
   std::string shell;
   app.add_subcommand("agent", "Serve this node's GPUs to its kubelet (see tranche agent --help)");
-  cli::AddValidateCommand(app, exit_code);
-  cli::AddStatusCommand(app, exit_code);
-  cli::AddCleanupCommand(app, exit_code);
+  cli::node::AddValidateCommand(app, exit_code);
+  cli::node::AddStatusCommand(app, exit_code);
+  cli::node::AddCleanupCommand(app, exit_code);
   CLI::App* sim = app.add_subcommand("sim", "Simulate a node: GPUs, driver library, kubelet");
   sim->require_subcommand(1);
-  cli::AddSimNodeCommands(*sim, exit_code);
-  cli::AddSimKubeletCommands(*sim, exit_code);
-  cli::AddDemoCommand(app, exit_code);
+  cli::sim::AddSimNodeCommands(*sim, exit_code);
+  cli::sim::AddSimKubeletCommands(*sim, exit_code);
+  cli::node::AddDemoCommand(app, exit_code);
   AddCompletion(app, shell, exit_code);
 
   if (arguments.size() >= 2 && arguments[0] == "__complete") {
     const std::vector<std::string> words(arguments.begin() + 2, arguments.end());
-    for (const std::string& word : cli::Complete(app, words, cli::AgentFlagNames())) {
+    for (const std::string& word :
+         cli::common::Complete(app, words, cli::programs::AgentFlagNames())) {
       fmt::print("{}\n", word);
     }
     return 0;
@@ -86,14 +88,14 @@ int Run(const std::vector<std::string>& words) {
   const std::string name = words.empty() ? "tranche" : base::BaseName(words[0]);
   const std::vector<std::string> arguments(words.begin() + (words.empty() ? 0 : 1), words.end());
   if (name == "nvidia-device-plugin") {
-    return cli::RunAgent(cli::AgentName::kNvidiaDevicePlugin, arguments);
+    return cli::programs::RunAgent(cli::programs::AgentName::kNvidiaDevicePlugin, arguments);
   }
-  if (name == "gpu-feature-discovery") return cli::RunFeatureDiscovery(arguments);
-  if (name == "config-manager") return cli::RunConfigManager(arguments);
-  if (name == "kubectl-tranche") return cli::RunKubectl(arguments);
-  if (name == "kubectl_complete-tranche") return cli::RunKubectlComplete(arguments);
+  if (name == "gpu-feature-discovery") return cli::programs::RunFeatureDiscovery(arguments);
+  if (name == "config-manager") return cli::programs::RunConfigManager(arguments);
+  if (name == "kubectl-tranche") return cli::kubectl::RunKubectl(arguments);
+  if (name == "kubectl_complete-tranche") return cli::kubectl::RunKubectlComplete(arguments);
   if (name == "mps-control-daemon") {
-    return cli::RunMpsControlDaemon(arguments, std::cout, std::cerr);
+    return cli::programs::RunMpsControlDaemon(arguments, std::cout, std::cerr);
   }
   return Tranche(arguments);
 }

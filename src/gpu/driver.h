@@ -1,4 +1,4 @@
-// The seam to the GPU driver. NvmlDriver (gpu/nvml_driver.h) asks libnvidia-ml; testing::FakeDriver
+// The seam to the GPU driver. NvmlDriver (gpu/nvml/driver.h) asks libnvidia-ml; testing::FakeDriver
 // is a table.
 //
 // Calls block, and may hang in a sick driver: only DriverThread (gpu/driver_thread.h) makes them,

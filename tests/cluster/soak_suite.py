@@ -15,7 +15,7 @@ from fault_suite import SEED, allocates_by_itself, written
 from faults import CHART, GPUS, LIMIT_SECONDS, MAP, NAMESPACE, NODE, RELEASE, Scene, Watch, case, profile, tell
 
 AWAY_SECONDS = 120
-# An agent lists again within a minute of a server's coming back (kube/api_watch.cc); the rest is room.
+# An agent lists again within a minute of a server's coming back (apiserver/watch.cc); the rest is room.
 RESTORED_SECONDS = 300
 
 

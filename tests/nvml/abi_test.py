@@ -37,22 +37,22 @@ class DeclarationsAgree(unittest.TestCase):
     def test_a_wrong_declaration_would_be_noticed(self):
         """The check's own check: one declaration of each kind is made wrong."""
         wrongs = {
-            "nvml_abi.h": [("  unsigned pci_subsystem_id;\n", "  unsigned long pci_subsystem_id;\n"),
-                           ("  kGpuIsLost = 15,", "  kGpuIsLost = 16,"),
-                           ("kEventXidCritical = 0x8;", "kEventXidCritical = 0x10;")],
-            "nvml_functions.h": [("Return(Device device, unsigned* minor)",
-                                  "Return(Device device, unsigned long* minor)")],
+            "abi.h": [("  unsigned pci_subsystem_id;\n", "  unsigned long pci_subsystem_id;\n"),
+                      ("  kGpuIsLost = 15,", "  kGpuIsLost = 16,"),
+                      ("kEventXidCritical = 0x8;", "kEventXidCritical = 0x10;")],
+            "functions.h": [("Return(Device device, unsigned* minor)",
+                             "Return(Device device, unsigned long* minor)")],
         }
         for name, changes in wrongs.items():
             for before, after in changes:
                 with self.subTest(change=after), tempfile.TemporaryDirectory() as folder:
-                    gpu = pathlib.Path(folder) / "gpu"
-                    gpu.mkdir()
-                    for header in ("nvml_abi.h", "nvml_functions.h"):
-                        shutil.copy(SOURCE / "src/gpu" / header, gpu)
-                    text = (gpu / name).read_text()
+                    nvml = pathlib.Path(folder) / "gpu/nvml"
+                    nvml.mkdir(parents=True)
+                    for header in ("abi.h", "functions.h"):
+                        shutil.copy(SOURCE / "src/gpu/nvml" / header, nvml)
+                    text = (nvml / name).read_text()
                     self.assertIn(before, text)
-                    (gpu / name).write_text(text.replace(before, after, 1))
+                    (nvml / name).write_text(text.replace(before, after, 1))
                     done = self.compile(folder)
                     self.assertIn("static assertion failed", done.stderr)
 

@@ -8,8 +8,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "gpu/nvml_abi.h"
-#include "gpu/nvml_functions.h"
+#include "gpu/nvml/abi.h"
+#include "gpu/nvml/functions.h"
 
 namespace tranche::gpu::nvml {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/file.h"
-#include "kube/proto/deviceplugin.pb.h"
+#include "kubelet/proto/deviceplugin.pb.h"
 
 namespace tranche::peer {
 
@@ -36,14 +36,14 @@ Json ErrorJson(const Status& status) {
   return object;
 }
 
-Json ToJson(const kube::ContainerAnswer& answer) {
+Json ToJson(const kubelet::ContainerAnswer& answer) {
   Json mounts = Json::MakeArray();
-  for (const kube::Mount& mount : answer.mounts) {
+  for (const kubelet::Mount& mount : answer.mounts) {
     mounts.Append(mount.host_path + " at " + mount.container_path +
                   (mount.read_only ? " read-only" : ""));
   }
   Json devices = Json::MakeArray();
-  for (const kube::DeviceSpec& device : answer.devices) {
+  for (const kubelet::DeviceSpec& device : answer.devices) {
     devices.Append(device.host_path + " at " + device.container_path + " " + device.permissions);
   }
   Json object = Json::MakeObject();
@@ -74,16 +74,18 @@ Result<T> Await(sim::Stage& stage, const std::function<void(sim::PluginClient::D
 Result<std::unique_ptr<Registrations>> Registrations::Start(base::EventLoop& loop) {
   TRANCHE_TRY(base::MakeDirectories(sim::kPluginDirectory));
   auto made = std::make_unique<Registrations>();
-  auto server = kube::RpcServer::Start(
+  auto server = kubelet::RpcServer::Start(
       loop, {.socket_path = sim::kKubeletSocket},
-      [seen = made.get()](const std::shared_ptr<kube::ServerCall>& call) { seen->Answer(*call); },
+      [seen = made.get()](const std::shared_ptr<kubelet::ServerCall>& call) {
+        seen->Answer(*call);
+      },
       [](const std::string&) {});
   if (!server.ok()) return server.status();
   made->server_ = std::move(*server);
   return made;
 }
 
-void Registrations::Answer(kube::ServerCall& call) {
+void Registrations::Answer(kubelet::ServerCall& call) {
   v1beta1::RegisterRequest request;
   if (call.method() != "/v1beta1.Registration/Register" ||
       !request.ParseFromString(call.request())) {
@@ -108,7 +110,7 @@ Status Endpoint::Open() {
   if (!dialed.has_value()) return {base::Code::kDeadlineExceeded, "not to be dialed"};
   TRANCHE_TRY(*dialed);
   client_.Watch(
-      [this](std::vector<kube::PluginDevice> devices) {
+      [this](std::vector<kubelet::PluginDevice> devices) {
         devices_ = std::move(devices);
         ++lists_;
       },
@@ -152,7 +154,7 @@ Json Endpoint::ObserveAgain() {
 
 Endpoint::Ids Endpoint::AllIds() const {
   Ids ids;
-  for (const kube::PluginDevice& device : devices_) ids.push_back(device.id);
+  for (const kubelet::PluginDevice& device : devices_) ids.push_back(device.id);
   std::sort(ids.begin(), ids.end());
   return ids;
 }

@@ -11,8 +11,8 @@
 
 #include "base/json.h"
 #include "base/status.h"
-#include "kube/device_plugin.h"
-#include "kube/rpc_server.h"
+#include "kubelet/device_plugin.h"
+#include "kubelet/rpc_server.h"
 #include "sim/kubelet/plugin_client.h"
 #include "sim/stage/stage.h"
 
@@ -34,10 +34,10 @@ class Registrations {
   [[nodiscard]] const std::vector<SeenRegistration>& seen() const { return seen_; }
 
  private:
-  void Answer(kube::ServerCall& call);
+  void Answer(kubelet::ServerCall& call);
 
   std::vector<SeenRegistration> seen_;
-  std::unique_ptr<kube::RpcServer> server_;
+  std::unique_ptr<kubelet::RpcServer> server_;
 };
 
 // One resource's endpoint, watched and asked as the kubelet does.
@@ -77,7 +77,7 @@ class Endpoint {
   sim::Stage& stage_;
   SeenRegistration registration_;
   sim::PluginClient client_;
-  std::vector<kube::PluginDevice> devices_;
+  std::vector<kubelet::PluginDevice> devices_;
   int lists_ = 0;
 };
 

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "base/file.h"
-#include "kube/device_plugin.h"
+#include "kubelet/device_plugin.h"
 
 namespace tranche::sim::testing {
 
-class FakePlugin : public kube::PluginHandler {
+class FakePlugin : public kubelet::PluginHandler {
  public:
   FakePlugin(base::EventLoop& loop, std::string directory, std::string endpoint,
              std::string resource = "nvidia.com/gpu")
@@ -24,25 +24,26 @@ class FakePlugin : public kube::PluginHandler {
         endpoint_(std::move(endpoint)),
         resource_(std::move(resource)) {}
 
-  void Serve(std::vector<kube::PluginDevice> devices) {
-    server = kube::PluginServer::Start(loop_, base::JoinPath(directory_, endpoint_), *this).value();
+  void Serve(std::vector<kubelet::PluginDevice> devices) {
+    server =
+        kubelet::PluginServer::Start(loop_, base::JoinPath(directory_, endpoint_), *this).value();
     server->SetDevices(std::move(devices));
   }
   void Register() {
     answer.reset();
-    kube::RegisterWithKubelet(loop_,
-                              {base::JoinPath(directory_, "kubelet.sock"), endpoint_, resource_},
-                              [this](base::Status status) { answer = std::move(status); });
+    kubelet::RegisterWithKubelet(loop_,
+                                 {base::JoinPath(directory_, "kubelet.sock"), endpoint_, resource_},
+                                 [this](base::Status status) { answer = std::move(status); });
   }
 
-  base::Result<kube::ContainerAnswer> Allocate(const std::vector<std::string>& ids) override {
+  base::Result<kubelet::ContainerAnswer> Allocate(const std::vector<std::string>& ids) override {
     allocated.push_back(ids);
     if (!error.empty()) return base::Status(base::Code::kUnknown, error);
-    kube::ContainerAnswer given = extra;
+    kubelet::ContainerAnswer given = extra;
     given.env["NVIDIA_VISIBLE_DEVICES"] = ids.front();
     return given;
   }
-  base::Result<std::vector<std::string>> Preferred(const kube::PreferredQuery& query) override {
+  base::Result<std::vector<std::string>> Preferred(const kubelet::PreferredQuery& query) override {
     queries.push_back(query);
     if (choose) return choose(query);
     return std::vector<std::string>();
@@ -50,12 +51,12 @@ class FakePlugin : public kube::PluginHandler {
   void StreamChanged(bool) override {}
   void ServerFailed(const std::string& why) override { FAIL() << why; }
 
-  std::unique_ptr<kube::PluginServer> server;
+  std::unique_ptr<kubelet::PluginServer> server;
   std::optional<base::Status> answer;  // to the registration
   std::vector<std::vector<std::string>> allocated;
-  std::vector<kube::PreferredQuery> queries;
-  std::function<std::vector<std::string>(const kube::PreferredQuery&)> choose;
-  kube::ContainerAnswer extra;
+  std::vector<kubelet::PreferredQuery> queries;
+  std::function<std::vector<std::string>(const kubelet::PreferredQuery&)> choose;
+  kubelet::ContainerAnswer extra;
   std::string error;
 
  private:
@@ -65,8 +66,8 @@ class FakePlugin : public kube::PluginHandler {
   std::string resource_;
 };
 
-inline std::vector<kube::PluginDevice> Devices(int count, bool healthy = true) {
-  std::vector<kube::PluginDevice> devices;
+inline std::vector<kubelet::PluginDevice> Devices(int count, bool healthy = true) {
+  std::vector<kubelet::PluginDevice> devices;
   for (int i = 0; i < count; ++i) {
     devices.push_back({"GPU-0::" + std::to_string(i), healthy, i % 2});
   }

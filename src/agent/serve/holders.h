@@ -1,0 +1,57 @@
+// Which ids pods hold, asked of the kubelet's pod-resources socket now and then.
+//
+// Where the socket is not to be had nothing is known, and known() says so: callers then avoid
+// nothing and refuse what cannot be done blindly. The loop's thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "base/event_loop.h"
+#include "base/status.h"
+
+namespace tranche::agent::serve {
+
+class Holders {
+ public:
+  // `changed` is called after an answer that differs from the last. An empty path: never known.
+  Holders(base::EventLoop& loop, std::string socket_path, std::function<void()> changed);
+  ~Holders();
+
+  // Asks soon (requests close together are one).
+  void Refresh();
+  // Asks every second instead of every 30 s, while something waits for pods to end.
+  void SetUrgent(bool urgent);
+
+  [[nodiscard]] bool known() const { return status_.ok(); }
+  // There has been an answer: held() is what was known last, if not what is known now.
+  [[nodiscard]] bool ever_known() const { return ever_known_; }
+  [[nodiscard]] const base::Status& status() const { return status_; }
+  // The socket exists, so that knowledge may be expected.
+  [[nodiscard]] bool Possible() const;
+  // Resource name as pods ask for it, to the ids held.
+  [[nodiscard]] const std::map<std::string, std::set<std::string>>& held() const { return held_; }
+  // How many ids of `resource` are held; 0 where nothing is known.
+  [[nodiscard]] int HeldOf(const std::string& resource) const;
+
+ private:
+  void Ask();
+  void ScheduleNext();
+
+  base::EventLoop& loop_;
+  const std::string socket_path_;
+  std::function<void()> changed_;
+  base::Status status_;
+  std::map<std::string, std::set<std::string>> held_;
+  bool ever_known_ = false;
+  bool asking_ = false;
+  bool ask_again_ = false;  // something happened while an answer was on its way
+  bool urgent_ = false;
+  base::EventLoop::TimerId timer_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace tranche::agent::serve

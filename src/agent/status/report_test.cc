@@ -1,0 +1,148 @@
+#include "agent/status/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+namespace tranche::agent::status {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+AgentState State() {
+  AgentState state;
+  state.version = "0.1.0";
+  state.config = {
+      .profile = "dev", .source = "/c/dev", .usable = true, .applied = 2, .rejected = 1};
+  state.driver = {.ready = true, .version = "570.172.08", .cuda_version = "12.8"};
+  state.gpus.push_back({.uuid = "GPU-1", .index = "0", .name = "A100", .memory_bytes = 1024});
+  state.resources.push_back({.name = "nvidia.com/gpu",
+                             .endpoint = "nvidia-gpu.sock",
+                             .phase = "serving",
+                             .devices = 8,
+                             .healthy = 4,
+                             .registrations = 3,
+                             .allocations = 5,
+                             .refusals = 6});
+  return state;
+}
+
+std::string Keys(const base::Json& json) {
+  std::string keys;
+  for (const auto& [key, value] : json.as_object()) keys += key + " ";
+  return keys;
+}
+
+// The order is what people diff and what a later reader relies on.
+TEST(ReportTest, StatusHasEveryKeyInAFixedOrder) {
+  const base::Json json = StatusJson(State());
+  EXPECT_EQ(Keys(json),
+            "apiVersion kind version started nodeName ready degraded config driver gpus resources "
+            "holders kubernetes predecessor warnings events ");
+  EXPECT_EQ(Keys(*json.Find("config")),
+            "usable profile source fromLastGood wantedProfile wantedSource error awaiting warnings "
+            "notInForce applied rejected ");
+  EXPECT_EQ(Keys(json.Find("gpus")->as_array()[0]),
+            "uuid index name memoryBytes healthy lost reason healthyInSeconds error ");
+  EXPECT_EQ(Keys(json.Find("resources")->as_array()[0]),
+            "name original endpoint phase shared devices healthy held registrations allocations "
+            "refusals error ");
+  EXPECT_EQ(Keys(*json.Find("driver")), "ready version cudaVersion error stuckCall stuckSeconds ");
+  EXPECT_EQ(Keys(*json.Find("holders")), "known error ");
+}
+
+TEST(ReportTest, StatusCarriesTheValues) {
+  AgentState state = State();
+  state.events.push_back(
+      {.type = "Warning", .reason = "R", .message = "m\n\"", .wall_time = "t", .count = 2});
+  const base::Json json = StatusJson(state);
+  EXPECT_EQ(json.Find("apiVersion")->as_string(), "tranche.dev/v1");
+  EXPECT_EQ(json.Find("kind")->as_string(), "AgentStatus");
+  EXPECT_TRUE(json.Find("ready")->as_bool());
+  const base::Json& resource = json.Find("resources")->as_array()[0];
+  EXPECT_TRUE(resource.Find("held")->is_null());
+  EXPECT_EQ(resource.Find("refusals")->as_int(), 6);
+  EXPECT_EQ(json.Find("events")->as_array()[0].Dump(),
+            R"({"type":"Warning","reason":"R","message":"m\n\"","time":"t","count":2})");
+  state.resources[0].held = 0;
+  EXPECT_EQ(StatusJson(state).Find("resources")->as_array()[0].Find("held")->as_int(), 0);
+}
+
+TEST(ReportTest, ReadyzIs200WhileDegradedAnd503OnlyWhenNotReady) {
+  AgentState state = State();
+  EXPECT_EQ(Readyz(state).status, 200);
+  EXPECT_EQ(Readyz(state).body,
+            "{\"apiVersion\":\"tranche.dev/v1\",\"ready\":true,\"reasons\":[]}\n");
+  EXPECT_EQ(Readyz(state).content_type, "application/json");
+  state.gpus[0].lost = true;
+  EXPECT_EQ(Readyz(state).status, 200);
+  EXPECT_THAT(Readyz(state).body, HasSubstr(R"("ready":true,"reasons":["gpu GPU-1: lost"])"));
+  state.config.usable = false;
+  state.config.error = "bad";
+  EXPECT_EQ(Readyz(state).status, 503);
+  EXPECT_THAT(Readyz(state).body, HasSubstr(R"("ready":false,"reasons":["config: bad")"));
+  EXPECT_EQ(Livez(state).status, 200);
+  EXPECT_THAT(Livez(state).body, HasSubstr(R"("live":true,"ready":false)"));
+}
+
+TEST(ReportTest, MetricsAreSaidOfEverything) {
+  AgentState state = State();
+  state.driver.stuck_call = "nvmlInit";
+  state.driver.stuck_seconds = 2.5;
+  const base::HttpAnswer answer = Metrics(state);
+  EXPECT_EQ(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  for (const char* line : {
+           "tranche_plugin_build_info{version=\"0.1.0\"} 1\n",
+           "tranche_plugin_ready 1\n",
+           "tranche_plugin_degraded 1\n",
+           "tranche_plugin_config_usable 1\n",
+           "tranche_plugin_config_info{profile=\"dev\"} 1\n",
+           "# TYPE tranche_plugin_config_applied_total counter\n",
+           "tranche_plugin_config_applied_total 2\n",
+           "tranche_plugin_config_rejected_total 1\n",
+           "tranche_plugin_driver_call_stuck_seconds 2.5\n",
+           "tranche_plugin_gpu_healthy{gpu=\"GPU-1\",index=\"0\",model=\"A100\"} 1\n",
+           "# TYPE tranche_plugin_devices gauge\n",
+           "tranche_plugin_devices{resource=\"nvidia.com/gpu\",health=\"healthy\"} 4\n",
+           "tranche_plugin_devices{resource=\"nvidia.com/gpu\",health=\"unhealthy\"} 4\n",
+           "tranche_plugin_registrations_total{resource=\"nvidia.com/gpu\"} 3\n",
+           "tranche_plugin_allocations_total{resource=\"nvidia.com/gpu\"} 5\n",
+           "tranche_plugin_refusals_total{resource=\"nvidia.com/gpu\"} 6\n",
+       }) {
+    EXPECT_THAT(answer.body, HasSubstr(line));
+  }
+  EXPECT_THAT(answer.body, Not(HasSubstr("devices_held")));
+}
+
+TEST(ReportTest, HostileLabelsAreEscapedAndBounded) {
+  AgentState state = State();
+  state.gpus[0].name = "a\"} 1\nforged_metric 1\n\xff" + std::string(10'000, 'x');
+  const std::string body = Metrics(state).body;
+  EXPECT_THAT(body, Not(HasSubstr("\nforged_metric")));
+  EXPECT_THAT(body, HasSubstr("model=\"a\\\"}"));
+  EXPECT_LT(body.size(), 8000U);
+}
+
+TEST(ReportTest, AGpuReportedTwiceMakesOneSeriesAndManyAreBounded) {
+  AgentState state = State();
+  state.gpus.push_back(state.gpus[0]);
+  const auto series = [](const std::string& body) {
+    int count = 0;
+    for (std::size_t at = 0;
+         (at = body.find("\ntranche_plugin_gpu_lost{", at)) != std::string::npos; ++at) {
+      ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(series(Metrics(state).body), 1);
+  for (int i = 0; i < 5000; ++i) {
+    state.gpus.push_back({.uuid = "GPU-x" + std::to_string(i), .index = std::to_string(i)});
+  }
+  EXPECT_EQ(series(Metrics(state).body), 1024);
+}
+
+}  // namespace
+}  // namespace tranche::agent::status

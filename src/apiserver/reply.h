@@ -1,0 +1,30 @@
+// What the API server's replies and paths mean. Pure functions over bytes from outside.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "apiserver/http.h"
+#include "base/json.h"
+#include "base/status.h"
+
+namespace tranche::apiserver {
+
+// A metav1.Status object as ours: code by `http_code` and `reason`, the server's own words.
+base::Status StatusOf(int http_code, const base::Json& status);
+
+// The reply's object (or text), or the failure it tells.
+base::Result<base::Json> ReadReply(HttpReply reply, bool text);
+
+// As StatusOf, from the reply of a request that failed.
+base::Status FailureOf(const HttpReply& reply);
+
+// The Accept header. The server refuses a list for one object and the other way round, so what the
+// path names decides: https://kubernetes.io/docs/reference/using-api/api-concepts/
+std::string AcceptHeader(std::string_view path, bool metadata_only, bool text);
+bool NamesCollection(std::string_view path);
+
+// A string member of a string of objects, "" where there is none: Text(o, {"metadata", "name"}).
+std::string_view TextAt(const base::Json& object, std::initializer_list<std::string_view> path);
+
+}  // namespace tranche::apiserver

@@ -1,0 +1,57 @@
+#include "apiserver/watched_object.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "apiserver/reply.h"
+
+namespace tranche::apiserver {
+
+using base::Json;
+using base::Status;
+
+void WatchedObject::Begin(ApiClient& api, std::string collection, const std::string& name,
+                          bool metadata_only) {
+  name_ = name;
+  watch_ = api.Watch({.path = std::move(collection),
+                      .field_selector = "metadata.name=" + name,
+                      .label_selector = "",
+                      .metadata_only = metadata_only},
+                     {.listed = [this](const Json::Array& objects) { Listed(objects); },
+                      .changed = [this](const Json& object) { Seen(object); },
+                      .removed =
+                          [this](const Json& object) {
+                            if (TextAt(object, {"metadata", "name"}) != name_) return;
+                            known_ = Known::kAbsent;
+                            changed_();
+                          },
+                      .state =
+                          [this](const Status& status) {
+                            status_ = status;
+                            changed_();
+                          }});
+}
+
+void WatchedObject::Listed(const Json::Array& objects) {
+  const auto mine = std::ranges::find_if(objects, [this](const Json& object) {
+    return TextAt(object, {"metadata", "name"}) == name_;
+  });
+  known_ = mine == objects.end() ? Known::kAbsent : Known::kPresent;
+  if (mine != objects.end()) object_ = *mine;
+  status_ = Status::Ok();
+  changed_();
+}
+
+void WatchedObject::Seen(const Json& object) {
+  if (TextAt(object, {"metadata", "name"}) != name_) return;
+  known_ = Known::kPresent;
+  object_ = object;
+  changed_();
+}
+
+std::string WatchedObject::WhyNothing() const {
+  if (known_ == Known::kAbsent) return what_ + " is not there";
+  return what_ + " has not been read: " + status_.message();
+}
+
+}  // namespace tranche::apiserver

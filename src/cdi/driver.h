@@ -1,0 +1,31 @@
+// What every container with a GPU gets of the driver, and what each device adds.
+//
+// The choice of files is that of NVIDIA's nvcdi library: control nodes, libraries of the driver's
+// version, graphics configuration, IPC sockets, firmware and tools; per device its nodes. Reads the
+// roots only; not thread-safe.
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+#include "cdi/edits.h"
+#include "cdi/hooks.h"
+#include "cdi/root.h"
+#include "gpu/device.h"
+
+namespace tranche::cdi {
+
+// kFailedPrecondition: no driver of that version.
+base::Result<Edits> DriverEdits(const Roots& roots, const HookWriter& hooks,
+                                const std::string& version, bool with_explicit_libraries);
+
+// kFailedPrecondition: a device node is missing.
+base::Result<Edits> GpuEdits(const Roots& roots, const HookWriter& hooks, const gpu::Gpu& gpu);
+base::Result<Edits> MigEdits(const Roots& roots, const gpu::MigDevice& device);
+
+// Further classes; without any edits where the node has no such devices.
+Edits GdrcopyEdits(const Roots& roots);
+Edits GdsEdits(const Roots& roots);
+Edits MofedEdits(const Roots& roots);
+
+}  // namespace tranche::cdi

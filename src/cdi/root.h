@@ -1,0 +1,66 @@
+// Finding the driver's files and device nodes under the roots where this process sees them.
+//
+// Search directories and their order are those of NVIDIA's nvcdi library. Results are paths as this
+// process sees them; InDriverRoot/InDevRoot give the path a container knows. A symbolic link is
+// followed where noted; what it leads out of the root to is left out, since the host has it
+// elsewhere. Reads only; not finding something is an empty answer. Not thread-safe.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cdi/edits.h"
+#include "cdi/spec.h"
+
+namespace tranche::cdi {
+
+using NameMatch = std::function<bool(std::string_view name)>;
+NameMatch EndsWith(std::string suffix);
+NameMatch Glob(std::string pattern);  // fnmatch(3); of constant patterns only
+
+enum class FileKind { kFile, kExecutable, kDirectory };  // kFile: all but directories
+
+class Roots {
+ public:
+  explicit Roots(CdiRoots roots);
+
+  [[nodiscard]] const CdiRoots& raw() const { return roots_; }
+
+  // `path` under each directory of the driver root, in order, where it is of that kind.
+  [[nodiscard]] std::vector<std::string> Find(const std::vector<std::string>& directories,
+                                              std::string_view path,
+                                              FileKind kind = FileKind::kFile) const;
+  // Files of one directory of the driver root by name, sorted.
+  [[nodiscard]] std::vector<std::string> Matching(const std::string& directory,
+                                                  const NameMatch& match) const;
+  // Libraries of that name, links followed: in the usual directories, else as ld.so.cache has them.
+  [[nodiscard]] std::vector<std::string> Libraries(const NameMatch& match) const;
+  // As Matching, links followed, each file once.
+  [[nodiscard]] std::vector<std::string> MatchingTargets(
+      const std::vector<std::string>& directories, const NameMatch& match) const;
+
+  // The character device at `path` of the dev root ("/dev/nvidia0"), if it is one.
+  [[nodiscard]] std::vector<DeviceNode> Node(const std::string& path) const;
+  // Those of the directory whose names match.
+  [[nodiscard]] std::vector<DeviceNode> Nodes(const std::string& directory,
+                                              const NameMatch& match) const;
+
+  [[nodiscard]] std::string InDriverRoot(const std::string& here) const;
+
+ private:
+  [[nodiscard]] std::vector<std::string> CachedLibraries(const NameMatch& match) const;
+  void AddTargets(const std::vector<std::string>& paths, std::vector<std::string>& targets) const;
+
+  CdiRoots roots_;
+};
+
+// The names a path has on the way along its symbolic links: link, link's target, …
+std::vector<std::string> LinkNames(const std::string& path);
+
+// Where the host's own root is visible here and certainly has no such program. Anything unclear
+// (another root on the host, an old kernel) counts as "may be there".
+bool CertainlyMissingOnHost(const CdiRoots& roots, const std::string& program);
+
+}  // namespace tranche::cdi

@@ -1,0 +1,201 @@
+#include "cdi/spec.h"
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "cdi/driver.h"
+#include "cdi/edits.h"
+#include "cdi/hooks.h"
+#include "cdi/root.h"
+
+namespace tranche::cdi {
+namespace {
+
+using base::Code;
+using base::Json;
+using base::Result;
+using base::Status;
+
+constexpr std::string_view kVendor = "k8s.device-plugin.nvidia.com";
+constexpr std::size_t kLargestSpec = 16U << 20U;
+constexpr std::size_t kLongestVersion = 80;  // NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE
+
+// It becomes part of file names, and comes from the driver's library.
+bool IsVersion(const std::string& version) {
+  return !version.empty() && version.size() <= kLongestVersion &&
+         version.find('.') != std::string::npos && version.find("..") == std::string::npos &&
+         std::all_of(version.begin(), version.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '.' || c == '-' || c == '_' || c == '+';
+         });
+}
+
+bool Has(const std::vector<std::string>& flags, std::string_view flag) {
+  return std::find(flags.begin(), flags.end(), flag) != flags.end();
+}
+
+bool HasDevices(const gpu::Inventory& inventory) {
+  return std::any_of(inventory.gpus.begin(), inventory.gpus.end(), [](const gpu::Gpu& gpu) {
+    return !gpu.mig_enabled || !gpu.mig_devices.empty();
+  });
+}
+
+// ".../dev" of a root that may be given with or without it.
+std::string DevDirectory(std::string root) {
+  if (root == "/dev") return root;
+  if (root.ends_with("/dev")) root.resize(root.size() - std::string_view("/dev").size());
+  return base::JoinPath(root, "dev");
+}
+
+class SpecBuilder {
+ public:
+  SpecBuilder(const config::Config& config, const CdiRoots& roots)
+      : config_(config),
+        roots_(roots),
+        hook_missing_(CertainlyMissingOnHost(roots_.raw(), roots.hook_path)),
+        hooks_(roots.hook_path, config.flags.cdi_disable_hooks, hook_missing_) {}
+
+  [[nodiscard]] Result<Json> Gpus(const gpu::Inventory& inventory) const {
+    if (!IsVersion(inventory.driver_version)) {
+      return Status(Code::kFailedPrecondition,
+                    "\"" + inventory.driver_version + "\" is no driver version");
+    }
+    if (hook_missing_) {
+      base::LogWarning(
+          "the host has no CDI hook program: libraries are mounted under all of "
+          "their names instead, and no hook is written",
+          {base::Kv("path", roots_.raw().hook_path)});
+    }
+    Result<Edits> driver =
+        DriverEdits(roots_, hooks_, inventory.driver_version,
+                    Has(config_.flags.cdi_feature_flags, "enable-explicit-driver-libraries"));
+    if (!driver.ok()) return driver.status();
+    Spec spec{.kind = kCdiKind, .devices = {}, .common = std::move(*driver)};
+    for (const gpu::Gpu& gpu : inventory.gpus) {
+      TRANCHE_TRY(AddGpu(gpu, spec));
+    }
+    return Finish(std::move(spec), true);
+  }
+
+  // Null where none of the channels is there.
+  [[nodiscard]] Result<Json> ImexChannels() const {
+    Spec spec{.kind = KindOf("imex-channel"), .devices = {}, .common = {}};
+    for (const int id : config_.imex.channel_ids) {
+      const std::string path = "/dev/nvidia-caps-imex-channels/channel" + std::to_string(id);
+      const std::string here = base::JoinPath(roots_.raw().dev_root_here, path);
+      const auto& is_device = roots_.raw().stat_char_device;
+      if (!is_device(here) && !is_device(path)) continue;
+      Device device{.name = std::to_string(id), .edits = {}};
+      device.edits.device_nodes.push_back(
+          {.path = path, .host_path = here, .permissions = {}});  // the runtime looks at the node
+      spec.devices.push_back(std::move(device));
+    }
+    if (spec.devices.empty()) return Json();
+    return Finish(std::move(spec), false);
+  }
+
+  // Null where the node has nothing of it.
+  [[nodiscard]] Result<Json> AllOf(const std::string& device_class, Edits edits) const {
+    if (edits.empty()) {
+      base::LogWarning("none of these devices on the node: its CDI class is left out",
+                       {base::Kv("class", device_class)});
+      return Json();
+    }
+    Spec spec{.kind = KindOf(device_class), .devices = {}, .common = {}};
+    spec.devices.push_back({.name = "all", .edits = std::move(edits)});
+    return Finish(std::move(spec), true);
+  }
+
+  [[nodiscard]] const Roots& roots() const { return roots_; }
+
+ private:
+  static std::string KindOf(const std::string& device_class) {
+    return std::string(kVendor) + "/" + device_class;
+  }
+
+  [[nodiscard]] Status AddGpu(const gpu::Gpu& gpu, Spec& spec) const {
+    const bool by_uuid = config_.flags.plugin.device_id_strategy == config::DeviceIdStrategy::kUuid;
+    const std::string index = std::to_string(gpu.index);
+    // A GPU in MIG mode cannot be used whole.
+    if (!gpu.mig_enabled) {
+      Result<Edits> edits = GpuEdits(roots_, hooks_, gpu);
+      if (!edits.ok()) return edits.status().Wrap("GPU " + index);
+      spec.devices.push_back({.name = by_uuid ? gpu.uuid : index, .edits = std::move(*edits)});
+      return Status::Ok();
+    }
+    for (const gpu::MigDevice& mig : gpu.mig_devices) {
+      const std::string mig_index = index + ":" + std::to_string(mig.index);
+      Result<Edits> edits = MigEdits(roots_, mig);
+      if (!edits.ok()) return edits.status().Wrap("MIG device " + mig_index);
+      spec.devices.push_back({.name = by_uuid ? mig.uuid : mig_index, .edits = std::move(*edits)});
+    }
+    return Status::Ok();
+  }
+
+  // `hides_devices`: the NVIDIA container runtime must not add devices by its own rules as well.
+  [[nodiscard]] Result<Json> Finish(Spec spec, bool hides_devices) const {
+    if (hides_devices) spec.common.env.emplace_back("NVIDIA_VISIBLE_DEVICES=void");
+    Simplify(spec);
+    const CdiRoots& roots = roots_.raw();
+    MoveHostPaths(spec, roots.driver_root_here, roots.driver_root_on_host);
+    if (roots.dev_root_here != roots.driver_root_here) {
+      MoveHostPaths(spec, DevDirectory(roots.dev_root_here), DevDirectory(roots.dev_root_on_host));
+    }
+    Json json = ToJson(spec);
+    TRANCHE_TRY(CheckCdiSpec(json));
+    return json;
+  }
+
+  const config::Config& config_;
+  Roots roots_;
+  bool hook_missing_;
+  HookWriter hooks_;
+};
+
+Status AddFile(const std::string& device_class, Result<Json> spec, std::vector<CdiFile>& files) {
+  if (!spec.ok()) return spec.status().Wrap(device_class);
+  if (spec->is_null()) return Status::Ok();
+  files.push_back(
+      {.name = std::string(kVendor) + "-" + device_class + ".json", .spec = std::move(*spec)});
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<Json> BuildCdiSpec(const config::Config& config, const gpu::Inventory& inventory,
+                          const CdiRoots& roots) {
+  return SpecBuilder(config, roots).Gpus(inventory);
+}
+
+Result<std::vector<CdiFile>> BuildCdiFiles(const config::Config& config,
+                                           const gpu::Inventory& inventory, const CdiRoots& roots) {
+  const SpecBuilder builder(config, roots);
+  const config::Flags& flags = config.flags;
+  std::vector<CdiFile> files;
+  if (HasDevices(inventory)) TRANCHE_TRY(AddFile("gpu", builder.Gpus(inventory), files));
+  TRANCHE_TRY(AddFile("imex-channel", builder.ImexChannels(), files));
+  if (flags.gdrcopy_enabled) {
+    Result<Json> spec = builder.AllOf("gdrcopy", GdrcopyEdits(builder.roots()));
+    TRANCHE_TRY(AddFile("gdrcopy", std::move(spec), files));
+  }
+  if (flags.gds_enabled) {
+    TRANCHE_TRY(AddFile("gds", builder.AllOf("gds", GdsEdits(builder.roots())), files));
+  }
+  if (flags.mofed_enabled) {
+    TRANCHE_TRY(AddFile("mofed", builder.AllOf("mofed", MofedEdits(builder.roots())), files));
+  }
+  return files;
+}
+
+Status WriteCdiSpec(const std::string& directory, const std::string& name, const Json& spec) {
+  TRANCHE_TRY(CheckCdiSpec(spec));
+  const std::string path = base::JoinPath(directory, name);
+  const std::string text = spec.Dump() + "\n";
+  const Result<std::string> old = base::ReadFile(path, kLargestSpec);
+  if (old.ok() && *old == text) return Status::Ok();
+  return base::WriteFileAtomic(path, text);
+}
+
+}  // namespace tranche::cdi

@@ -1,0 +1,75 @@
+// The CDI spec file that tells a container runtime what `k8s.device-plugin.nvidia.com/gpu=<id>`
+// means: device nodes, driver libraries, and the hooks that link them into place.
+//
+// Written natively after the Container Device Interface specification
+// (https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md), with the same device
+// names and the same effect on a container as NVIDIA's nvcdi library. Reads the driver root; writes
+// one file, atomically.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/status.h"
+#include "config/config.h"
+#include "gpu/device.h"
+
+namespace tranche::cdi {
+
+// The device class and file name are upstream's: pods' stored answers name them.
+inline constexpr char kCdiKind[] = "k8s.device-plugin.nvidia.com/gpu";
+inline constexpr char kCdiFileName[] = "k8s.device-plugin.nvidia.com-gpu.json";
+
+struct CharDevice {
+  std::int64_t major = 0;
+  std::int64_t minor = 0;
+  unsigned mode = 0;  // permission bits
+  unsigned gid = 0;
+};
+
+struct CdiRoots {
+  std::string driver_root_here;  // where this process sees the driver root ("/driver-root" or "/")
+  std::string driver_root_on_host;  // flags.nvidiaDriverRoot: what the host calls the same place
+  std::string dev_root_here;        // the driver root; "/" is taken where it has no dev directory
+  std::string dev_root_on_host;
+  std::string hook_path;  // flags.plugin.nvidiaCTKPath, on the host
+
+  // What may stay as it is outside tests.
+  std::string sys_here = "/sys";  // for DRM nodes and the kernel's firmware path
+  // $PATH and $XDG_DATA_DIRS; of the former the usual directories are looked at in any case.
+  std::string program_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  std::string data_path = "/usr/local/share:/usr/share";
+  // lstat(2) where there is none.
+  std::function<std::optional<CharDevice>(const std::string& path)> stat_char_device = nullptr;
+};
+
+// The spec of the GPUs and MIG devices. Device names follow flags.plugin.deviceIDStrategy: UUID or
+// index ("0", "0:1"); GPUs in MIG mode have none. kFailedPrecondition: something the spec cannot do
+// without is missing (libcuda of the driver's version, a device node), with its path.
+base::Result<base::Json> BuildCdiSpec(const config::Config& config, const gpu::Inventory& inventory,
+                                      const CdiRoots& roots);
+
+// Every spec file that is wanted: file name and content. Beside the GPUs' (left out where there is
+// no device), each class has its own: "imex-channel" (by channel number), and "gdrcopy", "gds",
+// "mofed" (one device, "all") where the flag is set and their device nodes exist.
+struct CdiFile {
+  std::string name;
+  base::Json spec;
+};
+base::Result<std::vector<CdiFile>> BuildCdiFiles(const config::Config& config,
+                                                 const gpu::Inventory& inventory,
+                                                 const CdiRoots& roots);
+
+// Checks a document against the CDI specification's rules (names, required fields, version against
+// the features used). Used before writing and by the tests.
+base::Status CheckCdiSpec(const base::Json& spec);
+
+// Writes `name` in `directory` atomically, unless the content is already there.
+base::Status WriteCdiSpec(const std::string& directory, const std::string& name,
+                          const base::Json& spec);
+
+}  // namespace tranche::cdi

@@ -1,0 +1,24 @@
+// Text for a terminal: columns that line up, and colour where it is wanted. Values only.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tranche::cli::common {
+
+enum class Tint { kNone, kBold, kGood, kWarn, kBad, kFaint };
+
+// `text` in the tint's colour, or as it is.
+std::string Tinted(std::string_view text, Tint tint, bool color);
+
+struct Cell {
+  std::string text;  // printable already
+  Tint tint = Tint::kNone;
+};
+
+// Left-aligned columns two spaces apart; the first row is the heading. Nothing after a row's last
+// non-empty cell.
+std::string Table(const std::vector<std::vector<Cell>>& rows, bool color);
+
+}  // namespace tranche::cli::common

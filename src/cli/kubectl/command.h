@@ -1,0 +1,16 @@
+// `kubectl tranche …` (the program kubectl-tranche) and its completion (kubectl_complete-tranche).
+//
+// Exit codes: 0 well or in force, 1 not as asked for, 2 a mistake in the words or no answer from
+// the cluster.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace tranche::cli::kubectl {
+
+// `arguments`: after the program's name.
+int RunKubectl(const std::vector<std::string>& arguments);
+int RunKubectlComplete(const std::vector<std::string>& arguments);
+
+}  // namespace tranche::cli::kubectl

@@ -1,0 +1,58 @@
+// The command line of `tranche cleanup`, and the kubelet whom it asks.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/event_loop.h"
+#include "cli/node/cleanup.h"
+
+namespace tranche::cli::node {
+
+namespace {
+
+using base::Result;
+using base::Status;
+using Holdings = std::vector<kubelet::Holding>;
+
+Result<Holdings> AskKubelet(const std::string& socket) {
+  auto loop = base::NewEpollLoop();
+  if (!loop.ok()) return loop.status();
+  std::optional<Result<Holdings>> answer;
+  kubelet::ListHoldings(**loop, socket, [&](Result<Holdings> holdings) {
+    answer.emplace(std::move(holdings));
+    (*loop)->Stop();
+  });
+  if (!answer) (*loop)->Run();
+  if (!answer) return Status(base::Code::kUnavailable, "no answer");
+  return *std::move(answer);
+}
+
+}  // namespace
+
+void AddCleanupCommand(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<CleanupOptions>();
+  CLI::App* command =
+      app.add_subcommand("cleanup", "Remove what an uninstalled agent leaves on this node");
+  command->add_option("--root", options->root,
+                      "The node's root folder, where it is mounted elsewhere");
+  command->add_flag("--dry-run", options->dry_run, "Only say what would be removed");
+  command->add_flag("--force", options->force, "Even while an agent runs");
+  command->add_flag("--all", options->all,
+                    "CDI specs too that running pods, or another plugin, may need");
+  command->footer(
+      "Removed are the agent's lock, last good config and notes, sockets that nobody serves, CDI\n"
+      "specs, status.json, the feature file, and what interrupted writes of these left.\n"
+      "Exit status: 0 done; 1 an agent runs, or something could not be removed.\n"
+      "Examples:\n"
+      "  tranche cleanup --dry-run\n"
+      "  tranche cleanup --root=/host        from a container that has the node's root there");
+  command->callback([options, &exit_code] {
+    while (options->root.ends_with('/')) options->root.pop_back();
+    exit_code = RunCleanup(*options, AskKubelet, std::cout, std::cerr);
+  });
+}
+
+}  // namespace tranche::cli::node

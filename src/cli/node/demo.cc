@@ -1,0 +1,376 @@
+#include "cli/node/demo.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/common/table.h"
+#include "gpu/nvml/driver.h"
+#include "share/replica.h"
+#include "sim/kubelet/control.h"
+#include "sim/stage/stage.h"
+
+namespace tranche::cli::node {
+
+namespace {
+
+using base::Status;
+
+constexpr char kGpu[] = "nvidia.com/gpu";
+// NVIDIA's XID catalogue: "GPU has fallen off the bus".
+constexpr int kFallenOffTheBus = 79;
+
+std::string Profile(int replicas, bool guarded) {
+  std::string text = "version: v1\nsharing:\n  timeSlicing:\n";
+  if (guarded) text += "    renameByDefault: false\n    failRequestsGreaterThanOne: true\n";
+  return text +
+         "    resources:\n    - name: nvidia.com/gpu\n      replicas: " + std::to_string(replicas) +
+         "\n";
+}
+
+class Demo {
+ public:
+  Demo(tranche::sim::Stage& stage, gpu::Inventory inventory, const DemoOptions& options)
+      : stage_(stage), inventory_(std::move(inventory)), color_(options.color) {}
+
+  // Stands for the node's label.
+  [[nodiscard]] std::string ProfileFile() const {
+    return base::JoinPath(stage_.directory(), "profile");
+  }
+
+  // Lets `tranche sim pod …` and the like drive the kubelet; its socket.
+  base::Result<std::string> TakeCommands() {
+    const std::string path = base::JoinPath(stage_.directory(), "kubelet-control.sock");
+    auto control = tranche::sim::ControlServer::Start(stage_.loop(), path);
+    if (!control.ok()) return control.status();
+    control_ = std::move(*control);
+    control_->SetKubelet(stage_.kubelet());
+    return path;
+  }
+
+  // Each chapter says what it does, does it, and stops the story where it is not as told.
+  bool Tell(const std::string& node) {
+    return Opening(node) && Advertise() && StartPods() && ChangeProfiles() && AskForTwo() &&
+           BreakGpu();
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void Title(const std::string& text) {
+    fmt::print("\n{}\n", cli::common::Tinted(fmt::format("{}. {}", ++chapter_, text),
+                                             cli::common::Tint::kBold, color_));
+    std::fflush(stdout);
+  }
+  void Say(const std::string& text) {
+    fmt::print("   {}\n", text);
+    std::fflush(stdout);
+  }
+  bool Fail(const std::string& text) {
+    Say(cli::common::Tinted("NOT AS TOLD: " + text, cli::common::Tint::kBad, color_));
+    for (const std::string& line : stage_.LogTail("agent.log", 8))
+      Say("agent: " + base::Printable(line, 300));
+    return false;
+  }
+  static std::string Milliseconds(Clock::duration elapsed) {
+    return fmt::format("{:.1f} ms", std::chrono::duration<double, std::milli>(elapsed).count());
+  }
+  [[nodiscard]] int Gpus() const { return static_cast<int>(inventory_.gpus.size()); }
+
+  bool Opening(const std::string& node) {
+    std::map<std::string, int> models;
+    for (const gpu::Gpu& gpu : inventory_.gpus) ++models[gpu.name];
+    std::string what;
+    for (const auto& [name, count] : models) {
+      what += fmt::format("{}{} x {}", what.empty() ? "" : ", ", count, base::Printable(name, 80));
+    }
+    fmt::print("{}\n",
+               cli::common::Tinted(stage_.node() == nullptr
+                                       ? fmt::format("Sharing this machine's GPUs: {}", what)
+                                       : fmt::format("Sharing the GPUs of a simulated node, {}: {}",
+                                                     node, what.empty() ? "none" : what),
+                                   cli::common::Tint::kBold, color_));
+    Say(stage_.node() == nullptr ? "The kubelet is a small one of ours; driver and GPUs are real."
+                                 : "The driver library and the kubelet are ours; the agent is the "
+                                   "one that runs on a node.");
+    if (Gpus() == 0) return Fail("there is no GPU to share on this node");
+    return true;
+  }
+
+  bool Advertise() {
+    Title(
+        "The profiles default (4 replicas), dev (8) and no-sharing (1); this node has none chosen");
+    const auto start = Clock::now();
+    const Status written = stage_.WriteProfiles({{"default", Profile(4, true)},
+                                                 {"dev", Profile(8, true)},
+                                                 {"no-sharing", Profile(1, false)}});
+    if (!written.ok()) return Fail(written.message());
+    if (Status status = SelectProfile(""); !status.ok()) return Fail(status.message());
+    const Status kubelet = stage_.StartKubelet([this](const tranche::sim::Event& event) {
+      if (control_ != nullptr) control_->OnEvent(event);
+    });
+    if (!kubelet.ok()) return Fail(kubelet.message());
+    if (Status status = StartAgent(); !status.ok()) return Fail(status.message());
+    if (!CountBecomes(4 * Gpus())) return Fail(Counted(4 * Gpus()));
+    Say(fmt::format("{} physical -> {} advertised as {}, {} after the agent was started", Gpus(),
+                    4 * Gpus(), kGpu, Milliseconds(Clock::now() - start)));
+    return true;
+  }
+
+  // With the paths of a node: no flag names a place but the driver's and the profiles'.
+  Status StartAgent() {
+    std::vector<std::string> arguments = {"tranche",
+                                          "agent",
+                                          "--listen=127.0.0.1:9435",
+                                          "--profiles-dir=" + stage_.ProfilesDirectory(),
+                                          "--profile-file=" + ProfileFile(),
+                                          "--default-profile=default",
+                                          "--driver-root-ctr-path=" + stage_.driver_root(),
+                                          "--rescan-interval=1s"};
+    auto started = stage_.StartProgram({.path = "/proc/self/exe",
+                                        .arguments = std::move(arguments),
+                                        .env = {},
+                                        .log = "agent.log"});
+    return started.status();
+  }
+  Status SelectProfile(const std::string& name) {
+    return base::WriteFileAtomic(ProfileFile(), name);
+  }
+  base::Result<tranche::sim::Pod> RunPod(const std::string& name, int count) {
+    tranche::sim::PodSpec spec;
+    spec.name = name;
+    spec.requests = {{kGpu, count}};
+    return stage_.RunPod(spec);
+  }
+
+  bool CountBecomes(int count) {
+    return stage_.Until([&] { return stage_.Count(kGpu).allocatable == count; });
+  }
+  std::string Counted(int wanted) {
+    return fmt::format("the kubelet holds {} {}, not {}", stage_.Count(kGpu).allocatable, kGpu,
+                       wanted);
+  }
+
+  // GPU index by UUID, and how many of our pods are on each.
+  std::map<std::string, int> Places() {
+    std::map<std::string, int> places;
+    for (const gpu::Gpu& gpu : inventory_.gpus) places[gpu.uuid] = 0;
+    for (const tranche::sim::Pod& pod : stage_.kubelet().Pods()) {
+      if (pod.phase != tranche::sim::PodPhase::kRunning) continue;
+      for (const tranche::sim::AllocatedDevice& device : pod.devices) {
+        ++places[std::string(share::ParseReplicaId(device.id).device)];
+      }
+    }
+    return places;
+  }
+  void ShowPlaces() {
+    std::string text;
+    const auto places = Places();
+    for (const gpu::Gpu& gpu : inventory_.gpus) {
+      text += fmt::format("{}GPU {}: {} pods", text.empty() ? "" : ", ", gpu.index,
+                          places.at(gpu.uuid));
+    }
+    Say(text);
+  }
+  // Equally many on each GPU, give or take the one that cannot be divided.
+  bool Even() {
+    int least = 1 << 20;
+    int most = 0;
+    for (const auto& [uuid, count] : Places()) {
+      least = std::min(least, count);
+      most = std::max(most, count);
+    }
+    return most - least <= 1;
+  }
+
+  bool StartPods() {
+    const int pods = std::min(8, 4 * Gpus());
+    Title(fmt::format("{} pods, each asking for one {}", pods, kGpu));
+    for (int i = 1; i <= pods; ++i) {
+      const auto start = Clock::now();
+      auto pod = RunPod("gpu-test-" + std::to_string(i), 1);
+      if (!pod.ok()) return Fail(pod.status().message());
+      if (pod->phase != tranche::sim::PodPhase::kRunning)
+        return Fail(pod->spec.name + ": " + pod->message);
+      const auto seen = pod->given.env.find("NVIDIA_VISIBLE_DEVICES");
+      Say(fmt::format("{} Running, pid {}, sees {} ({})", pod->spec.name, pod->pid,
+                      seen == pod->given.env.end() ? "nothing" : seen->second,
+                      Milliseconds(Clock::now() - start)));
+      pids_[pod->spec.name] = pod->pid;
+      if (i == 4) {
+        ShowPlaces();
+        if (!Even()) return Fail("four pods are not spread evenly");
+      }
+    }
+    if (pods > 4) ShowPlaces();
+    if (!Even()) return Fail("the pods are not spread evenly");
+    return true;
+  }
+
+  // Every pod that was started is the process it was.
+  bool Untouched() {
+    return std::all_of(pids_.begin(), pids_.end(), [&](const auto& pod) {
+      const auto found = stage_.kubelet().FindPod(pod.first);
+      return found && found->phase == tranche::sim::PodPhase::kRunning &&
+             found->pid == pod.second && found->restarts == 0 &&
+             kill(static_cast<pid_t>(pod.second), 0) == 0;
+    });
+  }
+
+  bool ChangeProfile(const std::string& name, const std::string& label, int replicas) {
+    const auto start = Clock::now();
+    if (Status status = SelectProfile(label); !status.ok()) return Fail(status.message());
+    if (!CountBecomes(replicas * Gpus())) return Fail(Counted(replicas * Gpus()));
+    Say(fmt::format("{:<11}-> {:>2} {} in the kubelet's device manager after {}", name,
+                    replicas * Gpus(), kGpu, Milliseconds(Clock::now() - start)));
+    return Untouched() || Fail("a running pod was disturbed");
+  }
+
+  bool ChangeProfiles() {
+    Title("Another profile for this node, live: no restart, no pod disturbed");
+    if (!ChangeProfile("dev", "dev", 8) || !ChangeProfile("no-sharing", "no-sharing", 1) ||
+        !ChangeProfile("default", "", 4)) {
+      return false;
+    }
+    Say(fmt::format("all {} pods are the processes they were", pids_.size()));
+    return true;
+  }
+
+  bool AskForTwo() {
+    Title("A pod asks for two (failRequestsGreaterThanOne: true)");
+    // Room for it, so that it is the plugin that refuses.
+    for (int i = 0; i < 2; ++i) {
+      const std::string name = pids_.rbegin()->first;
+      if (Status status = stage_.DeletePod(name); !status.ok()) return Fail(status.message());
+      pids_.erase(name);
+    }
+    auto pod = RunPod("greedy", 2);
+    if (!pod.ok()) return Fail(pod.status().message());
+    if (pod->phase != tranche::sim::PodPhase::kFailed ||
+        pod->reason != "UnexpectedAdmissionError" ||
+        pod->message.find("maximum request size for shared resources is 1; found 2") ==
+            std::string::npos) {
+      return Fail("the pod was not refused: " + pod->message);
+    }
+    Say(fmt::format("{}: {}", pod->reason, base::Printable(pod->message, 400)));
+    return true;
+  }
+
+  bool BreakGpu() {
+    Title(fmt::format("A GPU falls off the bus (XID {})", kFallenOffTheBus));
+    if (stage_.node() == nullptr) {
+      Say("left out: these GPUs are real");
+      return true;
+    }
+    const int all = 4 * Gpus();
+    auto start = Clock::now();
+    if (Status status = stage_.node()->Lose(0); !status.ok()) return Fail(status.message());
+    if (!CountBecomes(all - 4)) return Fail(Counted(all - 4));
+    Say(fmt::format("its 4 replicas are unhealthy: {} of {} allocatable after {}; pods untouched",
+                    all - 4, all, Milliseconds(Clock::now() - start)));
+    if (!Untouched()) return Fail("a running pod was disturbed");
+    // As long as a reset takes on a real node, or nobody would see that the GPU was away.
+    const auto reset = Clock::now() + std::chrono::seconds(2);
+    stage_.Until([&] { return Clock::now() >= reset; });
+    start = Clock::now();
+    if (Status status = stage_.node()->Return(0); !status.ok()) return Fail(status.message());
+    if (!CountBecomes(all)) return Fail(Counted(all));
+    Say(fmt::format("it was reset and is back: {} allocatable after {}", all,
+                    Milliseconds(Clock::now() - start)));
+    return Untouched() || Fail("a running pod was disturbed");
+  }
+
+  tranche::sim::Stage& stage_;
+  const gpu::Inventory inventory_;
+  const bool color_;
+  int chapter_ = 0;
+  std::unique_ptr<tranche::sim::ControlServer> control_;
+  std::map<std::string, std::int64_t> pids_;
+};
+
+std::string ProgramPath() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).string();
+}
+
+// The GPUs under `driver_root`, none where there is no driver.
+gpu::Inventory FindGpus(const std::string& driver_root) {
+  auto driver = gpu::nvml::NewNvmlDriver({.driver_root = driver_root, .sys_root = ""});
+  if (!driver->Initialise().ok()) return {};
+  auto found = driver->Enumerate();
+  driver->Shutdown();
+  return found.ok() ? std::move(*found) : gpu::Inventory{};
+}
+
+}  // namespace
+
+int RunDemo(const DemoOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  base::ConfigureLog(base::LogLevel::kError, base::LogFormat::kText);
+  auto loop = base::NewEpollLoop();
+  TRANCHE_CHECK(loop.ok());
+  const auto signals = base::WatchSignals(**loop, {SIGINT, SIGTERM}, [&](int) { (*loop)->Stop(); });
+
+  const bool real = options.node.empty() && !FindGpus("/").gpus.empty();
+  const std::string node = options.node.empty() ? "a100x2" : options.node;
+  auto stage = tranche::sim::Stage::Set(**loop, {.node = real ? "" : node, .force = options.force});
+  if (!stage.ok()) {
+    fmt::print(stderr, "tranche demo: {}\n", stage.status().message());
+    return 2;
+  }
+  Demo demo(**stage, FindGpus((*stage)->driver_root()), options);
+  const bool told = demo.Tell(node);
+  fmt::print("\n{} in {:.1f} s\n", told ? "Everything as told," : "Not everything as told,",
+             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  if (options.keep && told) {
+    const auto control = demo.TakeCommands();
+    if (!control.ok()) {
+      fmt::print(stderr, "tranche demo: {}\n", control.status().message());
+      return 2;
+    }
+    fmt::print(
+        "\nStill running; Ctrl-C ends it. To play with it from another terminal:\n"
+        "  sudo nsenter --mount --target {} env TRANCHE_SIM_KUBELET_CONTROL={} PATH=$PATH:{} bash\n"
+        "  tranche status\n"
+        "  tranche sim node-status; tranche sim pod list\n"
+        "  tranche sim pod run mine --request nvidia.com/gpu=1\n"
+        "  echo dev > {}    # as the node's label would\n"
+        "  tranche sim xid 0 79 --root {}\n"
+        "  curl localhost:9435/metrics\n",
+        getpid(), *control, base::ParentDirectory(ProgramPath()), demo.ProfileFile(),
+        (*stage)->driver_root());
+    std::fflush(stdout);
+    (*loop)->Run();
+  }
+  return told ? 0 : 1;
+}
+
+void AddDemoCommand(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<DemoOptions>();
+  CLI::App* demo = app.add_subcommand(
+      "demo", "Show GPUs being shared, on this machine's own or on a simulated node");
+  demo->add_option(
+      "--node", options->node,
+      "node profile to simulate: a shipped one (tranche sim profiles) or a file; default: "
+      "this machine's GPUs if it has any, else a100x2");
+  demo->add_flag("--keep", options->keep, "stay running afterwards, to play with");
+  demo->add_flag("--force", options->force, "also where a kubelet serves this machine");
+  demo->footer(
+      "Exit status: 0 as told, 1 a step was not, 2 it could not be set up.\n\n"
+      "Examples:\n  tranche demo\n  tranche demo --node h100x8\n  tranche demo --keep");
+  demo->callback([options, &exit_code] {
+    options->color = isatty(STDOUT_FILENO) == 1;
+    exit_code = RunDemo(*options);
+  });
+}
+
+}  // namespace tranche::cli::node

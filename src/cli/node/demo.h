@@ -1,0 +1,28 @@
+// `tranche demo`: the whole story of sharing GPUs by time, told in the terminal in about 20
+// seconds.
+//
+// Exit codes: 0 everything happened as told; 1 a step did not; 2 it could not be set up (why is
+// said). Times are shown, not judged.
+#pragma once
+
+#include <string>
+
+namespace CLI {  // NOLINT(readability-identifier-naming)
+class App;
+}
+
+namespace tranche::cli::node {
+
+struct DemoOptions {
+  std::string node;    // a node profile, shipped or a file; "": real GPUs, else a100x2
+  bool keep = false;   // stay, to play with, until interrupted
+  bool force = false;  // also where a kubelet serves this machine
+  bool color = false;
+};
+
+int RunDemo(const DemoOptions& options);
+
+// Adds the subcommand; `exit_code` is set when it was the one typed.
+void AddDemoCommand(CLI::App& app, int& exit_code);
+
+}  // namespace tranche::cli::node

@@ -1,0 +1,44 @@
+// `tranche status`: what the agent on this node says of itself, for a person or as JSON.
+//
+// Reads the agent's status file and nothing else; needs no more than the right to read it. Exit
+// codes: 0 ready and well, 1 not as asked for (the reasons are shown), 2 no agent or unreadable.
+// One thread; everything in the file is treated as hostile text.
+#pragma once
+
+#include <chrono>
+#include <iosfwd>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+
+namespace CLI {  // NOLINT(readability-identifier-naming)
+class App;
+}
+
+namespace tranche::cli::node {
+
+inline constexpr int kStatusWell = 0;
+inline constexpr int kStatusDegraded = 1;
+inline constexpr int kStatusNoAgent = 2;
+
+struct StatusView {
+  bool color = false;
+  std::optional<std::chrono::seconds> age;  // of the file, shown in the first line
+};
+
+// Pure. Whatever a field is missing or of the wrong kind, it shows as empty.
+std::string RenderStatus(const base::Json& status, const StatusView& view);
+int StatusExitCode(const base::Json& status);
+
+struct StatusOptions {
+  std::string run_directory = "/run/tranche";
+  bool json = false;
+  bool color = false;
+};
+int ShowStatus(const StatusOptions& options, std::ostream& out, std::ostream& errors);
+
+// Adds the subcommand; `exit_code` is set when it was the one typed.
+void AddStatusCommand(CLI::App& app, int& exit_code);
+
+}  // namespace tranche::cli::node

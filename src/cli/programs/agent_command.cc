@@ -1,0 +1,239 @@
+#include "cli/programs/agent_command.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <memory>
+#include <utility>
+
+#include "agent/agent.h"
+#include "apiserver/client.h"
+#include "apiserver/config.h"
+#include "base/log.h"
+#include "cli/common/flag_values.h"
+#include "cli/common/version.h"
+#include "cli/programs/agent_flags.h"
+#include "config/flag_table.h"
+#include "config/units.h"
+#include "daemon/stand_by.h"
+#include "gpu/nvml/driver.h"
+
+namespace tranche::cli::programs {
+
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+using config::FlagGroup;
+
+std::string Help(AgentName name) {
+  std::vector<FlagGroup> groups{config::UpstreamPluginFlags()};
+  std::string text;
+  if (name == AgentName::kNvidiaDevicePlugin) {
+    text =
+        "usage: nvidia-device-plugin [flags]\n\n"
+        "Tranche under the name of NVIDIA's device plugin: the same flags and environment.\n";
+  } else {
+    for (FlagGroup& group : AgentFlags()) groups.push_back(std::move(group));
+    text =
+        "usage: tranche agent [flags]\n\n"
+        "Shares this node's GPUs: registers them with the kubelet as the config says, watches "
+        "config,\n"
+        "kubelet and GPUs, and applies every change live.\n";
+  }
+  text += "\n" + config::FormatFlags(groups) +
+          "\nThe command line beats the environment, which beats the config file, which beats the "
+          "default.\n";
+  if (name == AgentName::kNvidiaDevicePlugin) return text;
+  return text +
+         "\nSignals: HUP reads the config and looks at the node again; USR1 calls every GPU that "
+         "answers\n"
+         "healthy; TERM ends, keeping the streams for a successor for at most 3.5 s; INT ends at "
+         "once.\n"
+         "\nExamples:\n"
+         "  tranche agent --config-file=/config/config.yaml\n"
+         "  tranche agent --profiles-dir=/available-configs --default-profile=default\n"
+         "  tranche agent --watch-node --profiles-configmap=gpu-operator/device-plugin-config\n"
+         "  tranche agent --driver-root-ctr-path=/ --device-list-strategy=cdi-cri\n";
+}
+
+// How upstream reads a bool was settled when the flags were parsed: it is "true" or "false" here.
+bool IsTrue(const cli::common::FlagValues& values, std::string_view flag) {
+  const std::string text = values.Text(flag, "false");
+  return text == "true";
+}
+
+Result<agent::ApiConnection> Connect(base::EventLoop& loop, const std::string& kubeconfig) {
+  auto where = apiserver::FindApiConfig(kubeconfig);
+  if (!where.ok()) return where.status().Wrap("no way to reach the API server");
+  agent::ApiConnection connection{.client = nullptr, .default_namespace = where->default_namespace};
+  auto client = apiserver::NewApiClient(
+      loop, std::move(*where),
+      {.user_agent = std::string("tranche-agent/") + cli::common::kVersion});
+  if (!client.ok()) return client.status();
+  connection.client = std::move(*client);
+  return connection;
+}
+
+Status ReadClusterOptions(const cli::common::FlagValues& values, agent::AgentOptions& options) {
+  options.cluster = {.node_name = options.node_name,
+                     .watch_node = IsTrue(values, "watch-node"),
+                     .node_label = values.Text("node-label", ""),
+                     .config_map = values.Text("profiles-configmap", ""),
+                     .cluster_policy = values.Text("cluster-policy", ""),
+                     .policy_namespace = values.Text("policy-namespace", "")};
+  // Empty is as absent, as in the operator's pods.
+  if (options.cluster.node_label.empty()) {
+    options.cluster.node_label = profile::ClusterSourceOptions().node_label;
+  }
+  TRANCHE_TRY(options.cluster.Check(options.config));
+  options.events = IsTrue(values, "events");
+  options.labels = {.kind = values.Text("labels", "none"),
+                    .file = "",
+                    .node = {.node = options.node_name,
+                             .namespace_name = values.Text("namespace", "default"),
+                             .pod = values.Text("pod-name", "")}};
+  if (options.labels.kind.empty()) options.labels.kind = "none";
+  TRANCHE_TRY(labels::CheckOutlet(options.labels).Wrap("--labels"));
+  if (options.events && options.node_name.empty()) {
+    return {Code::kInvalidArgument, "--events needs --node-name (NODE_NAME)"};
+  }
+  options.new_api = [kubeconfig = values.Text("kubeconfig", "")](base::EventLoop& loop) {
+    return Connect(loop, kubeconfig);
+  };
+  return Status::Ok();
+}
+
+Result<agent::AgentOptions> ToOptions(const cli::common::FlagValues& values) {
+  agent::AgentOptions options;
+  options.kubelet_socket = values.Text("kubelet-socket", options.kubelet_socket);
+  options.pod_resources_socket = values.Text("pod-resources-socket", options.pod_resources_socket);
+  options.run_directory = values.Text("run-dir", options.run_directory);
+  options.cdi_directory = values.Text("cdi-dir", options.cdi_directory);
+  options.listen = values.Text("listen", options.listen);
+  options.node_name = values.Text("node-name", "");
+  options.version = cli::common::kVersion;
+  options.config = {.config_file = values.Text("config-file", ""),
+                    .profiles_directory = values.Text("profiles-dir", ""),
+                    .profile = values.Text("profile", ""),
+                    .profile_file = values.Text("profile-file", ""),
+                    .default_profile = values.Text("default-profile", ""),
+                    .fallbacks = {}};
+  std::vector<std::string> words = values.List("fallback-strategies");
+  std::erase(words, "");
+  auto fallbacks = profile::ParseFallbacks(words);
+  if (!fallbacks.ok()) return fallbacks.status();
+  options.config.fallbacks = std::move(*fallbacks);
+  TRANCHE_TRY(ReadClusterOptions(values, options));
+
+  const std::string interval = values.Text("rescan-interval", "10s");
+  const auto duration = config::ParseGoDuration(interval);
+  if (!duration.ok() || *duration < std::chrono::milliseconds(100)) {
+    return Status(
+        Code::kInvalidArgument,
+        "--rescan-interval is a duration of at least 100ms, such as 10s, not '" + interval + "'");
+  }
+  options.rescan_interval = *duration;
+
+  gpu::ParsedXidFilter filter =
+      gpu::ParseXidFilter(cli::common::Environment("DP_DISABLE_HEALTHCHECKS").value_or(""),
+                          cli::common::Environment("DP_ENABLE_HEALTHCHECKS").value_or(""));
+  for (const std::string& word : filter.not_understood) {
+    base::LogWarning("not an XID, ignored", {base::Kv("word", word)});
+  }
+  options.xid_filter = std::move(filter.filter);
+  const std::string sys_root = values.Text("sys-root", "");
+  options.sys_root = sys_root;
+  options.new_driver = [sys_root](const std::string& driver_root) {
+    return std::shared_ptr<gpu::GpuDriver>(
+        gpu::nvml::NewNvmlDriver({.driver_root = driver_root, .sys_root = sys_root}));
+  };
+  return options;
+}
+
+std::string ProgramName(AgentName name) {
+  return name == AgentName::kTrancheAgent ? "tranche agent" : "nvidia-device-plugin";
+}
+
+// With a loop of its own, in which nothing is left of who ran before. `use` says where its signals
+// go, runs the loop, and gives the exit status.
+int OnLoop(const std::function<int(base::EventLoop&, std::function<void(int)>& on_signal)>& use) {
+  auto loop = base::NewEpollLoop();
+  if (!loop.ok()) {
+    base::LogError("cannot start", {base::Kv("error", loop.status().message())});
+    return 1;
+  }
+  std::function<void(int)> on_signal = [](int) {};
+  const auto signals = base::WatchSignals(**loop, {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1},
+                                          [&](int number) { on_signal(number); });
+  if (!signals.ok()) {
+    base::LogError("cannot start", {base::Kv("error", signals.status().message())});
+    return 1;
+  }
+  return use(**loop, on_signal);
+}
+
+int Serve(const agent::AgentOptions& options) {
+  // A write past a file size limit or to a closed pipe is an error to handle, not a reason to die.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  for (;;) {
+    bool yielded = false;
+    const int status = OnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
+      agent::Agent agent(loop, options);
+      on_signal = [&agent](int number) { agent.OnSignal(number); };
+      const int ended = agent.Run();
+      yielded = agent.yielded();
+      return ended;
+    });
+    // Outside a pod nobody would start it again.
+    if (!yielded || !cli::common::Environment("KUBERNETES_SERVICE_HOST")) return status;
+    bool serve_again = false;
+    const int stood_by = OnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
+      daemon::StandBy stand_by(loop, options.StateDirectory(), options.listen, [&](bool again) {
+        serve_again = again;
+        loop.Stop();
+      });
+      on_signal = [&stand_by](int number) { stand_by.OnSignal(number); };
+      loop.Run();
+      return 0;
+    });
+    if (!serve_again) return stood_by;
+  }
+}
+
+}  // namespace
+
+int RunAgent(AgentName name, const std::vector<std::string>& arguments) {
+  std::vector<FlagGroup> typed{config::UpstreamPluginFlags()};
+  std::vector<FlagGroup> all = typed;
+  for (FlagGroup& group : AgentFlags()) all.push_back(std::move(group));
+  if (name == AgentName::kTrancheAgent) typed = all;
+
+  const cli::common::DaemonProgram program{
+      .name = ProgramName(name), .typed = typed, .all = all, .help = [name] { return Help(name); }};
+  auto called = cli::common::ReadDaemonCall(program, arguments);
+  if (const int* answered = std::get_if<int>(&called)) return *answered;
+  auto& call = std::get<cli::common::DaemonCall>(called);
+  const cli::common::FlagValues values(call.environment, call.command_line);
+  if (Status status = cli::common::ConfigureLogging(values); !status.ok())
+    return cli::common::Misuse(program.name, status);
+  auto options = ToOptions(values);
+  if (!options.ok()) return cli::common::Misuse(program.name, options.status());
+  options->environment = std::move(call.environment);
+  options->command_line = std::move(call.command_line);
+  return Serve(*options);
+}
+
+std::vector<std::string> AgentFlagNames() {
+  std::vector<FlagGroup> groups{config::UpstreamPluginFlags()};
+  for (FlagGroup& group : AgentFlags()) groups.push_back(std::move(group));
+  std::vector<std::string> names{"--help", "--version"};
+  for (const FlagGroup& group : groups) {
+    for (const config::FlagSpec& flag : group.flags) names.push_back("--" + flag.name);
+  }
+  return names;
+}
+
+}  // namespace tranche::cli::programs

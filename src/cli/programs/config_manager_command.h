@@ -1,0 +1,33 @@
+// `config-manager`: reads the flags and environment of NVIDIA's program of that name, and runs
+// configmanager/manager until it is done (--oneshot) or told to end.
+//
+// Exit codes: 0 done or ended as told, 1 flags that make no sense, no way to reach an API server,
+// or
+// (--oneshot) no config to link to.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "config/flag_table.h"
+#include "configmanager/manager.h"
+
+namespace tranche::cli::programs {
+
+std::vector<config::FlagGroup> ConfigManagerFlags();
+
+// After precedence. An empty KUBECONFIG, SIGNAL or PROCESS_TO_SIGNAL counts as none: the GPU
+// operator sets them so. Errors are upstream's texts.
+struct ConfigManagerSetup {
+  configmanager::ConfigManagerOptions options;
+  std::string kubeconfig;
+};
+base::Result<ConfigManagerSetup> ToConfigManagerSetup(
+    const std::vector<config::Override>& environment,
+    const std::vector<config::Override>& command_line);
+
+// `arguments`: after the program's name.
+int RunConfigManager(const std::vector<std::string>& arguments);
+
+}  // namespace tranche::cli::programs

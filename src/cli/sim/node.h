@@ -1,0 +1,15 @@
+// `tranche sim …`: makes simulated nodes and lets things happen to them while programs run on them.
+//
+// Exit codes: 0 done, 1 refused or failed (why is on standard error). One thread.
+#pragma once
+
+namespace CLI {  // NOLINT(readability-identifier-naming)
+class App;
+}
+
+namespace tranche::cli::sim {
+
+// Adds the node's commands to `sim`; `exit_code` is set when one of them was typed.
+void AddSimNodeCommands(CLI::App& sim, int& exit_code);
+
+}  // namespace tranche::cli::sim

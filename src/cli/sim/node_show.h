@@ -1,0 +1,14 @@
+// A simulated node as text or JSON, for `tranche sim node show`. Pure.
+#pragma once
+
+#include <string>
+
+#include "base/json.h"
+#include "sim/node/node.h"
+
+namespace tranche::cli::sim {
+
+base::Json SimNodeJson(const tranche::sim::NodeSnapshot& node);
+std::string SimNodeText(const tranche::sim::NodeSnapshot& node, bool color);
+
+}  // namespace tranche::cli::sim

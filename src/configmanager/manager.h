@@ -1,0 +1,106 @@
+// config-manager: keeps a link to the config that this node's label names, and signals the program
+// that reads it. Takes the place of the program of that name in NVIDIA's image.
+//
+// What it does not do as that one does, because of what it does to a node:
+// - The label is read before the first link is made; the API server is waited for, but not for
+//   ever: where it does not answer (kWait, kWaitWithLink), a link that is there stays, and where
+//   none is the node gets what one without the label gets, until the label is known.
+// - A restart changes nothing while the label says what the link says already.
+// - What cannot be had (a label that names a missing file) leaves the link as it is: the last good
+//   config stays. Where there is none yet, the link is made to the very file that is missing: our
+//   plugin then keeps its own last good config, and without one registers nothing and says why. So
+//   a typing mistake neither holds the pod in Init nor gives the node another config.
+// - Edits of the chosen file are seen and signalled.
+// - No process to signal, or one that ends meanwhile, is nothing to die of.
+// - Every process of the name is signalled, not the first alone.
+//
+// The loop's thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apiserver/client.h"
+#include "base/event_loop.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "profile/source.h"
+
+namespace tranche::configmanager {
+
+struct ConfigManagerOptions {
+  bool oneshot = false;
+  std::string node_name;
+  std::string node_label = "nvidia.com/device-plugin.config";
+  std::string source_directory;
+  std::string destination;
+  std::string default_config;
+  std::vector<profile::Fallback> fallbacks;
+  bool send_signal = true;
+  int signal = 1;  // SIGHUP
+  std::string process_to_signal = "nvidia-device-plugin";
+  std::string proc_directory = "/proc";
+};
+
+class ConfigManager {
+ public:
+  // How long an API server that does not answer is waited for before it is done without: where
+  // nothing is linked yet, and where there is a link to go on with.
+  static constexpr base::Duration kWait = std::chrono::seconds(60);
+  static constexpr base::Duration kWaitWithLink = std::chrono::seconds(10);
+  static constexpr base::Duration kRetry = std::chrono::seconds(10);
+
+  // `finished` is called once with the exit status, on the loop: with oneshot when the link is made
+  // (0) or cannot be (1), without it never.
+  ConfigManager(base::EventLoop& loop, apiserver::ApiClient& api, ConfigManagerOptions options,
+                std::function<void(int exit_status)> finished);
+  ~ConfigManager();
+  ConfigManager(const ConfigManager&) = delete;
+  ConfigManager& operator=(const ConfigManager&) = delete;
+
+ private:
+  void Listed(const base::Json::Array& objects);
+  void Seen(const base::Json& node);
+  void ApiState(const base::Status& status);
+  void StillWaiting();
+  void WaitedLongEnough();
+  void SourceChanged();
+  void Apply();
+  void NotToBeHad(const base::Status& why);
+  void Link(const std::string& name);
+  void LookAtContent(bool tell);
+  void Signal(const std::string& because);
+  void Warn(const std::string& reason, const std::string& message);
+  void Finish(int exit_status);
+  void TellFinished();
+  [[nodiscard]] bool Linked() const;
+
+  base::EventLoop& loop_;
+  apiserver::ApiClient& api_;
+  const ConfigManagerOptions options_;
+  std::function<void(int)> finished_;
+  base::OncePer rarely_;
+
+  std::optional<std::string> label_;  // once the node has been seen, or is done without
+  bool label_known_ = false;          // it has been seen
+  base::Status api_status_;
+  std::string last_warning_;
+  bool looked_ = false;
+  std::optional<std::string> content_;  // of the linked file, when it was last there
+  std::optional<int> exit_status_;
+
+  base::EventLoop::TimerId patience_timer_ = 0;
+  base::EventLoop::TimerId wait_timer_ = 0;
+  base::EventLoop::TimerId retry_timer_ = 0;
+  std::unique_ptr<profile::ConfigSource> source_;
+  std::unique_ptr<apiserver::ApiWatch> watch_;
+  std::unique_ptr<apiserver::ApiCall> event_;
+  bool event_under_way_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace tranche::configmanager

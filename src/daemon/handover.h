@@ -1,0 +1,66 @@
+// Two agents on one node: how the second takes over from the first without a gap.
+//
+// In `directory` (…/device-plugins/tranche, the one place both can see) the incumbent holds a lock
+// on agent.lock. A newcomer that finds it held is a successor: it registers under endpoint names of
+// its own, and when its ListAndWatch streams are there it calls Announce, which puts up
+// successor.json; every older agent that sees it yields (stand_by.h), and the lock passes on. Of
+// any number of agents the newest that serves stays. An announcement counts only while its writer
+// lives: it holds a lock on the very file. Locks are the kernel's (flock), so that an agent which
+// died holds nothing; pids, which mean nothing across pid namespaces, are only shown to people; who
+// is newer is told by the time since boot, which containers share. All methods and callbacks: the
+// loop's thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/event_loop.h"
+#include "base/status.h"
+
+namespace tranche::daemon {
+
+// Who an agent is, for the other's message.
+struct AgentIdentity {
+  std::string host;  // hostname: the pod's name in a pod
+  int pid = 0;
+  std::string started;                     // RFC 3339
+  [[nodiscard]] std::string Text() const;  // "nvidia-device-plugin-x7k2p (pid 1, started …)"
+};
+
+class Handover {
+ public:
+  struct Listener {
+    // A newer agent is serving: the owner ends its streams and leaves. Called once, incumbent or
+    // not; what this object holds is let go when it is destroyed.
+    std::function<void(const AgentIdentity& successor)> yield;
+    // The predecessor is gone and the lock is ours.
+    std::function<void()> became_incumbent;
+  };
+
+  // Never fails for want of a lock: where the directory cannot be written the agent works without
+  // (status() says why) and is its own incumbent. `became_incumbent` is for a successor only.
+  static std::unique_ptr<Handover> New(base::EventLoop& loop, const std::string& directory,
+                                       AgentIdentity self, Listener listener);
+  virtual ~Handover() = default;
+
+  [[nodiscard]] virtual bool incumbent() const = 0;
+  // Who held the lock when we came; absent for an incumbent.
+  [[nodiscard]] virtual std::optional<AgentIdentity> predecessor() const = 0;
+  // "I serve every resource", incumbent or not: nothing changes unless an older agent is there to
+  // yield. Again is no effect.
+  virtual void Announce() = 0;
+  // "I serve only until somebody takes over": one that stands by is to come.
+  virtual void Leave() = 0;
+  // A newer agent has announced itself and lives (an incumbent asks this at SIGTERM to know whether
+  // to wait). Looks afresh.
+  [[nodiscard]] virtual bool successor_serving() const = 0;
+  [[nodiscard]] virtual const base::Status& status() const = 0;
+};
+
+// Whether an agent lives that holds the lock, or has announced that it serves. Takes nothing
+// itself.
+bool AgentIsThere(const std::string& directory);
+
+}  // namespace tranche::daemon

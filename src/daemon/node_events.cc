@@ -1,0 +1,215 @@
+#include "daemon/node_events.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/log.h"
+
+namespace tranche::daemon {
+
+namespace {
+
+using base::Code;
+using base::Duration;
+using base::Json;
+using base::Status;
+
+// Events on what has no namespace lie in this one, as the kubelet's do.
+constexpr char kEvents[] = "/api/v1/namespaces/default/events";
+// The server takes 1024 bytes of message.
+constexpr std::size_t kMaxMessage = 1000;
+constexpr Duration kFirstBackOff = std::chrono::seconds(5);
+constexpr Duration kMaxBackOff = std::chrono::minutes(1);
+constexpr Duration kNotDue = Duration::max();
+
+}  // namespace
+
+NodeEvents::NodeEvents(base::EventLoop& loop, std::string node_name, std::function<void()> changed)
+    : loop_(loop),
+      node_name_(std::move(node_name)),
+      changed_(std::move(changed)),
+      credited_at_(loop.Now()) {}
+
+NodeEvents::~NodeEvents() { loop_.CancelTimer(timer_); }
+
+void NodeEvents::Connect(apiserver::ApiClient& api) {
+  api_ = &api;
+  Wake({});
+}
+
+void NodeEvents::Raise(const AgentEvent& event) {
+  if (denied_) return;
+  const base::TimePoint now = loop_.Now();
+  std::erase_if(entries_, [now](const std::shared_ptr<Entry>& entry) {
+    return entry->sent == entry->event.count && now - entry->raised > kForget;
+  });
+  const auto same = std::ranges::find_if(entries_, [&](const std::shared_ptr<Entry>& entry) {
+    return entry->event.type == event.type && entry->event.reason == event.reason &&
+           entry->event.message == event.message;
+  });
+  if (same != entries_.end()) {
+    ++(*same)->event.count;
+    (*same)->event.wall_time = event.wall_time;
+    (*same)->raised = now;
+  } else {
+    if (entries_.size() >= kMaxKept) DropOldest();
+    entries_.push_back(std::make_shared<Entry>(
+        Entry{.event = event, .first_time = event.wall_time, .raised = now}));
+    entries_.back()->event.count = 1;
+  }
+  Wake(PartOf(event.type == "Normal" ? kNormalSpread : kWarningSpread));
+}
+
+Duration NodeEvents::PartOf(Duration most) {
+  const double part = std::uniform_real_distribution<>(0, 1)(random_);
+  return std::chrono::duration_cast<Duration>(most * part);
+}
+
+// One that is there already rather than one that nobody has read.
+void NodeEvents::DropOldest() {
+  auto victim = std::ranges::find_if(entries_, [](const std::shared_ptr<Entry>& entry) {
+    return entry->sent == entry->event.count;
+  });
+  entries_.erase(victim != entries_.end() ? victim : entries_.begin());
+}
+
+// A timer, also for now: a call may not be replaced from within its own answer.
+void NodeEvents::Wake(Duration delay) {
+  if (api_ == nullptr || sending_ != nullptr) return;
+  const base::TimePoint at = std::max(loop_.Now() + delay, not_before_);
+  if (timer_ != 0 && wake_at_ <= at) return;
+  loop_.CancelTimer(timer_);
+  wake_at_ = at;
+  timer_ = loop_.RunAfter(at - loop_.Now(), [this] {
+    timer_ = 0;
+    Next();
+  });
+}
+
+// How long until this one may be sent.
+Duration NodeEvents::Due(const Entry& entry) const {
+  if (entry.sent == entry.event.count) return kNotDue;
+  if (entry.sent == 0) return Duration::zero();
+  return std::max(Duration::zero(), entry.last_sent + kRepeatEvery - loop_.Now());
+}
+
+void NodeEvents::Next() {
+  const base::TimePoint now = loop_.Now();
+  if (denied_) {
+    denied_ = false;
+    Say("not sent since it was not permitted");
+  }
+  credit_ = std::min(kBurst * kRefill, credit_ + (now - credited_at_));
+  credited_at_ = now;
+  Duration soonest = kNotDue;
+  std::shared_ptr<Entry> next;
+  for (const std::shared_ptr<Entry>& entry : entries_) {
+    const Duration due = Due(*entry);
+    if (due == Duration::zero() && next == nullptr) next = entry;
+    soonest = std::min(soonest, due);
+  }
+  if (soonest == kNotDue) return;
+  if (next == nullptr) return Wake(soonest);
+  if (credit_ < kRefill) return Wake(kRefill - credit_);
+  credit_ -= kRefill;
+  sending_ = next;
+  Send(*next);
+}
+
+void NodeEvents::Send(Entry& entry) {
+  sending_count_ = entry.event.count;
+  apiserver::ApiRequest request;
+  if (entry.name.empty()) {
+    const auto wall = std::chrono::system_clock::now().time_since_epoch();
+    sending_name_ = fmt::format("{}.{:x}{:02x}", node_name_.substr(0, 200),
+                                std::chrono::duration_cast<std::chrono::nanoseconds>(wall).count(),
+                                ++names_ % 256);
+    request.method = apiserver::Method::kPost;
+    request.path = kEvents;
+    request.body = ObjectOf(entry, sending_name_);
+  } else {
+    sending_name_ = entry.name;
+    request.method = apiserver::Method::kPatch;
+    request.path = std::string(kEvents) + "/" + entry.name;
+    request.body =
+        Json::MakeObject({{"count", entry.event.count}, {"lastTimestamp", entry.event.wall_time}});
+  }
+  call_ = api_->Send(std::move(request),
+                     [this](const base::Result<Json>& answer) { Done(answer.status()); });
+}
+
+void NodeEvents::Done(const Status& status) {
+  const std::shared_ptr<Entry> entry = std::exchange(sending_, nullptr);
+  switch (status.code()) {
+    case Code::kOk:
+      entry->name = sending_name_;
+      entry->sent = sending_count_;
+      entry->last_sent = loop_.Now();
+      back_off_ = {};
+      Say("sent");
+      break;
+    case Code::kPermissionDenied:
+      return Denied();
+    case Code::kNotFound:
+    case Code::kAlreadyExists:
+      // The server keeps Events for an hour only; a name that is taken is not ours.
+      if (entry->name.empty() && status.code() == Code::kNotFound) {
+        std::erase(entries_, entry);
+      }
+      entry->name.clear();
+      entry->sent = 0;
+      break;
+    case Code::kInvalidArgument:
+      base::LogDebug("the API server takes no such Event", {base::Kv("reason", entry->event.reason),
+                                                            base::Kv("error", status.message())});
+      std::erase(entries_, entry);
+      break;
+    default:
+      back_off_ =
+          back_off_ == Duration::zero() ? kFirstBackOff : std::min(kMaxBackOff, 2 * back_off_);
+      // With jitter: a fleet must not come back in step.
+      not_before_ = loop_.Now() + back_off_ * 3 / 4 + PartOf(back_off_ / 4);
+      Say("waiting: " + status.message());
+  }
+  Wake({});
+}
+
+void NodeEvents::Denied() {
+  if (state_ != "not permitted") {
+    base::LogWarning("this account may not write Events on the node; they are in log and status");
+  }
+  entries_.clear();
+  denied_ = true;
+  Say("not permitted");
+  not_before_ = loop_.Now() + kDeniedFor;
+  Wake({});
+}
+
+void NodeEvents::Say(std::string state) {
+  if (state == state_) return;
+  state_ = std::move(state);
+  changed_();
+}
+
+Json NodeEvents::ObjectOf(const Entry& entry, const std::string& name) const {
+  const AgentEvent& event = entry.event;
+  // The kubelet gives the node's name as its uid, and kubectl looks for that.
+  Json node = Json::MakeObject({{"kind", "Node"}, {"name", node_name_}, {"uid", node_name_}});
+  return Json::MakeObject(
+      {{"apiVersion", "v1"},
+       {"kind", "Event"},
+       {"metadata", Json::MakeObject({{"name", name}, {"namespace", "default"}})},
+       {"involvedObject", std::move(node)},
+       {"type", event.type},
+       {"reason", event.reason},
+       {"message", base::Printable(event.message, kMaxMessage)},
+       {"source", Json::MakeObject({{"component", "tranche"}, {"host", node_name_}})},
+       {"firstTimestamp", entry.first_time},
+       {"lastTimestamp", event.wall_time},
+       {"count", event.count}});
+}
+
+}  // namespace tranche::daemon

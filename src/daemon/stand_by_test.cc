@@ -1,0 +1,87 @@
+#include "daemon/stand_by.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <vector>
+
+#include "base/file.h"
+#include "base/testing/fake_loop.h"
+#include "daemon/handover.h"
+
+namespace tranche::daemon {
+namespace {
+
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class StandByTest : public ::testing::Test {
+ protected:
+  StandByTest() {
+    std::string pattern = ::testing::TempDir() + "stand-by-XXXXXX";
+    directory_ = mkdtemp(pattern.data());
+  }
+  ~StandByTest() override { std::filesystem::remove_all(directory_); }
+
+  std::unique_ptr<Handover> Other() {
+    return Handover::New(loop_, directory_, {.host = "other"},
+                         {.yield = [](const AgentIdentity&) {}, .became_incumbent = [] {}});
+  }
+
+  std::string directory_;
+  base::testing::FakeLoop loop_;
+};
+
+TEST_F(StandByTest, AnAgentIsThereWhileItHoldsTheLockOrItsWord) {
+  EXPECT_FALSE(AgentIsThere(directory_));
+  auto incumbent = Other();
+  EXPECT_TRUE(AgentIsThere(directory_));
+  auto successor = Other();
+  successor->Announce();
+  incumbent.reset();
+  // Nobody has the lock, but the successor has said that it serves.
+  EXPECT_TRUE(AgentIsThere(directory_));
+  successor.reset();
+  EXPECT_FALSE(AgentIsThere(directory_));
+  EXPECT_TRUE(base::ReadFile(directory_ + "/agent.lock", 4096).ok()) << "files are nobody";
+}
+
+TEST_F(StandByTest, ItServesAgainOnceTheNodeIsWithoutAnAgent) {
+  auto other = Other();
+  std::vector<bool> ended;
+  const StandBy stand_by(loop_, directory_, "", [&](bool again) { ended.push_back(again); });
+  loop_.AdvanceBy(std::chrono::minutes(10));
+  EXPECT_THAT(ended, IsEmpty());
+  other.reset();
+  loop_.AdvanceBy(seconds(1));
+  EXPECT_THAT(ended, ElementsAre(true));
+}
+
+// So that it can take over before the other's streams end.
+TEST_F(StandByTest, ItServesAgainWhenTheOtherIsAboutToLeave) {
+  auto other = Other();
+  other->Announce();
+  std::vector<bool> ended;
+  const StandBy stand_by(loop_, directory_, "", [&](bool again) { ended.push_back(again); });
+  loop_.AdvanceBy(std::chrono::minutes(10));
+  EXPECT_THAT(ended, IsEmpty());
+  other->Leave();
+  loop_.AdvanceBy(seconds(1));
+  EXPECT_THAT(ended, ElementsAre(true));
+}
+
+TEST_F(StandByTest, TheTermSignalEndsItAndTheHangupSignalDoesNot) {
+  auto other = Other();
+  std::vector<bool> ended;
+  StandBy stand_by(loop_, directory_, "", [&](bool again) { ended.push_back(again); });
+  stand_by.OnSignal(SIGHUP);
+  EXPECT_THAT(ended, IsEmpty());
+  stand_by.OnSignal(SIGTERM);
+  EXPECT_THAT(ended, ElementsAre(false));
+}
+
+}  // namespace
+}  // namespace tranche::daemon

@@ -1,0 +1,467 @@
+// What libnvidia-ml.so.1 looks like from outside: the part of its binary interface that we call,
+// and that the simulated library exports. Our own declarations, so that building needs no NVIDIA
+// header; tests/nvml/nvml_abi_check.cc holds every one of them against the real nvml.h.
+// Values and layouts are those of NVIDIA's "NVML API Reference Guide"
+// (docs.nvidia.com/deploy/nvml-api) and of the nvml.h of CUDA 12.8 to 13.5.
+//
+// Plain data, no code. The library itself is thread-safe; handles stay valid until Shutdown. The
+// functions and their types are listed in gpu/nvml/functions.h.
+#pragma once
+
+namespace tranche::gpu::nvml {
+
+// Handles: opaque, compared by value.
+using Device = struct DeviceOpaque*;
+using GpuInstance = struct GpuInstanceOpaque*;
+using ComputeInstance = struct ComputeInstanceOpaque*;
+using EventSet = struct EventSetOpaque*;
+
+// nvmlReturn_t
+enum Return : unsigned {
+  kSuccess = 0,
+  kUninitialized = 1,
+  kInvalidArgument = 2,
+  kNotSupported = 3,
+  kNoPermission = 4,
+  kAlreadyInitialized = 5,
+  kNotFound = 6,
+  kInsufficientSize = 7,
+  kInsufficientPower = 8,
+  kDriverNotLoaded = 9,
+  kTimeout = 10,
+  kIrqIssue = 11,
+  kLibraryNotFound = 12,
+  kFunctionNotFound = 13,
+  kCorruptedInforom = 14,
+  kGpuIsLost = 15,
+  kResetRequired = 16,
+  kOperatingSystem = 17,
+  kLibRmVersionMismatch = 18,
+  kInUse = 19,
+  kMemory = 20,
+  kNoData = 21,
+  kVgpuEccNotSupported = 22,
+  kInsufficientResources = 23,
+  kFreqNotSupported = 24,
+  kArgumentVersionMismatch = 25,
+  kDeprecated = 26,
+  kNotReady = 27,
+  kGpuNotFound = 28,
+  kInvalidState = 29,
+  kUnknown = 999,
+};
+
+// Buffer sizes that are always enough.
+inline constexpr unsigned kUuidBufferSize = 96;            // NVML_DEVICE_UUID_V2_BUFFER_SIZE
+inline constexpr unsigned kNameBufferSize = 96;            // NVML_DEVICE_NAME_V2_BUFFER_SIZE
+inline constexpr unsigned kVersionBufferSize = 80;         // NVML_SYSTEM_*_VERSION_BUFFER_SIZE
+inline constexpr unsigned kSerialBufferSize = 30;          // NVML_DEVICE_SERIAL_BUFFER_SIZE
+inline constexpr unsigned kPciBusIdBufferSize = 32;        // NVML_DEVICE_PCI_BUS_ID_BUFFER_SIZE
+inline constexpr unsigned kPciBusIdLegacyBufferSize = 16;  // …_BUS_ID_BUFFER_V2_SIZE
+inline constexpr unsigned kFabricUuidSize = 16;            // NVML_GPU_FABRIC_UUID_LEN
+
+inline constexpr unsigned kInitFlagNoGpus = 1;    // NVML_INIT_FLAG_NO_GPUS: no GPU is no error
+inline constexpr unsigned kInitFlagNoAttach = 2;  // NVML_INIT_FLAG_NO_ATTACH
+
+inline constexpr unsigned kMaxNvLinks = 36;          // NVML_NVLINK_MAX_LINKS (18 before CUDA 13)
+inline constexpr unsigned kNoInstance = 0xFFFFFFFF;  // GPU or compute instance of a whole GPU
+inline constexpr unsigned long long kMemoryNotAvailable = ~0ULL;  // NVML_VALUE_NOT_AVAILABLE
+
+// Versioned structs begin with their size and, in the top byte, their version.
+template <typename Struct>
+constexpr unsigned StructVersion(unsigned version) {
+  return static_cast<unsigned>(sizeof(Struct)) | (version << 24);
+}
+
+enum Brand : unsigned {  // nvmlBrandType_t
+  kBrandUnknown = 0,
+  kBrandTesla = 2,
+  kBrandGeforce = 5,
+  kBrandNvidiaRtx = 13,
+  kBrandNvidia = 14,
+  kBrandGeforceRtx = 15,
+};
+
+enum EnableState : unsigned { kDisabled = 0, kEnabled = 1 };  // nvmlEnableState_t
+
+// nvmlDeviceArchitecture_t
+inline constexpr unsigned kArchVolta = 5;
+inline constexpr unsigned kArchTuring = 6;
+inline constexpr unsigned kArchAmpere = 7;
+inline constexpr unsigned kArchAda = 8;
+inline constexpr unsigned kArchHopper = 9;
+inline constexpr unsigned kArchUnknown = 0xFFFFFFFF;
+
+struct PciInfo {                                  // nvmlPciInfo_t
+  char bus_id_legacy[kPciBusIdLegacyBufferSize];  // "0000:07:00.0"
+  unsigned domain;
+  unsigned bus;
+  unsigned device;
+  unsigned pci_device_id;  // device << 16 | vendor
+  unsigned pci_subsystem_id;
+  char bus_id[kPciBusIdBufferSize];  // "00000000:07:00.0", upper case
+};
+
+struct PciInfoExt {  // nvmlPciInfoExt_v1_t
+  unsigned version;
+  unsigned domain;
+  unsigned bus;
+  unsigned device;
+  unsigned pci_device_id;
+  unsigned pci_subsystem_id;
+  unsigned base_class;
+  unsigned sub_class;
+  char bus_id[kPciBusIdBufferSize];
+};
+
+struct Memory {  // nvmlMemory_t, bytes; `used` includes what the driver keeps
+  unsigned long long total;
+  unsigned long long free;
+  unsigned long long used;
+};
+
+struct MemoryV2 {  // nvmlMemory_v2_t, bytes
+  unsigned version;
+  unsigned long long total;
+  unsigned long long reserved;
+  unsigned long long free;
+  unsigned long long used;
+};
+
+struct Bar1Memory {  // nvmlBAR1Memory_t, bytes
+  unsigned long long total;
+  unsigned long long free;
+  unsigned long long used;
+};
+
+struct Utilization {  // nvmlUtilization_t, percent
+  unsigned gpu;
+  unsigned memory;
+};
+
+struct ProcessInfoV1 {  // nvmlProcessInfo_v1_t
+  unsigned pid;
+  unsigned long long used_gpu_memory;
+};
+
+struct ProcessInfo {  // nvmlProcessInfo_v2_t; the _v2 and _v3 calls
+  unsigned pid;
+  unsigned long long used_gpu_memory;
+  unsigned gpu_instance_id;
+  unsigned compute_instance_id;
+};
+
+struct ProcessDetail {  // nvmlProcessDetail_v1_t
+  unsigned pid;
+  unsigned long long used_gpu_memory;
+  unsigned gpu_instance_id;
+  unsigned compute_instance_id;
+  unsigned long long used_gpu_cc_protected_memory;
+};
+
+struct ProcessDetailList {  // nvmlProcessDetailList_v1_t
+  unsigned version;
+  unsigned mode;  // 0 compute, 1 graphics, 2 MPS, 3 all
+  unsigned count;
+  ProcessDetail* processes;
+};
+
+struct ProcessUtilizationSample {  // nvmlProcessUtilizationSample_t
+  unsigned pid;
+  unsigned long long time_stamp_us;
+  unsigned sm_util;
+  unsigned mem_util;
+  unsigned enc_util;
+  unsigned dec_util;
+};
+
+struct ProcessUtilizationInfo {  // nvmlProcessUtilizationInfo_v1_t
+  unsigned long long time_stamp_us;
+  unsigned pid;
+  unsigned sm_util;
+  unsigned mem_util;
+  unsigned enc_util;
+  unsigned dec_util;
+  unsigned jpg_util;
+  unsigned ofa_util;
+};
+
+struct ProcessesUtilizationInfo {  // nvmlProcessesUtilizationInfo_v1_t
+  unsigned version;
+  unsigned count;
+  unsigned long long last_seen_time_stamp_us;
+  ProcessUtilizationInfo* samples;
+};
+
+struct DeviceAttributes {  // nvmlDeviceAttributes_t, of a MIG device
+  unsigned multiprocessor_count;
+  unsigned shared_copy_engine_count;
+  unsigned shared_decoder_count;
+  unsigned shared_encoder_count;
+  unsigned shared_jpeg_count;
+  unsigned shared_ofa_count;
+  unsigned gpu_instance_slice_count;
+  unsigned compute_instance_slice_count;
+  unsigned long long memory_size_mb;
+};
+
+struct Placement {  // nvmlGpuInstancePlacement_t, nvmlComputeInstancePlacement_t
+  unsigned start;
+  unsigned size;
+};
+
+struct GpuInstanceProfileInfo {  // nvmlGpuInstanceProfileInfo_t
+  unsigned id;
+  unsigned is_p2p_supported;
+  unsigned slice_count;
+  unsigned instance_count;
+  unsigned multiprocessor_count;
+  unsigned copy_engine_count;
+  unsigned decoder_count;
+  unsigned encoder_count;
+  unsigned jpeg_count;
+  unsigned ofa_count;
+  unsigned long long memory_size_mb;
+};
+
+struct GpuInstanceProfileInfoV2 {  // nvmlGpuInstanceProfileInfo_v2_t
+  unsigned version;
+  unsigned id;
+  unsigned is_p2p_supported;
+  unsigned slice_count;
+  unsigned instance_count;
+  unsigned multiprocessor_count;
+  unsigned copy_engine_count;
+  unsigned decoder_count;
+  unsigned encoder_count;
+  unsigned jpeg_count;
+  unsigned ofa_count;
+  unsigned long long memory_size_mb;
+  char name[kNameBufferSize];
+};
+
+struct GpuInstanceProfileInfoV3 {  // nvmlGpuInstanceProfileInfo_v3_t
+  unsigned version;
+  unsigned id;
+  unsigned slice_count;
+  unsigned instance_count;
+  unsigned multiprocessor_count;
+  unsigned copy_engine_count;
+  unsigned decoder_count;
+  unsigned encoder_count;
+  unsigned jpeg_count;
+  unsigned ofa_count;
+  unsigned long long memory_size_mb;
+  char name[kNameBufferSize];
+  unsigned capabilities;
+};
+
+struct GpuInstanceInfo {  // nvmlGpuInstanceInfo_t
+  Device device;
+  unsigned id;
+  unsigned profile_id;
+  Placement placement;
+};
+
+struct ComputeInstanceProfileInfo {  // nvmlComputeInstanceProfileInfo_t
+  unsigned id;
+  unsigned slice_count;
+  unsigned instance_count;
+  unsigned multiprocessor_count;
+  unsigned shared_copy_engine_count;
+  unsigned shared_decoder_count;
+  unsigned shared_encoder_count;
+  unsigned shared_jpeg_count;
+  unsigned shared_ofa_count;
+};
+
+struct ComputeInstanceInfo {  // nvmlComputeInstanceInfo_t
+  Device device;
+  GpuInstance gpu_instance;
+  unsigned id;
+  unsigned profile_id;
+  Placement placement;
+};
+
+// Arguments `profile` of the profile calls; an id in GpuInstanceInfo is the driver's own number.
+inline constexpr unsigned kGpuInstanceProfile1Slice = 0;
+inline constexpr unsigned kGpuInstanceProfile2Slice = 1;
+inline constexpr unsigned kGpuInstanceProfile3Slice = 2;
+inline constexpr unsigned kGpuInstanceProfile4Slice = 3;
+inline constexpr unsigned kGpuInstanceProfile7Slice = 4;
+inline constexpr unsigned kGpuInstanceProfile8Slice = 5;
+inline constexpr unsigned kGpuInstanceProfile6Slice = 6;
+inline constexpr unsigned kGpuInstanceProfile1SliceRev1 = 7;  // "+me"
+inline constexpr unsigned kGpuInstanceProfile2SliceRev1 = 8;
+inline constexpr unsigned kGpuInstanceProfile1SliceRev2 = 9;  // twice the memory
+inline constexpr unsigned kGpuInstanceProfileCount = 0x12;    // of CUDA 13.5; 0x0a to 0x11 before
+inline constexpr unsigned kComputeInstanceProfile1Slice = 0;
+inline constexpr unsigned kComputeInstanceProfile2Slice = 1;
+inline constexpr unsigned kComputeInstanceProfile3Slice = 2;
+inline constexpr unsigned kComputeInstanceProfile4Slice = 3;
+inline constexpr unsigned kComputeInstanceProfile7Slice = 4;
+inline constexpr unsigned kComputeInstanceProfile8Slice = 5;
+inline constexpr unsigned kComputeInstanceProfile6Slice = 6;
+inline constexpr unsigned kComputeInstanceProfile1SliceRev1 = 7;
+inline constexpr unsigned kComputeInstanceProfileCount = 9;
+
+// Event types, a mask.
+inline constexpr unsigned long long kEventSingleBitEcc = 0x1;
+inline constexpr unsigned long long kEventDoubleBitEcc = 0x2;
+inline constexpr unsigned long long kEventPState = 0x4;
+inline constexpr unsigned long long kEventXidCritical = 0x8;
+inline constexpr unsigned long long kEventClock = 0x10;
+
+struct EventData {  // nvmlEventData_t
+  Device device;
+  unsigned long long type;
+  unsigned long long data;   // the XID where type is kEventXidCritical
+  unsigned gpu_instance_id;  // kNoInstance: the whole GPU
+  unsigned compute_instance_id;
+};
+
+enum TopologyLevel : unsigned {  // nvmlGpuTopologyLevel_t
+  kTopologyInternal = 0,
+  kTopologySingle = 10,
+  kTopologyMultiple = 20,
+  kTopologyHostBridge = 30,
+  kTopologyNode = 40,
+  kTopologySystem = 50,
+};
+
+enum NvLinkDeviceType : unsigned {  // nvmlIntNvLinkDeviceType_t
+  kNvLinkGpu = 0,
+  kNvLinkIbmNpu = 1,
+  kNvLinkSwitch = 2,
+  kNvLinkUnknown = 0xFF,
+};
+
+enum P2pCapsIndex : unsigned {  // nvmlGpuP2PCapsIndex_t
+  kP2pRead = 0,
+  kP2pWrite = 1,
+  kP2pNvLink = 2,
+  kP2pAtomics = 3,
+  kP2pPci = 4,
+};
+
+enum P2pStatus : unsigned { kP2pOk = 0, kP2pChipsetNotSupported = 1, kP2pNotSupported = 5 };
+
+enum TemperatureSensor : unsigned { kTemperatureGpu = 0 };
+enum TemperatureThreshold : unsigned {
+  kThresholdShutdown = 0,
+  kThresholdSlowdown = 1,
+  kThresholdMemMax = 2,
+  kThresholdGpuMax = 3,
+};
+
+struct Temperature {  // nvmlTemperature_v1_t, °C
+  unsigned version;
+  TemperatureSensor sensor;
+  int temperature;
+};
+
+enum ClockType : unsigned { kClockGraphics = 0, kClockSm = 1, kClockMemory = 2, kClockVideo = 3 };
+enum ClockId : unsigned {
+  kClockCurrent = 0,
+  kClockAppTarget = 1,
+  kClockAppDefault = 2,
+  kClockCustomerBoostMax = 3
+};
+enum PState : unsigned { kPState0 = 0, kPState8 = 8, kPStateUnknown = 32 };
+enum ComputeMode : unsigned {
+  kComputeDefault = 0,
+  kComputeProhibited = 2,
+  kComputeExclusiveProcess = 3
+};
+enum PcieCounter : unsigned { kPcieTx = 0, kPcieRx = 1 };
+enum EccErrorType : unsigned { kEccCorrected = 0, kEccUncorrected = 1 };
+enum EccCounterType : unsigned { kEccVolatile = 0, kEccAggregate = 1 };
+enum AffinityScope : unsigned { kAffinityNode = 0, kAffinitySocket = 1 };
+enum VirtualizationMode : unsigned { kVirtualizationNone = 0, kVirtualizationPassthrough = 1 };
+enum DriverModel : unsigned { kDriverWddm = 0, kDriverWdm = 1 };
+
+enum ValueType : unsigned {  // nvmlValueType_t
+  kValueDouble = 0,
+  kValueUnsigned = 1,
+  kValueUnsignedLong = 2,
+  kValueUnsignedLongLong = 3,
+  kValueSignedLongLong = 4,
+  kValueSigned = 5,
+};
+
+union Value {  // nvmlValue_t
+  double d;
+  int si;
+  unsigned ui;
+  unsigned long ul;
+  unsigned long long ull;
+  long long sll;
+  unsigned short us;
+};
+
+struct FieldValue {  // nvmlFieldValue_t
+  unsigned field_id;
+  unsigned scope_id;
+  long long time_stamp_us;
+  long long latency_us;
+  ValueType value_type;
+  Return status;
+  Value value;
+};
+
+// Field ids (NVML_FI_DEV_…) that clients ask for.
+inline constexpr unsigned kFieldMemoryTemperature = 82;
+inline constexpr unsigned kFieldTotalEnergy = 83;  // mJ
+inline constexpr unsigned kFieldNvLinkCount = 91;
+inline constexpr unsigned kFieldPcieReplay = 94;
+inline constexpr unsigned kFieldNvLinkDataTx = 138;  // KiB; scope: link, or ~0 for all
+inline constexpr unsigned kFieldNvLinkDataRx = 139;
+inline constexpr unsigned kFieldNvLinkRawTx = 140;
+inline constexpr unsigned kFieldNvLinkRawRx = 141;
+inline constexpr unsigned kFieldPowerAverage = 185;  // mW
+inline constexpr unsigned kFieldPowerInstant = 186;
+
+struct Sample {  // nvmlSample_t
+  unsigned long long time_stamp_us;
+  Value value;
+};
+
+enum SamplingType : unsigned {
+  kSamplePower = 0,
+  kSampleGpuUtilization = 1,
+  kSampleMemoryUtilization = 2,
+};
+
+// State of the fabric probe: nvmlGpuFabricState_t
+inline constexpr unsigned char kFabricNotSupported = 0;
+inline constexpr unsigned char kFabricNotStarted = 1;
+inline constexpr unsigned char kFabricInProgress = 2;
+inline constexpr unsigned char kFabricCompleted = 3;
+
+struct FabricInfo {  // nvmlGpuFabricInfo_t
+  unsigned char cluster_uuid[kFabricUuidSize];
+  Return status;
+  unsigned clique_id;
+  unsigned char state;
+};
+
+struct FabricInfoV2 {  // nvmlGpuFabricInfo_v2_t
+  unsigned version;
+  unsigned char cluster_uuid[kFabricUuidSize];
+  Return status;
+  unsigned clique_id;
+  unsigned char state;
+  unsigned health_mask;
+};
+
+struct FabricInfoV3 {  // nvmlGpuFabricInfo_v3_t
+  unsigned version;
+  unsigned char cluster_uuid[kFabricUuidSize];
+  Return status;
+  unsigned clique_id;
+  unsigned char state;
+  unsigned health_mask;
+  unsigned char health_summary;
+};
+
+}  // namespace tranche::gpu::nvml

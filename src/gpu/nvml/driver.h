@@ -1,0 +1,24 @@
+// The GpuDriver that asks NVIDIA's libnvidia-ml. Calls block. WaitForEvents may run beside the
+// other calls; those are one at a time.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gpu/driver.h"
+#include "gpu/nvml/library.h"
+
+namespace tranche::gpu::nvml {
+
+struct NvmlOptions {
+  std::string
+      driver_root;       // where the driver's files are for this process; "" or "/": the loader's
+  std::string sys_root;  // goes before /sys and /proc; "" in real life
+};
+
+std::unique_ptr<GpuDriver> NewNvmlDriver(NvmlOptions options);
+
+// The same on functions that are there already, for tests.
+std::unique_ptr<GpuDriver> NewNvmlDriverOn(const Table& table, NvmlOptions options);
+
+}  // namespace tranche::gpu::nvml

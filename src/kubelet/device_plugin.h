@@ -1,0 +1,95 @@
+// One resource's device-plugin endpoint: a gRPC server on a unix socket that the kubelet calls, and
+// the call that tells the kubelet about it. (k8s.io/kubelet deviceplugin v1beta1.)
+//
+// The handler's methods run on the loop; gRPC's threads only post. Methods: the loop's thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/status.h"
+
+namespace tranche::kubelet {
+
+struct PluginDevice {
+  std::string id;
+  bool healthy = true;
+  std::optional<int> numa_node = std::nullopt;
+};
+
+struct Mount {
+  std::string container_path;
+  std::string host_path;
+  bool read_only = false;
+};
+
+struct DeviceSpec {
+  std::string container_path;
+  std::string host_path;
+  std::string permissions;
+};
+
+struct ContainerAnswer {
+  std::map<std::string, std::string> env;
+  std::vector<Mount> mounts;
+  std::vector<DeviceSpec> devices;
+  std::map<std::string, std::string> annotations;
+  std::vector<std::string> cdi_devices;
+};
+
+struct PreferredQuery {
+  std::vector<std::string> available;
+  std::vector<std::string> must_include;
+  int size = 0;
+};
+
+// What the endpoint asks its owner. Runs on the loop; must not block, and must not end the server
+// but in StreamChanged and ServerFailed.
+class PluginHandler {
+ public:
+  virtual ~PluginHandler() = default;
+  virtual base::Result<ContainerAnswer> Allocate(const std::vector<std::string>& ids) = 0;
+  virtual base::Result<std::vector<std::string>> Preferred(const PreferredQuery& query) = 0;
+  // A ListAndWatch stream was opened (true) or lost (false); open_streams() counts it already. Both
+  // come for each stream: a kubelet may open its next before the last is seen to be gone.
+  virtual void StreamChanged(bool open) = 0;
+  // The server ended without having been stopped.
+  virtual void ServerFailed(const std::string& why) = 0;
+};
+
+class PluginServer {
+ public:
+  // Listens on `socket_path` (mode 0600; a stale socket there is removed) and serves. `handler`
+  // outlives the server.
+  static base::Result<std::unique_ptr<PluginServer>> Start(base::EventLoop& loop,
+                                                           const std::string& socket_path,
+                                                           PluginHandler& handler);
+  // Ends streams at once; unlinks the socket only if it is still the one this server made.
+  virtual ~PluginServer() = default;
+
+  // Sends the whole list to every open stream, and to each one opened later. Calls made while a
+  // stream is still sending merge into one: a reader that never reads costs one list.
+  virtual void SetDevices(std::vector<PluginDevice> devices) = 0;
+  [[nodiscard]] virtual int open_streams() const = 0;
+  // The socket file is still the one this server made (the kubelet wipes the folder at its start).
+  [[nodiscard]] virtual bool SocketInPlace() const = 0;
+};
+
+struct Registration {
+  std::string kubelet_socket;
+  std::string endpoint;  // basename of the plugin's socket, in the kubelet socket's folder
+  std::string resource;
+};
+
+// Registers without blocking; `done` runs on the loop, within 5 s. Not cancelled by anything but
+// its own deadline: the owner must outlive it or make `done` check.
+void RegisterWithKubelet(base::EventLoop& loop, const Registration& registration,
+                         std::function<void(base::Status)> done);
+
+}  // namespace tranche::kubelet

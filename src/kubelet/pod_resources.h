@@ -1,0 +1,26 @@
+// Who holds which device ids, from the kubelet's pod-resources socket (k8s.io/kubelet podresources
+// v1, List). The kubelet answers at most 100 times in a burst, so ask seldom.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/status.h"
+
+namespace tranche::kubelet {
+
+struct Holding {
+  std::string pod_namespace;
+  std::string pod;
+  std::string container;
+  std::string resource;
+  std::vector<std::string> ids;
+};
+
+// One List call, bounded to 5 s and 16 MiB; `done` runs on the loop. kNotFound: no such socket.
+void ListHoldings(base::EventLoop& loop, const std::string& socket_path,
+                  std::function<void(base::Result<std::vector<Holding>>)> done);
+
+}  // namespace tranche::kubelet

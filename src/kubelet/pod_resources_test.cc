@@ -1,0 +1,81 @@
+#include "kubelet/pod_resources.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "base/testing/real_loop.h"
+#include "kubelet/proto/podresources.pb.h"
+#include "kubelet/rpc_server.h"
+
+namespace tranche::kubelet {
+namespace {
+
+using ::testing::ElementsAre;
+
+class PodResourcesTest : public ::testing::Test {
+ protected:
+  base::Result<std::vector<Holding>> List() {
+    std::optional<base::Result<std::vector<Holding>>> answer;
+    ListHoldings(*loop_, socket_, [&](auto result) { answer = std::move(result); });
+    EXPECT_TRUE(loop_.RunUntil([&] { return answer.has_value(); }));
+    return std::move(*answer);
+  }
+  void ServeBytes(std::string bytes) {
+    server_ = RpcServer::Start(
+                  *loop_, {.socket_path = socket_},
+                  [bytes = std::move(bytes)](const std::shared_ptr<ServerCall>& call) {
+                    EXPECT_EQ(call->method(), "/v1.PodResourcesLister/List");
+                    call->Finish(base::Status::Ok(), bytes);
+                  },
+                  nullptr)
+                  .value();
+  }
+  base::testing::TempDir folder_;
+  std::string socket_ = folder_ / "kubelet.sock";
+  base::testing::RealLoop loop_;
+  std::unique_ptr<RpcServer> server_;
+};
+
+TEST_F(PodResourcesTest, JoinsTheIdsOfOneContainerAndResource) {
+  v1::ListPodResourcesResponse list;
+  auto* pod = list.add_pod_resources();
+  pod->set_name("p");
+  pod->set_namespace_("n");
+  auto* container = pod->add_containers();
+  container->set_name("c");
+  for (const char* id : {"GPU-1::0", "GPU-1::1"}) {
+    auto* devices = container->add_devices();
+    devices->set_resource_name("nvidia.com/gpu");
+    devices->add_device_ids(id);
+  }
+  container->add_devices()->set_resource_name("other");
+  list.add_pod_resources()->set_name("without devices");
+  ServeBytes(list.SerializeAsString());
+
+  const auto holdings = List();
+  ASSERT_TRUE(holdings.ok()) << holdings.status().message();
+  ASSERT_EQ(holdings->size(), 2U);
+  const Holding& first = holdings.value()[0];
+  EXPECT_EQ(first.pod_namespace, "n");
+  EXPECT_EQ(first.pod, "p");
+  EXPECT_EQ(first.container, "c");
+  EXPECT_EQ(first.resource, "nvidia.com/gpu");
+  EXPECT_THAT(first.ids, ElementsAre("GPU-1::0", "GPU-1::1"));
+}
+
+TEST_F(PodResourcesTest, NoSocketIsNotFound) {
+  EXPECT_EQ(List().status().code(), base::Code::kNotFound);
+}
+
+TEST_F(PodResourcesTest, GarbageAndTooMuchAreErrors) {
+  ServeBytes("\xff\xff");
+  EXPECT_EQ(List().status().code(), base::Code::kInternal);
+  server_.reset();
+  ServeBytes(std::string(17U << 20U, 'x'));
+  EXPECT_EQ(List().status().code(), base::Code::kResourceExhausted);
+}
+
+}  // namespace
+}  // namespace tranche::kubelet

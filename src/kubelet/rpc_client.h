@@ -1,0 +1,49 @@
+// gRPC calls over a unix socket, methods by name, messages as bytes. The socket is connected by us
+// and handed to gRPC, so there is no resolver, no load balancer and no reconnecting.
+//
+// Callbacks run on the loop. A failed call's Status has gRPC's code and text.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/event_loop.h"
+#include "base/status.h"
+
+namespace tranche::kubelet {
+
+struct UnaryCall {
+  std::string socket_path;
+  std::string method;  // "/package.Service/Method"
+  std::string request;
+  base::Duration timeout = std::chrono::seconds(5);
+  int max_response_bytes = 4 << 20;
+};
+
+// One call on a connection of its own. `done` is dropped, not called, where the loop ends first.
+void CallOnce(base::EventLoop& loop, UnaryCall call,
+              std::function<void(base::Result<std::string>)> done);
+
+// A connection for many calls. Destruction cancels them without calling back.
+class RpcChannel {
+ public:
+  using Done = std::function<void(base::Result<std::string>)>;
+  using OnMessage = std::function<void(std::string)>;
+  using OnEnd = std::function<void(base::Status)>;
+
+  // kNotFound: no such socket. kUnavailable: nobody listens there.
+  static base::Result<std::unique_ptr<RpcChannel>> Connect(base::EventLoop& loop,
+                                                           const std::string& socket_path,
+                                                           int max_message_bytes);
+  virtual ~RpcChannel() = default;
+
+  // timeout 0: none.
+  virtual void Call(const std::string& method, const std::string& request, base::Duration timeout,
+                    Done done) = 0;
+  // A server stream: `on_message` for each message, then `on_end` once.
+  virtual void Stream(const std::string& method, const std::string& request, OnMessage on_message,
+                      OnEnd on_end) = 0;
+};
+
+}  // namespace tranche::kubelet

@@ -1,0 +1,57 @@
+// A gRPC server on one unix socket, methods by name, messages as bytes: what the device-plugin
+// endpoint and the simulated kubelet are built on. The gRPC headers stay in the .cc.
+//
+// One thread of its own only moves bytes; callbacks and methods run on the loop. Nothing is called
+// back after destruction.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/event_loop.h"
+#include "base/status.h"
+
+namespace tranche::kubelet {
+
+// One request being served. May be kept past the server's end; its methods then do nothing.
+class ServerCall {
+ public:
+  virtual ~ServerCall() = default;
+
+  [[nodiscard]] virtual const std::string& method() const = 0;   // "/package.Service/Method"
+  [[nodiscard]] virtual const std::string& request() const = 0;  // serialized message
+
+  // Ends the call: with one message when `status` is OK, else with the status alone. Once.
+  virtual void Finish(const base::Status& status, std::string_view response) = 0;
+
+  // A message of a server stream. While one is on its way only the newest waits, so a client that
+  // does not read costs one message on the wire and one in waiting (shared between streams).
+  virtual void Send(std::shared_ptr<const std::string> message) = 0;
+
+  // Called once, when the client has gone or the call was finished.
+  virtual void OnClosed(std::function<void()> closed) = 0;
+};
+
+class RpcServer {
+ public:
+  struct Options {
+    std::string socket_path;
+    int max_request_bytes = 4 << 20;  // gRPC's own default
+    int socket_mode = 0600;
+  };
+  using OnCall = std::function<void(std::shared_ptr<ServerCall>)>;
+  using OnFailed = std::function<void(const std::string& why)>;
+
+  // Replaces a stale socket at the path; anything else there is kAlreadyExists.
+  static base::Result<std::unique_ptr<RpcServer>> Start(base::EventLoop& loop, Options options,
+                                                        OnCall on_call, OnFailed on_failed);
+
+  // Ends every call at once; unlinks the socket only where it is still the one made at Start.
+  virtual ~RpcServer() = default;
+
+  [[nodiscard]] virtual bool SocketInPlace() const = 0;
+};
+
+}  // namespace tranche::kubelet

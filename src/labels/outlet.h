@@ -1,0 +1,59 @@
+// Where labels are brought out: standard output, a file for Node Feature Discovery, its NodeFeature
+// object, or the node itself.
+//
+// An outlet is given the labels that there should be and sees to it for as long as it lives: it
+// writes only where something differs, tries again with back-off (1 s to 5 min, with jitter) where
+// it cannot, and puts right what others change. The loop's thread; nothing blocks but small files.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "apiserver/client.h"
+#include "base/event_loop.h"
+#include "base/status.h"
+#include "labels/labels.h"
+
+namespace tranche::labels {
+
+class LabelOutlet {
+ public:
+  // Called on the loop, never inside Publish, when that changes: OK, the labels last published are
+  // out; else why not (yet).
+  using State = std::function<void(const base::Status&)>;
+
+  virtual ~LabelOutlet() = default;
+  // These labels and no others of ours. Takes the place of what was published before.
+  virtual void Publish(const Labels& labels) = 0;
+  // Takes back what would go on speaking for a program that has gone.
+  virtual void Withdraw() {}
+};
+
+// Hands each set of labels, as text, to `write`: once, where it differs from the one before.
+std::unique_ptr<LabelOutlet> NewTextOutlet(base::EventLoop& loop,
+                                           std::function<void(const std::string&)> write,
+                                           LabelOutlet::State state);
+
+// Replaces the file atomically, by way of a hidden one, which Node Feature Discovery does not read.
+// Withdrawn, it is removed.
+std::unique_ptr<LabelOutlet> NewFileOutlet(base::EventLoop& loop, const std::string& path,
+                                           LabelOutlet::State state);
+
+struct NodeFeatureOptions {
+  std::string node;
+  std::string namespace_name;
+  std::string pod;  // owner of the object, with its DaemonSet; "": none
+};
+// NodeFeature "nvidia-features-for-<node>". The client outlives the outlet.
+std::unique_ptr<LabelOutlet> NewNodeFeatureOutlet(base::EventLoop& loop, apiserver::ApiClient& api,
+                                                  const NodeFeatureOptions& options,
+                                                  LabelOutlet::State state);
+
+// The labels of the node itself, by server-side apply as `tranche-gfd`: the API server removes what
+// that manager no longer names, and nothing else. Never makes a node. The client outlives the
+// outlet.
+std::unique_ptr<LabelOutlet> NewNodeLabelOutlet(base::EventLoop& loop, apiserver::ApiClient& api,
+                                                const std::string& node, LabelOutlet::State state);
+
+}  // namespace tranche::labels

@@ -1,0 +1,47 @@
+// What a container is given for the ids it was allocated: environment, mounts, device nodes, CDI
+// names. Pure: the same request gets the same answer (annotation keys included, so that a replayed
+// answer is recognisable), and no file is touched.
+//
+// Rules and error texts are upstream's (NVIDIA's device plugin v0.20.0); device specs are listed
+// once each.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "config/config.h"
+#include "kubelet/device_plugin.h"
+#include "plan/plan.h"
+
+namespace tranche::plan {
+
+struct ImexChannel {
+  std::string id;    // "0"
+  std::string path;  // "/dev/nvidia-caps-imex-channels/channel0"
+};
+
+// What of the node an answer depends on, read once per configuration.
+struct NodeFacts {
+  std::vector<std::string> control_paths;  // of /dev/nvidiactl, … those that exist
+  std::vector<ImexChannel> imex_channels;
+  std::vector<std::string> cdi_classes;  // "gds", …: further classes whose CDI spec was written
+};
+
+// Looks for control nodes in /dev and for IMEX channels in `dev_root` and /dev, as upstream does.
+// kNotFound: an IMEX channel is required and not there.
+base::Result<NodeFacts> ReadNodeFacts(const config::Config& config, const std::string& dev_root);
+
+struct AllocationContext {
+  const config::Config& config;
+  const Plan& plan;
+  const PlannedResource& resource;
+  const NodeFacts& facts;
+};
+
+// kUnknown with upstream's text for a request that is refused.
+base::Status CheckRequest(const AllocationContext& context, const std::vector<std::string>& ids);
+base::Result<kubelet::ContainerAnswer> Answer(const AllocationContext& context,
+                                              const std::vector<std::string>& ids);
+
+}  // namespace tranche::plan

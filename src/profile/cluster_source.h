@@ -1,0 +1,128 @@
+// The sharing configuration as the cluster says it: which profile by a label of this node, the
+// profiles themselves in a ConfigMap watched by name (or in files), and both named by a
+// ClusterPolicy, each where asked for.
+//
+// What was seen last counts while the API server is away. Until it has answered for the first time
+// nothing is known (Certainty::kUnknown), and after kPatience a profile that only the label would
+// name is guessed: the default one. A ConfigMap is never guessed. The loop's thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apiserver/client.h"
+#include "apiserver/watched_object.h"
+#include "base/event_loop.h"
+#include "base/status.h"
+#include "profile/source.h"
+
+namespace tranche::profile {
+
+inline constexpr char kInSync[] = "in sync";
+
+// What the API server has said, where it is asked.
+struct KubernetesState {
+  bool used = false;
+  std::string api;                         // kInSync, or why not
+  std::string node_label;                  // its key; "": not watched
+  std::optional<std::string> label_value;  // "" without the label; absent: not seen yet
+  std::string config_map;                  // NAMESPACE/NAME that profiles are read from
+  std::string config_map_version;          // its resourceVersion
+  std::string cluster_policy;              // name of the one that is followed
+  std::string events;  // "" not asked for, "sent", "not permitted", or why they wait
+};
+
+struct ClusterSourceOptions {
+  std::string node_name;
+  bool watch_node = false;
+  std::string node_label = "nvidia.com/device-plugin.config";
+  std::string config_map;        // NAMESPACE/NAME; "": none
+  std::string cluster_policy;    // name; "": none. One that names a ConfigMap implies watch_node.
+  std::string policy_namespace;  // of the ConfigMap that it names
+
+  [[nodiscard]] bool Any() const {
+    return watch_node || !config_map.empty() || !cluster_policy.empty();
+  }
+  [[nodiscard]] bool WatchesNode() const { return watch_node || !cluster_policy.empty(); }
+  // kInvalidArgument: what is asked for does not go together, or is no name.
+  [[nodiscard]] base::Status Check(const ConfigSourceOptions& files) const;
+};
+
+class ClusterSource : public ConfigSource {
+ public:
+  // How long a first answer may take before a node that has nothing is served by a guess.
+  static constexpr base::Duration kPatience = std::chrono::seconds(5);
+  // How long 404 is only maybe the absence of the custom resource: a server that starts says so of
+  // those it does have.
+  static constexpr base::Duration kAbsenceProven = std::chrono::seconds(10);
+
+  ClusterSource(base::EventLoop& loop, ConfigSourceOptions files, ClusterSourceOptions options,
+                std::function<void()> changed);
+  ~ClusterSource() override;
+  ClusterSource(const ClusterSource&) = delete;
+  ClusterSource& operator=(const ClusterSource&) = delete;
+
+  // Begins to watch. The client outlives this. `default_namespace` is for a policy's ConfigMap
+  // where no other was given.
+  void Connect(apiserver::ApiClient& api, const std::string& default_namespace);
+  // There is no client (yet).
+  void CannotConnect(const base::Status& why);
+
+  [[nodiscard]] WantedConfig Read() const override;
+  [[nodiscard]] std::vector<std::string> AvailableProfiles() const override;
+  [[nodiscard]] bool MayBeLate() const override { return true; }
+
+  void Describe(KubernetesState& state) const;
+
+ private:
+  // Where profiles come from just now, the policy having spoken.
+  struct Place {
+    Certainty certainty = Certainty::kSure;
+    std::string why;
+    base::Status status;
+    bool in_cluster = false;  // a ConfigMap; else files
+    std::string config_map;   // NAMESPACE/NAME
+    std::string default_profile;
+    std::vector<Fallback> fallbacks;
+  };
+  [[nodiscard]] Place FindPlace() const;
+  [[nodiscard]] WantedConfig ReadConfigMap(const Place& place, const std::string& selected) const;
+  [[nodiscard]] WantedConfig Unknown(const std::string& why) const;
+  [[nodiscard]] bool NeedsLabel(const Place& place) const;
+  [[nodiscard]] std::string ApiState() const;
+  static std::vector<std::string> KeysOf(const base::Json& data);
+
+  void NodeChanged();
+  void PolicyChanged();
+  void PolicySays(const std::string& config_map, const std::string& default_profile);
+  void Follow();  // watches the ConfigMap that is wanted now
+  void OutOfPatience();
+  void Tell();
+
+  base::EventLoop& loop_;
+  const ConfigSourceOptions files_options_;
+  ClusterSourceOptions options_;
+  std::function<void()> changed_;
+  std::unique_ptr<ConfigSource> files_;
+
+  apiserver::ApiClient* api_ = nullptr;
+  base::Status connect_status_{base::Code::kUnavailable, "not asked yet"};
+  std::unique_ptr<apiserver::WatchedObject> node_;
+  std::unique_ptr<apiserver::WatchedObject> policy_;
+  std::unique_ptr<apiserver::WatchedObject> map_;
+  std::string map_name_;  // NAMESPACE/NAME that map_ watches
+
+  std::optional<std::string> label_;  // "" without one; nullopt until the node was seen
+  std::string policy_map_;            // .spec.devicePlugin.config.name, as last seen
+  std::string policy_default_;
+  bool policy_seen_ = false;  // it, or its absence for sure
+  base::Status node_told_;
+  bool patient_ = true;
+  base::EventLoop::TimerId patience_timer_ = 0;
+  base::EventLoop::TimerId absence_timer_ = 0;
+};
+
+}  // namespace tranche::profile
