@@ -16,9 +16,9 @@ import signal
 import subprocess
 
 import bed
-import network
-from program import Namespaces, Program
-from traces import Api
+from bed import network
+from bed.program import Namespaces, Program
+from bed.traces import Api
 
 WIRE = 200  # the number of their wire, far from those of nodes
 NAMESPACE = "gpu-operator"

@@ -7,7 +7,6 @@ Everything is in a tmpfs and in mounts of this namespace: it is gone when this p
 
 import contextlib
 import ctypes
-import errno
 import json
 import os
 import pathlib

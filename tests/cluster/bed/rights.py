@@ -5,7 +5,7 @@ import http.client
 import json
 import ssl
 
-from bed import Fault
+from bed.program import Fault
 
 Right = collections.namedtuple("Right", "verb group resource namespace name")
 

@@ -12,10 +12,9 @@ import os
 import time
 
 import bed
-import scale_fleet
 from bed import expect
-from scale_fleet import CONFIG_MAP, NAMESPACE
-from scale_requests import AuditLog, Metrics, kinds, peak, per_second
+from suites.fleet import CONFIG_MAP, NAMESPACE, Fleet, chart, chart_flags, seconds_of
+from suites.requests import AuditLog, Metrics, kinds, peak, per_second
 
 GPUS = 2  # of the simulated node that they all see
 MAP_PATH = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{CONFIG_MAP}"
@@ -73,7 +72,7 @@ class Bench:
     def set_up(self, count):
         c = self.cluster
         c.kubectl("create", "namespace", NAMESPACE)
-        c.apply(scale_fleet.chart(c, ["serviceaccount", "rbac", "labels-policy"], labels="node"))
+        c.apply(chart(c, ["serviceaccount", "rbac", "labels-policy"], labels="node"))
         c.apply(json.dumps({"apiVersion": "v1", "kind": "ConfigMap",
                             "metadata": {"name": CONFIG_MAP, "namespace": NAMESPACE},
                             "data": {"default": profile(4), "dev": profile(8), "spare": profile(3)}}))
@@ -81,7 +80,7 @@ class Bench:
         c.plane.controller_manager.stop()
         c.plane.scheduler.stop()
         self.audit, self.metrics = AuditLog(c), Metrics(c)
-        self.fleet = scale_fleet.Fleet(c, count)
+        self.fleet = Fleet(c, count)
         self.server_at_first = self.server_memory()
 
     def server_memory(self):
@@ -97,7 +96,7 @@ class Bench:
         """How many times each reason was given on the agents' nodes."""
         counts = collections.Counter()
         for event in self.fleet.admin.get("/api/v1/namespaces/default/events")["items"]:
-            if scale_fleet.seconds_of(event["lastTimestamp"]) >= int(since):
+            if seconds_of(event["lastTimestamp"]) >= int(since):
                 counts[event["reason"]] += 1
         return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items())) or "none"
 
@@ -118,7 +117,7 @@ class Bench:
 def starts(b, **values):
     before = [b.watches("nodes"), b.watches("configmaps")]
     began = time.time()
-    b.fleet.start(scale_fleet.chart_flags(b.cluster, **values))
+    b.fleet.start(chart_flags(b.cluster, **values))
     took = b.fleet.all_apply("a first config in force", began)
     b.fleet.all_serve(4 * GPUS)
     b.settle(began)

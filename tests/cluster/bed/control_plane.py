@@ -7,9 +7,9 @@ import sys
 import urllib.error
 import urllib.request
 
-import network
-from pki import Authority
-from program import HERE, Namespaces, Program
+from bed import network
+from bed.pki import Authority
+from bed.program import HERE, Namespaces, Program
 
 # What pods asked for, without what they were told; the cluster's own controllers have accounts too.
 AUDIT = """apiVersion: audit.k8s.io/v1

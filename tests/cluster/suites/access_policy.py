@@ -8,7 +8,7 @@ import json
 
 import bed
 from bed import expect
-from rights import Api
+from bed.rights import Api
 
 HERE, THERE = "gpu-node", "dev-gpu-node"
 SHIPPED = bed.ROOT / "deploy/labels-policy/policy.yaml"
@@ -30,7 +30,6 @@ metadata: {name: all-of-nodes}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: all-of-nodes}
 subjects: [{kind: ServiceAccount, name: tranche-plugin, namespace: NAMESPACE}]
 """
-
 
 
 def label(key, value="x"):

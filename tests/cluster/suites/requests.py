@@ -7,7 +7,7 @@ import re
 import ssl
 import urllib.request
 
-from program import Fault
+from bed.program import Fault
 
 # Requests of that account, at their beginning, and with their code once it is known.
 POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [

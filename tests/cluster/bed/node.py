@@ -5,10 +5,8 @@ import os
 import signal
 import uuid
 
-import images
-import network
-import records
-from program import Fault, Namespaces, Program
+from bed import images, network, records
+from bed.program import Fault, Namespaces, Program
 
 PATH = "/opt/bed/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CONTAINERD = "/run/containerd/containerd.sock"
