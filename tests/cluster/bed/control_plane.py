@@ -106,11 +106,16 @@ class ControlPlane:
             self.programs["kubernetes"] / name, "--kubeconfig", kubeconfig, "--leader-elect=false",
             "--authentication-kubeconfig", kubeconfig, "--authorization-kubeconfig", kubeconfig, *more])
 
-    def ready(self):
+    def tls(self, administrator):
+        """For a client of the API server: the authority to trust and, for the administrator, the certificate."""
         context = ssl.create_default_context(cafile=self.pki("ca.crt"))
-        context.load_cert_chain(self.pki("admin.crt"), self.pki("admin.key"))
+        if administrator:
+            context.load_cert_chain(self.pki("admin.crt"), self.pki("admin.key"))
+        return context
+
+    def ready(self):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
-                                             urllib.request.HTTPSHandler(context=context))
+                                             urllib.request.HTTPSHandler(context=self.tls(administrator=True)))
         try:
             with opener.open(self.url + "/readyz", timeout=2) as answer:
                 return answer.status == 200

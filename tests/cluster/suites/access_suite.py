@@ -9,7 +9,8 @@ import re
 
 import bed
 from bed import Fault, expect
-from bed.rights import Api, Audit, granted, never_used, not_granted, shown, user_name
+from bed.api import Api
+from bed.rights import Audit, granted, never_used, not_granted, shown, user_name
 from suites import access_kubectl, access_policy
 
 CHART = bed.ROOT / "deploy/chart/tranche"
@@ -221,12 +222,11 @@ FORBIDDEN = (
 def others_are_refused(way):
     """With the agent's own token; and each of these refusals is what the comparison looks for."""
     token = way.exec("cat", "/var/run/secrets/kubernetes.io/serviceaccount/token")
-    api = Api(way.cluster)
+    api = Api(way.cluster, token)
     for method, path in FORBIDDEN:
         asked = path.format(way.namespace)
         body = None if method in ("GET", "DELETE") else {}
-        code, message = api.ask(token, method, asked, body, "application/json" if method in ("POST", "PUT") else
-                                "application/merge-patch+json")
+        code, message = api.ask(method, asked, body)
         expect(code == 403, f"{method} {asked}: {code} {message}")
     seen = way.audit.refused()
     expect(len(seen) == len(FORBIDDEN), f"{len(FORBIDDEN)} were refused, the audit log has {len(seen)}: {seen}")

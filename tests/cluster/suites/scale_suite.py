@@ -95,7 +95,7 @@ class Bench:
     def events(self, since):
         """How many times each reason was given on the agents' nodes."""
         counts = collections.Counter()
-        for event in self.fleet.admin.get("/api/v1/namespaces/default/events")["items"]:
+        for event in self.fleet.admin.send("GET", "/api/v1/namespaces/default/events")["items"]:
             if seconds_of(event["lastTimestamp"]) >= int(since):
                 counts[event["reason"]] += 1
         return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items())) or "none"
@@ -103,7 +103,7 @@ class Bench:
     def edit(self, key, replicas):
         """Of one profile; when it was sent."""
         at = time.time()
-        self.fleet.admin.merge(MAP_PATH, {"data": {key: profile(replicas)}})
+        self.fleet.admin.send("PATCH", MAP_PATH, {"data": {key: profile(replicas)}})
         return at
 
     def settle(self, since, seconds=120, quiet=QUIET_SECONDS):
@@ -216,7 +216,7 @@ def edit_of_another_asks_nothing(b):
 
 def one_label(b):
     agent, began = b.fleet.agents[-1], time.time()
-    b.fleet.admin.merge(f"/api/v1/nodes/{agent.node}", {"metadata": {"labels": {LABEL: "dev"}}})
+    b.fleet.admin.send("PATCH", f"/api/v1/nodes/{agent.node}", {"metadata": {"labels": {LABEL: "dev"}}})
     bed.wait_for("the labelled node's profile", lambda: agent.devices() == 8 * GPUS, 30)
     b.settle(began)
     asked = [(request, code) for request, code in b.asked(began) if request.verb != "watch"]
@@ -230,7 +230,7 @@ def all_labels(b):
     fleet, began = b.fleet, time.time()
     # By hand rather than with kubectl, which would take its time between them.
     for agent in fleet.agents:
-        fleet.admin.merge(f"/api/v1/nodes/{agent.node}", {"metadata": {"labels": {LABEL: "spare"}}})
+        fleet.admin.send("PATCH", f"/api/v1/nodes/{agent.node}", {"metadata": {"labels": {LABEL: "spare"}}})
     labelled = time.time()
     took = fleet.all_apply("the label's profile in force", began)
     fleet.all_serve(5 * GPUS)
@@ -270,8 +270,8 @@ def patches_once(b):
     """With the outlet that writes the node's labels."""
     b.fleet.stop()
     for agent in b.fleet.agents:
-        b.fleet.admin.merge(f"/api/v1/nodes/{agent.node}", {"metadata": {"labels": {LABEL: None}}})
-    b.fleet.admin.merge(MAP_PATH, {"data": {"default": profile(4)}})
+        b.fleet.admin.send("PATCH", f"/api/v1/nodes/{agent.node}", {"metadata": {"labels": {LABEL: None}}})
+    b.fleet.admin.send("PATCH", MAP_PATH, {"data": {"default": profile(4)}})
     _, asked = starts(b, labels="node")
     count = len(b.fleet.agents)
     expect(of_one_agent(asked) <= 8, f"one agent asked for the same {of_one_agent(asked)} times")
@@ -286,7 +286,7 @@ def patches_once(b):
     show("  requests", mix(asked))
     show("  the most within 1 s", peak(asked, 1))
     expect(len(patched) == len({node for node, _ in patched}) == count, f"not one patch per agent: {mix(asked)}")
-    nodes = b.fleet.admin.get("/api/v1/nodes")["items"]
+    nodes = b.fleet.admin.send("GET", "/api/v1/nodes")["items"]
     wrong = [node["metadata"]["name"] for node in nodes
              if node["metadata"]["labels"].get("nvidia.com/gpu.replicas") != "9"]
     expect(not wrong, f"labels not as they should be: {wrong[:5]}")
