@@ -148,6 +148,3 @@ class ControlPlane:
     def restore_etcd(self, source):
         shutil.rmtree(self.folder / "etcd")
         shutil.copytree(source, self.folder / "etcd")
-
-    def logs(self):
-        return sorted(self.folder.glob("*.log"))

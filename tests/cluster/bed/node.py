@@ -200,6 +200,3 @@ class Node:
         records.make_cgroups(self._cgroup)
         self.start_containerd()
         self.start_kubelet()
-
-    def logs(self):
-        return [self.folder / "kubelet.log", self.folder / "containerd.log", self.namespaces.log]
