@@ -2,12 +2,13 @@
 """The checks themselves: each must pass a good tree and fail each kind of bad one."""
 
 import pathlib
+import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 
 TOOLS = pathlib.Path(__file__).resolve().parent
+ROOT = TOOLS.parent
 
 MAP = """
 <!-- layers -->
@@ -39,7 +40,7 @@ class Tree(unittest.TestCase):
         target.write_text(text)
 
     def run_tool(self, *arguments):
-        done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True)
+        done = subprocess.run([str(part) for part in arguments], capture_output=True, text=True)
         return done.returncode, done.stdout + done.stderr
 
 
@@ -175,6 +176,74 @@ class RegisteredTest(Tree):
         self.assertEqual(subprocess.run(build, capture_output=True).returncode, 0)
         self.write("src/room/a.h", "#pragma once\nstd::string A();\n")
         self.assertNotEqual(subprocess.run(build, capture_output=True).returncode, 0)
+
+
+class PythonTest(Tree):
+    def setUp(self):
+        super().setUp()
+        self.write("tools/good.py", "import os\nprint(os.sep)\n")
+        self.write("build/left/over.py", "import os\n")
+        self.write("deploy/script", "#!/bin/sh\nimport os\n")
+
+    def check(self):
+        return self.run_tool(TOOLS / "check_python", self.root)
+
+    def assert_refused(self, path, text, words):
+        self.write(path, text)
+        code, output = self.check()
+        self.assertEqual(code, 1, output)
+        self.assertIn(f"{path}:{words}", output)
+
+    def test_accepts_good_python_and_leaves_the_build_folder_out(self):
+        self.assertEqual(self.check(), (0, "1 files, 0 problems\n"))
+
+    def test_refuses_an_unused_import(self):
+        self.assert_refused("tests/room/case.py", "\nimport re\n", "2:1: 're' imported but unused")
+
+    def test_refuses_an_undefined_name(self):
+        self.assert_refused("tools/good.py", "print(gone)\n", "1:7: undefined name 'gone'")
+
+    def test_refuses_what_is_no_python(self):
+        self.assert_refused("tools/good.py", "def\n", "1:")
+
+    def test_reads_scripts_without_a_suffix(self):
+        self.assert_refused("deploy/script", "#!/usr/bin/env python3\nimport re\n", "2:1: 're' imported")
+
+    def test_refuses_to_pass_an_empty_tree(self):
+        with tempfile.TemporaryDirectory() as empty:
+            self.assertEqual(self.run_tool(TOOLS / "check_python", empty), (1, "0 files, 0 problems\n"))
+
+
+class ClusterSuitesTest(Tree):
+    """`run.py --list` on a copy of the cluster tests."""
+
+    def setUp(self):
+        super().setUp()
+        shutil.copytree(ROOT / "tests/cluster", self.root / "tests/cluster")
+        # Suites read versions from these when they are imported.
+        self.write("CMakeLists.txt", (ROOT / "CMakeLists.txt").read_text())
+        self.write("deploy/chart/tranche/Chart.yaml", (ROOT / "deploy/chart/tranche/Chart.yaml").read_text())
+
+    def check(self):
+        return self.run_tool(self.root / "tests/cluster/run.py", "--list")
+
+    def assert_refused(self, text, words):
+        self.write("tests/cluster/suites/broken_suite.py", text)
+        code, output = self.check()
+        self.assertEqual(code, 1, output)
+        self.assertIn(words, output)
+
+    def test_lists_every_suite(self):
+        code, output = self.check()
+        self.assertEqual(code, 0, output)
+        there = {path.stem.removesuffix("_suite") for path in (ROOT / "tests/cluster/suites").glob("*_suite.py")}
+        self.assertEqual({line.split()[0] for line in output.splitlines()}, there)
+
+    def test_refuses_a_suite_without_cases(self):
+        self.assert_refused("import bed\n", "has no attribute 'cases'")
+
+    def test_refuses_a_suite_that_imports_what_is_gone(self):
+        self.assert_refused("from bed import gone\n", "cannot import name 'gone'")
 
 
 if __name__ == "__main__":

@@ -31,8 +31,6 @@ Last line: N passed, N failed. Exit status 1 if anything failed.
 
 import os
 import pathlib
-import re
-import shutil
 import subprocess
 import sys
 import tempfile

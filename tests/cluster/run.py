@@ -1,25 +1,25 @@
 #!/usr/bin/env python3
 """Runs the suites on real Kubernetes: run.py [--only SUITE]… [--keep]; or run.py --up, run.py --down.
 
-A suite is a module beside this one with `def cases(run)`: it makes the cluster it needs (bed.Cluster) and
-calls `run(name, function, *arguments)` for each case, which gives whether it passed. A case fails by
-raising. Needs root, and build/release (`./test cluster` makes it)."""
+The suites are suites/*_suite.py; what one consists of is said in suites/__init__.py. Running them needs root,
+and build/release (`./test cluster` makes it)."""
 
 import argparse
 import importlib
 import os
+import pathlib
 import signal
 import sys
 import time
 import traceback
 
 import bed
-import records
+from bed import records
 
-SUITES = {"bed": "bed_suite", "seed": "seed_walk", "operator": "operator_case", "nfd": "nfd_suite",
-          "lifecycle": "lifecycle_suite", "faults": "fault_suite", "access": "access_suite",
-          # Only where they are named: long, and of what a machine can bear.
-          "soak": "soak_suite", "scale": "scale_suite"}
+# What the bed itself can do is shown first: the other suites rest on it.
+SUITES = sorted((path.stem.removesuffix("_suite") for path in pathlib.Path(__file__).parent.glob("suites/*_suite.py")),
+                key=lambda name: (name != "bed", name))
+# They run only where they are named: they take long, and depend on what a machine can bear.
 NAMED_ONLY = ("soak", "scale")
 
 
@@ -47,11 +47,15 @@ def say(text):
     print(text, flush=True)
 
 
+def cases_of(name):
+    return importlib.import_module(f"suites.{name}_suite").cases
+
+
 def suite(run, name):
     say(f"\n-- {name}")
     start = time.monotonic()
     try:
-        importlib.import_module(SUITES[name]).cases(run)
+        cases_of(name)(run)
     except Exception as fault:  # the suite itself could not go on
         run.failed += 1
         say(f"FAILED  {name}: it could not go on")
@@ -72,16 +76,24 @@ def down():
     return 1 if faults else 0
 
 
+def listed():
+    """Names the suites; each is imported, so that one that cannot even start fails here."""
+    for name in SUITES:
+        cases_of(name)
+        say(name + (" (only where it is named)" if name in NAMED_ONLY else ""))
+    return 0
+
+
 def parsed():
-    existing = [name for name, module in SUITES.items() if (bed.HERE / f"{module}.py").exists()]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=existing, metavar="SUITE", help=", ".join(existing))
+    parser.add_argument("--only", action="append", choices=SUITES, metavar="SUITE", help=", ".join(SUITES))
+    parser.add_argument("--list", action="store_true", help="only name the suites; needs no root")
     parser.add_argument("--keep", action="store_true", help="leave the last cluster up, and say how to use it")
     parser.add_argument("--oldest", action="store_true", help="of the oldest Kubernetes that is supported upstream")
     parser.add_argument("--up", action="store_true", help="only bring a cluster up")
     parser.add_argument("--down", action="store_true", help="take down what --keep and --up left")
     options = parser.parse_args()
-    options.suites = options.only or [name for name in existing if name not in NAMED_ONLY]
+    options.suites = options.only or [name for name in SUITES if name not in NAMED_ONLY]
     return options
 
 
@@ -93,12 +105,14 @@ def interrupted(number, _frame):
 
 def main():
     options = parsed()
+    if options.list:
+        return listed()
     if os.geteuid() != 0:
         sys.exit("root is needed: a cluster consists of namespaces, mounts and cgroups")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, interrupted)
     if options.oldest:
-        bed.KUBERNETES = "kubernetes-oldest"
+        bed.Cluster.kubernetes = "kubernetes-oldest"
     if options.down or options.up:
         return down() if options.down else up()
     bed.Cluster.keep_when_closed = options.keep

@@ -8,8 +8,7 @@ import sys
 import time
 
 import bed
-import seed_walk
-from seed_walk import LABEL_DEV, LABEL_TRAIN, PODS, SEED, Walk, apply, pod
+from suites.walk import COUNT, HELM_INSTALL, LABEL_DEV, LABEL_TRAIN, NODES, PODS, SEED, Walk, refused
 
 
 class Narrator:
@@ -34,11 +33,11 @@ def tell(walk, narrator):
     walk.sh("kubectl create namespace gpu-operator")
     walk.sh("kubectl apply -f gpu-time-slicing-config.yaml")
     narrator.title("Helm installs Tranche where NVIDIA's plugin would be")
-    walk.sh(seed_walk.HELM_INSTALL)
+    walk.sh(HELM_INSTALL)
     walk.plugin_ready()
-    for node in seed_walk.NODES:
+    for node in NODES:
         walk.count_becomes(node, 8)
-    walk.sh(seed_walk.COUNT.format("gpu-node"))
+    walk.sh(COUNT.format("gpu-node"))
     narrator.title("Other profiles for two of the nodes, live: no restart, no pod disturbed")
     walk.sh(LABEL_DEV)
     walk.count_becomes("dev-gpu-node", 16)
@@ -54,7 +53,7 @@ def tell(walk, narrator):
     for name in names:
         walk.sh(f"kubectl exec {name} -- nvidia-smi -L")
     narrator.title("One that asks for two replicas of a shared GPU is refused")
-    seed_walk.refused(walk)
+    refused(walk)
     narrator.title("A GPU falls off its bus: its replicas go, and come back when it does")
     walk.cluster.nodes["gpu-node"].sim("lose", "0")
     walk.count_becomes("gpu-node", 4)

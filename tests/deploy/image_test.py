@@ -3,8 +3,6 @@
 
 import gzip
 import hashlib
-import importlib.machinery
-import importlib.util
 import io
 import json
 import os
@@ -25,7 +23,6 @@ sys.path.insert(0, str(IMAGE))
 sys.dont_write_bytecode = True
 
 import debian  # noqa: E402
-import oci  # noqa: E402
 import tree  # noqa: E402
 
 VERSION = re.search(r"project\(tranche VERSION (\S+)", (SOURCE / "CMakeLists.txt").read_text())[1]

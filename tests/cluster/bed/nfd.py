@@ -3,8 +3,8 @@
 import pathlib
 import shutil
 
-import images
-from program import Fault
+from bed import images
+from bed.program import Fault
 
 IMAGE = "registry.k8s.io/nfd/node-feature-discovery:v0.18.3"
 NAMESPACE = "node-feature-discovery"

@@ -1,36 +1,4 @@
-"""A real Kubernetes cluster on this machine, for tests: one control plane and some nodes with simulated GPUs.
-
-    with Cluster() as c:                        # gpu-node, dev-gpu-node, train-gpu-node: two GPUs each
-        c.import_image("build/image/tranche.oci.tar")
-        c.apply(manifest_text)
-        c.kubectl("get", "nodes").stdout        # raises Fault with the output where kubectl fails
-        c.shell("kubectl get nodes -o json | jq '.items[].metadata.name'").stdout
-        c.helm("install", "t", "deploy/chart/tranche", "-n", "gpu-operator", "--create-namespace")
-        c.wait_for("pod runs", lambda: c.pod("default", "p")["status"]["phase"] == "Running", 30)
-        c.nodes["gpu-node"].sim("xid", "0", "48")
-
-  Cluster(gpus={"gpu-node": 1}, models={}, driver_root="/", default_runtime="runc", names=NODES, without_driver=())
-      gpus: how many a node has; models: of which model (sim/profiles/models.yaml); driver_root: "/" for a
-      driver on the host, "/run/nvidia/driver" for one in a container; default_runtime: "nvidia" sends every
-      pod through NVIDIA's runtime, else those with RuntimeClass nvidia; without_driver: names of nodes that
-      have neither GPUs nor a driver.
-  c.kubeconfig, c.environment     for programs of one's own; works from this machine's own network
-  c.kubectl, c.helm, c.shell      (…, check=True, seconds=60, input=None); .stdout .stderr .returncode
-  c.get(*args)                    kubectl get … -o json, parsed; None where it is not found
-  c.pod(namespace, name), c.node(name), c.allocatable(node, resource), c.events(namespace)
-  c.run_pod(name, image=CUDA, gpus=0, node=…, runtime=…, env=…, …), c.delete_pod(name), c.exec(pod, *cmd)
-  c.stop_apiserver(), c.start_apiserver(), c.plane      (control_plane.py: etcd, restarts, logs)
-  c.nodes[name]                   node.py: run, sim, ctr, restart_kubelet, stop_kubelet, start_kubelet,
-                                  reboot, import_image, kubelet.pid, address
-  c.report()                      the ends of all logs, for when something failed
-  c.keep()                        leaves it up when this process ends; `run.py --down` takes it down
-  expect(condition, what)         raises a Fault that says what
-  product_image()                 builds the image of Tranche (deploy/image/build); the archive's path
-
-Nothing is pulled: images are files, made by images.py or given to import_image, with imagePullPolicy
-IfNotPresent or Never. What a cluster consists of lives in namespaces, and in one folder under
-/run/tranche-cluster that says what is to be ended (records.py); the next Cluster() takes down what a
-killed test left. Programs come from ./build."""
+"""The cluster as a whole, and the commands that a test gives it."""
 
 import concurrent.futures
 import contextlib
@@ -42,17 +10,14 @@ import subprocess
 import tempfile
 import time
 
-import images
-import records
-from control_plane import ControlPlane
-from node import Node, gpu_profile
-from program import HERE, Fault, tail, wait_for
+from bed import images, records
+from bed.control_plane import ControlPlane
+from bed.node import Node, gpu_profile
+from bed.program import ROOT, Fault, tail, wait_for
 
-ROOT = HERE.parent.parent
 NODES = ("gpu-node", "dev-gpu-node", "train-gpu-node")
 CUDA = images.CUDA
 NOWHERE = "/opt/bed/driver"
-KUBERNETES = "kubernetes"  # or "kubernetes-oldest", of run.py --oldest: which of programs/ a cluster is of
 SYSTEM = """
 apiVersion: node.k8s.io/v1
 kind: RuntimeClass
@@ -65,13 +30,13 @@ def programs(seed_only=True):
     """The folder of each part, built where a pin has changed."""
     arguments = ["--seed"] if seed_only else []
     found = _built(*arguments)
-    if KUBERNETES != "kubernetes":
-        found["kubernetes"] = _built(KUBERNETES)[KUBERNETES]
+    if Cluster.kubernetes != "kubernetes":
+        found["kubernetes"] = _built(Cluster.kubernetes)[Cluster.kubernetes]
     return found
 
 
 def _built(*arguments):
-    done = subprocess.run([HERE / "build", *arguments], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([ROOT / "tests/cluster/build", *arguments], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise Fault("tests/cluster/build failed (see above)")
     return {part: pathlib.Path(folder) for part, folder in (line.split(" ", 1) for line in done.stdout.splitlines())}
@@ -103,6 +68,7 @@ def how_to_use(cluster):
 
 class Cluster:
     keep_when_closed = False  # set by run.py --keep; the next Cluster takes it down all the same
+    kubernetes = "kubernetes"  # or "kubernetes-oldest", of run.py --oldest: which of programs/ clusters are made of
 
     def __init__(self, gpus=None, models=None, driver_root="/", default_runtime="runc", names=NODES,
                  without_driver=(), sim=ROOT / "build/release/bin", parts=None, say=print):

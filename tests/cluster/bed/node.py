@@ -5,10 +5,8 @@ import os
 import signal
 import uuid
 
-import images
-import network
-import records
-from program import Fault, Namespaces, Program
+from bed import images, network, records
+from bed.program import Fault, Namespaces, Program
 
 PATH = "/opt/bed/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CONTAINERD = "/run/containerd/containerd.sock"
@@ -202,6 +200,3 @@ class Node:
         records.make_cgroups(self._cgroup)
         self.start_containerd()
         self.start_kubelet()
-
-    def logs(self):
-        return [self.folder / "kubelet.log", self.folder / "containerd.log", self.namespaces.log]

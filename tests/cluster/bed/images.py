@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tarfile
 
-from program import Fault
+from bed.program import Fault
 
 PAUSE = "registry.k8s.io/pause:3.10"
 # What the seed document's pods run: Debian's and Ubuntu's places for libraries.

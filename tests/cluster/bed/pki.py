@@ -1,5 +1,6 @@
 """Keys and certificates of a test cluster, made with openssl."""
 
+import base64
 import subprocess
 
 
@@ -43,7 +44,6 @@ class Authority:
 
     def kubeconfig(self, path, server, name):
         """A kubeconfig for a client signed here; everything in the one file."""
-        import base64
         def data(file):
             return base64.b64encode((self.folder / file).read_bytes()).decode()
         path.write_text(f"""apiVersion: v1

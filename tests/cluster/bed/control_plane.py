@@ -7,9 +7,9 @@ import sys
 import urllib.error
 import urllib.request
 
-import network
-from pki import Authority
-from program import HERE, Namespaces, Program
+from bed import network
+from bed.pki import Authority
+from bed.program import HERE, Namespaces, Program
 
 # What pods asked for, without what they were told; the cluster's own controllers have accounts too.
 AUDIT = """apiVersion: audit.k8s.io/v1
@@ -106,11 +106,16 @@ class ControlPlane:
             self.programs["kubernetes"] / name, "--kubeconfig", kubeconfig, "--leader-elect=false",
             "--authentication-kubeconfig", kubeconfig, "--authorization-kubeconfig", kubeconfig, *more])
 
-    def ready(self):
+    def tls(self, administrator):
+        """For a client of the API server: the authority to trust and, for the administrator, the certificate."""
         context = ssl.create_default_context(cafile=self.pki("ca.crt"))
-        context.load_cert_chain(self.pki("admin.crt"), self.pki("admin.key"))
+        if administrator:
+            context.load_cert_chain(self.pki("admin.crt"), self.pki("admin.key"))
+        return context
+
+    def ready(self):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
-                                             urllib.request.HTTPSHandler(context=context))
+                                             urllib.request.HTTPSHandler(context=self.tls(administrator=True)))
         try:
             with opener.open(self.url + "/readyz", timeout=2) as answer:
                 return answer.status == 200
@@ -143,6 +148,3 @@ class ControlPlane:
     def restore_etcd(self, source):
         shutil.rmtree(self.folder / "etcd")
         shutil.copytree(source, self.folder / "etcd")
-
-    def logs(self):
-        return sorted(self.folder.glob("*.log"))

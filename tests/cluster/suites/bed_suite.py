@@ -7,11 +7,10 @@ import sys
 import time
 
 import bed
-import node as nodes
-import records
-from bed import expect
+from bed import expect, images, records
+from bed.node import gpu_uuid
 
-HERE = bed.HERE
+HERE = bed.ROOT / "tests/cluster"
 
 
 def nodes_are_real(c):
@@ -69,7 +68,7 @@ def gpus_seen(c, pod):
 def toolkit_brings_the_driver(c, image, name):
     c.run_pod(name, image=image, node="gpu-node", runtime="nvidia", env={"NVIDIA_VISIBLE_DEVICES": "1"})
     seen = gpus_seen(c, name)
-    expect(seen == [nodes.gpu_uuid("gpu-node", 1)], f"nvidia-smi in the pod: {seen}")
+    expect(seen == [gpu_uuid("gpu-node", 1)], f"nvidia-smi in the pod: {seen}")
     devices = c.exec(name, "ls", "/dev").stdout.split()
     expect("nvidia1" in devices and "nvidia0" not in devices, f"/dev: {devices}")
     libraries = c.exec(name, "ldconfig", "-p").stdout
@@ -94,7 +93,7 @@ def state_reaches_pods(c):
 def driver_in_a_container(c):
     """Its root is elsewhere on the node, and every pod goes through NVIDIA's runtime."""
     c.run_pod("all")
-    expect(gpus_seen(c, "all") == [nodes.gpu_uuid("gpu-node", 0)], "nvidia-smi in the pod")
+    expect(gpus_seen(c, "all") == [gpu_uuid("gpu-node", 0)], "nvidia-smi in the pod")
     expect(c.nodes["gpu-node"].run("nvidia-smi", check=False).returncode == 127, "the node has a driver of its own")
 
 
@@ -168,14 +167,12 @@ def cleans_up_after_a_killed_one():
 
 def client_image(folder):
     """openssl and a shell: a client that speaks TLS."""
-    import images
     tree = folder / "client"
     images.glibc_tree(tree, "usr/lib/x86_64-linux-gnu", [*images.PROGRAMS, "/usr/bin/openssl"])
     return images.write_image(folder / "client.tar", CLIENT, tree, {"Env": ["PATH=/usr/bin:/usr/sbin"]})
 
 
 def cases(run):
-    import images
     with bed.Cluster() as c, bed.scratch() as folder:
         c.import_image(client_image(pathlib.Path(folder)), ["train-gpu-node"])
         run("three nodes of their own are Ready", nodes_are_real, c)

@@ -4,10 +4,9 @@ import collections
 import datetime
 import json
 import re
-import ssl
 import urllib.request
 
-from program import Fault
+from bed.program import Fault
 
 # Requests of that account, at their beginning, and with their code once it is known.
 POLICY = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [
@@ -82,10 +81,8 @@ class Metrics:
 
     def __init__(self, cluster):
         plane = cluster.plane
-        context = ssl.create_default_context(cafile=plane.pki("ca.crt"))
-        context.load_cert_chain(plane.pki("admin.crt"), plane.pki("admin.key"))
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
-                                                   urllib.request.HTTPSHandler(context=context))
+                                                   urllib.request.HTTPSHandler(context=plane.tls(administrator=True)))
         self._url = plane.url + "/metrics"
 
     def sum(self, name, **labels):

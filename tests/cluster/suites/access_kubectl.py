@@ -7,8 +7,8 @@ import shlex
 import time
 
 import bed
-import node as nodes
 from bed import expect
+from bed.node import gpu_uuid
 
 HERE, THERE = "gpu-node", "dev-gpu-node"
 SEED = bed.ROOT / "tests/seed"
@@ -97,7 +97,7 @@ def table(user):
     wide = user.tranche("status -o wide")
     for node in (HERE, THERE):
         for index in (0, 1):
-            expect(nodes.gpu_uuid(node, index) in wide, f"{node}'s GPU {index}")
+            expect(gpu_uuid(node, index) in wide, f"{node}'s GPU {index}")
         expect(f"{user.way.namespace}/{user.way.pod(node)['metadata']['name']}" in wide, f"the pod on {node}")
 
 
@@ -110,7 +110,7 @@ def for_programs(user):
         expect(resource == {"name": "nvidia.com/gpu", "capacity": int(status["capacity"]["nvidia.com/gpu"]),
                             "allocatable": int(status["allocatable"]["nvidia.com/gpu"]),
                             "inUse": 1 if name == HERE else 0}, f"{name}: {resource}")
-        expect({gpu["uuid"] for gpu in node["gpus"]} == {nodes.gpu_uuid(name, index) for index in (0, 1)}, "UUIDs")
+        expect({gpu["uuid"] for gpu in node["gpus"]} == {gpu_uuid(name, index) for index in (0, 1)}, "UUIDs")
     chart = user.folder / "reads-yaml"
     (chart / "templates").mkdir(parents=True)
     (chart / "Chart.yaml").write_text("{apiVersion: v2, name: reads-yaml, version: 0.0.1}")
@@ -165,7 +165,7 @@ def shows_an_ill_gpu(user):
     sim = user.cluster.nodes[HERE].sim
     sim("lose", "1")
     try:
-        user.cluster.wait_for("an ill GPU is seen", lambda: ill(user, HERE) == [nodes.gpu_uuid(HERE, 1)], 60, 0.5)
+        user.cluster.wait_for("an ill GPU is seen", lambda: ill(user, HERE) == [gpu_uuid(HERE, 1)], 60, 0.5)
         text = user.tranche("status -o wide", 1)
         expect("1 of 2 unhealthy" in text and re.search(r"unhealthy +GPU-\S+ +\S", text), text)
     finally:

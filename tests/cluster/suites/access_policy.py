@@ -8,14 +8,13 @@ import json
 
 import bed
 from bed import expect
-from rights import Api
+from bed.api import Api
 
 HERE, THERE = "gpu-node", "dev-gpu-node"
 SHIPPED = bed.ROOT / "deploy/labels-policy/policy.yaml"
 TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 KEY = "tranche.dev/access-test"
 APPLY = "application/apply-patch+yaml"
-MERGE = "application/merge-patch+json"
 SHOWN = set()  # what a user would be told; each once
 
 ALL_OF_NODES = """
@@ -32,35 +31,38 @@ subjects: [{kind: ServiceAccount, name: tranche-plugin, namespace: NAMESPACE}]
 """
 
 
-
 def label(key, value="x"):
     return {"metadata": {"labels": {key: value}}}
 
 
 class Tokens:
-    def __init__(self, way):
-        self.api = Api(way.cluster)
-        self.here, self.there = way.exec("cat", TOKEN), way.exec("cat", TOKEN, node=THERE)
-        self.of_no_pod = way.cluster.kubectl("-n", way.namespace, "create", "token", "tranche-plugin").stdout.strip()
+    """The API server as it is asked with each token of the account."""
 
-    def patch(self, token, node, body, more="", content=MERGE):
-        return self.api.ask(token, "PATCH", f"/api/v1/nodes/{node}{more}", body, content)
+    def __init__(self, way):
+        made = way.cluster.kubectl("-n", way.namespace, "create", "token", "tranche-plugin").stdout.strip()
+        self.here = Api(way.cluster, way.exec("cat", TOKEN))
+        self.there = Api(way.cluster, way.exec("cat", TOKEN, node=THERE))
+        self.of_no_pod = Api(way.cluster, made)
+
+
+def patch(api, node, body, more="", content=None):
+    return api.ask("PATCH", f"/api/v1/nodes/{node}{more}", body, content)
 
 
 def ours_are_taken(tokens):
     """Keys of ours on the token's own node: set, changed and taken away, by patch and by server-side apply."""
     for value in ("one", "two", None):
-        code, answer = tokens.patch(tokens.here, HERE, label(KEY, value))
+        code, answer = patch(tokens.here, HERE, label(KEY, value))
         expect(code == 200 and answer["metadata"]["labels"].get(KEY) == value, f"{value}: {code} {answer}")
     for key in ("nvidia.com/gpu.access-test", "nvidia.com/mig-1g.5gb.access-test", "nvidia.com/cuda.access-test"):
         body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": HERE, "labels": {key: "x"}}}
         for said in (body, {**body, "metadata": {"name": HERE}}):
-            code, answer = tokens.patch(tokens.here, HERE, said, "?fieldManager=access-test", APPLY)
+            code, answer = patch(tokens.here, HERE, said, "?fieldManager=access-test", APPLY)
             expect(code == 200, f"{key} by server-side apply: {code} {answer}")
             now = answer["metadata"]["labels"]
             expect((key in now) == ("labels" in said["metadata"]), f"{key} by server-side apply: {now}")
-    expect(tokens.patch(tokens.there, THERE, label(KEY))[0] == 200, "the other node's token on its own node")
-    expect(tokens.patch(tokens.there, THERE, label(KEY, None))[0] == 200, "taken away again")
+    expect(patch(tokens.there, THERE, label(KEY))[0] == 200, "the other node's token on its own node")
+    expect(patch(tokens.there, THERE, label(KEY, None))[0] == 200, "taken away again")
 
 
 def is_refused(answer, why):
@@ -74,15 +76,15 @@ def is_refused(answer, why):
 
 
 def others_nodes_are_refused(tokens):
-    is_refused(tokens.patch(tokens.here, THERE, label(KEY)), f"a token of node {HERE} may not change node {THERE}")
-    is_refused(tokens.patch(tokens.there, HERE, label(KEY)), f"a token of node {THERE} may not change node {HERE}")
+    is_refused(patch(tokens.here, THERE, label(KEY)), f"a token of node {HERE} may not change node {THERE}")
+    is_refused(patch(tokens.there, HERE, label(KEY)), f"a token of node {THERE} may not change node {HERE}")
     body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": THERE, "labels": {KEY: "x"}}}
-    is_refused(tokens.patch(tokens.here, THERE, body, "?fieldManager=tranche-gfd&force=true", APPLY),
+    is_refused(patch(tokens.here, THERE, body, "?fieldManager=tranche-gfd&force=true", APPLY),
                f"a token of node {HERE}")
 
 
 def tokens_of_no_pod_are_refused(tokens):
-    is_refused(tokens.patch(tokens.of_no_pod, HERE, label(KEY)), "the token names no node")
+    is_refused(patch(tokens.of_no_pod, HERE, label(KEY)), "the token names no node")
 
 
 FOREIGN = ("node-role.kubernetes.io/control-plane", "kubernetes.io/hostname", "topology.kubernetes.io/zone",
@@ -92,11 +94,11 @@ FOREIGN = ("node-role.kubernetes.io/control-plane", "kubernetes.io/hostname", "t
 
 def foreign_keys_are_refused(tokens):
     for key in FOREIGN:
-        is_refused(tokens.patch(tokens.here, HERE, label(key)), f"may not change {key}")
+        is_refused(patch(tokens.here, HERE, label(key)), f"may not change {key}")
     # Together with one of ours, too; and so is taking a foreign one away.
     mixed = {"metadata": {"labels": {KEY: "x", "team": "x"}}}
-    is_refused(tokens.patch(tokens.here, HERE, mixed), "may not change team")
-    is_refused(tokens.patch(tokens.here, HERE, label("kubernetes.io/os", None)), "may not change kubernetes.io/os")
+    is_refused(patch(tokens.here, HERE, mixed), "may not change team")
+    is_refused(patch(tokens.here, HERE, label("kubernetes.io/os", None)), "may not change kubernetes.io/os")
 
 
 def all_but_labels_is_refused(tokens):
@@ -105,11 +107,11 @@ def all_but_labels_is_refused(tokens):
                  {"metadata": {"annotations": {"tranche.dev/a": "x"}}},
                  {"metadata": {"finalizers": ["tranche.dev/a"]}},
                  {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": "x"}]}}):
-        is_refused(tokens.patch(tokens.here, HERE, body), why)
-    is_refused(tokens.patch(tokens.here, HERE, {"status": {"capacity": {"nvidia.com/gpu": "99"}}}, "/status"), why)
-    is_refused(tokens.api.ask(tokens.here, "DELETE", f"/api/v1/nodes/{HERE}"), why)
+        is_refused(patch(tokens.here, HERE, body), why)
+    is_refused(patch(tokens.here, HERE, {"status": {"capacity": {"nvidia.com/gpu": "99"}}}, "/status"), why)
+    is_refused(tokens.here.ask("DELETE", f"/api/v1/nodes/{HERE}"), why)
     made = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "made-up"}}
-    is_refused(tokens.api.ask(tokens.here, "POST", "/api/v1/nodes", made, "application/json"), why)
+    is_refused(tokens.here.ask("POST", "/api/v1/nodes", made), why)
 
 
 def others_are_not_held(way):
@@ -125,10 +127,10 @@ def without_it_all_goes_through(way, tokens):
     harm = ((THERE, label(KEY)), (HERE, label("team")), (HERE, {"spec": {"unschedulable": True}}))
     for node, body in harm:
         cluster.wait_for(f"without the policy {body} on {node} goes through",
-                         lambda node=node, body=body: tokens.patch(tokens.here, node, body)[0] == 200, 60)
-    expect(tokens.patch(tokens.of_no_pod, THERE, label(KEY, None))[0] == 200, "a token of no pod")
+                         lambda node=node, body=body: patch(tokens.here, node, body)[0] == 200, 60)
+    expect(patch(tokens.of_no_pod, THERE, label(KEY, None))[0] == 200, "a token of no pod")
     for body in (label("team", None), {"spec": {"unschedulable": None}}):
-        tokens.patch(tokens.here, HERE, body)
+        patch(tokens.here, HERE, body)
 
 
 def shipped_holds_too(way, tokens):
@@ -147,9 +149,9 @@ def shipped_holds_too(way, tokens):
 def in_force(way, tokens):
     """The API server learns of a new policy a moment after it was made."""
     def refused():
-        code, _ = tokens.patch(tokens.here, THERE, label(KEY))
+        code, _ = patch(tokens.here, THERE, label(KEY))
         if code == 200:
-            tokens.patch(tokens.here, THERE, label(KEY, None))
+            patch(tokens.here, THERE, label(KEY, None))
         return code != 200
     way.cluster.wait_for("the policy is in force", refused, 60)
 

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import time
 
-
 HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
 
 
 class Fault(Exception):

@@ -7,7 +7,6 @@ Everything is in a tmpfs and in mounts of this namespace: it is gone when this p
 
 import contextlib
 import ctypes
-import errno
 import json
 import os
 import pathlib
@@ -18,8 +17,8 @@ import subprocess
 import sys
 
 # mount(2), umount2(2)
-MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 2, 4, 8, 32, 4096
-MS_REC, MS_PRIVATE, MS_SHARED = 16384, 1 << 18, 1 << 20
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND = 2, 4, 8, 4096
+MS_REC, MS_SHARED = 16384, 1 << 20
 MNT_DETACH = 2
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
 

@@ -11,9 +11,9 @@ import time
 
 import bed
 from bed import expect
-from lifecycle import (CHART, DAEMONSET, GPU_NODES, NAMESPACE, NEXT, PLAIN, RELEASE, VERSION, Life, Snapshot,
-                       next_image, rolled)
-from traces import AllocatableTrace
+from bed.traces import AllocatableTrace
+from suites.life import (CHART, DAEMONSET, GPU_NODES, NAMESPACE, NEXT, PLAIN, RELEASE, VERSION, Life, Snapshot,
+                         next_image, rolled)
 
 MANIFESTS = bed.ROOT / "deploy/manifests/tranche.yaml"
 UPSTREAM_VALUES = bed.ROOT / "tests/deploy/upstream-values.yaml"

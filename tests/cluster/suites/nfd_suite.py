@@ -6,13 +6,12 @@ import json
 import time
 
 import bed
-import nfd
-import operator_case
-from bed import expect
-from nfd_lab import DAEMONSET, DRIVER_ROOT, FEATURES, LIMIT_SECONDS, MODELS, NAMESPACE, Lab, difference, profile
-from nfd_lab import without_time
-from seed_walk import NODES, Walk
-from traces import LabelTrace
+from bed import expect, nfd
+from bed.traces import LabelTrace
+from suites import gpu_operator
+from suites.lab import (DAEMONSET, DRIVER_ROOT, FEATURES, LIMIT_SECONDS, MODELS, NAMESPACE, Lab, difference, profile,
+                        without_time)
+from suites.walk import NODES, Walk
 
 
 def discovery_runs(lab):
@@ -203,15 +202,15 @@ def object_goes(lab):
 # ---- the GPU operator's DaemonSets ----
 
 def operator_labels(lab, image):
-    """From what operator_case renders, with our image in both: the NodeFeature API is the default, as upstream's."""
-    for what in (operator_case.plugin(image), operator_case.discovery(image)):
+    """From what gpu_operator renders, with our image in both: the NodeFeature API is the default, as upstream's."""
+    for what in (gpu_operator.plugin(image), gpu_operator.discovery(image)):
         lab.c.apply(json.dumps(what))
-    for name in (operator_case.PLUGIN, operator_case.GFD):
-        lab.c.kubectl("-n", operator_case.NAMESPACE, "rollout", "status", f"daemonset/{name}", "--timeout=170s",
+    for name in (gpu_operator.PLUGIN, gpu_operator.GFD):
+        lab.c.kubectl("-n", gpu_operator.NAMESPACE, "rollout", "status", f"daemonset/{name}", "--timeout=170s",
                       seconds=180)
     for node in NODES:
         lab.whole(node, replicas=8 if node == "dev-gpu-node" else 4)
-        found = object_of(lab, node, operator_case.NAMESPACE)["metadata"]
+        found = object_of(lab, node, gpu_operator.NAMESPACE)["metadata"]
         kinds = [(owner["kind"], owner.get("controller", False)) for owner in found["ownerReferences"]]
         expect(kinds == [("DaemonSet", True), ("Pod", False)], f"owners: {kinds}")
 
@@ -227,7 +226,7 @@ def operator_profile(lab):
 
 def operator_edit(lab):
     """An edit of the ConfigMap reaches labels and capacity alike (upstream's come to disagree)."""
-    lab.c.kubectl("-n", operator_case.NAMESPACE, "patch", "configmap", "device-plugin-config", "--type", "merge",
+    lab.c.kubectl("-n", gpu_operator.NAMESPACE, "patch", "configmap", "device-plugin-config", "--type", "merge",
                   "-p", json.dumps({"data": {"default": profile(5)}}))
     # The kubelet's own delay: it brings a ConfigMap's edit into a pod within a minute or so.
     lab.becomes("the label of train-gpu-node", "5",
@@ -236,8 +235,8 @@ def operator_edit(lab):
 
 
 def operator_goes(lab):
-    for name in (operator_case.PLUGIN, operator_case.GFD):
-        lab.c.kubectl("-n", operator_case.NAMESPACE, "delete", "daemonset", name, "--wait", seconds=120)
+    for name in (gpu_operator.PLUGIN, gpu_operator.GFD):
+        lab.c.kubectl("-n", gpu_operator.NAMESPACE, "delete", "daemonset", name, "--wait", seconds=120)
     for node in NODES:
         lab.labelled(node, {})
 
@@ -266,10 +265,10 @@ def object_cases(run, lab):
 
 
 def operator_cases(run, lab, folder):
-    operator_case.set_up(Walk(lab.c, run, folder))
+    gpu_operator.set_up(Walk(lab.c, run, folder))
     # What the operator asks for; and its DaemonSet has the node's own /sys.
     lab.more = {"nvidia.com/mig.strategy": "single", "nvidia.com/gpu.mode": "compute"}
-    image = f"docker.io/tranche/tranche:{operator_case.CHART_VERSION}"
+    image = f"docker.io/tranche/tranche:{gpu_operator.CHART_VERSION}"
     run("operator: gpu-feature-discovery labels every node by its profile", operator_labels, lab, image)
     run("operator: labels and capacity follow the profile", operator_profile, lab)
     run("operator: labels and capacity follow an edit of the ConfigMap", operator_edit, lab)

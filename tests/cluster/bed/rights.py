@@ -1,11 +1,9 @@
 """What a service account was granted, by the roles bound to it, and what it used, by the API server's audit log."""
 
 import collections
-import http.client
 import json
-import ssl
 
-from bed import Fault
+from bed.program import Fault
 
 Right = collections.namedtuple("Right", "verb group resource namespace name")
 
@@ -90,23 +88,3 @@ def never_used(grants, uses):
 
 def not_granted(grants, uses):
     return sorted(shown(use) for use in uses if not any(covers(grant, use) for grant in grants))
-
-
-class Api:
-    """Requests as they are sent, with a token: kubectl would read an object before it patches it."""
-
-    def __init__(self, cluster):
-        self._plane = cluster.plane
-        self._context = ssl.create_default_context(cafile=cluster.plane.pki("ca.crt"))
-
-    def ask(self, token, method, path, body=None, content="application/merge-patch+json"):
-        """The status, and the object or the message of the answer."""
-        connection = http.client.HTTPSConnection("127.0.0.1", self._plane.port, context=self._context, timeout=20)
-        try:
-            headers = {"Authorization": f"Bearer {token}", "Content-Type": content}
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
-            found = json.loads(answer.read())
-        finally:
-            connection.close()
-        return answer.status, found if answer.status < 400 else found.get("message", str(found))

@@ -5,14 +5,13 @@ GPUs that they had.
 """
 
 import json
-import re
 import time
 
 import bed
 from bed import expect
-from faults import (APP, CHART, DAEMONSET, GPUS, LIMIT_SECONDS, MAP, NAMESPACE, NODE, PodLoop, Scene, Watch, case,
-                    profile, tell)
-from traces import AllocatableTrace, ManagerTrace
+from bed.traces import AllocatableTrace, ManagerTrace
+from suites.scene import (APP, CHART, DAEMONSET, GPUS, LIMIT_SECONDS, MAP, NAMESPACE, NODE, SEED, PodLoop, Scene,
+                          Watch, allocates_by_itself, case, profile, tell, written)
 
 
 # ---- the kubelet ----
@@ -84,32 +83,6 @@ def without_a_plugin_pods_fail(scene):
 
 # ---- the API server ----
 
-STATIC = "/etc/kubernetes/manifests"
-
-
-def static_pod(name):
-    """A pod that the kubelet makes by itself; it writes down which GPUs its driver shows."""
-    container = {"name": "c", "image": bed.CUDA, "imagePullPolicy": "Never",
-                 "command": ["sh", "-c", "nvidia-smi -L >/out/gpus; exec sleep infinity"],
-                 "volumeMounts": [{"name": "out", "mountPath": "/out"}],
-                 "resources": {"limits": {"nvidia.com/gpu": "1"}}}
-    out = {"name": "out", "hostPath": {"path": f"/run/{name}", "type": "DirectoryOrCreate"}}
-    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"},
-                       "spec": {"terminationGracePeriodSeconds": 0, "containers": [container], "volumes": [out]}})
-
-
-def allocates_by_itself(scene, name):
-    watch, path = Watch(), f"{STATIC}/{name}.json"
-    scene.node.run("sh", "-c", f"mkdir -p {STATIC}; cat >{path}", input=static_pod(name))
-
-    def gpus():
-        return re.findall(r"GPU-[0-9a-f-]{36}", scene.node.run("cat", f"/run/{name}/gpus", check=False).stdout)
-    # The kubelet looks into that folder every 20 s.
-    watch.until("a static pod has its GPU", gpus)
-    expect(len(gpus()) == 1, f"it sees {gpus()}")
-    scene.node.run("rm", "-f", path)
-
-
 def api_server_away(scene):
     cluster, before = scene.cluster, scene.registrations()
     started, container = scene.agent_status()["started"], scene.agent_container()
@@ -148,9 +121,6 @@ def api_server_away(scene):
 
 # ---- the ConfigMap ----
 
-SEED = {"default": profile(4), "dev": profile(8)}
-
-
 def broken_map(scene, breaks, says, nudge=lambda: None):
     """`breaks` spoils the ConfigMap: the last good config stays, the user is told, and a repair applies."""
     before, told = scene.managed(), scene.events(says)
@@ -171,11 +141,6 @@ def broken_map(scene, breaks, says, nudge=lambda: None):
     nudge()
     watch.until(f"repaired: device manager has {replicas * GPUS}", lambda: scene.managed() == replicas * GPUS)
     watch.until("nothing is wrong any more", scene.well)
-
-
-def written(scene, data):
-    done = scene.write_map(data)
-    expect(done.returncode == 0, done.stderr)
 
 
 def large(size):

@@ -8,10 +8,10 @@ import json
 import re
 
 import bed
-import kubectl_cases
-import policy_cases
 from bed import Fault, expect
-from rights import Api, Audit, granted, never_used, not_granted, shown, user_name
+from bed.api import Api
+from bed.rights import Audit, granted, never_used, not_granted, shown, user_name
+from suites import access_kubectl, access_policy
 
 CHART = bed.ROOT / "deploy/chart/tranche"
 CRD = bed.ROOT / "deploy/manifests/clusterpolicy-crd.yaml"
@@ -222,12 +222,11 @@ FORBIDDEN = (
 def others_are_refused(way):
     """With the agent's own token; and each of these refusals is what the comparison looks for."""
     token = way.exec("cat", "/var/run/secrets/kubernetes.io/serviceaccount/token")
-    api = Api(way.cluster)
+    api = Api(way.cluster, token)
     for method, path in FORBIDDEN:
         asked = path.format(way.namespace)
         body = None if method in ("GET", "DELETE") else {}
-        code, message = api.ask(token, method, asked, body, "application/json" if method in ("POST", "PUT") else
-                                "application/merge-patch+json")
+        code, message = api.ask(method, asked, body)
         expect(code == 403, f"{method} {asked}: {code} {message}")
     seen = way.audit.refused()
     expect(len(seen) == len(FORBIDDEN), f"{len(FORBIDDEN)} were refused, the audit log has {len(seen)}: {seen}")
@@ -243,8 +242,7 @@ def mounts(way):
     below the driver root, apart: what these are is told in docs/security.md."""
     found = {}
     for line in way.exec("cat", "/proc/1/mountinfo").splitlines():
-        left, right = line.split(" - ")
-        fields, kind = left.split(), right.split()[0]
+        fields = line.split(" - ")[0].split()
         if not fields[4].startswith(("/proc", "/sys", "/dev", "/driver-root/")):
             found[fields[4]] = "rw" in fields[5].split(",")
     return found
@@ -357,6 +355,6 @@ def cases(run):
     with bed.Cluster(names=NODES, default_runtime="nvidia", parts=bed.programs(seed_only=False)) as cluster:
         set_up(cluster)
         # First: later on GPUs are others than the nodes began with, and the kubelet tells of MIG devices that were.
-        kubectl_cases.cases(run, Way(cluster, "gpu-operator", "devicePlugin.config", **PLAIN))
-        policy_cases.cases(run, Way(cluster, "labelled", "config", "node", events=False))
+        access_kubectl.cases(run, Way(cluster, "gpu-operator", "devicePlugin.config", **PLAIN))
+        access_policy.cases(run, Way(cluster, "labelled", "config", "node", events=False))
         ways_to_install(run, cluster)

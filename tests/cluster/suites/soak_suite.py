@@ -1,6 +1,6 @@
 """Faults that take their time: the API server away for minutes, etcd restored from an older snapshot, clock jumps.
 
-As in fault_suite.py two pods hold GPUs from beginning to end, and must never notice.
+As in faults_suite.py two pods hold GPUs from beginning to end, and must never notice.
 """
 
 import json
@@ -11,9 +11,10 @@ import subprocess
 
 import bed
 from bed import expect
-from fault_suite import SEED, allocates_by_itself, written
-from faults import CHART, GPUS, LIMIT_SECONDS, MAP, NAMESPACE, NODE, RELEASE, Scene, Watch, case, profile, tell
+from suites.scene import (CHART, GPUS, LIMIT_SECONDS, MAP, NAMESPACE, NODE, RELEASE, SEED, Scene, Watch,
+                          allocates_by_itself, case, profile, tell, written)
 
+CLOCK = pathlib.Path(__file__).with_name("clock.c")
 AWAY_SECONDS = 120
 # An agent lists again within a minute of a server's coming back (apiserver/watch.cc); the rest is room.
 RESTORED_SECONDS = 300
@@ -147,7 +148,7 @@ def settled(scene):
 def with_a_clock_of_its_own(scene, folder):
     """The agent reads a wall clock that tests can move; clock.c says how, and why so."""
     library = pathlib.Path(folder) / "clock.so"
-    done = subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", library, bed.HERE / "clock.c", "-ldl"],
+    done = subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", library, CLOCK, "-ldl"],
                           capture_output=True, text=True, check=False)
     expect(done.returncode == 0, done.stderr)
     with open(library, "rb") as stream:

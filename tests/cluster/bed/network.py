@@ -7,6 +7,8 @@
 There is no kube-proxy: the only service address that answers is the API server's. Nothing here is in the
 machine's own network."""
 
+import socket
+
 BRIDGE = "10.123.0.1"
 SERVICE = "10.96.0.1"
 SERVICES = "10.96.0.0/16"
@@ -61,7 +63,6 @@ def cni_config(number):
 
 def free_port():
     """A port on loopback that is free just now."""
-    import socket
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -38,6 +38,9 @@ def profile(replicas):
             f"    - {{name: nvidia.com/gpu, replicas: {replicas}}}\n")
 
 
+SEED = {"default": profile(4), "dev": profile(8)}
+
+
 class Watch:
     """How long until something is seen."""
 
@@ -252,3 +255,36 @@ def case(run, scene, name, function, *arguments):
         function(scene, *arguments)
         scene.check_holders()
     run(name, all_of_it)
+
+
+def written(scene, data):
+    done = scene.write_map(data)
+    expect(done.returncode == 0, done.stderr)
+
+
+# ---- pods that need no API server ----
+
+STATIC = "/etc/kubernetes/manifests"
+
+
+def static_pod(name):
+    """A pod that the kubelet makes by itself; it writes down which GPUs its driver shows."""
+    container = {"name": "c", "image": bed.CUDA, "imagePullPolicy": "Never",
+                 "command": ["sh", "-c", "nvidia-smi -L >/out/gpus; exec sleep infinity"],
+                 "volumeMounts": [{"name": "out", "mountPath": "/out"}],
+                 "resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    out = {"name": "out", "hostPath": {"path": f"/run/{name}", "type": "DirectoryOrCreate"}}
+    return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"},
+                       "spec": {"terminationGracePeriodSeconds": 0, "containers": [container], "volumes": [out]}})
+
+
+def allocates_by_itself(scene, name):
+    watch, path = Watch(), f"{STATIC}/{name}.json"
+    scene.node.run("sh", "-c", f"mkdir -p {STATIC}; cat >{path}", input=static_pod(name))
+
+    def gpus():
+        return re.findall(r"GPU-[0-9a-f-]{36}", scene.node.run("cat", f"/run/{name}/gpus", check=False).stdout)
+    # The kubelet looks into that folder every 20 s.
+    watch.until("a static pod has its GPU", gpus)
+    expect(len(gpus()) == 1, f"it sees {gpus()}")
+    scene.node.run("rm", "-f", path)

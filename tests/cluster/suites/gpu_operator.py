@@ -1,15 +1,13 @@
-"""Our image in the place of NVIDIA's inside the GPU operator's DaemonSets.
+"""What NVIDIA's GPU operator renders: its DaemonSets, their accounts, and what it has done on the nodes before.
 
 The operator itself is not served by any package registry: what it renders (v26.7, with
 devicePlugin.config.name=device-plugin-config, devicePlugin.config.default=default, driver and toolkit not
-managed by it) is made here field by field, and run on the real cluster.
+managed by it) is made here field by field.
 """
 
 import re
-import time
 
-import bed
-from seed_walk import CHART, NODES, SEED, Walk, apply
+from suites.walk import CHART, NODES, SEED, apply
 
 NAMESPACE = "gpu-operator"
 CHART_VERSION = re.search(r"^appVersion: \"?([0-9.]+)", (CHART / "Chart.yaml").read_text(), re.M)[1]
@@ -186,75 +184,3 @@ def set_up(walk):
                         f"nvidia.com/gpu.deploy.{GFD}=true")
     # A node that is labelled before its pod is made: the init container must not take the default.
     cluster.kubectl("label", "node", "dev-gpu-node", f"{LABEL}=dev")
-
-
-def the_pod(cluster, node, app):
-    pods = cluster.get("pods", "-n", NAMESPACE, "-l", f"app={app}")["items"]
-    return next(pod for pod in pods if pod["spec"]["nodeName"] == node and
-                "deletionTimestamp" not in pod["metadata"])["metadata"]["name"]
-
-
-def log_of(cluster, pod, container):
-    return cluster.kubectl("-n", NAMESPACE, "logs", pod, "-c", container, check=False).stdout
-
-
-def follows_labels(walk):
-    cluster = walk.cluster
-    walk.count_becomes("gpu-node", 8)
-    walk.count_becomes("dev-gpu-node", 16)
-    log = log_of(cluster, the_pod(cluster, "dev-gpu-node", PLUGIN), "nvidia-device-plugin")
-    counts = re.findall(r"registered with the kubelet.*devices=(\d+)", log)
-    walk.check("a labelled node starts with its own profile, not the default", counts == ["16"], counts)
-    cluster.kubectl("label", "node", "gpu-node", f"{LABEL}=dev")
-    walk.count_becomes("gpu-node", 16)
-    cluster.kubectl("label", "--overwrite", "node", "gpu-node", f"{LABEL}=missing")
-    time.sleep(12)
-    pod = cluster.pod(NAMESPACE, the_pod(cluster, "gpu-node", PLUGIN))
-    restarts = [status["restartCount"] for status in pod["status"]["containerStatuses"]]
-    walk.check("a label that names a missing profile changes nothing", walk.count("gpu-node") == 16)
-    walk.check("and crashes nothing", restarts == [0, 0], restarts)
-
-
-def follows_edits(walk):
-    walk.cluster.kubectl("-n", NAMESPACE, "patch", "configmap", "device-plugin-config", "--type", "merge", "--patch",
-                         '{"data": {"default": "version: v1\\nsharing:\\n  timeSlicing:\\n    resources:\\n'
-                         '    - {name: nvidia.com/gpu, replicas: 3}\\n"}}')
-    # The kubelet's own delay: it brings a ConfigMap's edit into a pod within a minute or so.
-    walk.until("train-gpu-node: an edit of the ConfigMap applies by itself",
-               lambda: walk.count("train-gpu-node") == 6, 150)
-    walk.count_becomes("train-gpu-node", 6)
-
-
-def ends_cleanly(walk):
-    cluster = walk.cluster
-    name = the_pod(cluster, "gpu-node", PLUGIN)
-    began = time.monotonic()
-    cluster.kubectl("-n", NAMESPACE, "delete", "pod", name)
-    took = time.monotonic() - began
-    walk.check("the plugin's pod ends without being killed", took < 15, f"{took:.1f} s")
-    walk.count_becomes("gpu-node", 16)
-
-
-def discovers(walk):
-    """Node Feature Discovery is not there: no crash, and the log says what is missing."""
-    cluster = walk.cluster
-    pod = cluster.pod(NAMESPACE, the_pod(cluster, "gpu-node", GFD))
-    restarts = [status["restartCount"] for status in pod["status"]["containerStatuses"]]
-    log = log_of(cluster, pod["metadata"]["name"], GFD)
-    walk.check("gpu-feature-discovery runs on without NFD", pod["status"]["phase"] == "Running" and restarts == [0, 0],
-               restarts)
-    walk.check("it sees the GPUs through NVIDIA's runtime", "gpus=2" in log, log[-600:])
-
-
-def cases(run):
-    archive = bed.product_image()
-    with bed.scratch() as folder, bed.Cluster(driver_root="/run/nvidia/driver") as cluster:
-        cluster.import_image(archive)
-        walk = Walk(cluster, run, folder)
-        set_up(walk)
-        image = f"docker.io/tranche/tranche:{CHART_VERSION}"
-        apply(walk, plugin(image), discovery(image))
-        follows_labels(walk)
-        discovers(walk)
-        ends_cleanly(walk)
-        follows_edits(walk)

@@ -7,9 +7,9 @@ import time
 
 import bed
 from bed import expect
-from operator_case import LABEL
-from seed_walk import CHART, NODES
-from traces import FEATURE_FILE
+from bed.traces import FEATURE_FILE
+from suites.gpu_operator import LABEL
+from suites.walk import CHART, NODES
 
 NAMESPACE, RELEASE = "tranche", "tranche"
 FEATURES = "/" + FEATURE_FILE.rpartition("/")[0]

@@ -12,10 +12,9 @@ import os
 import time
 
 import bed
-import scale_fleet
 from bed import expect
-from scale_fleet import CONFIG_MAP, NAMESPACE
-from scale_requests import AuditLog, Metrics, kinds, peak, per_second
+from suites.fleet import CONFIG_MAP, NAMESPACE, Fleet, chart, chart_flags, seconds_of
+from suites.requests import AuditLog, Metrics, kinds, peak, per_second
 
 GPUS = 2  # of the simulated node that they all see
 MAP_PATH = f"/api/v1/namespaces/{NAMESPACE}/configmaps/{CONFIG_MAP}"
@@ -73,7 +72,7 @@ class Bench:
     def set_up(self, count):
         c = self.cluster
         c.kubectl("create", "namespace", NAMESPACE)
-        c.apply(scale_fleet.chart(c, ["serviceaccount", "rbac", "labels-policy"], labels="node"))
+        c.apply(chart(c, ["serviceaccount", "rbac", "labels-policy"], labels="node"))
         c.apply(json.dumps({"apiVersion": "v1", "kind": "ConfigMap",
                             "metadata": {"name": CONFIG_MAP, "namespace": NAMESPACE},
                             "data": {"default": profile(4), "dev": profile(8), "spare": profile(3)}}))
@@ -81,7 +80,7 @@ class Bench:
         c.plane.controller_manager.stop()
         c.plane.scheduler.stop()
         self.audit, self.metrics = AuditLog(c), Metrics(c)
-        self.fleet = scale_fleet.Fleet(c, count)
+        self.fleet = Fleet(c, count)
         self.server_at_first = self.server_memory()
 
     def server_memory(self):
@@ -96,15 +95,15 @@ class Bench:
     def events(self, since):
         """How many times each reason was given on the agents' nodes."""
         counts = collections.Counter()
-        for event in self.fleet.admin.get("/api/v1/namespaces/default/events")["items"]:
-            if scale_fleet.seconds_of(event["lastTimestamp"]) >= int(since):
+        for event in self.fleet.admin.send("GET", "/api/v1/namespaces/default/events")["items"]:
+            if seconds_of(event["lastTimestamp"]) >= int(since):
                 counts[event["reason"]] += 1
         return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items())) or "none"
 
     def edit(self, key, replicas):
         """Of one profile; when it was sent."""
         at = time.time()
-        self.fleet.admin.merge(MAP_PATH, {"data": {key: profile(replicas)}})
+        self.fleet.admin.send("PATCH", MAP_PATH, {"data": {key: profile(replicas)}})
         return at
 
     def settle(self, since, seconds=120, quiet=QUIET_SECONDS):
@@ -118,7 +117,7 @@ class Bench:
 def starts(b, **values):
     before = [b.watches("nodes"), b.watches("configmaps")]
     began = time.time()
-    b.fleet.start(scale_fleet.chart_flags(b.cluster, **values))
+    b.fleet.start(chart_flags(b.cluster, **values))
     took = b.fleet.all_apply("a first config in force", began)
     b.fleet.all_serve(4 * GPUS)
     b.settle(began)
@@ -217,7 +216,7 @@ def edit_of_another_asks_nothing(b):
 
 def one_label(b):
     agent, began = b.fleet.agents[-1], time.time()
-    b.fleet.admin.merge(f"/api/v1/nodes/{agent.node}", {"metadata": {"labels": {LABEL: "dev"}}})
+    b.fleet.admin.send("PATCH", f"/api/v1/nodes/{agent.node}", {"metadata": {"labels": {LABEL: "dev"}}})
     bed.wait_for("the labelled node's profile", lambda: agent.devices() == 8 * GPUS, 30)
     b.settle(began)
     asked = [(request, code) for request, code in b.asked(began) if request.verb != "watch"]
@@ -231,7 +230,7 @@ def all_labels(b):
     fleet, began = b.fleet, time.time()
     # By hand rather than with kubectl, which would take its time between them.
     for agent in fleet.agents:
-        fleet.admin.merge(f"/api/v1/nodes/{agent.node}", {"metadata": {"labels": {LABEL: "spare"}}})
+        fleet.admin.send("PATCH", f"/api/v1/nodes/{agent.node}", {"metadata": {"labels": {LABEL: "spare"}}})
     labelled = time.time()
     took = fleet.all_apply("the label's profile in force", began)
     fleet.all_serve(5 * GPUS)
@@ -271,8 +270,8 @@ def patches_once(b):
     """With the outlet that writes the node's labels."""
     b.fleet.stop()
     for agent in b.fleet.agents:
-        b.fleet.admin.merge(f"/api/v1/nodes/{agent.node}", {"metadata": {"labels": {LABEL: None}}})
-    b.fleet.admin.merge(MAP_PATH, {"data": {"default": profile(4)}})
+        b.fleet.admin.send("PATCH", f"/api/v1/nodes/{agent.node}", {"metadata": {"labels": {LABEL: None}}})
+    b.fleet.admin.send("PATCH", MAP_PATH, {"data": {"default": profile(4)}})
     _, asked = starts(b, labels="node")
     count = len(b.fleet.agents)
     expect(of_one_agent(asked) <= 8, f"one agent asked for the same {of_one_agent(asked)} times")
@@ -287,7 +286,7 @@ def patches_once(b):
     show("  requests", mix(asked))
     show("  the most within 1 s", peak(asked, 1))
     expect(len(patched) == len({node for node, _ in patched}) == count, f"not one patch per agent: {mix(asked)}")
-    nodes = b.fleet.admin.get("/api/v1/nodes")["items"]
+    nodes = b.fleet.admin.send("GET", "/api/v1/nodes")["items"]
     wrong = [node["metadata"]["name"] for node in nodes
              if node["metadata"]["labels"].get("nvidia.com/gpu.replicas") != "9"]
     expect(not wrong, f"labels not as they should be: {wrong[:5]}")

@@ -16,9 +16,9 @@ import signal
 import subprocess
 
 import bed
-import network
-from program import Namespaces, Program
-from traces import Api
+from bed import network
+from bed.api import Api
+from bed.program import Namespaces, Program
 
 WIRE = 200  # the number of their wire, far from those of nodes
 NAMESPACE = "gpu-operator"
@@ -38,24 +38,6 @@ def read(path):
         return pathlib.Path(path).read_text(errors="replace")
     except OSError:
         return ""
-
-
-class Admin(Api):
-    """One connection that can also write."""
-
-    def send(self, method, path, body, kind="application/json"):
-        try:
-            self.get("/version")  # the connection may have been closed meanwhile
-        except OSError:
-            self.get("/version")
-        self._connection.request(method, path, json.dumps(body), {"Content-Type": kind})
-        answer = self._connection.getresponse()
-        text = answer.read()
-        bed.expect(answer.status < 300, f"{method} {path}: {answer.status} {text[:500]}")
-        return json.loads(text)
-
-    def merge(self, path, body):
-        return self.send("PATCH", path, body, "application/merge-patch+json")
 
 
 def chart(cluster, templates, **values):
@@ -113,7 +95,7 @@ class Agent:
 
 class Fleet:
     def __init__(self, cluster, count):
-        self.cluster, self.admin = cluster, Admin(cluster)
+        self.cluster, self.admin = cluster, Api(cluster)
         self.folder = cluster.record.folder / "fleet"
         self._driver = self.folder / "driver"
         self.folder.mkdir()

@@ -5,16 +5,13 @@ ManagerTrace the count in one kubelet's device manager (its checkpoint), LabelTr
 Each is a context manager.
 """
 
-import base64
-import http.client
 import json
 import pathlib
 import re
-import ssl
-import tempfile
 import threading
 import time
-import urllib.parse
+
+from bed.api import Api
 
 PERIOD_SECONDS = 0.05
 CHECKPOINT = "var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"
@@ -26,42 +23,6 @@ def quantity(text):
     """A whole number as Kubernetes writes it: 8,000 devices are "8k"."""
     number, suffix = re.fullmatch(r"(\d+)([A-Za-z]*)", text).groups()
     return int(number) * SUFFIXES[suffix]
-
-
-class Api:
-    """GET over one connection with the administrator's certificate; not shared between threads."""
-
-    def __init__(self, cluster):
-        config = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json").stdout)
-        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        with tempfile.TemporaryDirectory() as folder:
-            authority = self._file(cluster, "certificate-authority", folder)
-            self._context = ssl.create_default_context(cafile=authority)
-            self._context.load_cert_chain(self._file(user, "client-certificate", folder),
-                                          self._file(user, "client-key", folder))
-        self._address = urllib.parse.urlsplit(cluster["server"])
-        self._connection = None
-
-    @staticmethod
-    def _file(entry, key, folder):
-        if key in entry:
-            return entry[key]
-        path = pathlib.Path(folder) / key
-        path.write_bytes(base64.b64decode(entry[key + "-data"]))
-        return str(path)
-
-    def get(self, path):
-        """The object at `path`; OSError where the server does not answer."""
-        if self._connection is None:
-            self._connection = http.client.HTTPSConnection(self._address.hostname, self._address.port,
-                                                           context=self._context, timeout=5)
-        try:
-            self._connection.request("GET", path)
-            return json.loads(self._connection.getresponse().read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self._connection.close()
-            self._connection = None
-            raise OSError(str(error)) from error
 
 
 class _Poller:

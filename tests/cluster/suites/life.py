@@ -10,9 +10,8 @@ import tarfile
 import time
 
 import bed
-import images
-from bed import expect
-from traces import AllocatableTrace
+from bed import expect, images
+from bed.traces import AllocatableTrace
 
 CHART = bed.ROOT / "deploy/chart/tranche"
 NAMESPACE, RELEASE, DAEMONSET = "gpu-operator", "tranche", "tranche-plugin"

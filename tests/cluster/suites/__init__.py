@@ -1,0 +1,13 @@
+"""The suites that run on a cluster, and what they share.
+
+`NAME_suite.py` is the suite that `run.py --only NAME` runs: its `cases(run)` makes the cluster it needs
+(bed.Cluster) and calls `run(name, function, *arguments)` for each case, which gives whether it passed. A case
+fails by raising. Every other module is shared by suites or is a part of one, and no suite imports another:
+
+  walk.py                   the seed document's commands: suites seed, operator and nfd; ./run --kubernetes
+  scene.py                  a node with pods that must notice nothing: suites faults and soak (with clock.c)
+  gpu_operator.py           the GPU operator's DaemonSets: suites operator and nfd
+  life.py, lab.py           what the suites lifecycle and nfd work with
+  fleet.py, requests.py     many agents, and what they ask of the API server: suite scale
+  access_kubectl.py, access_policy.py      cases of the suite access
+"""
