@@ -1,40 +1,21 @@
-// A real loop and a temporary folder, for tests over real files and sockets. RunUntil returns as
-// soon as the condition holds; its limit is only what a broken build waits for.
+// A real loop, for tests over real files and sockets.
+//
+// RunUntil returns as soon as the condition holds; its limit is only what a broken build waits for.
+//
+// Threading: loop thread only.
+// Errors: crashes where there is no loop to be had.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "base/event_loop.h"
-#include "base/status.h"
+#include "base/testing/temp_dir.h"
 
 namespace tranche::base::testing {
-
-class TempDir {
- public:
-  TempDir() {
-    std::string name = (std::filesystem::temp_directory_path() / "trXXXXXX").string();
-    TRANCHE_CHECK(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 class RealLoop {
  public:
