@@ -1,37 +1,34 @@
 // What the agent is told on its command line and in its environment, once parsed.
+//
+// Threading: plain data; the functions in it are called on the loop's thread.
+// Errors: none.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "base/event_loop.h"
-#include "config/load.h"
-#include "gpu/driver.h"
-#include "gpu/health.h"
+#include "daemon/api_link.h"
+#include "gpu/gpu_watch.h"
+#include "kubelet/device_plugin.h"
 #include "labels/choice.h"
 #include "profile/cluster_source.h"
+#include "profile/in_force.h"
 #include "profile/source.h"
 
 namespace tranche::agent {
 
-struct ApiConnection {
-  std::unique_ptr<apiserver::ApiClient> client;
-  std::string default_namespace;  // of the account; may be ""
-};
-
 struct AgentOptions {
   profile::ConfigSourceOptions config;
-  std::vector<config::Override> environment;
-  std::vector<config::Override> command_line;
-  gpu::XidFilter xid_filter;
+  profile::Overrides overrides;
+  gpu::GpuWatch::Options gpus;
 
   std::string kubelet_socket =
       "/var/lib/kubelet/device-plugins/kubelet.sock";  // "": do not register
   std::string pod_resources_socket =
       "/var/lib/kubelet/pod-resources/kubelet.sock";  // "": do without
-  std::string run_directory = "/run/tranche";         // status.json
+  std::string run_directory = "/run/tranche";         // of status.json; "": none is written
   std::string cdi_directory = "/var/run/cdi";
   std::string listen = "9435";  // "": no HTTP
   base::Duration rescan_interval = std::chrono::seconds(10);
@@ -42,14 +39,15 @@ struct AgentOptions {
   bool events = false;  // Kubernetes Events on the node
 
   labels::OutletChoice labels;  // its file is the config's
-  std::string sys_root;         // goes before /sys, for labels
+  std::string sys_root;         // prefix of /sys, for labels
 
-  // Makes the client of the API server; called only where one of these asks for it.
-  std::function<base::Result<ApiConnection>(base::EventLoop&)> new_api;
+  // Makes the client of the API server. Called only where one of the three above asks for it.
+  std::function<base::Result<daemon::ApiConnection>(base::EventLoop&)> new_api;
+  // Makes what speaks with the kubelet.
+  std::function<std::unique_ptr<kubelet::PluginLink>(base::EventLoop&)> new_link =
+      kubelet::NewPluginLink;
 
-  // The driver for a driver root as this process sees it.
-  std::function<std::shared_ptr<gpu::GpuDriver>(const std::string& driver_root)> new_driver;
-
+  [[nodiscard]] bool NeedsApi() const { return cluster.Any() || events || labels.NeedsApi(); }
   // Plugin sockets live beside the kubelet's, our own files in a folder there (folders survive the
   // kubelet's wipe at its start).
   [[nodiscard]] std::string SocketDirectory() const;

@@ -157,8 +157,9 @@ class SpecBuilder {
 Status AddFile(const std::string& device_class, Result<Json> spec, std::vector<CdiFile>& files) {
   if (!spec.ok()) return spec.status().Wrap(device_class);
   if (spec->is_null()) return Status::Ok();
-  files.push_back(
-      {.name = std::string(kVendor) + "-" + device_class + ".json", .spec = std::move(*spec)});
+  files.push_back({.device_class = device_class,
+                   .name = std::string(kVendor) + "-" + device_class + ".json",
+                   .spec = std::move(*spec)});
   return Status::Ok();
 }
 
@@ -196,6 +197,25 @@ Status WriteCdiSpec(const std::string& directory, const std::string& name, const
   const Result<std::string> old = base::ReadFile(path, kLargestSpec);
   if (old.ok() && *old == text) return Status::Ok();
   return base::WriteFileAtomic(path, text);
+}
+
+Result<std::vector<std::string>> WriteCdiSpecs(const config::Config& config,
+                                               const gpu::Inventory& inventory,
+                                               const CdiRoots& roots,
+                                               const std::string& directory) {
+  std::vector<std::string> classes;
+  const config::PluginFlags& flags = config.flags.plugin;
+  if (!flags.Uses(config::DeviceListStrategy::kCdiAnnotations) &&
+      !flags.Uses(config::DeviceListStrategy::kCdiCri)) {
+    return classes;
+  }
+  const auto files = BuildCdiFiles(config, inventory, roots);
+  if (!files.ok()) return files.status().Wrap("unable to make the CDI spec");
+  for (const CdiFile& file : *files) {
+    TRANCHE_TRY(WriteCdiSpec(directory, file.name, file.spec));
+    classes.push_back(file.device_class);
+  }
+  return classes;
 }
 
 }  // namespace tranche::cdi

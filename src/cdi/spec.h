@@ -57,6 +57,7 @@ base::Result<base::Json> BuildCdiSpec(const config::Config& config, const gpu::I
 // no device), each class has its own: "imex-channel" (by channel number), and "gdrcopy", "gds",
 // "mofed" (one device, "all") where the flag is set and their device nodes exist.
 struct CdiFile {
+  std::string device_class;  // "gpu", "imex-channel", "gds", …
   std::string name;
   base::Json spec;
 };
@@ -71,5 +72,12 @@ base::Status CheckCdiSpec(const base::Json& spec);
 // Writes `name` in `directory` atomically, unless the content is already there.
 base::Status WriteCdiSpec(const std::string& directory, const std::string& name,
                           const base::Json& spec);
+
+// Builds and writes every spec file that the config's device list strategies want. The classes that
+// were written, none where no strategy names CDI devices.
+base::Result<std::vector<std::string>> WriteCdiSpecs(const config::Config& config,
+                                                     const gpu::Inventory& inventory,
+                                                     const CdiRoots& roots,
+                                                     const std::string& directory);
 
 }  // namespace tranche::cdi

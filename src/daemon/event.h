@@ -1,18 +1,34 @@
 // Something that happened and that a person may want to know: a line in the log, an entry in
-// status.json and, where asked for, a Kubernetes Event. Plain data.
+// status.json and, where asked for, a Kubernetes Event.
+//
+// Threading: plain data.
+// Errors: none.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 
 namespace tranche::daemon {
 
-struct AgentEvent {
-  std::string type;    // "Normal" | "Warning"
+// As in Kubernetes: a warning is what somebody may have to do something about.
+enum class EventType { kNormal, kWarning };
+
+constexpr std::string_view TypeName(EventType type) {
+  return type == EventType::kNormal ? "Normal" : "Warning";
+}
+
+struct Event {
+  EventType type = EventType::kNormal;
   std::string reason;  // CamelCase, as in Kubernetes Events: "ConfigRejected", "DeviceUnhealthy"
   std::string message;
   std::string wall_time;    // RFC 3339
   std::uint64_t count = 1;  // repeats of the same message in a row
 };
+
+// How a part of a program tells what has happened to it.
+using RaiseEvent =
+    std::function<void(EventType type, const std::string& reason, const std::string& message)>;
 
 }  // namespace tranche::daemon

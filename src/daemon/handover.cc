@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/time.h"
 
 namespace tranche::daemon {
 
@@ -333,6 +334,12 @@ class FlockHandover : public Handover {
 bool AgentIsThere(const std::string& directory) {
   return IsHeldToStay(base::JoinPath(directory, kLockName)) ||
          IsHeldToStay(base::JoinPath(directory, kAnnouncementName));
+}
+
+AgentIdentity AgentIdentity::Self() {
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  return {.host = host, .pid = getpid(), .started = base::Rfc3339Now()};
 }
 
 std::string AgentIdentity::Text() const {

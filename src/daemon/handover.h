@@ -23,6 +23,9 @@ namespace tranche::daemon {
 
 // Who an agent is, for the other's message.
 struct AgentIdentity {
+  // This process, started now.
+  static AgentIdentity Self();
+
   std::string host;  // hostname: the pod's name in a pod
   int pid = 0;
   std::string started;                     // RFC 3339

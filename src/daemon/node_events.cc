@@ -40,7 +40,7 @@ void NodeEvents::Connect(apiserver::ApiClient& api) {
   Wake({});
 }
 
-void NodeEvents::Raise(const AgentEvent& event) {
+void NodeEvents::Raise(const Event& event) {
   if (denied_) return;
   const base::TimePoint now = loop_.Now();
   std::erase_if(entries_, [now](const std::shared_ptr<Entry>& entry) {
@@ -60,7 +60,7 @@ void NodeEvents::Raise(const AgentEvent& event) {
         Entry{.event = event, .first_time = event.wall_time, .raised = now}));
     entries_.back()->event.count = 1;
   }
-  Wake(PartOf(event.type == "Normal" ? kNormalSpread : kWarningSpread));
+  Wake(PartOf(event.type == EventType::kNormal ? kNormalSpread : kWarningSpread));
 }
 
 Duration NodeEvents::PartOf(Duration most) {
@@ -195,7 +195,7 @@ void NodeEvents::Say(std::string state) {
 }
 
 Json NodeEvents::ObjectOf(const Entry& entry, const std::string& name) const {
-  const AgentEvent& event = entry.event;
+  const Event& event = entry.event;
   // The kubelet gives the node's name as its uid, and kubectl looks for that.
   Json node = Json::MakeObject({{"kind", "Node"}, {"name", node_name_}, {"uid", node_name_}});
   return Json::MakeObject(
@@ -203,7 +203,7 @@ Json NodeEvents::ObjectOf(const Entry& entry, const std::string& name) const {
        {"kind", "Event"},
        {"metadata", Json::MakeObject({{"name", name}, {"namespace", "default"}})},
        {"involvedObject", std::move(node)},
-       {"type", event.type},
+       {"type", std::string(TypeName(event.type))},
        {"reason", event.reason},
        {"message", base::Printable(event.message, kMaxMessage)},
        {"source", Json::MakeObject({{"component", "tranche"}, {"host", node_name_}})},

@@ -41,14 +41,14 @@ class NodeEvents {
 
   void Connect(apiserver::ApiClient& api);  // which outlives this
   // `event`'s time counts as the time it happened, its count not at all: each call is one.
-  void Raise(const AgentEvent& event);
+  void Raise(const Event& event);
 
   // "sent", "not permitted", or why they wait.
   [[nodiscard]] const std::string& state() const { return state_; }
 
  private:
   struct Entry {
-    AgentEvent event;
+    Event event;
     std::string name;  // of the Event object; "": not there yet
     std::string first_time;
     std::uint64_t sent = 0;  // of event.count

@@ -26,8 +26,10 @@ class NodeEventsTest : public ::testing::Test {
  protected:
   NodeEventsTest() { events_.Connect(api_); }
   void Raise(const std::string& message, const std::string& time = "2026-01-01T00:00:00Z") {
-    events_.Raise(
-        {.type = "Warning", .reason = "ConfigRejected", .message = message, .wall_time = time});
+    events_.Raise({.type = EventType::kWarning,
+                   .reason = "ConfigRejected",
+                   .message = message,
+                   .wall_time = time});
   }
   std::vector<Json> Settle(base::Duration time = NodeEvents::kWarningSpread) {
     loop_.AdvanceBy(time);
@@ -91,7 +93,7 @@ TEST(NodeEventsOfAFleetTest, WhatAllSayAtOnceIsSpread) {
   }
   loop.AdvanceBy(seconds(1));
   for (const auto& node : fleet) {
-    node->Raise({.type = "Normal", .reason = "A", .message = "m", .wall_time = "t"});
+    node->Raise({.type = EventType::kNormal, .reason = "A", .message = "m", .wall_time = "t"});
   }
   std::size_t before = 0;
   for (int second = 0; second < 10; ++second) {
@@ -161,7 +163,7 @@ TEST(NodeEventsBeforeConnectTest, TheyAreKept) {
   base::testing::FakeLoop loop;
   FakeApi api(loop);
   NodeEvents events(loop, "n", [] {});
-  events.Raise({.type = "Normal", .reason = "A", .message = "m", .wall_time = "t"});
+  events.Raise({.type = EventType::kNormal, .reason = "A", .message = "m", .wall_time = "t"});
   loop.AdvanceBy(minutes(1));
   events.Connect(api);
   loop.AdvanceBy(seconds(1));

@@ -17,20 +17,19 @@ constexpr base::Duration kListen = std::chrono::seconds(5);
 
 }  // namespace
 
-StandBy::StandBy(base::EventLoop& loop, std::string directory, std::string listen,
+StandBy::StandBy(base::EventLoop& loop, std::string directory, const std::string& listen,
                  std::function<void(bool serve_again)> ended)
-    : loop_(loop),
-      directory_(std::move(directory)),
-      listen_(std::move(listen)),
-      ended_(std::move(ended)) {
+    : directory_(std::move(directory)),
+      ended_(std::move(ended)),
+      endpoints_(loop,
+                 {.listen = listen, .first_try = kListen, .retry = kListen, .unavailable = {}}),
+      look_timer_(loop) {
   base::LogInfo("standing by: another agent serves this node");
-  look_timer_ = loop_.RunAfter(kLook, [this] { Look(); });
-  if (!listen_.empty()) listen_timer_ = loop_.RunAfter(kListen, [this] { Listen(); });
-}
-
-StandBy::~StandBy() {
-  loop_.CancelTimer(look_timer_);
-  loop_.CancelTimer(listen_timer_);
+  const std::string why = "standing by: another agent serves this node\n";
+  endpoints_.Answer("/livez", [why] { return base::HttpAnswer{.body = why}; });
+  endpoints_.Answer("/readyz", [why] { return base::HttpAnswer{.status = 503, .body = why}; });
+  endpoints_.Start();
+  look_timer_.Start(kLook, [this] { LookForAgent(); });
 }
 
 void StandBy::OnSignal(int number) {
@@ -39,27 +38,13 @@ void StandBy::OnSignal(int number) {
   ended_(false);
 }
 
-void StandBy::Look() {
-  look_timer_ = 0;
+void StandBy::LookForAgent() {
   if (AgentIsThere(directory_)) {
-    look_timer_ = loop_.RunAfter(kLook, [this] { Look(); });
+    look_timer_.Start(kLook, [this] { LookForAgent(); });
     return;
   }
   base::LogWarning("this node is without an agent, serving it again");
   ended_(true);
-}
-
-void StandBy::Listen() {
-  listen_timer_ = 0;
-  auto server = base::NewHttpServer(loop_, listen_);
-  if (!server.ok()) {
-    listen_timer_ = loop_.RunAfter(kListen, [this] { Listen(); });
-    return;
-  }
-  http_ = std::move(*server);
-  const std::string why = "standing by: another agent serves this node\n";
-  http_->Handle("/livez", [why] { return base::HttpAnswer{.body = why}; });
-  http_->Handle("/readyz", [why] { return base::HttpAnswer{.status = 503, .body = why}; });
 }
 
 }  // namespace tranche::daemon

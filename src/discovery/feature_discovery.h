@@ -1,38 +1,35 @@
-// gpu-feature-discovery: the node's GPUs and the sharing config turned into labels, kept true until
-// told to end.
+// gpu-feature-discovery: turns the node's GPUs and the sharing config into labels, and keeps them
+// true until it is told to end.
 //
-// Looks at the node every ten seconds or --sleep-interval, whichever is less (with `infinite` only
-// when something happens: config file, device nodes, SIGHUP), and starts the driver anew once per
-// interval, as a GPU that came later is seen only so. What fails later than the first start is told
-// and tried again: a driver that goes or comes, a config that cannot be used (the one in force
-// stays), an API server that is away. The loop's thread.
+// It looks at the node every ten seconds or --sleep-interval, whichever is less (with `infinite`
+// only when something happens: config file, device nodes, SIGHUP), and restarts the driver once per
+// interval. A failure after the first start is logged and tried again: a driver that goes or comes,
+// a config that cannot be used (the one in force stays), an API server that is away.
+//
+// Threading: the loop's thread.
+// Errors: those of the first start end the program with status 1 where failOnInitError says so.
 #pragma once
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "base/event_loop.h"
-#include "base/file.h"
+#include "base/status.h"
 #include "config/load.h"
-#include "gpu/driver_thread.h"
-#include "gpu/inventory_memory.h"
+#include "daemon/life.h"
+#include "gpu/gpu_watch.h"
 #include "labels/publisher.h"
-#include "profile/source.h"
+#include "profile/in_force.h"
 
 namespace tranche::discovery {
 
 struct FeatureDiscoveryOptions {
-  std::vector<config::Override> environment;
-  std::vector<config::Override> command_line;
+  profile::Overrides overrides;
   std::string config_file;
-  std::string sys_root;  // goes before /sys
+  std::string sys_root;  // prefix of /sys
   std::string version;
-
-  // The driver for a driver root as this process sees it.
-  std::function<std::shared_ptr<gpu::GpuDriver>(const std::string& driver_root)> new_driver;
+  gpu::GpuWatch::Options gpus;
   // The outlet that a config asks for. An error here ends the program at its start.
   std::function<base::Result<std::unique_ptr<labels::LabelOutlet>>(
       const config::Config& config, labels::LabelOutlet::State state)>
@@ -41,50 +38,39 @@ struct FeatureDiscoveryOptions {
 
 class FeatureDiscovery {
  public:
-  FeatureDiscovery(base::EventLoop& loop, FeatureDiscoveryOptions options);
-  ~FeatureDiscovery();
+  // kInvalidArgument: flags and environment alone make no sense, which no edit of a config mends.
+  static base::Result<std::unique_ptr<FeatureDiscovery>> New(base::EventLoop& loop,
+                                                             FeatureDiscoveryOptions options);
+  FeatureDiscovery(const FeatureDiscovery&) = delete;
+  FeatureDiscovery& operator=(const FeatureDiscovery&) = delete;
 
   // Runs until told to end; the process's exit status. Call once.
   int Run();
   void OnSignal(int number);
 
  private:
+  FeatureDiscovery(base::EventLoop& loop, FeatureDiscoveryOptions options, config::Config flags);
+
   void Begin();
-  void StartDriver();
-  void RefreshConfig();
-  base::Status TakeConfig(const profile::WantedConfig& wanted);
-  base::Status MakeOutlet(const config::Config& config);
-  void OutletState(const base::Status& status);
-  void DeviceNodesChanged();
-  void Scanned(gpu::Scan scan);
-  void ScheduleScan();
-  void Update();
-  void End(int exit_status);
-  [[nodiscard]] bool leaves_labels() const;
+  base::Status Apply(const config::Loaded& loaded);
+  base::Status ReplaceOutlet(const config::Config& config);
+  void Published(const base::Status& status);
+  void EndIfUnusable();
+  void Scanned(const gpu::GpuWatch::News& news);
+  void WarnOfBroken();
+  void UpdateLabels();
+  [[nodiscard]] bool LeavesLabels() const;
 
-  base::EventLoop& loop_;
   const FeatureDiscoveryOptions options_;
-  config::Config config_;  // in force, or what flags say
-  std::optional<profile::WantedConfig> in_force_;
-  std::optional<profile::WantedConfig> refused_;
-  gpu::InventoryMemory memory_;
-  gpu::Inventory inventory_;
-  bool driver_known_ = false;  // the first scan, good or bad, has been seen
-  base::Status driver_status_;
-  std::string broken_;  // GPUs left out, as last told
-
-  std::unique_ptr<profile::ConfigSource> source_;
-  labels::LabelPublisher publisher_;
-  std::unique_ptr<gpu::DriverThread> driver_;
-  std::unique_ptr<base::DirectoryWatch> device_watch_;
-  std::string dev_directory_;
-  std::vector<std::string> device_nodes_;
-  int fresh_looks_ = 0;  // so many scans more start the driver anew
-  base::TimePoint last_fresh_;
-  base::EventLoop::TimerId scan_timer_ = 0;
+  config::Config config_;  // in force; until there is one, what the flags say
+  std::string broken_;     // GPUs left out, as last told
   base::Status outlet_status_;
-  bool ending_ = false;
-  int exit_status_ = 0;
+
+  // Whoever uses a part is declared below it.
+  daemon::Life life_;
+  labels::LabelPublisher publisher_;
+  gpu::GpuWatch gpus_;
+  profile::InForce in_force_;
 };
 
 }  // namespace tranche::discovery

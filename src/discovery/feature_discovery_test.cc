@@ -77,18 +77,24 @@ class FeatureDiscoveryTest : public ::testing::Test {
   }
   // Runs until `holds`, then ends it as by `number`; the exit status.
   int Run(const std::function<bool()>& holds, int number = SIGTERM) {
-    FeatureDiscovery discovery(
-        *loop_, {.environment = {},
-                 .command_line = flags_,
+    auto made = FeatureDiscovery::New(
+        *loop_, {.overrides = {.environment = {}, .command_line = flags_},
                  .config_file = with_config_ ? directory_ / "config/config.yaml" : "",
                  .sys_root = directory_ / "none",
                  .version = "test",
-                 .new_driver = [this](const std::string&) { return driver_; },
+                 .gpus = {.start_driver =
+                              [this](base::EventLoop& loop, const std::string& /*root*/,
+                                     gpu::DriverThread::Listener listener) {
+                                return gpu::DriverThread::Start(loop, driver_, std::move(listener));
+                              },
+                          .xid_filter = {}},
                  .new_outlet = [this](const config::Config&, labels::LabelOutlet::State state)
                      -> base::Result<std::unique_ptr<labels::LabelOutlet>> {
                    return std::unique_ptr<labels::LabelOutlet>(
                        std::make_unique<BoardOutlet>(*loop_, board_, std::move(state)));
                  }});
+    if (!made.ok()) return 1;
+    FeatureDiscovery& discovery = **made;
     discovery_ = &discovery;
     const base::TimePoint end = loop_->Now() + std::chrono::seconds(20);
     std::function<void()> look = [&] {

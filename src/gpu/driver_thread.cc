@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 #include <thread>
+#include <type_traits>
 #include <utility>
 
 #include "base/log.h"
@@ -21,7 +22,7 @@ using Span = std::chrono::steady_clock::duration;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// One wait for events. A fresh start of the driver has to let it come back first.
+// One wait for events. Shutting the driver down has to let it come back first.
 constexpr milliseconds kWaitSlice{500};
 // A call that takes longer is called stuck.
 constexpr Span kPatience = seconds(1);
@@ -43,10 +44,10 @@ struct Shared {
   base::CondVar changed;
   base::EventLoop* loop TRANCHE_GUARDED_BY(mutex) = nullptr;  // nullptr: the owner has gone
   bool scan_wanted TRANCHE_GUARDED_BY(mutex) = false;
-  bool afresh TRANCHE_GUARDED_BY(mutex) = false;
-  bool watching TRANCHE_GUARDED_BY(mutex) = false;  // there is something to wait on
-  bool waiting TRANCHE_GUARDED_BY(mutex) = false;   // the waiter is in the driver
-  unsigned watch TRANCHE_GUARDED_BY(mutex) = 0;     // counts WatchHealth calls
+  ScanMode mode TRANCHE_GUARDED_BY(mutex) = ScanMode::kKeepDriver;  // of the scan wanted
+  bool watching TRANCHE_GUARDED_BY(mutex) = false;                  // there is something to wait on
+  bool waiting TRANCHE_GUARDED_BY(mutex) = false;                   // the waiter is in the driver
+  unsigned watch TRANCHE_GUARDED_BY(mutex) = 0;                     // counts WatchHealth calls
   std::array<CallInFlight, kRoles> calls TRANCHE_GUARDED_BY(mutex);
   DriverThread::Clock clock;
 
@@ -60,6 +61,8 @@ struct Context {
   std::shared_ptr<Shared> shared;
   std::shared_ptr<GpuDriver> driver;
   std::weak_ptr<Listener> listener;
+  bool wants_events = false;
+  bool wants_topology = false;
 
   // Runs tell(listener) on the loop, unless the owner has gone by then.
   template <class Tell>
@@ -78,10 +81,19 @@ struct Context {
       const MutexLock lock(shared->mutex);
       shared->calls[role] = {.name = name, .start = shared->clock(), .expected = expected};
     }
-    auto result = make();
+    if constexpr (std::is_void_v<std::invoke_result_t<const Make&>>) {
+      make();
+      EndCall(role);
+    } else {
+      auto result = make();
+      EndCall(role);
+      return result;
+    }
+  }
+
+  void EndCall(Role role) const {
     const MutexLock lock(shared->mutex);
     shared->calls[role] = {};
-    return result;
   }
 };
 
@@ -92,9 +104,9 @@ class Scanner {
 
   void Run() {
     for (;;) {
-      bool afresh = false;
-      if (!NextRequest(afresh)) return;
-      Scan scan = Look(afresh);
+      const std::optional<ScanMode> mode = NextRequest();
+      if (!mode) return;
+      Scan scan = TakeScan(*mode);
       const Inventory inventory = scan.inventory;
       context_.Post([scan = std::move(scan)](Listener& listener) { listener.scanned(scan); });
       ReadTopology(inventory);
@@ -102,14 +114,14 @@ class Scanner {
   }
 
  private:
-  // False: it is over.
-  bool NextRequest(bool& afresh) {
+  // Waits for one; nullopt: the owner has gone.
+  std::optional<ScanMode> NextRequest() {
     Shared& shared = *context_.shared;
     const MutexLock lock(shared.mutex);
     while (!shared.gone() && !shared.scan_wanted) shared.changed.Wait(shared.mutex);
+    if (shared.gone()) return std::nullopt;
     shared.scan_wanted = false;
-    afresh = std::exchange(shared.afresh, false);
-    return !shared.gone();
+    return std::exchange(shared.mode, ScanMode::kKeepDriver);
   }
 
   template <class Make>
@@ -117,8 +129,8 @@ class Scanner {
     return context_.Timed(kScanner, name, Span(0), make);
   }
 
-  Scan Look(bool afresh) {
-    if (afresh) StartAfresh();
+  Scan TakeScan(ScanMode mode) {
+    if (mode == ScanMode::kRestartDriver) ShutDownDriver();
     GpuDriver& driver = *context_.driver;
     Scan scan;
     const bool just_read = !initialised_;
@@ -138,13 +150,13 @@ class Scanner {
                                       }).code() == Code::kDataLoss;
       (lost ? scan.lost : alive).push_back(gpu.uuid);
     }
-    Watch(alive);
+    if (context_.wants_events) WatchHealth(alive);
     scan.unwatched = unwatched_;
     return scan;
   }
 
   // The waiter has to be out of the driver while the driver is taken down.
-  void StartAfresh() {
+  void ShutDownDriver() {
     Shared& shared = *context_.shared;
     {
       const MutexLock lock(shared.mutex);
@@ -155,21 +167,18 @@ class Scanner {
       }
       if (shared.waiting) {
         shared.watching = true;
-        base::LogWarning("the driver is not started afresh: a wait for events does not come back");
+        base::LogWarning(
+            "the driver is not initialised anew: a wait for events does not come back");
         return;
       }
     }
-    const int done = Timed("Shutdown", [&] {
-      context_.driver->Shutdown();
-      return 0;
-    });
-    static_cast<void>(done);
+    Timed("Shutdown", [&] { context_.driver->Shutdown(); });
     initialised_ = false;
     watched_.clear();
     connected_.clear();
   }
 
-  void Watch(const std::vector<std::string>& uuids) {
+  void WatchHealth(const std::vector<std::string>& uuids) {
     if (uuids == watched_) return;
     unwatched_.clear();
     if (!uuids.empty()) {
@@ -189,14 +198,14 @@ class Scanner {
   }
 
   void ReadTopology(const Inventory& inventory) {
+    if (!context_.wants_topology) return;
     std::vector<std::string> uuids;
     for (const Gpu& gpu : inventory.gpus) uuids.push_back(gpu.uuid);
     if (uuids.size() < 2 || uuids == connected_) return;
     auto topology = Timed("ReadTopology", [&] { return context_.driver->ReadTopology(inventory); });
     if (topology.ok()) connected_ = std::move(uuids);
-    context_.Post([topology = std::move(topology)](Listener& listener) {
-      if (listener.topology) listener.topology(topology);
-    });
+    context_.Post(
+        [topology = std::move(topology)](Listener& listener) { listener.topology(topology); });
   }
 
   Context context_;
@@ -278,7 +287,11 @@ class RealDriverThread : public DriverThread {
       const MutexLock lock(shared_->mutex);
       shared_->loop = &loop;
     }
-    const Context context{shared_, std::move(driver), listener_};
+    const Context context{.shared = shared_,
+                          .driver = std::move(driver),
+                          .listener = listener_,
+                          .wants_events = listener_->health_event != nullptr,
+                          .wants_topology = listener_->topology != nullptr};
     // Detached: joining would wait for a call that hangs. They own all that they touch.
     std::thread([context] { Scanner(context).Run(); }).detach();
     std::thread([context] { Waiter(context).Run(); }).detach();
@@ -290,10 +303,10 @@ class RealDriverThread : public DriverThread {
     shared_->changed.NotifyAll();
   }
 
-  void RequestScan(bool afresh) override {
+  void RequestScan(ScanMode mode) override {
     const MutexLock lock(shared_->mutex);
     shared_->scan_wanted = true;
-    shared_->afresh = shared_->afresh || afresh;
+    if (mode == ScanMode::kRestartDriver) shared_->mode = mode;
     shared_->changed.NotifyAll();
   }
 

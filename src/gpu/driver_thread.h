@@ -1,8 +1,11 @@
 // Runs a GpuDriver's blocking calls off the loop, and notices when one does not come back.
 //
-// Two threads: one for inventory and probes, one that waits for events. Results arrive as calls on
-// the loop, none after this object has gone. Nothing here decides anything. All methods: the loop's
-// thread. A wait for events that fails is told of each time, ever more rarely (1 s to 30 s).
+// Two threads: one takes inventory and probes, one waits for events. It decides nothing. A wait for
+// events that fails is reported each time, ever more rarely (1 s to 30 s).
+//
+// Threading: the loop's thread. Results arrive as calls on the loop, none after this object has
+// gone. Errors: a scan that fails says so in Scan::status; nothing ends the threads but the
+// destructor.
 #pragma once
 
 #include <chrono>
@@ -27,8 +30,13 @@ struct Scan {
   std::vector<GpuDriver::Unwatched> unwatched;  // health events not to be had
 };
 
+// Whether the driver library is initialised anew before a scan. Only then does it list GPUs and MIG
+// devices that came after it was initialised, and find a lost GPU that is back.
+enum class ScanMode { kKeepDriver, kRestartDriver };
+
 class DriverThread {
  public:
+  // What is left empty, but `scanned`, is not asked of the driver.
   struct Listener {
     std::function<void(Scan)> scanned;  // once per RequestScan answered
     std::function<void(HealthEvent)> health_event;
@@ -46,9 +54,9 @@ class DriverThread {
   // Does not wait for a call that hangs.
   virtual ~DriverThread() = default;
 
-  // Asks for a look at the node; requests made while one is under way are one. `afresh` shuts the
-  // driver down first (hot-plug, MIG change, lost device coming back).
-  virtual void RequestScan(bool afresh) = 0;
+  // Asks for a scan of the node. Requests made while a scan is under way are one, and restart the
+  // driver where one of them does.
+  virtual void RequestScan(ScanMode mode) = 0;
 
   // The call that has been running longest, if it has run for over a second.
   struct Stuck {

@@ -43,9 +43,9 @@ class DriverThreadTest : public ::testing::Test {
       std::this_thread::yield();
     }
   }
-  void ScanAndWait(bool afresh = false) {
+  void ScanAndWait(ScanMode mode = ScanMode::kKeepDriver) {
     const std::size_t before = scans_.size();
-    thread_->RequestScan(afresh);
+    thread_->RequestScan(mode);
     Until([&] { return scans_.size() > before; });
   }
   ~DriverThreadTest() override {
@@ -168,7 +168,7 @@ TEST_F(DriverThreadTest, AFailingWaitIsToldOnceAndThenBackedOff) {
 TEST_F(DriverThreadTest, AfreshShutsTheDriverDownFirst) {
   Start();
   ScanAndWait();
-  ScanAndWait(true);
+  ScanAndWait(ScanMode::kRestartDriver);
   EXPECT_EQ(driver_->Calls("Shutdown"), 1);
   EXPECT_EQ(driver_->Calls("WatchHealth"), 2);
   EXPECT_EQ(driver_->Calls("Probe"), 0);
@@ -181,7 +181,7 @@ TEST_F(DriverThreadTest, AfreshGoesWithoutWhereTheWaitHangs) {
   Start();
   ScanAndWait();
   Until([&] { return driver_->Calls("WaitForEvents") == 1; });
-  thread_->RequestScan(true);
+  thread_->RequestScan(ScanMode::kRestartDriver);
   Until([&] {
     *clock_ = clock_->load() + 100ms;  // its patience
     return scans_.size() == 2;
@@ -193,9 +193,9 @@ TEST_F(DriverThreadTest, AfreshGoesWithoutWhereTheWaitHangs) {
 TEST_F(DriverThreadTest, RequestsMadeMeanwhileAreOne) {
   driver_->Hang("Enumerate");
   Start();
-  thread_->RequestScan(false);
+  thread_->RequestScan(ScanMode::kKeepDriver);
   Until([&] { return driver_->Calls("Enumerate") == 1; });
-  for (int i = 0; i < 10; ++i) thread_->RequestScan(false);
+  for (int i = 0; i < 10; ++i) thread_->RequestScan(ScanMode::kKeepDriver);
   driver_->Release("Enumerate");
   Until([&] { return scans_.size() == 2; });
   ScanAndWait();
@@ -227,7 +227,7 @@ TEST_F(DriverThreadTest, OneGpuHasNoTopology) {
 TEST_F(DriverThreadTest, AHangingCallIsReportedWithItsAge) {
   driver_->Hang("Enumerate");
   Start();
-  thread_->RequestScan(false);
+  thread_->RequestScan(ScanMode::kKeepDriver);
   Until([&] { return driver_->Calls("Enumerate") == 1; });
   EXPECT_FALSE(thread_->StuckCall());
   *clock_ = clock_->load() + 5s;
@@ -255,7 +255,7 @@ TEST_F(DriverThreadTest, AWaitIsStuckOnlyBeyondItsTimeout) {
 TEST_F(DriverThreadTest, DestructionDoesNotWaitAndNothingIsToldAfterwards) {
   driver_->Hang("Enumerate");
   Start();
-  thread_->RequestScan(false);
+  thread_->RequestScan(ScanMode::kKeepDriver);
   Until([&] { return driver_->Calls("Enumerate") == 1; });
   thread_.reset();
   driver_->Release("Enumerate");
@@ -267,7 +267,7 @@ TEST_F(DriverThreadTest, DestructionDoesNotWaitAndNothingIsToldAfterwards) {
 
 TEST_F(DriverThreadTest, WhatWasPostedBeforeIsNotToldAfterEither) {
   Start();
-  thread_->RequestScan(false);
+  thread_->RequestScan(ScanMode::kKeepDriver);
   while (driver_->Calls("WatchHealth") == 0) std::this_thread::yield();
   while (driver_->Calls("ReadTopology") == 0) std::this_thread::yield();  // the scan is posted
   thread_.reset();

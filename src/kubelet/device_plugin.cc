@@ -186,4 +186,27 @@ void RegisterWithKubelet(base::EventLoop& loop, const Registration& registration
       [done = std::move(done)](const base::Result<std::string>& answer) { done(answer.status()); });
 }
 
+namespace {
+
+class GrpcPluginLink : public PluginLink {
+ public:
+  explicit GrpcPluginLink(base::EventLoop& loop) : loop_(loop) {}
+  base::Result<std::unique_ptr<PluginServer>> StartServer(const std::string& socket_path,
+                                                          PluginHandler& handler) override {
+    return PluginServer::Start(loop_, socket_path, handler);
+  }
+  void Register(const Registration& registration, std::function<void(base::Status)> done) override {
+    RegisterWithKubelet(loop_, registration, std::move(done));
+  }
+
+ private:
+  base::EventLoop& loop_;
+};
+
+}  // namespace
+
+std::unique_ptr<PluginLink> NewPluginLink(base::EventLoop& loop) {
+  return std::make_unique<GrpcPluginLink>(loop);
+}
+
 }  // namespace tranche::kubelet

@@ -92,4 +92,16 @@ struct Registration {
 void RegisterWithKubelet(base::EventLoop& loop, const Registration& registration,
                          std::function<void(base::Status)> done);
 
+// The two above as one seam, for whoever is to be tested without sockets and threads.
+class PluginLink {
+ public:
+  virtual ~PluginLink() = default;
+  virtual base::Result<std::unique_ptr<PluginServer>> StartServer(const std::string& socket_path,
+                                                                  PluginHandler& handler) = 0;
+  virtual void Register(const Registration& registration,
+                        std::function<void(base::Status)> done) = 0;
+};
+// By gRPC, over unix sockets.
+std::unique_ptr<PluginLink> NewPluginLink(base::EventLoop& loop);
+
 }  // namespace tranche::kubelet

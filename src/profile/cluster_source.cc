@@ -345,4 +345,12 @@ void ClusterSource::Describe(KubernetesState& state) const {
   state.cluster_policy = options_.cluster_policy;
 }
 
+std::unique_ptr<ConfigSource> NewConfigSource(base::EventLoop& loop, ConfigSourceOptions files,
+                                              ClusterSourceOptions cluster,
+                                              std::function<void()> changed) {
+  if (!cluster.Any()) return ConfigSource::New(loop, std::move(files), std::move(changed));
+  return std::make_unique<ClusterSource>(loop, std::move(files), std::move(cluster),
+                                         std::move(changed));
+}
+
 }  // namespace tranche::profile

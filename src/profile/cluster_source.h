@@ -21,20 +21,6 @@
 
 namespace tranche::profile {
 
-inline constexpr char kInSync[] = "in sync";
-
-// What the API server has said, where it is asked.
-struct KubernetesState {
-  bool used = false;
-  std::string api;                         // kInSync, or why not
-  std::string node_label;                  // its key; "": not watched
-  std::optional<std::string> label_value;  // "" without the label; absent: not seen yet
-  std::string config_map;                  // NAMESPACE/NAME that profiles are read from
-  std::string config_map_version;          // its resourceVersion
-  std::string cluster_policy;              // name of the one that is followed
-  std::string events;  // "" not asked for, "sent", "not permitted", or why they wait
-};
-
 struct ClusterSourceOptions {
   std::string node_name;
   bool watch_node = false;
@@ -65,17 +51,15 @@ class ClusterSource : public ConfigSource {
   ClusterSource(const ClusterSource&) = delete;
   ClusterSource& operator=(const ClusterSource&) = delete;
 
-  // Begins to watch. The client outlives this. `default_namespace` is for a policy's ConfigMap
-  // where no other was given.
-  void Connect(apiserver::ApiClient& api, const std::string& default_namespace);
-  // There is no client (yet).
-  void CannotConnect(const base::Status& why);
+  // The namespace is for a policy's ConfigMap where no other was given.
+  void Connect(apiserver::ApiClient& api, const std::string& default_namespace) override;
+  void CannotConnect(const base::Status& why) override;
 
   [[nodiscard]] WantedConfig Read() const override;
   [[nodiscard]] std::vector<std::string> AvailableProfiles() const override;
   [[nodiscard]] bool MayBeLate() const override { return true; }
 
-  void Describe(KubernetesState& state) const;
+  void Describe(KubernetesState& state) const override;
 
  private:
   // Where profiles come from just now, the policy having spoken.
@@ -124,5 +108,10 @@ class ClusterSource : public ConfigSource {
   base::EventLoop::TimerId patience_timer_ = 0;
   base::EventLoop::TimerId absence_timer_ = 0;
 };
+
+// The source that the options ask for: files alone, or what the cluster says of them.
+std::unique_ptr<ConfigSource> NewConfigSource(base::EventLoop& loop, ConfigSourceOptions files,
+                                              ClusterSourceOptions cluster,
+                                              std::function<void()> changed);
 
 }  // namespace tranche::profile

@@ -147,7 +147,7 @@ TEST_F(NodeLabelTest, ALabelChangedMeanwhileReplacesTheLastGood) {
   Start(/*connected=*/false);
   EXPECT_THAT(Applied(), ElementsAre(2));
   Label("dev");
-  source_->Connect(api_, "");
+  config_->source().Connect(api_, "");
   loop_.RunPosted();
   EXPECT_THAT(Applied(), ElementsAre(4));
 }
@@ -199,7 +199,7 @@ TEST_F(ConfigMapTest, ProfilesComeFromItAndEditsApply) {
   EXPECT_THAT(Applied(), ElementsAre(8));
   EXPECT_NE(Described().config_map_version, version);
   EXPECT_EQ(Described().config_map, "gpu-operator/plugin-config");
-  EXPECT_THAT(source_->AvailableProfiles(), ElementsAre("default", "dev", "none"));
+  EXPECT_THAT(config_->source().AvailableProfiles(), ElementsAre("default", "dev", "none"));
   Label("none");
   EXPECT_THAT(Applied(), ElementsAre(1)) << "an empty key is an empty file: not shared";
 }
@@ -283,7 +283,7 @@ TEST_F(ConfigMapTest, WithoutTheLabelAFlagSelects) {
 
 TEST_F(ConfigMapTest, WithoutAClientTheReasonIsShown) {
   Start(/*connected=*/false);
-  source_->CannotConnect({Code::kFailedPrecondition, "no libcurl"});
+  config_->source().CannotConnect({Code::kFailedPrecondition, "no libcurl"});
   EXPECT_EQ(Described().api, "no libcurl");
   EXPECT_EQ(config().awaiting, "no libcurl");
 }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/file.h"
 #include "base/log.h"
 
 namespace tranche::profile {
@@ -11,6 +12,7 @@ namespace {
 using base::Kv;
 using base::Result;
 using base::Status;
+using daemon::EventType;
 
 // A refusal can be the node's fault (a full disk, a driver that is not there yet): try again.
 constexpr base::Duration kRetry = std::chrono::seconds(5);
@@ -34,85 +36,94 @@ std::vector<std::string> NotInForce(const config::Config& config) {
 
 }  // namespace
 
-Configurator::Configurator(base::EventLoop& loop, ConfigSource& source,
-                           std::vector<config::Override> environment,
-                           std::vector<config::Override> command_line, std::string state_directory,
-                           Owner owner)
+InForce::InForce(base::EventLoop& loop, const NewSource& new_source, Overrides overrides,
+                 std::string state_directory, Owner owner)
     : loop_(loop),
-      source_(source),
-      environment_(std::move(environment)),
-      command_line_(std::move(command_line)),
+      overrides_(std::move(overrides)),
       state_directory_(std::move(state_directory)),
-      owner_(std::move(owner)) {}
+      owner_(std::move(owner)),
+      retry_timer_(loop),
+      source_(new_source([this] { SourceChanged(); })),
+      runner_(loop) {}
 
-Configurator::~Configurator() {
-  *alive_ = false;
-  loop_.CancelTimer(retry_timer_);
+void InForce::SourceChanged() {
+  if (following_) Refresh();
+  if (owner_.source_changed) owner_.source_changed();
 }
 
-void Configurator::Refresh(bool node_changed) {
-  loop_.CancelTimer(retry_timer_);
-  retry_timer_ = 0;
-  node_news_ = node_news_ || node_changed;
-  const WantedConfig wanted = source_.Read();
-  if (!Usable(wanted)) return Await(wanted);
+void InForce::NodeChanged() {
+  node_news_ = true;
+  Refresh();
+}
+
+void InForce::Refresh() {
+  following_ = true;
+  retry_timer_.Stop();
+  ReadAndApply();
+}
+
+void InForce::ReadAndApply() {
+  const WantedConfig wanted = source_->Read();
+  if (wanted.certainty != Certainty::kSure && !state_.usable) StandInForUnknown();
+  if (!MayBeApplied(wanted)) return AwaitAnswer(wanted);
   state_.awaiting = wanted.certainty == Certainty::kSure ? "" : wanted.why;
   overdue_.clear();
   state_.wanted_profile = wanted.profile;
   state_.wanted_source = wanted.source;
   const bool same = in_force_ && *in_force_ == wanted;
   const bool stood_in = state_.from_last_good || (guessed_ && wanted.certainty == Certainty::kSure);
+  if (same && !node_news_) return stood_in ? AcceptStandIn(wanted) : SaidAgain(wanted);
+
   const bool in_force_is_wanted = same && !stood_in;
-  if (same && !node_news_) {
-    if (stood_in) return NoLongerAStandIn(wanted);
-    if (!state_.error.empty()) {
-      state_.error.clear();
-      refused_.reset();
-      owner_.event("Normal", "ConfigRestored",
-                   NameOf(wanted) + " is wanted again and still in force");
-    }
-    return;
-  }
-  const Status status = wanted.status.ok() ? LoadAndApply(wanted, false) : wanted.status;
+  const Status status = wanted.status.ok() ? LoadAndApply(wanted, Origin::kSource) : wanted.status;
   if (status.ok()) return WantedIsInForce(wanted, !in_force_is_wanted);
-  Refused(wanted, status);
+  Refuse(wanted, status);
   if (!state_.usable) {
     // The unshared default is nobody's config: no earlier one stands in for it.
-    if (wanted.named) TryLastGood(/*awaiting=*/false);
+    if (wanted.named) StandInForRefused();
   } else if (node_news_ && !in_force_is_wanted) {
     ApplyInForceAgain();
   }
   RetryLater();
 }
 
+// A guess is for a node that has nothing, not even a last good config.
+bool InForce::MayBeApplied(const WantedConfig& wanted) const {
+  if (wanted.certainty == Certainty::kSure) return true;
+  return wanted.certainty == Certainty::kGuess && (!state_.usable || guessed_);
+}
+
 // What stood in for the unknown turns out to be what is wanted: nothing is disturbed.
-void Configurator::NoLongerAStandIn(const WantedConfig& wanted) {
+void InForce::AcceptStandIn(const WantedConfig& wanted) {
   state_.from_last_good = false;
   guessed_ = wanted.certainty == Certainty::kGuess;
   in_force_ = wanted;
   WantedIsInForce(wanted, true);
 }
 
-// A guess is for a node that has nothing, not even a last good config.
-bool Configurator::Usable(const WantedConfig& wanted) {
-  if (wanted.certainty == Certainty::kSure) return true;
-  if (!state_.usable) TryLastGood(/*awaiting=*/true);
-  return wanted.certainty == Certainty::kGuess && (!state_.usable || guessed_);
+void InForce::SaidAgain(const WantedConfig& wanted) {
+  if (state_.error.empty()) return;
+  state_.error.clear();
+  refused_.reset();
+  owner_.event(EventType::kNormal, "ConfigRestored",
+               NameOf(wanted) + " is wanted again and still in force");
 }
 
-void Configurator::Await(const WantedConfig& wanted) {
+void InForce::AwaitAnswer(const WantedConfig& wanted) {
   state_.awaiting = wanted.why;
   if (!wanted.status.ok() && overdue_ != wanted.status.message()) {
     overdue_ = wanted.status.message();
-    owner_.event("Warning", "ConfigNotKnown",
+    owner_.event(EventType::kWarning, "ConfigNotKnown",
                  overdue_ + (state_.usable ? "; what is in force stays" : ""));
   }
   if (!state_.usable) return RetryLater();
   if (node_news_) ApplyInForceAgain();
 }
 
-Status Configurator::LoadAndApply(const WantedConfig& which, bool from_last_good) {
-  const auto loaded = config::LoadConfig(which.text, which.source, environment_, command_line_);
+Status InForce::LoadAndApply(const WantedConfig& which, Origin origin) {
+  const bool from_last_good = origin == Origin::kLastGood;
+  const auto loaded =
+      config::LoadConfig(which.text, which.source, overrides_.environment, overrides_.command_line);
   if (!loaded.ok()) return loaded.status();
   TRANCHE_TRY(owner_.apply(*loaded, which.source));
   node_news_ = false;
@@ -137,94 +148,127 @@ Status Configurator::LoadAndApply(const WantedConfig& which, bool from_last_good
   return Status::Ok();
 }
 
-void Configurator::WantedIsInForce(const WantedConfig& wanted, bool news) {
+void InForce::WantedIsInForce(const WantedConfig& wanted, bool news) {
   const bool mended = !state_.error.empty();
   state_.error.clear();
   refused_.reset();
   if (news) {
     ++state_.applied;
-    owner_.event("Normal", "ConfigApplied", NameOf(wanted) + " is in force");
+    owner_.event(EventType::kNormal, "ConfigApplied", NameOf(wanted) + " is in force");
     // Files can be read again after a restart; who waits for an answer then needs to know that
     // there was no config either.
-    if (!guessed_ && (wanted.named || source_.MayBeLate())) Remember(wanted, kSaveDelay);
+    if (!guessed_ && (wanted.named || source_->MayBeLate())) RememberLater(wanted, kSaveDelay);
   } else if (mended) {
-    owner_.event("Normal", "ConfigRestored", NameOf(wanted) + " could be applied again");
+    owner_.event(EventType::kNormal, "ConfigRestored", NameOf(wanted) + " could be applied again");
   }
 }
 
 // GPUs come, go and are cut up while a bad config waits to be mended: what is in force follows.
-void Configurator::ApplyInForceAgain() {
+void InForce::ApplyInForceAgain() {
   const WantedConfig kept = *in_force_;
-  const Status status = LoadAndApply(kept, state_.from_last_good);
+  const Status status =
+      LoadAndApply(kept, state_.from_last_good ? Origin::kLastGood : Origin::kSource);
   if (status.ok() || status.message() == again_error_) return;
   again_error_ = status.message();
   owner_.event(
-      "Warning", "ConfigNotReapplied",
+      EventType::kWarning, "ConfigNotReapplied",
       NameOf(kept) +
           " cannot be applied to the node as it is now, what is served stays: " + status.message());
 }
 
-void Configurator::Refused(const WantedConfig& wanted, const Status& status) {
+void InForce::Refuse(const WantedConfig& wanted, const Status& status) {
   const bool news = !refused_ || !(*refused_ == wanted) || state_.error != status.message();
   refused_ = wanted;
   state_.error = status.message();
   if (!news) return;
   ++state_.rejected;
   const std::string kept = state_.usable ? "; what was in force stays" : "";
-  owner_.event("Warning", "ConfigRejected", NameOf(wanted) + ": " + status.message() + kept);
+  owner_.event(EventType::kWarning, "ConfigRejected",
+               NameOf(wanted) + ": " + status.message() + kept);
 }
 
-void Configurator::TryLastGood(bool awaiting) {
+void InForce::StandInForUnknown() {
+  if (!ApplyLastGood(/*also_unnamed=*/true)) return;
+  owner_.event(EventType::kNormal, "LastGoodConfig",
+               "the last good config, " + NameOf(*in_force_) +
+                   ", is in force until it is known what is wanted");
+}
+
+void InForce::StandInForRefused() {
+  if (!ApplyLastGood(/*also_unnamed=*/false)) return;
+  owner_.event(EventType::kWarning, "LastGoodConfig",
+               "the last good config, " + NameOf(*in_force_) + ", is in force instead");
+}
+
+// The unshared default may be what was in force, and is kept too. But it never stands in for a
+// config that is refused.
+bool InForce::ApplyLastGood(bool also_unnamed) {
+  if (state_directory_.empty()) return false;
   const Result<LastGood> stored = LoadLastGood(state_directory_);
   if (!stored.ok()) {
     if (stored.status().code() != base::Code::kNotFound) {
       base::LogWarning("the last good config cannot be used",
                        {Kv("error", stored.status().message())});
     }
-    return;
+    return false;
   }
   const bool named = !stored->source.empty();
-  // The unshared default may be what was in force, but never stands in for a config.
-  if (!named && !awaiting) return;
-  const WantedConfig wanted{.profile = stored->profile,
-                            .source = stored->source,
-                            .named = named,
-                            .status = Status::Ok(),
-                            .text = stored->text};
-  if (const Status status = LoadAndApply(wanted, true); !status.ok()) {
+  if (!named && !also_unnamed) return false;
+  const WantedConfig kept{.profile = stored->profile,
+                          .source = stored->source,
+                          .named = named,
+                          .status = Status::Ok(),
+                          .text = stored->text};
+  const Status status = LoadAndApply(kept, Origin::kLastGood);
+  if (!status.ok()) {
     base::LogWarning("the last good config cannot be used", {Kv("error", status.message())});
-    return;
   }
-  if (awaiting) {
-    owner_.event("Normal", "LastGoodConfig",
-                 "the last good config, " + NameOf(wanted) +
-                     ", is in force until it is known what is wanted");
-    return;
-  }
-  owner_.event("Warning", "LastGoodConfig",
-               "the last good config, " + NameOf(wanted) + ", is in force instead");
+  return status.ok();
 }
 
-void Configurator::Remember(const WantedConfig& wanted, base::Duration delay) {
-  loop_.RunAfter(delay, [this, alive = alive_, wanted] {
-    if (!*alive || !in_force_ || !(*in_force_ == wanted)) return;
+void InForce::RememberLater(const WantedConfig& wanted, base::Duration delay) {
+  if (state_directory_.empty()) return;
+  loop_.RunAfter(delay, runner_.Wrap([this, wanted] {
+    if (!in_force_ || !(*in_force_ == wanted)) return;
     const Status status =
         SaveLastGood(state_directory_,
                      {.profile = wanted.profile, .source = wanted.source, .text = wanted.text});
     if (!status.ok()) {
       if (status.message() != save_error_) {
-        owner_.event("Warning", "LastGoodNotSaved",
+        owner_.event(EventType::kWarning, "LastGoodNotSaved",
                      "the config is in force, but would not survive a restart with a bad one: " +
                          status.message());
       }
-      Remember(wanted, kSaveRetry);
+      RememberLater(wanted, kSaveRetry);
     }
     save_error_ = status.message();
-  });
+  }));
 }
 
-void Configurator::RetryLater() {
-  retry_timer_ = loop_.RunAfter(kRetry, [this] { Refresh(false); });
+void InForce::RetryLater() {
+  retry_timer_.Start(kRetry, [this] { Refresh(); });
+}
+
+// ---- what is asked of the config before it is applied ----
+
+bool InForce::HasLastGood() const {
+  return !state_directory_.empty() && LoadLastGood(state_directory_).ok();
+}
+
+std::string InForce::DriverRoot() const {
+  WantedConfig wanted = source_->Read();
+  if (wanted.certainty != Certainty::kSure && !state_directory_.empty()) {
+    // The driver is not waited for until the API server has answered: it lies where it lay.
+    if (auto stored = LoadLastGood(state_directory_); stored.ok()) {
+      wanted.text = std::move(stored->text);
+    }
+  }
+  const auto& [environment, command_line] = overrides_;
+  auto loaded = config::LoadConfig(wanted.text, wanted.source, environment, command_line);
+  if (!loaded.ok()) loaded = config::LoadConfig("", "", environment, command_line);
+  const std::string root =
+      loaded.ok() ? loaded->config.flags.plugin.container_driver_root : std::string("/");
+  return base::Exists(root) ? root : "/";
 }
 
 }  // namespace tranche::profile

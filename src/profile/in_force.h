@@ -1,11 +1,13 @@
 // Which configuration is in force: what is wanted where it can be applied, else the last good one.
 //
-// Reads the source, parses, and offers the result to `apply`, which accepts it or says why not. A
-// refusal changes nothing that is in force. With nothing in force the stored last good one is
+// It reads the source, parses, and offers the result to `apply`, which accepts it or says why not.
+// A refusal changes nothing that is in force. With nothing in force the stored last good config is
 // tried; with neither, nothing is served: an unshared default is never a substitute for a named
 // config that cannot be used. While it is not known what is wanted (an API server that has not
-// answered), the last good one is in force, and a guess only where there is none. The loop's
-// thread.
+// answered), the last good config is in force, and a guess only where there is none.
+//
+// Threading: the loop's thread.
+// Errors: state() says why what is wanted is not in force; it is tried again.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +18,10 @@
 #include <vector>
 
 #include "base/event_loop.h"
+#include "base/timer.h"
+#include "base/weak_runner.h"
 #include "config/load.h"
+#include "daemon/event.h"
 #include "profile/last_good.h"
 #include "profile/source.h"
 
@@ -37,50 +42,71 @@ struct ConfigState {
   std::uint64_t rejected = 0;
 };
 
-class Configurator {
+// What was given outside the config: it beats what the config says.
+struct Overrides {
+  std::vector<config::Override> environment;
+  std::vector<config::Override> command_line;
+};
+
+class InForce {
  public:
   struct Owner {
     // Takes the configuration into use, wholly or not at all. `source` is where it is from, for
     // messages.
     std::function<base::Status(const config::Loaded&, const std::string& source)> apply;
-    std::function<void(const std::string& type, const std::string& reason,
-                       const std::string& message)>
-        event;
+    daemon::RaiseEvent event;
+    std::function<void()> source_changed;  // what the source tells is another; may be empty
   };
+  // Makes the source, which calls `changed` when what it tells may have changed.
+  using NewSource = std::function<std::unique_ptr<ConfigSource>(std::function<void()> changed)>;
 
-  Configurator(base::EventLoop& loop, ConfigSource& source,
-               std::vector<config::Override> environment,
-               std::vector<config::Override> command_line, std::string state_directory,
-               Owner owner);
-  ~Configurator();
+  // The last good config is kept in `state_directory`; "": there is none.
+  InForce(base::EventLoop& loop, const NewSource& new_source, Overrides overrides,
+          std::string state_directory, Owner owner);
 
-  // The file, the profile or the node has changed: read and apply again. The same bytes that are in
-  // force already are applied again only where `node_changed`; so is what is in force where what is
-  // wanted is refused.
-  void Refresh(bool node_changed);
+  // Reads the source, and applies what is wanted unless it is in force already. From the first call
+  // of one of these two, changes of the source are followed.
+  void Refresh();
+  // The node is another (a GPU came, went or was cut): what is in force is applied again too, also
+  // where what is wanted is refused.
+  void NodeChanged();
 
   [[nodiscard]] const ConfigState& state() const { return state_; }
+  [[nodiscard]] ConfigSource& source() { return *source_; }
+  [[nodiscard]] const ConfigSource& source() const { return *source_; }
+  [[nodiscard]] bool HasLastGood() const;
+  // Where the driver's files are, as this process sees them: the driver is loaded before a config
+  // is applied, so this is what the wanted config says, else the last good one, else the flags. "/"
+  // where that folder does not exist: outside a container the host's root is the driver's.
+  [[nodiscard]] std::string DriverRoot() const;
 
  private:
-  base::Status LoadAndApply(const WantedConfig& which, bool from_last_good);
+  // Whether the config comes from the source or from the last good one on disk.
+  enum class Origin { kSource, kLastGood };
+
+  void SourceChanged();
+  void ReadAndApply();
+  base::Status LoadAndApply(const WantedConfig& which, Origin origin);
   void WantedIsInForce(const WantedConfig& wanted, bool news);
-  void Refused(const WantedConfig& wanted, const base::Status& status);
-  [[nodiscard]] bool Usable(const WantedConfig& wanted);
-  void Await(const WantedConfig& wanted);
-  void NoLongerAStandIn(const WantedConfig& wanted);
-  void TryLastGood(bool awaiting);
+  void Refuse(const WantedConfig& wanted, const base::Status& status);
+  [[nodiscard]] bool MayBeApplied(const WantedConfig& wanted) const;
+  void AwaitAnswer(const WantedConfig& wanted);
+  void AcceptStandIn(const WantedConfig& wanted);
+  void SaidAgain(const WantedConfig& wanted);
+  void StandInForUnknown();
+  void StandInForRefused();
+  [[nodiscard]] bool ApplyLastGood(bool also_unnamed);
   void ApplyInForceAgain();
-  void Remember(const WantedConfig& wanted, base::Duration delay);
+  void RememberLater(const WantedConfig& wanted, base::Duration delay);
   void RetryLater();
 
   base::EventLoop& loop_;
-  ConfigSource& source_;
-  const std::vector<config::Override> environment_;
-  const std::vector<config::Override> command_line_;
+  const Overrides overrides_;
   const std::string state_directory_;
   Owner owner_;
 
   ConfigState state_;
+  bool following_ = false;  // somebody has asked: changes of the source count
   std::optional<WantedConfig> in_force_;
   std::optional<WantedConfig> refused_;  // the last refusal, so that one bad edit is one event
   bool guessed_ = false;                 // in force is a guess
@@ -88,8 +114,9 @@ class Configurator {
   bool node_news_ = false;   // what is in force has not been applied to the node as it is now
   std::string again_error_;  // why not, as last told
   std::string save_error_;   // why the last good config is not on disk, as last told
-  base::EventLoop::TimerId retry_timer_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  base::Timer retry_timer_;
+  std::unique_ptr<ConfigSource> source_;
+  base::WeakRunner runner_;
 };
 
 }  // namespace tranche::profile

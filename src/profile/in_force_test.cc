@@ -40,23 +40,33 @@ class FakeSource : public ConfigSource {
   }
   [[nodiscard]] std::vector<std::string> AvailableProfiles() const override { return {}; }
   WantedConfig wanted;
+  std::function<void()> changed;
   mutable int reads = 0;
 };
 
-class ConfiguratorTest : public ::testing::Test {
+class InForceTest : public ::testing::Test {
  protected:
   void SetUp() override { Restart(); }
 
   // A new process: nothing in memory, the disk as it was.
   void Restart() {
-    configurator_.reset();
+    const WantedConfig wanted = source_ == nullptr ? WantedConfig() : source_->wanted;
+    config_.reset();
     node_ = Status::Ok();
     applied_.clear();
     sources_.clear();
     events_.clear();
-    configurator_ = std::make_unique<Configurator>(
-        loop_, source_, std::vector<config::Override>{}, std::vector<config::Override>{}, state_,
-        Configurator::Owner{
+    config_ = std::make_unique<InForce>(
+        loop_,
+        [&](std::function<void()> changed) {
+          auto source = std::make_unique<FakeSource>();
+          source->wanted = wanted;
+          source->changed = std::move(changed);
+          source_ = source.get();
+          return source;
+        },
+        Overrides{}, state_,
+        InForce::Owner{
             .apply = [this](const config::Loaded& loaded, const std::string& source) -> Status {
               TRANCHE_TRY(node_);
               const auto& resources = loaded.config.time_slicing.resources;
@@ -65,46 +75,47 @@ class ConfiguratorTest : public ::testing::Test {
               return Status::Ok();
             },
             .event =
-                [this](const std::string& type, const std::string& reason,
+                [this](daemon::EventType type, const std::string& reason,
                        const std::string& message) {
-                  events_.push_back(type + " " + reason + ": " + message);
-                }});
+                  events_.push_back(std::string(TypeName(type)) + " " + reason + ": " + message);
+                },
+            .source_changed = {}});
   }
 
   void Want(const std::string& text, const std::string& profile = "default") {
-    source_.wanted = {.profile = profile,
-                      .source = "/profiles/" + profile,
-                      .named = true,
-                      .status = Status::Ok(),
-                      .text = text};
+    source_->wanted = {.profile = profile,
+                       .source = "/profiles/" + profile,
+                       .named = true,
+                       .status = Status::Ok(),
+                       .text = text};
   }
-  void WantNothingNamed() { source_.wanted = {}; }
+  void WantNothingNamed() { source_->wanted = {}; }
   void WantMissing() {
-    source_.wanted = {.profile = "",
-                      .source = "/profiles",
-                      .named = true,
-                      .status = {Code::kNotFound, "specified config prod does not exist"},
-                      .text = ""};
+    source_->wanted = {.profile = "",
+                       .source = "/profiles",
+                       .named = true,
+                       .status = {Code::kNotFound, "specified config prod does not exist"},
+                       .text = ""};
   }
-  const ConfigState& state() const { return configurator_->state(); }
+  const ConfigState& state() const { return config_->state(); }
   std::vector<std::string> TakeEvents() { return std::exchange(events_, {}); }
   void Save() { loop_.AdvanceBy(milliseconds(20)); }
 
   base::testing::TempDir dir_;
   const std::string state_ = dir_ / "tranche";
   base::testing::FakeLoop loop_;
-  FakeSource source_;
+  FakeSource* source_ = nullptr;
   Status node_;               // what the node says to any config
   std::vector<int> applied_;  // replicas of each that was taken into use
   std::vector<std::string> sources_;
   std::vector<std::string> events_;
-  std::unique_ptr<Configurator> configurator_;
+  std::unique_ptr<InForce> config_;
 };
 
-TEST_F(ConfiguratorTest, AGoodConfigIsPutInForce) {
+TEST_F(InForceTest, AGoodConfigIsPutInForce) {
   EXPECT_FALSE(state().usable);
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   EXPECT_THAT(applied_, ElementsAre(4));
   EXPECT_THAT(sources_, ElementsAre("/profiles/default"));
   EXPECT_TRUE(state().usable);
@@ -116,33 +127,33 @@ TEST_F(ConfiguratorTest, AGoodConfigIsPutInForce) {
   EXPECT_THAT(TakeEvents(), ElementsAre("Normal ConfigApplied: profile 'default' is in force"));
 }
 
-TEST_F(ConfiguratorTest, TheSameBytesAreAppliedAgainOnlyWhereTheNodeChanged) {
+TEST_F(InForceTest, TheSameBytesAreAppliedAgainOnlyWhereTheNodeChanged) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
-  configurator_->Refresh(false);
-  configurator_->Refresh(false);
+  config_->NodeChanged();
+  config_->Refresh();
+  config_->Refresh();
   EXPECT_EQ(applied_.size(), 1U);
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   EXPECT_EQ(applied_.size(), 2U);
   EXPECT_EQ(state().applied, 1U);
   EXPECT_EQ(events_.size(), 1U) << "and nobody is told";
 }
 
-TEST_F(ConfiguratorTest, AnEditIsApplied) {
+TEST_F(InForceTest, AnEditIsApplied) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   Want(Replicas(8));
-  configurator_->Refresh(false);
+  config_->Refresh();
   EXPECT_THAT(applied_, ElementsAre(4, 8));
   EXPECT_EQ(state().applied, 2U);
 }
 
-TEST_F(ConfiguratorTest, ABadConfigKeepsWhatIsInForceAndIsToldOnce) {
+TEST_F(InForceTest, ABadConfigKeepsWhatIsInForceAndIsToldOnce) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   TakeEvents();
   Want(kBad);
-  for (int i = 0; i < 5; ++i) configurator_->Refresh(false);
+  for (int i = 0; i < 5; ++i) config_->Refresh();
   EXPECT_THAT(applied_, ElementsAre(4));
   EXPECT_TRUE(state().usable);
   EXPECT_FALSE(state().from_last_good);
@@ -153,45 +164,45 @@ TEST_F(ConfiguratorTest, ABadConfigKeepsWhatIsInForceAndIsToldOnce) {
                                 HasSubstr("; what was in force stays"))));
   // Another mistake is other news.
   Want("version: v1\nsharing: [");
-  configurator_->Refresh(false);
+  config_->Refresh();
   EXPECT_EQ(state().rejected, 2U);
   EXPECT_EQ(TakeEvents().size(), 1U);
 }
 
-TEST_F(ConfiguratorTest, MendingABadConfigEndsTheError) {
+TEST_F(InForceTest, MendingABadConfigEndsTheError) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   Want(kBad);
-  configurator_->Refresh(false);
+  config_->Refresh();
   Want(Replicas(2));
-  configurator_->Refresh(false);
+  config_->Refresh();
   EXPECT_THAT(applied_, ElementsAre(4, 2));
   EXPECT_EQ(state().error, "");
   // The same mistake again is news again.
   TakeEvents();
   Want(kBad);
-  configurator_->Refresh(false);
+  config_->Refresh();
   EXPECT_EQ(TakeEvents().size(), 1U);
 }
 
-TEST_F(ConfiguratorTest, GoingBackToWhatIsInForceChangesNothing) {
+TEST_F(InForceTest, GoingBackToWhatIsInForceChangesNothing) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   Want(kBad);
-  configurator_->Refresh(false);
+  config_->Refresh();
   TakeEvents();
   Want(Replicas(4));
-  configurator_->Refresh(false);
+  config_->Refresh();
   EXPECT_THAT(applied_, ElementsAre(4)) << "nothing was disturbed";
   EXPECT_EQ(state().error, "");
   EXPECT_THAT(TakeEvents(), ElementsAre(StartsWith("Normal ConfigRestored: ")));
 }
 
-TEST_F(ConfiguratorTest, AProfileThatDoesNotExistIsARefusal) {
+TEST_F(InForceTest, AProfileThatDoesNotExistIsARefusal) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   WantMissing();
-  configurator_->Refresh(false);
+  config_->Refresh();
   EXPECT_EQ(state().error, "specified config prod does not exist");
   EXPECT_EQ(state().profile, "default");
   EXPECT_EQ(state().wanted_source, "/profiles");
@@ -199,10 +210,10 @@ TEST_F(ConfiguratorTest, AProfileThatDoesNotExistIsARefusal) {
 
 // ---- the node refuses ----
 
-TEST_F(ConfiguratorTest, WhatTheNodeRefusesIsTriedAgain) {
+TEST_F(InForceTest, WhatTheNodeRefusesIsTriedAgain) {
   Want(Replicas(4));
   node_ = Status(Code::kResourceExhausted, "no space left on device");
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   EXPECT_FALSE(state().usable);
   loop_.AdvanceBy(seconds(4));
   node_ = Status::Ok();
@@ -210,27 +221,27 @@ TEST_F(ConfiguratorTest, WhatTheNodeRefusesIsTriedAgain) {
   loop_.AdvanceBy(seconds(1));
   EXPECT_THAT(applied_, ElementsAre(4));
   EXPECT_EQ(state().error, "");
-  const int reads = source_.reads;
+  const int reads = source_->reads;
   loop_.AdvanceBy(seconds(60));
-  EXPECT_EQ(source_.reads, reads) << "and then no more";
+  EXPECT_EQ(source_->reads, reads) << "and then no more";
 }
 
-TEST_F(ConfiguratorTest, RetriesDoNotPileUp) {
+TEST_F(InForceTest, RetriesDoNotPileUp) {
   Want(kBad);
-  for (int i = 0; i < 100; ++i) configurator_->Refresh(false);
+  for (int i = 0; i < 100; ++i) config_->Refresh();
   EXPECT_EQ(loop_.timer_count(), 1U);
 }
 
 // A node that takes back its consent (a MIG layout the config does not allow) is no restored
 // config, however often the directory changes.
-TEST_F(ConfiguratorTest, ANodeThatRefusesWhatIsInForceIsNotForgotten) {
+TEST_F(InForceTest, ANodeThatRefusesWhatIsInForceIsNotForgotten) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   TakeEvents();
   node_ = Status(Code::kFailedPrecondition, "more than one MIG device type present on node");
-  configurator_->Refresh(true);
-  configurator_->Refresh(false);
-  configurator_->Refresh(false);
+  config_->NodeChanged();
+  config_->Refresh();
+  config_->Refresh();
   EXPECT_EQ(state().error, "more than one MIG device type present on node");
   EXPECT_TRUE(state().usable);
   EXPECT_THAT(TakeEvents(), ElementsAre(HasSubstr("ConfigRejected")));
@@ -243,13 +254,13 @@ TEST_F(ConfiguratorTest, ANodeThatRefusesWhatIsInForceIsNotForgotten) {
 
 // ---- a bad config while the node changes ----
 
-TEST_F(ConfiguratorTest, WhatIsInForceFollowsTheNodeWhileABadConfigWaits) {
+TEST_F(InForceTest, WhatIsInForceFollowsTheNodeWhileABadConfigWaits) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   Want(kBad);
-  configurator_->Refresh(false);
+  config_->Refresh();
   EXPECT_THAT(applied_, ElementsAre(4));
-  configurator_->Refresh(true);  // a GPU was plugged in
+  config_->NodeChanged();  // a GPU was plugged in
   EXPECT_THAT(applied_, ElementsAre(4, 4));
   EXPECT_EQ(sources_.back(), "/profiles/default");
   EXPECT_THAT(state().error, HasSubstr("version")) << "the bad one is still bad";
@@ -258,28 +269,28 @@ TEST_F(ConfiguratorTest, WhatIsInForceFollowsTheNodeWhileABadConfigWaits) {
   EXPECT_THAT(applied_, ElementsAre(4, 4)) << "once for each change of the node";
 }
 
-TEST_F(ConfiguratorTest, TheLastGoodFollowsADriverThatComesLate) {
+TEST_F(InForceTest, TheLastGoodFollowsADriverThatComesLate) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   Save();
   Restart();
   Want(kBad);
-  configurator_->Refresh(true);  // no driver yet: the last good one on an empty node
+  config_->NodeChanged();  // no driver yet: the last good one on an empty node
   EXPECT_THAT(applied_, ElementsAre(4));
-  configurator_->Refresh(true);  // the driver is there
+  config_->NodeChanged();  // the driver is there
   EXPECT_THAT(applied_, ElementsAre(4, 4));
   EXPECT_TRUE(state().from_last_good);
   EXPECT_THAT(state().error, HasSubstr("version"));
 }
 
-TEST_F(ConfiguratorTest, WhatCannotFollowIsToldOnceAndTriedAgain) {
+TEST_F(InForceTest, WhatCannotFollowIsToldOnceAndTriedAgain) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   Want(kBad);
-  configurator_->Refresh(false);
+  config_->Refresh();
   TakeEvents();
   node_ = Status(Code::kFailedPrecondition, "more than one MIG device type present on node");
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   loop_.AdvanceBy(seconds(20));
   EXPECT_THAT(TakeEvents(), ElementsAre(AllOf(StartsWith("Warning ConfigNotReapplied: "),
                                               HasSubstr("more than one MIG device type"))));
@@ -290,9 +301,9 @@ TEST_F(ConfiguratorTest, WhatCannotFollowIsToldOnceAndTriedAgain) {
 
 // ---- the last good config ----
 
-TEST_F(ConfiguratorTest, TheLastGoodIsWrittenAfterItIsInForce) {
+TEST_F(InForceTest, TheLastGoodIsWrittenAfterItIsInForce) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   EXPECT_EQ(LoadLastGood(state_).status().code(), Code::kNotFound);
   Save();
   const auto stored = LoadLastGood(state_);
@@ -302,34 +313,34 @@ TEST_F(ConfiguratorTest, TheLastGoodIsWrittenAfterItIsInForce) {
   EXPECT_EQ(stored->text, Replicas(4));
 }
 
-TEST_F(ConfiguratorTest, OnlyWhatIsStillInForceIsWritten) {
+TEST_F(InForceTest, OnlyWhatIsStillInForceIsWritten) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   Want(Replicas(8));
-  configurator_->Refresh(false);
+  config_->Refresh();
   Save();
   EXPECT_EQ(LoadLastGood(state_)->text, Replicas(8));
   Want(kBad);
-  configurator_->Refresh(false);
+  config_->Refresh();
   Save();
   EXPECT_EQ(LoadLastGood(state_)->text, Replicas(8));
 }
 
-TEST_F(ConfiguratorTest, NothingIsWrittenAfterTheEnd) {
+TEST_F(InForceTest, NothingIsWrittenAfterTheEnd) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
-  configurator_.reset();
+  config_->NodeChanged();
+  config_.reset();
   loop_.AdvanceBy(seconds(60));
   EXPECT_EQ(LoadLastGood(state_).status().code(), Code::kNotFound);
 }
 
-TEST_F(ConfiguratorTest, AStartWithABadConfigUsesTheLastGood) {
+TEST_F(InForceTest, AStartWithABadConfigUsesTheLastGood) {
   Want(Replicas(4), "prod");
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   Save();
   Restart();
   Want(kBad);
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   EXPECT_THAT(applied_, ElementsAre(4));
   EXPECT_THAT(sources_, ElementsAre("/profiles/prod"));
   EXPECT_TRUE(state().usable);
@@ -342,28 +353,28 @@ TEST_F(ConfiguratorTest, AStartWithABadConfigUsesTheLastGood) {
                           "Warning LastGoodConfig: the last good config, profile 'prod', is in "
                           "force instead"));
   Want(Replicas(2));
-  configurator_->Refresh(false);
+  config_->Refresh();
   EXPECT_THAT(applied_, ElementsAre(4, 2));
   EXPECT_FALSE(state().from_last_good);
   EXPECT_EQ(state().error, "");
 }
 
-TEST_F(ConfiguratorTest, TheLastGoodWantedAgainIsNoLongerAStandIn) {
+TEST_F(InForceTest, TheLastGoodWantedAgainIsNoLongerAStandIn) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   Save();
   Restart();
   Want(kBad);
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   Want(Replicas(4));
-  configurator_->Refresh(false);
+  config_->Refresh();
   EXPECT_FALSE(state().from_last_good);
   EXPECT_EQ(state().error, "");
 }
 
-TEST_F(ConfiguratorTest, AStartWithABadConfigAndNoLastGoodServesNothing) {
+TEST_F(InForceTest, AStartWithABadConfigAndNoLastGoodServesNothing) {
   Want(kBad);
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   EXPECT_THAT(applied_, IsEmpty()) << "never the unshared default";
   EXPECT_FALSE(state().usable);
   EXPECT_THAT(state().error, HasSubstr("version"));
@@ -371,25 +382,25 @@ TEST_F(ConfiguratorTest, AStartWithABadConfigAndNoLastGoodServesNothing) {
   EXPECT_THAT(applied_, IsEmpty());
   EXPECT_EQ(TakeEvents().size(), 1U);
   Want(Replicas(4));
-  configurator_->Refresh(false);
+  config_->Refresh();
   EXPECT_THAT(applied_, ElementsAre(4));
 }
 
-TEST_F(ConfiguratorTest, ADamagedLastGoodIsNone) {
+TEST_F(InForceTest, ADamagedLastGoodIsNone) {
   ASSERT_TRUE(base::WriteFileAtomic(base::JoinPath(state_, "last-good.json"), "{\"torn").ok());
   Want(kBad);
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   EXPECT_FALSE(state().usable);
 }
 
-TEST_F(ConfiguratorTest, ALastGoodThatTheNodeRefusesIsNone) {
+TEST_F(InForceTest, ALastGoodThatTheNodeRefusesIsNone) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   Save();
   Restart();
   node_ = Status(Code::kFailedPrecondition, "no");
   Want(kBad);
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   EXPECT_FALSE(state().usable);
   node_ = Status::Ok();
   loop_.AdvanceBy(seconds(5));
@@ -397,10 +408,10 @@ TEST_F(ConfiguratorTest, ALastGoodThatTheNodeRefusesIsNone) {
   EXPECT_TRUE(state().from_last_good);
 }
 
-TEST_F(ConfiguratorTest, AFullDiskIsToldOnceAndTheLastGoodWrittenLater) {
+TEST_F(InForceTest, AFullDiskIsToldOnceAndTheLastGoodWrittenLater) {
   ASSERT_TRUE(base::WriteFileAtomic(state_, "a file where the folder should be").ok());
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   TakeEvents();
   loop_.AdvanceBy(seconds(300));
   EXPECT_THAT(TakeEvents(), ElementsAre(StartsWith("Warning LastGoodNotSaved: ")));
@@ -412,9 +423,9 @@ TEST_F(ConfiguratorTest, AFullDiskIsToldOnceAndTheLastGoodWrittenLater) {
 
 // ---- no config named ----
 
-TEST_F(ConfiguratorTest, NothingNamedIsTheUnsharedDefault) {
+TEST_F(InForceTest, NothingNamedIsTheUnsharedDefault) {
   WantNothingNamed();
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   EXPECT_THAT(applied_, ElementsAre(0));
   EXPECT_TRUE(state().usable);
   EXPECT_EQ(state().source, "");
@@ -423,14 +434,14 @@ TEST_F(ConfiguratorTest, NothingNamedIsTheUnsharedDefault) {
   EXPECT_EQ(LoadLastGood(state_).status().code(), Code::kNotFound) << "it needs no memory";
 }
 
-TEST_F(ConfiguratorTest, TheUnsharedDefaultIsNotReplacedByAnEarlierConfig) {
+TEST_F(InForceTest, TheUnsharedDefaultIsNotReplacedByAnEarlierConfig) {
   Want(Replicas(4));
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   Save();
   Restart();
   WantNothingNamed();
   node_ = Status(Code::kResourceExhausted, "no space left on device");
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   node_ = Status::Ok();
   loop_.AdvanceBy(seconds(5));
   EXPECT_THAT(applied_, ElementsAre(0));
@@ -439,20 +450,20 @@ TEST_F(ConfiguratorTest, TheUnsharedDefaultIsNotReplacedByAnEarlierConfig) {
 
 // ---- warnings ----
 
-TEST_F(ConfiguratorTest, WarningsCarryFileAndLine) {
+TEST_F(InForceTest, WarningsCarryFileAndLine) {
   Want(Replicas(4) + "sharring: {}\n");
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   ASSERT_EQ(state().warnings.size(), 1U);
   EXPECT_THAT(state().warnings[0], StartsWith("/profiles/default:7:"));
   EXPECT_THAT(state().warnings[0], HasSubstr("sharring"));
 }
 
-TEST_F(ConfiguratorTest, WhatIsNotYetInForceIsSaid) {
+TEST_F(InForceTest, WhatIsNotYetInForceIsSaid) {
   Want(Replicas(4) + "tranche:\n  memory: {mode: enforce}\n  time: {mode: observe}\n");
-  configurator_->Refresh(true);
+  config_->NodeChanged();
   EXPECT_THAT(state().not_in_force, ElementsAre("tranche.memory", "tranche.time"));
   Want(Replicas(4));
-  configurator_->Refresh(false);
+  config_->Refresh();
   EXPECT_THAT(state().not_in_force, IsEmpty());
 }
 

@@ -13,10 +13,25 @@
 #include <string_view>
 #include <vector>
 
+#include "apiserver/client.h"
 #include "base/event_loop.h"
 #include "base/status.h"
 
 namespace tranche::profile {
+
+inline constexpr char kInSync[] = "in sync";
+
+// What the API server has said, where it is asked.
+struct KubernetesState {
+  bool used = false;
+  std::string api;                         // kInSync, or why not
+  std::string node_label;                  // its key; "": not watched
+  std::optional<std::string> label_value;  // "" without the label; absent: not seen yet
+  std::string config_map;                  // NAMESPACE/NAME that profiles are read from
+  std::string config_map_version;          // its resourceVersion
+  std::string cluster_policy;              // name of the one that is followed
+  std::string events;  // "" not asked for, "sent", "not permitted", or why they wait
+};
 
 enum class Fallback { kNamed, kSingle, kEmpty };
 base::Result<std::vector<Fallback>> ParseFallbacks(const std::vector<std::string>& words);
@@ -78,6 +93,14 @@ class ConfigSource {
   virtual void Select(const std::string& /*profile*/) {}
   // Whether Read may be anything but sure after a start.
   [[nodiscard]] virtual bool MayBeLate() const { return false; }
+
+  // For a source that asks the API server: it begins to watch. The client outlives it.
+  // `default_namespace` is that of the account.
+  virtual void Connect(apiserver::ApiClient& /*api*/, const std::string& /*default_namespace*/) {}
+  // There is no client (yet).
+  virtual void CannotConnect(const base::Status& /*why*/) {}
+  // Fills in what it knows of the cluster.
+  virtual void Describe(KubernetesState& /*state*/) const {}
 };
 
 }  // namespace tranche::profile

@@ -71,10 +71,11 @@ std::string_view PhaseName(ResourcePlugin::Phase phase) {
   return "unknown";
 }
 
-ResourcePlugin::ResourcePlugin(base::EventLoop& loop, std::string resource,
-                               std::string socket_directory, std::string kubelet_socket,
-                               EndpointNames& names, Owner owner)
+ResourcePlugin::ResourcePlugin(base::EventLoop& loop, kubelet::PluginLink& link,
+                               std::string resource, std::string socket_directory,
+                               std::string kubelet_socket, EndpointNames& names, Owner owner)
     : loop_(loop),
+      link_(link),
       resource_(std::move(resource)),
       socket_directory_(std::move(socket_directory)),
       kubelet_socket_(std::move(kubelet_socket)),
@@ -122,18 +123,16 @@ void ResourcePlugin::Try() {
   endpoint_spent_ = true;
   SetPhase(Phase::kRegistering);
   const std::uint64_t attempt = ++attempt_;
-  kubelet::RegisterWithKubelet(
-      loop_, {.kubelet_socket = kubelet_socket_, .endpoint = endpoint_, .resource = resource_},
-      [this, alive = alive_, attempt](const Status& status) {
-        if (*alive && attempt == attempt_) Registered(status);
-      });
+  link_.Register({.kubelet_socket = kubelet_socket_, .endpoint = endpoint_, .resource = resource_},
+                 [this, alive = alive_, attempt](const Status& status) {
+                   if (*alive && attempt == attempt_) Registered(status);
+                 });
 }
 
 Status ResourcePlugin::StartServer() {
   server_.reset();
   endpoint_ = kubelet_socket_.empty() ? EndpointName(resource_, 0) : names_.Next(resource_);
-  auto server =
-      kubelet::PluginServer::Start(loop_, base::JoinPath(socket_directory_, endpoint_), *this);
+  auto server = link_.StartServer(base::JoinPath(socket_directory_, endpoint_), *this);
   if (!server.ok()) return server.status();
   server_ = std::move(*server);
   server_->SetDevices(devices_);

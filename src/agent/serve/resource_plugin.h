@@ -43,8 +43,9 @@ class ResourcePlugin : public kubelet::PluginHandler {
   };
 
   // An empty `kubelet_socket` serves without registering (upstream's way to be tested).
-  ResourcePlugin(base::EventLoop& loop, std::string resource, std::string socket_directory,
-                 std::string kubelet_socket, EndpointNames& names, Owner owner);
+  ResourcePlugin(base::EventLoop& loop, kubelet::PluginLink& link, std::string resource,
+                 std::string socket_directory, std::string kubelet_socket, EndpointNames& names,
+                 Owner owner);
   ~ResourcePlugin() override;
 
   // The first call starts serving; later ones send the new list where it differs.
@@ -73,6 +74,7 @@ class ResourcePlugin : public kubelet::PluginHandler {
   void SetPhase(Phase phase);
 
   base::EventLoop& loop_;
+  kubelet::PluginLink& link_;
   const std::string resource_;
   const std::string socket_directory_;
   const std::string kubelet_socket_;

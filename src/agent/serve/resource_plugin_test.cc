@@ -36,7 +36,7 @@ class ResourcePluginTest : public ::testing::Test {
  protected:
   void Make(const std::string& kubelet_socket) {
     plugin_ = std::make_unique<ResourcePlugin>(
-        *loop_, kGpu, dir_.path(), kubelet_socket, names_,
+        *loop_, *link_, kGpu, dir_.path(), kubelet_socket, names_,
         ResourcePlugin::Owner{
             .allocate = [this](const std::string& resource, const std::vector<std::string>& ids)
                 -> Result<kubelet::ContainerAnswer> {
@@ -78,6 +78,7 @@ class ResourcePluginTest : public ::testing::Test {
 
   base::testing::TempDir dir_;
   base::testing::RealLoop loop_;
+  std::unique_ptr<kubelet::PluginLink> link_ = kubelet::NewPluginLink(*loop_);
   kubelet::testing::FakeKubelet kubelet_{*loop_, dir_.path()};
   EndpointNames names_{dir_ / "tranche", dir_ / "kubelet.sock"};
   std::string refusal_;

@@ -22,10 +22,11 @@ bool AnyReplica(const std::vector<std::string>& ids) {
 
 }  // namespace
 
-ServedSet::ServedSet(base::EventLoop& loop, std::string socket_directory,
+ServedSet::ServedSet(base::EventLoop& loop, kubelet::PluginLink& link, std::string socket_directory,
                      std::string kubelet_socket, EndpointNames& names, const Holders& holders,
                      Owner owner)
     : loop_(loop),
+      link_(link),
       socket_directory_(std::move(socket_directory)),
       kubelet_socket_(std::move(kubelet_socket)),
       names_(names),
@@ -49,7 +50,7 @@ void ServedSet::Apply(std::shared_ptr<const Applied> applied) {
 
 std::unique_ptr<ResourcePlugin> ServedSet::NewPlugin(const std::string& resource) {
   return std::make_unique<ResourcePlugin>(
-      loop_, resource, socket_directory_, kubelet_socket_, names_,
+      loop_, link_, resource, socket_directory_, kubelet_socket_, names_,
       ResourcePlugin::Owner{
           .allocate = [this](const std::string& name,
                              const std::vector<std::string>& ids) { return Allocate(name, ids); },
@@ -168,13 +169,14 @@ Result<kubelet::ContainerAnswer> ServedSet::Allocate(const std::string& resource
                               .facts = applied_->facts},
                              ids);
   if (!answer.ok()) {
-    owner_.event("Warning", "AllocationRefused", base::Printable(answer.status().message()));
+    owner_.event(daemon::EventType::kWarning, "AllocationRefused",
+                 base::Printable(answer.status().message()));
     return answer;
   }
   for (const std::string& uuid : share::DevicesOf(ids)) {
     if (!old_ids_.contains(uuid)) continue;
     owner_.event(
-        "Warning", "SharedWithEarlierPods",
+        daemon::EventType::kWarning, "SharedWithEarlierPods",
         "a pod was admitted to " + uuid + " where pods still hold ids of an earlier profile");
   }
   base::LogDebug("allocated",

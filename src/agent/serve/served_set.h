@@ -17,6 +17,7 @@
 #include "agent/serve/resource_state.h"
 #include "base/event_loop.h"
 #include "config/config.h"
+#include "daemon/event.h"
 #include "gpu/device.h"
 #include "plan/allocation.h"
 #include "plan/plan.h"
@@ -36,13 +37,11 @@ class ServedSet {
     std::function<bool(const std::string& uuid)> healthy;
     std::function<void()> changed;    // phases, counts
     std::function<void()> allocated;  // who holds what has changed
-    std::function<void(const std::string& type, const std::string& reason,
-                       const std::string& message)>
-        event;
+    daemon::RaiseEvent event;
   };
 
-  ServedSet(base::EventLoop& loop, std::string socket_directory, std::string kubelet_socket,
-            EndpointNames& names, const Holders& holders, Owner owner);
+  ServedSet(base::EventLoop& loop, kubelet::PluginLink& link, std::string socket_directory,
+            std::string kubelet_socket, EndpointNames& names, const Holders& holders, Owner owner);
 
   void Apply(std::shared_ptr<const Applied> applied);
   void SetTopology(gpu::Topology topology);
@@ -85,6 +84,7 @@ class ServedSet {
       const plan::PlannedResource& resource) const;
 
   base::EventLoop& loop_;
+  kubelet::PluginLink& link_;
   const std::string socket_directory_;
   const std::string kubelet_socket_;
   EndpointNames& names_;

@@ -51,15 +51,15 @@ class ServedSetTest : public ::testing::Test {
     holders_ = std::make_unique<Holders>(*loop_, pod_resources ? pods_socket_ : "",
                                          [this] { set_->Refresh(); });
     set_ = std::make_unique<ServedSet>(
-        *loop_, dir_.path(), kubelet_.socket(), names_, *holders_,
+        *loop_, *link_, dir_.path(), kubelet_.socket(), names_, *holders_,
         ServedSet::Owner{
             .healthy = [this](const std::string& uuid) { return !sick_.contains(uuid); },
             .changed = [this] { ++changes_; },
             .allocated = [this] { ++allocated_; },
             .event =
-                [this](const std::string& type, const std::string& reason,
+                [this](daemon::EventType type, const std::string& reason,
                        const std::string& message) {
-                  events_.push_back(type + " " + reason + ": " + message);
+                  events_.push_back(std::string(TypeName(type)) + " " + reason + ": " + message);
                 }});
   }
 
@@ -110,6 +110,7 @@ class ServedSetTest : public ::testing::Test {
   base::testing::TempDir dir_;
   const std::string pods_socket_ = dir_ / "pods.sock";
   base::testing::RealLoop loop_;
+  std::unique_ptr<kubelet::PluginLink> link_ = kubelet::NewPluginLink(*loop_);
   kubelet::testing::FakeKubelet kubelet_{*loop_, dir_.path()};
   EndpointNames names_{dir_ / "tranche", dir_ / "kubelet.sock"};
   std::set<std::string> sick_;

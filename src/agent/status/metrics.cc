@@ -89,7 +89,7 @@ void AddConfig(const profile::ConfigState& config, Families& out) {
   if (config.usable) out.Add({{"profile", config.profile}}, 1);
 }
 
-void AddDriver(const DriverState& driver, Families& out) {
+void AddDriver(const gpu::DriverState& driver, Families& out) {
   out.Gauge("driver_ready", "Whether the NVIDIA driver answers.", Flag(driver.ready));
   out.Gauge("driver_call_stuck_seconds",
             "Age of a driver call that has not returned; 0 when there is none.",
@@ -100,19 +100,19 @@ void AddDriver(const DriverState& driver, Families& out) {
   }
 }
 
-void AddGpus(const std::vector<GpuState>& gpus, Families& out) {
-  const auto labels = [](const GpuState& gpu) {
+void AddGpus(const std::vector<gpu::GpuState>& gpus, Families& out) {
+  const auto labels = [](const gpu::GpuState& gpu) {
     return Labels{{"gpu", gpu.uuid}, {"index", gpu.index}, {"model", gpu.name}};
   };
   out.Open("gpu_healthy", "Whether the GPU or MIG device is advertised as healthy.",
            MetricType::Gauge);
-  for (const GpuState& gpu : gpus) {
+  for (const gpu::GpuState& gpu : gpus) {
     out.Add(labels(gpu), Flag(gpu.healthy && !gpu.lost && gpu.error.empty()));
   }
   out.Open("gpu_lost", "Whether the GPU has gone away.", MetricType::Gauge);
-  for (const GpuState& gpu : gpus) out.Add(labels(gpu), Flag(gpu.lost));
+  for (const gpu::GpuState& gpu : gpus) out.Add(labels(gpu), Flag(gpu.lost));
   out.Open("gpu_memory_bytes", "Memory of the GPU or MIG device.", MetricType::Gauge);
-  for (const GpuState& gpu : gpus) out.Add(labels(gpu), static_cast<double>(gpu.memory_bytes));
+  for (const gpu::GpuState& gpu : gpus) out.Add(labels(gpu), static_cast<double>(gpu.memory_bytes));
 }
 
 void AddDevices(const std::vector<agent::serve::ResourceState>& resources, Families& out) {

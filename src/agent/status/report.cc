@@ -1,7 +1,5 @@
 #include "agent/status/report.h"
 
-#include "agent/status/metrics.h"
-
 namespace tranche::agent::status {
 
 namespace {
@@ -36,7 +34,7 @@ Json ConfigJson(const profile::ConfigState& config) {
                            {"rejected", config.rejected}});
 }
 
-Json DriverJson(const DriverState& driver) {
+Json DriverJson(const gpu::DriverState& driver) {
   return Json::MakeObject({{"ready", driver.ready},
                            {"version", driver.version},
                            {"cudaVersion", driver.cuda_version},
@@ -45,7 +43,7 @@ Json DriverJson(const DriverState& driver) {
                            {"stuckSeconds", driver.stuck_seconds}});
 }
 
-Json GpuJson(const GpuState& gpu) {
+Json GpuJson(const gpu::GpuState& gpu) {
   return Json::MakeObject({{"uuid", gpu.uuid},
                            {"index", gpu.index},
                            {"name", gpu.name},
@@ -84,8 +82,8 @@ Json KubernetesJson(const profile::KubernetesState& kubernetes) {
                            {"events", kubernetes.events}});
 }
 
-Json EventJson(const daemon::AgentEvent& event) {
-  return Json::MakeObject({{"type", event.type},
+Json EventJson(const daemon::Event& event) {
+  return Json::MakeObject({{"type", std::string(daemon::TypeName(event.type))},
                            {"reason", event.reason},
                            {"message", event.message},
                            {"time", event.wall_time},
@@ -140,10 +138,8 @@ base::HttpAnswer Readyz(const AgentState& state) {
                                                          {"reasons", Strings(state.Degraded())}}));
 }
 
-base::HttpAnswer Metrics(const AgentState& state) {
-  return {.status = 200,
-          .content_type = "text/plain; version=0.0.4; charset=utf-8",
-          .body = MetricsText(state)};
+base::HttpAnswer StatusAnswer(const AgentState& state) {
+  return JsonAnswer(200, StatusJson(state));
 }
 
 }  // namespace tranche::agent::status

@@ -1,4 +1,7 @@
-// AgentState told outwards: status.json, /livez, /readyz and /metrics. Rendering is pure.
+// AgentState told outwards: status.json, /livez, /readyz and /status.
+//
+// Threading: pure.
+// Errors: none.
 #pragma once
 
 #include <string>
@@ -12,8 +15,11 @@ namespace tranche::agent::status {
 // {"apiVersion": "tranche.dev/v1", "kind": "AgentStatus", …}
 base::Json StatusJson(const AgentState& state);
 
-base::HttpAnswer Livez(const AgentState& state);   // 200 while the loop answers
-base::HttpAnswer Readyz(const AgentState& state);  // 503 only as contracts §5 says; reason in JSON
-base::HttpAnswer Metrics(const AgentState& state);  // Prometheus text (prometheus-cpp's serializer)
+// 200 as long as the loop answers at all.
+base::HttpAnswer Livez(const AgentState& state);
+// 200 once every resource has been registered and a usable config is in force, else 503. A config
+// that is refused while another is in force does not make it 503: the reasons are in the JSON.
+base::HttpAnswer Readyz(const AgentState& state);
+base::HttpAnswer StatusAnswer(const AgentState& state);
 
 }  // namespace tranche::agent::status

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <string>
 
+#include "agent/status/metrics.h"
+
 namespace tranche::agent::status {
 namespace {
 
@@ -56,8 +58,11 @@ TEST(ReportTest, StatusHasEveryKeyInAFixedOrder) {
 
 TEST(ReportTest, StatusCarriesTheValues) {
   AgentState state = State();
-  state.events.push_back(
-      {.type = "Warning", .reason = "R", .message = "m\n\"", .wall_time = "t", .count = 2});
+  state.events.push_back({.type = daemon::EventType::kWarning,
+                          .reason = "R",
+                          .message = "m\n\"",
+                          .wall_time = "t",
+                          .count = 2});
   const base::Json json = StatusJson(state);
   EXPECT_EQ(json.Find("apiVersion")->as_string(), "tranche.dev/v1");
   EXPECT_EQ(json.Find("kind")->as_string(), "AgentStatus");
@@ -92,8 +97,7 @@ TEST(ReportTest, MetricsAreSaidOfEverything) {
   AgentState state = State();
   state.driver.stuck_call = "nvmlInit";
   state.driver.stuck_seconds = 2.5;
-  const base::HttpAnswer answer = Metrics(state);
-  EXPECT_EQ(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  const std::string text = MetricsText(state);
   for (const char* line : {
            "tranche_plugin_build_info{version=\"0.1.0\"} 1\n",
            "tranche_plugin_ready 1\n",
@@ -112,15 +116,15 @@ TEST(ReportTest, MetricsAreSaidOfEverything) {
            "tranche_plugin_allocations_total{resource=\"nvidia.com/gpu\"} 5\n",
            "tranche_plugin_refusals_total{resource=\"nvidia.com/gpu\"} 6\n",
        }) {
-    EXPECT_THAT(answer.body, HasSubstr(line));
+    EXPECT_THAT(text, HasSubstr(line));
   }
-  EXPECT_THAT(answer.body, Not(HasSubstr("devices_held")));
+  EXPECT_THAT(text, Not(HasSubstr("devices_held")));
 }
 
 TEST(ReportTest, HostileLabelsAreEscapedAndBounded) {
   AgentState state = State();
   state.gpus[0].name = "a\"} 1\nforged_metric 1\n\xff" + std::string(10'000, 'x');
-  const std::string body = Metrics(state).body;
+  const std::string body = MetricsText(state);
   EXPECT_THAT(body, Not(HasSubstr("\nforged_metric")));
   EXPECT_THAT(body, HasSubstr("model=\"a\\\"}"));
   EXPECT_LT(body.size(), 8000U);
@@ -137,11 +141,11 @@ TEST(ReportTest, AGpuReportedTwiceMakesOneSeriesAndManyAreBounded) {
     }
     return count;
   };
-  EXPECT_EQ(series(Metrics(state).body), 1);
+  EXPECT_EQ(series(MetricsText(state)), 1);
   for (int i = 0; i < 5000; ++i) {
     state.gpus.push_back({.uuid = "GPU-x" + std::to_string(i), .index = std::to_string(i)});
   }
-  EXPECT_EQ(series(Metrics(state).body), 1024);
+  EXPECT_EQ(series(MetricsText(state)), 1024);
 }
 
 }  // namespace

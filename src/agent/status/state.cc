@@ -39,7 +39,7 @@ void AddKubernetesReasons(const profile::KubernetesState& kubernetes,
   }
 }
 
-void AddDriverReasons(const DriverState& driver, std::vector<std::string>& reasons) {
+void AddDriverReasons(const gpu::DriverState& driver, std::vector<std::string>& reasons) {
   if (!driver.ready) {
     reasons.push_back("driver: " + (driver.error.empty() ? "not ready" : driver.error));
   }
@@ -49,7 +49,7 @@ void AddDriverReasons(const DriverState& driver, std::vector<std::string>& reaso
   }
 }
 
-void AddGpuReasons(const GpuState& gpu, std::vector<std::string>& reasons) {
+void AddGpuReasons(const gpu::GpuState& gpu, std::vector<std::string>& reasons) {
   const std::string& name = gpu.uuid.empty() ? gpu.index : gpu.uuid;
   if (!gpu.error.empty()) {
     reasons.push_back(fmt::format("gpu {}: {}", name, gpu.error));
@@ -86,7 +86,7 @@ std::vector<std::string> AgentState::Degraded() const {
   AddConfigReasons(config, reasons);
   AddKubernetesReasons(kubernetes, reasons);
   AddDriverReasons(driver, reasons);
-  for (const GpuState& gpu : gpus) AddGpuReasons(gpu, reasons);
+  for (const gpu::GpuState& gpu : gpus) AddGpuReasons(gpu, reasons);
   for (const agent::serve::ResourceState& resource : resources)
     AddResourceReasons(resource, reasons);
   reasons.insert(reasons.end(), warnings.begin(), warnings.end());

@@ -1,5 +1,13 @@
 // An EventLoop in virtual time, for tests: nothing runs until AdvanceBy or RunPosted says so.
+//
+// Time is virtual, descriptors are real: one that is ready at that moment (an inotify event of a
+// file that the test has just written) is served at once, and none is waited for.
+//
+// Threading: one thread, but Post, which is for any.
+// Errors: none.
 #pragma once
+
+#include <poll.h>
 
 #include <algorithm>
 #include <map>
@@ -25,13 +33,18 @@ class FakeLoop : public EventLoop {
   void CancelTimer(TimerId id) override {
     std::erase_if(timers_, [id](const auto& timer) { return timer.first.second == id; });
   }
-  WatchId WatchFd(int /*fd*/, FdEvents /*events*/, Task /*task*/) override { return ++last_id_; }
-  void UnwatchFd(WatchId /*id*/) override {}
+  WatchId WatchFd(int fd, FdEvents events, Task task) override {
+    const short wanted = events == FdEvents::kRead ? POLLIN : POLLOUT;
+    watches_.emplace(++last_id_, Watch{.fd = fd, .events = wanted, .task = std::move(task)});
+    return last_id_;
+  }
+  void UnwatchFd(WatchId id) override { watches_.erase(id); }
   [[nodiscard]] TimePoint Now() const override { return now_; }
   void Run() override { RunPosted(); }
   void Stop() override {}
 
-  // Runs what was posted, and what that posts, until there is none.
+  // Runs what was posted and what waits on a ready descriptor, and what that posts, until there is
+  // nothing more.
   void RunPosted() {
     for (;;) {
       std::vector<Task> tasks;
@@ -39,8 +52,9 @@ class FakeLoop : public EventLoop {
         std::lock_guard lock(mutex_);
         tasks.swap(posted_);
       }
-      if (tasks.empty()) return;
       for (Task& task : tasks) task();
+      const bool served = ServeReadyDescriptor();
+      if (tasks.empty() && !served) return;
     }
   }
 
@@ -61,7 +75,26 @@ class FakeLoop : public EventLoop {
   [[nodiscard]] std::size_t timer_count() const { return timers_.size(); }
 
  private:
+  struct Watch {
+    int fd;
+    short events;
+    Task task;
+  };
+
+  // One at a time: its task may end any watch.
+  bool ServeReadyDescriptor() {
+    for (const auto& [id, watch] : watches_) {
+      pollfd ready{.fd = watch.fd, .events = watch.events, .revents = 0};
+      if (poll(&ready, 1, 0) != 1 || (ready.revents & watch.events) == 0) continue;
+      const Task task = watch.task;
+      task();
+      return true;
+    }
+    return false;
+  }
+
   std::mutex mutex_;
+  std::map<WatchId, Watch> watches_;
   std::vector<Task> posted_;
   std::map<std::pair<TimePoint, TimerId>, Task> timers_;
   TimePoint now_{std::chrono::hours(1)};

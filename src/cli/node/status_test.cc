@@ -83,7 +83,7 @@ TEST_F(StatusTest, ASickGpuIsOneAndSaysWhyAndUntilWhen) {
   state.gpus[0].reason = "XID 31";
   state.gpus[0].healthy_in_seconds = 41.2;
   state.resources[0].healthy = 4;
-  state.events.push_back({.type = "Warning",
+  state.events.push_back({.type = daemon::EventType::kWarning,
                           .reason = "DeviceUnhealthy",
                           .message = "GPU-1: XID 31",
                           .wall_time = "2026-01-02T03:05:00Z",

@@ -7,14 +7,14 @@
 #include <utility>
 
 #include "agent/agent.h"
-#include "apiserver/client.h"
-#include "apiserver/config.h"
 #include "base/log.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "cli/programs/agent_flags.h"
 #include "config/flag_table.h"
 #include "config/units.h"
+#include "daemon/api_link.h"
+#include "daemon/life.h"
 #include "daemon/stand_by.h"
 #include "gpu/nvml/driver.h"
 
@@ -64,18 +64,6 @@ bool IsTrue(const cli::common::FlagValues& values, std::string_view flag) {
   return text == "true";
 }
 
-Result<agent::ApiConnection> Connect(base::EventLoop& loop, const std::string& kubeconfig) {
-  auto where = apiserver::FindApiConfig(kubeconfig);
-  if (!where.ok()) return where.status().Wrap("no way to reach the API server");
-  agent::ApiConnection connection{.client = nullptr, .default_namespace = where->default_namespace};
-  auto client = apiserver::NewApiClient(
-      loop, std::move(*where),
-      {.user_agent = std::string("tranche-agent/") + cli::common::kVersion});
-  if (!client.ok()) return client.status();
-  connection.client = std::move(*client);
-  return connection;
-}
-
 Status ReadClusterOptions(const cli::common::FlagValues& values, agent::AgentOptions& options) {
   options.cluster = {.node_name = options.node_name,
                      .watch_node = IsTrue(values, "watch-node"),
@@ -100,7 +88,8 @@ Status ReadClusterOptions(const cli::common::FlagValues& values, agent::AgentOpt
     return {Code::kInvalidArgument, "--events needs --node-name (NODE_NAME)"};
   }
   options.new_api = [kubeconfig = values.Text("kubeconfig", "")](base::EventLoop& loop) {
-    return Connect(loop, kubeconfig);
+    return daemon::ConnectToApi(
+        loop, kubeconfig, {.user_agent = std::string("tranche-agent/") + cli::common::kVersion});
   };
   return Status::Ok();
 }
@@ -142,13 +131,10 @@ Result<agent::AgentOptions> ToOptions(const cli::common::FlagValues& values) {
   for (const std::string& word : filter.not_understood) {
     base::LogWarning("not an XID, ignored", {base::Kv("word", word)});
   }
-  options.xid_filter = std::move(filter.filter);
+  options.gpus.xid_filter = std::move(filter.filter);
   const std::string sys_root = values.Text("sys-root", "");
   options.sys_root = sys_root;
-  options.new_driver = [sys_root](const std::string& driver_root) {
-    return std::shared_ptr<gpu::GpuDriver>(
-        gpu::nvml::NewNvmlDriver({.driver_root = driver_root, .sys_root = sys_root}));
-  };
+  options.gpus.start_driver = gpu::nvml::NvmlDriverStarter(sys_root);
   return options;
 }
 
@@ -156,50 +142,40 @@ std::string ProgramName(AgentName name) {
   return name == AgentName::kTrancheAgent ? "tranche agent" : "nvidia-device-plugin";
 }
 
-// With a loop of its own, in which nothing is left of who ran before. `use` says where its signals
-// go, runs the loop, and gives the exit status.
-int OnLoop(const std::function<int(base::EventLoop&, std::function<void(int)>& on_signal)>& use) {
-  auto loop = base::NewEpollLoop();
-  if (!loop.ok()) {
-    base::LogError("cannot start", {base::Kv("error", loop.status().message())});
-    return 1;
-  }
-  std::function<void(int)> on_signal = [](int) {};
-  const auto signals = base::WatchSignals(**loop, {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGUSR1},
-                                          [&](int number) { on_signal(number); });
-  if (!signals.ok()) {
-    base::LogError("cannot start", {base::Kv("error", signals.status().message())});
-    return 1;
-  }
-  return use(**loop, on_signal);
+// Stands by until the node is to be served again (true) or this program is told to end.
+bool StandBy(const agent::AgentOptions& options) {
+  bool serve_again = false;
+  daemon::RunOnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
+    daemon::StandBy stand_by(loop, options.StateDirectory(), options.listen, [&](bool again) {
+      serve_again = again;
+      loop.Stop();
+    });
+    on_signal = [&stand_by](int number) { stand_by.OnSignal(number); };
+    loop.Run();
+    return 0;
+  });
+  return serve_again;
 }
 
 int Serve(const agent::AgentOptions& options) {
-  // A write past a file size limit or to a closed pipe is an error to handle, not a reason to die.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
   for (;;) {
     bool yielded = false;
-    const int status = OnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
-      agent::Agent agent(loop, options);
-      on_signal = [&agent](int number) { agent.OnSignal(number); };
-      const int ended = agent.Run();
-      yielded = agent.yielded();
-      return ended;
-    });
+    const int status =
+        daemon::RunOnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
+          auto agent = agent::Agent::New(loop, options);
+          if (!agent.ok()) {
+            base::LogError("error starting plugins: " + agent.status().message());
+            return 1;
+          }
+          on_signal = [&agent](int number) { (*agent)->OnSignal(number); };
+          const int ended = (*agent)->Run();
+          on_signal = [](int) {};
+          yielded = (*agent)->yielded();
+          return ended;
+        });
     // Outside a pod nobody would start it again.
     if (!yielded || !cli::common::Environment("KUBERNETES_SERVICE_HOST")) return status;
-    bool serve_again = false;
-    const int stood_by = OnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
-      daemon::StandBy stand_by(loop, options.StateDirectory(), options.listen, [&](bool again) {
-        serve_again = again;
-        loop.Stop();
-      });
-      on_signal = [&stand_by](int number) { stand_by.OnSignal(number); };
-      loop.Run();
-      return 0;
-    });
-    if (!serve_again) return stood_by;
+    if (!StandBy(options)) return 0;
   }
 }
 
@@ -221,8 +197,8 @@ int RunAgent(AgentName name, const std::vector<std::string>& arguments) {
     return cli::common::Misuse(program.name, status);
   auto options = ToOptions(values);
   if (!options.ok()) return cli::common::Misuse(program.name, options.status());
-  options->environment = std::move(call.environment);
-  options->command_line = std::move(call.command_line);
+  options->overrides.environment = std::move(call.environment);
+  options->overrides.command_line = std::move(call.command_line);
   return Serve(*options);
 }
 

@@ -7,19 +7,18 @@
 #include <memory>
 #include <optional>
 
-#include "apiserver/client.h"
-#include "apiserver/config.h"
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
+#include "daemon/api_link.h"
+#include "daemon/life.h"
 
 namespace tranche::cli::programs {
 
 namespace {
 
 using base::Kv;
-using base::Status;
 
 std::string Help() {
   return "usage: config-manager [flags]\n\n"
@@ -34,36 +33,30 @@ std::string Help() {
          "  config-manager --oneshot …           in an init container, before the plugin starts\n";
 }
 
-int Fail(const Status& status) {
-  base::LogError(status.message());
-  return 1;
-}
-
 int Run(const ConfigManagerSetup& setup) {
-  std::signal(SIGPIPE, SIG_IGN);
-  auto loop = base::NewEpollLoop();
-  if (!loop.ok()) return Fail(loop.status());
-  // What was not finished has not been done, so a oneshot that is told to end fails.
-  int exit_status = setup.options.oneshot ? 1 : 0;
-  const auto signals =
-      base::WatchSignals(**loop, {SIGINT, SIGTERM, SIGQUIT, SIGHUP}, [&loop](int number) {
-        if (number == SIGHUP) return;  // "signal everybody" is no reason to end
-        base::LogInfo("ending", {Kv("signal", number)});
-        (*loop)->Stop();
-      });
-  if (!signals.ok()) return Fail(signals.status());
-  auto where = apiserver::FindApiConfig(setup.kubeconfig);
-  if (!where.ok()) return Fail(where.status().Wrap("no way to reach the API server"));
-  auto api = apiserver::NewApiClient(
-      **loop, std::move(*where),
-      {.user_agent = std::string("config-manager/") + cli::common::kVersion});
-  if (!api.ok()) return Fail(api.status());
-  configmanager::ConfigManager manager(**loop, **api, setup.options, [&](int status) {
-    exit_status = status;
-    (*loop)->Stop();
+  return daemon::RunOnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
+    // What was not finished has not been done, so a oneshot that is told to end fails.
+    int exit_status = setup.options.oneshot ? 1 : 0;
+    on_signal = [&loop](int number) {
+      // "Signal everybody" is no reason to end.
+      if (number == SIGHUP || number == SIGUSR1) return;
+      base::LogInfo("ending", {Kv("signal", number)});
+      loop.Stop();
+    };
+    auto api = daemon::ConnectToApi(
+        loop, setup.kubeconfig,
+        {.user_agent = std::string("config-manager/") + cli::common::kVersion});
+    if (!api.ok()) {
+      base::LogError(api.status().message());
+      return 1;
+    }
+    configmanager::ConfigManager manager(loop, *api->client, setup.options, [&](int status) {
+      exit_status = status;
+      loop.Stop();
+    });
+    loop.Run();
+    return exit_status;
   });
-  (*loop)->Run();
-  return exit_status;
 }
 
 }  // namespace

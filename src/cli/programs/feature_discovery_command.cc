@@ -3,18 +3,18 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "apiserver/client.h"
-#include "apiserver/config.h"
 #include "base/log.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "config/flag_table.h"
+#include "daemon/api_link.h"
+#include "daemon/life.h"
 #include "discovery/feature_discovery.h"
 #include "gpu/nvml/driver.h"
 #include "labels/choice.h"
@@ -95,10 +95,7 @@ Result<Setup> ReadSetup(const cli::common::FlagValues& values) {
   setup.options.config_file = values.Text("config-file");
   setup.options.sys_root = values.Text("sys-root");
   setup.options.version = cli::common::kVersion;
-  setup.options.new_driver = [sys_root = setup.options.sys_root](const std::string& driver_root) {
-    return std::shared_ptr<gpu::GpuDriver>(
-        gpu::nvml::NewNvmlDriver({.driver_root = driver_root, .sys_root = sys_root}));
-  };
+  setup.options.gpus.start_driver = gpu::nvml::NvmlDriverStarter(setup.options.sys_root);
   return setup;
 }
 
@@ -114,63 +111,55 @@ labels::OutletChoice Choose(const Setup& setup, const config::Config& config) {
 // The client, made where an outlet first needs it.
 class LazyClient {
  public:
-  LazyClient(base::EventLoop& loop, std::string kubeconfig, apiserver::ApiClientOptions options)
-      : loop_(loop), kubeconfig_(std::move(kubeconfig)), options_(std::move(options)) {}
+  LazyClient(base::EventLoop& loop, const Setup& setup) : loop_(loop), setup_(setup) {}
 
   Result<apiserver::ApiClient*> Get() {
     if (client_ == nullptr) {
-      auto where = apiserver::FindApiConfig(kubeconfig_);
-      if (!where.ok()) return where.status().Wrap("no way to reach the API server");
-      auto client = apiserver::NewApiClient(loop_, std::move(*where), options_);
-      if (!client.ok()) return client.status();
-      client_ = std::move(*client);
+      auto connection = daemon::ConnectToApi(loop_, setup_.kubeconfig, setup_.api);
+      if (!connection.ok()) return connection.status();
+      client_ = std::move(connection->client);
     }
     return client_.get();
   }
 
  private:
   base::EventLoop& loop_;
-  const std::string kubeconfig_;
-  const apiserver::ApiClientOptions options_;
+  const Setup& setup_;
   std::unique_ptr<apiserver::ApiClient> client_;
 };
 
-int Serve(Setup setup) {
-  // A write past a file size limit or to a closed pipe is an error to handle, not a reason to die.
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
-  auto loop = base::NewEpollLoop();
-  if (!loop.ok()) {
-    base::LogError("cannot start", {base::Kv("error", loop.status().message())});
-    return 1;
+Result<std::unique_ptr<labels::LabelOutlet>> NewOutlet(base::EventLoop& loop, const Setup& setup,
+                                                       LazyClient& client,
+                                                       const config::Config& config,
+                                                       labels::LabelOutlet::State state) {
+  const labels::OutletChoice choice = Choose(setup, config);
+  TRANCHE_TRY(labels::CheckOutlet(choice));
+  apiserver::ApiClient* api = nullptr;
+  if (choice.NeedsApi()) {
+    auto made = client.Get();
+    if (!made.ok()) return made.status();
+    api = *made;
   }
-  discovery::FeatureDiscovery* running = nullptr;
-  const auto signals =
-      base::WatchSignals(**loop, {SIGHUP, SIGINT, SIGTERM, SIGQUIT}, [&](int number) {
-        if (running != nullptr) running->OnSignal(number);
-      });
-  if (!signals.ok()) {
-    base::LogError("cannot start", {base::Kv("error", signals.status().message())});
-    return 1;
-  }
-  LazyClient client(**loop, setup.kubeconfig, setup.api);
-  discovery::FeatureDiscoveryOptions options = setup.options;
-  options.new_outlet =
-      [&](const config::Config& config,
-          labels::LabelOutlet::State state) -> Result<std::unique_ptr<labels::LabelOutlet>> {
-    const labels::OutletChoice choice = Choose(setup, config);
-    TRANCHE_TRY(labels::CheckOutlet(choice));
-    apiserver::ApiClient* api = nullptr;
-    if (choice.NeedsApi()) {
-      auto made = client.Get();
-      if (!made.ok()) return made.status();
-      api = *made;
+  return labels::NewOutlet(loop, choice, api, std::move(state));
+}
+
+int Serve(const Setup& setup) {
+  return daemon::RunOnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
+    LazyClient client(loop, setup);
+    discovery::FeatureDiscoveryOptions options = setup.options;
+    options.new_outlet = [&](const config::Config& config, labels::LabelOutlet::State state) {
+      return NewOutlet(loop, setup, client, config, std::move(state));
+    };
+    auto discovery = discovery::FeatureDiscovery::New(loop, std::move(options));
+    if (!discovery.ok()) {
+      base::LogError(discovery.status().message());
+      return 1;
     }
-    return labels::NewOutlet(**loop, choice, api, std::move(state));
-  };
-  discovery::FeatureDiscovery discovery(**loop, std::move(options));
-  running = &discovery;
-  return discovery.Run();
+    on_signal = [&discovery](int number) { (*discovery)->OnSignal(number); };
+    const int status = (*discovery)->Run();
+    on_signal = [](int) {};
+    return status;
+  });
 }
 
 }  // namespace
@@ -186,9 +175,9 @@ int RunFeatureDiscovery(const std::vector<std::string>& arguments) {
   auto& call = std::get<cli::common::DaemonCall>(called);
   auto setup = ReadSetup(cli::common::FlagValues(call.environment, call.command_line));
   if (!setup.ok()) return cli::common::Misuse(program.name, setup.status());
-  setup->options.environment = std::move(call.environment);
-  setup->options.command_line = std::move(call.command_line);
-  return Serve(std::move(*setup));
+  setup->options.overrides.environment = std::move(call.environment);
+  setup->options.overrides.command_line = std::move(call.command_line);
+  return Serve(*setup);
 }
 
 }  // namespace tranche::cli::programs

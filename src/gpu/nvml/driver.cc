@@ -222,4 +222,15 @@ std::unique_ptr<GpuDriver> NewNvmlDriverOn(const Table& table, NvmlOptions optio
   return std::make_unique<NvmlDriver>(table, std::move(options));
 }
 
+std::function<std::unique_ptr<DriverThread>(base::EventLoop&, const std::string& driver_root,
+                                            DriverThread::Listener)>
+NvmlDriverStarter(std::string sys_root) {
+  return [sys_root = std::move(sys_root)](base::EventLoop& loop, const std::string& driver_root,
+                                          DriverThread::Listener listener) {
+    return DriverThread::Start(loop,
+                               NewNvmlDriver({.driver_root = driver_root, .sys_root = sys_root}),
+                               std::move(listener));
+  };
+}
+
 }  // namespace tranche::gpu::nvml

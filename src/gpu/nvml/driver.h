@@ -2,10 +2,12 @@
 // other calls; those are one at a time.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "gpu/driver.h"
+#include "gpu/driver_thread.h"
 #include "gpu/nvml/library.h"
 
 namespace tranche::gpu::nvml {
@@ -17,6 +19,11 @@ struct NvmlOptions {
 };
 
 std::unique_ptr<GpuDriver> NewNvmlDriver(NvmlOptions options);
+
+// For GpuWatch::Options: threads of their own ask the library below a driver root.
+std::function<std::unique_ptr<DriverThread>(base::EventLoop&, const std::string& driver_root,
+                                            DriverThread::Listener)>
+NvmlDriverStarter(std::string sys_root);
 
 // The same on functions that are there already, for tests.
 std::unique_ptr<GpuDriver> NewNvmlDriverOn(const Table& table, NvmlOptions options);

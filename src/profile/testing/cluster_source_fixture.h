@@ -68,38 +68,39 @@ class ClusterSourceTest : public ::testing::Test {
 
   // A process begins: nothing in memory, the disk as it was.
   void Start(bool connected = true) {
-    configurator_.reset();
-    source_.reset();
+    config_.reset();
     applied_.clear();
     events_.clear();
-    source_ = std::make_unique<ClusterSource>(loop_, files_, options_, [this] {
-      if (configurator_ != nullptr) configurator_->Refresh(false);
-    });
-    configurator_ = std::make_unique<Configurator>(
-        loop_, *source_, std::vector<config::Override>{}, std::vector<config::Override>{}, state_,
-        Configurator::Owner{
+    config_ = std::make_unique<InForce>(
+        loop_,
+        [this](std::function<void()> changed) {
+          return std::make_unique<ClusterSource>(loop_, files_, options_, std::move(changed));
+        },
+        Overrides{}, state_,
+        InForce::Owner{
             .apply = [this](const config::Loaded& loaded, const std::string&) -> base::Status {
               const auto& resources = loaded.config.time_slicing.resources;
               applied_.push_back(resources.empty() ? 1 : resources[0].replicas);
               return base::Status::Ok();
             },
             .event =
-                [this](const std::string& type, const std::string& reason,
+                [this](daemon::EventType type, const std::string& reason,
                        const std::string& message) {
-                  events_.push_back(type + " " + reason + ": " + message);
-                }});
-    configurator_->Refresh(true);
+                  events_.push_back(std::string(TypeName(type)) + " " + reason + ": " + message);
+                },
+            .source_changed = {}});
+    config_->NodeChanged();
     if (!connected) return;
-    source_->Connect(api_, "");
+    config_->source().Connect(api_, "");
     loop_.AdvanceBy(std::chrono::milliseconds(50));
   }
 
   std::vector<int> Applied() { return std::exchange(applied_, {}); }
   std::vector<std::string> Events() { return std::exchange(events_, {}); }
-  const ConfigState& config() const { return configurator_->state(); }
+  const ConfigState& config() const { return config_->state(); }
   KubernetesState Described() const {
     KubernetesState state;
-    source_->Describe(state);
+    config_->source().Describe(state);
     return state;
   }
 
@@ -111,8 +112,7 @@ class ClusterSourceTest : public ::testing::Test {
   ClusterSourceOptions options_;
   std::vector<int> applied_;
   std::vector<std::string> events_;
-  std::unique_ptr<ClusterSource> source_;
-  std::unique_ptr<Configurator> configurator_;
+  std::unique_ptr<InForce> config_;
 };
 
 }  // namespace tranche::profile::testing

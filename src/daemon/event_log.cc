@@ -1,0 +1,48 @@
+#include "daemon/event_log.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "base/time.h"
+
+namespace tranche::daemon {
+
+EventLog::EventLog(base::EventLoop& loop, const std::string& node_name,
+                   std::function<void()> changed)
+    : changed_(std::move(changed)) {
+  if (!node_name.empty()) kubernetes_ = std::make_unique<NodeEvents>(loop, node_name, changed_);
+}
+
+void EventLog::Raise(EventType type, const std::string& reason, const std::string& message) {
+  base::Log(type == EventType::kNormal ? base::LogLevel::kInfo : base::LogLevel::kWarning, message,
+            {base::Kv("event", reason)});
+  if (!events_.empty() && events_.back().reason == reason && events_.back().message == message) {
+    ++events_.back().count;
+    events_.back().wall_time = base::Rfc3339Now();
+  } else {
+    events_.push_back({.type = type,
+                       .reason = reason,
+                       .message = message,
+                       .wall_time = base::Rfc3339Now(),
+                       .count = 1});
+    if (events_.size() > kMost) events_.pop_front();
+  }
+  if (kubernetes_ != nullptr) kubernetes_->Raise(events_.back());
+  changed_();
+}
+
+RaiseEvent EventLog::raiser() {
+  return [this](EventType type, const std::string& reason, const std::string& message) {
+    Raise(type, reason, message);
+  };
+}
+
+void EventLog::Connect(apiserver::ApiClient& api) {
+  if (kubernetes_ != nullptr) kubernetes_->Connect(api);
+}
+
+std::string EventLog::kubernetes_state() const {
+  return kubernetes_ == nullptr ? "" : kubernetes_->state();
+}
+
+}  // namespace tranche::daemon

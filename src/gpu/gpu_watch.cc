@@ -1,0 +1,210 @@
+#include "gpu/gpu_watch.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "base/text.h"
+
+namespace tranche::gpu {
+
+namespace {
+
+using base::Kv;
+using base::Status;
+
+// A driver that is not there yet, or whose device nodes have just changed: how often to look.
+constexpr base::Duration kSoon = std::chrono::seconds(2);
+// A device node may appear before the driver can initialise its GPU. So the driver is restarted at
+// once after a change, and then by this many scans more.
+constexpr int kRestartsAfterChange = 3;
+
+// "nvidia0", not "nvidiactl".
+bool IsGpuNode(const std::string& name) {
+  constexpr std::string_view kPrefix = "nvidia";
+  return name.starts_with(kPrefix) &&
+         base::AllDigits(std::string_view(name).substr(kPrefix.size()));
+}
+
+std::vector<std::string> GpuNodesIn(const std::string& directory) {
+  const auto names = base::ListDirectory(directory);
+  std::vector<std::string> nodes;
+  if (names.ok()) std::ranges::copy_if(*names, std::back_inserter(nodes), IsGpuNode);
+  return nodes;
+}
+
+}  // namespace
+
+GpuWatch::GpuWatch(base::EventLoop& loop, Options options, Intervals intervals, Owner owner)
+    : loop_(loop),
+      options_(std::move(options)),
+      owner_(std::move(owner)),
+      intervals_(intervals),
+      health_(options_.xid_filter, RecoveryPolicy::kAuto, std::chrono::seconds(60)),
+      rarely_(std::chrono::minutes(5)),
+      scan_timer_(loop),
+      recovery_timer_(loop) {}
+
+void GpuWatch::Start(const std::string& driver_root) {
+  driver_root_ = driver_root;
+  restarted_at_ = loop_.Now();
+  driver_ = options_.start_driver(loop_, driver_root_, NewListener());
+  WatchDeviceNodes();
+  driver_->RequestScan(ScanMode::kKeepDriver);
+}
+
+DriverThread::Listener GpuWatch::NewListener() {
+  DriverThread::Listener listener;
+  listener.scanned = [this](Scan scan) { Scanned(std::move(scan)); };
+  if (owner_.health_changed) {
+    listener.health_event = [this](const HealthEvent& event) {
+      HealthChanged(health_.Happened(event, loop_.Now()));
+      if (event.kind == HealthEvent::Kind::kWaitFailed) RequestScan(ScanMode::kKeepDriver);
+    };
+  }
+  if (owner_.topology_read) {
+    listener.topology = [this](base::Result<Topology> topology) {
+      if (topology.ok()) owner_.topology_read(std::move(*topology));
+    };
+  }
+  return listener;
+}
+
+void GpuWatch::SetIntervals(Intervals intervals) {
+  intervals_ = intervals;
+  if (known_) ScheduleScan();
+}
+
+void GpuWatch::SetRecovery(RecoveryPolicy policy, std::chrono::nanoseconds quiet_period) {
+  health_.SetPolicy(policy, quiet_period);
+}
+
+// ---- scans ----
+
+void GpuWatch::RequestScan(ScanMode mode) {
+  if (driver_ == nullptr) return;
+  if (mode == ScanMode::kRestartDriver) restarted_at_ = loop_.Now();
+  driver_->RequestScan(mode);
+}
+
+// The driver root may have device nodes of its own, also only later: a driver container makes them.
+void GpuWatch::WatchDeviceNodes() {
+  std::string directory = base::JoinPath(driver_root_, "dev");
+  if (!base::Exists(directory)) directory = "/dev";
+  if (directory == device_directory_) return;
+  device_directory_ = std::move(directory);
+  device_watch_ = base::WatchDirectory(loop_, device_directory_, [this] { DeviceNodesChanged(); });
+  device_nodes_ = GpuNodesIn(device_directory_);
+}
+
+void GpuWatch::DeviceNodesChanged() {
+  std::vector<std::string> nodes = GpuNodesIn(device_directory_);
+  if (nodes == device_nodes_) return;
+  device_nodes_ = std::move(nodes);
+  if (!known_) return;
+  base::LogInfo("GPU device nodes have changed, looking again",
+                {Kv("nodes", static_cast<std::uint64_t>(device_nodes_.size()))});
+  restarts_due_ = kRestartsAfterChange;
+  RequestScan(ScanMode::kRestartDriver);
+}
+
+void GpuWatch::Scanned(Scan scan) {
+  WatchDeviceNodes();
+  const News news{.first = !std::exchange(known_, true),
+                  .status_changed = scan.status.message() != status_.message()};
+  if (scan.status.ok()) {
+    ScanSucceeded(std::move(scan), news);
+  } else {
+    ScanFailed(std::move(scan.status), news);
+  }
+}
+
+void GpuWatch::ScanSucceeded(Scan scan, News news) {
+  const bool was_ready = status_.ok() && !news.first;
+  news.status_changed = !was_ready;
+  status_ = Status::Ok();
+  if (!was_ready) {
+    base::LogInfo("driver ready",
+                  {Kv("version", scan.inventory.driver_version),
+                   Kv("gpus", static_cast<std::uint64_t>(scan.inventory.gpus.size()))});
+  }
+  WarnOfUnwatched(scan.unwatched);
+  InventoryMemory::Merged merged = memory_.Merge(scan.inventory, loop_.Now());
+  news.devices_changed = !was_ready || !(merged.inventory == inventory_);
+  listed_ = std::move(scan.inventory);
+  inventory_ = std::move(merged.inventory);
+  std::vector<std::string> gone = std::move(scan.lost);
+  gone.insert(gone.end(), merged.missing.begin(), merged.missing.end());
+  missing_ = !gone.empty();
+  const auto changes = health_.Scanned(listed_, gone, loop_.Now());
+  owner_.scanned(news);
+  HealthChanged(changes);
+  ScheduleScan();
+}
+
+void GpuWatch::ScanFailed(Status status, News news) {
+  news.status_changed = news.status_changed || news.first;
+  status_ = std::move(status);
+  owner_.scanned(news);
+  // Nothing can be said for a GPU whose driver has gone.
+  std::vector<std::string> gone;
+  for (const Gpu& gpu : inventory_.gpus) gone.push_back(gpu.uuid);
+  missing_ = true;
+  if (!gone.empty()) HealthChanged(health_.Scanned({}, gone, loop_.Now()));
+  ScheduleScan();
+}
+
+void GpuWatch::WarnOfUnwatched(const std::vector<GpuDriver::Unwatched>& unwatched) {
+  for (const GpuDriver::Unwatched& one : unwatched) {
+    if (rarely_("unwatched " + one.uuid, loop_.Now())) {
+      base::LogWarning("no health events for a GPU",
+                       {Kv("gpu", one.uuid), Kv("error", one.why.message())});
+    }
+  }
+}
+
+void GpuWatch::ScheduleScan() {
+  const bool soon = !status_.ok() || restarts_due_ > 0;
+  if (!soon && !intervals_.scan) return scan_timer_.Stop();
+  const base::Duration usual = intervals_.scan.value_or(kSoon);
+  scan_timer_.Start(soon ? std::min(usual, kSoon) : usual, [this] { ScanAgain(); });
+}
+
+void GpuWatch::ScanAgain() {
+  const bool restart = !status_.ok() || missing_ || restarts_due_ > 0 ||
+                       (intervals_.restart && loop_.Now() - restarted_at_ >= *intervals_.restart);
+  restarts_due_ = std::max(0, restarts_due_ - 1);
+  RequestScan(restart ? ScanMode::kRestartDriver : ScanMode::kKeepDriver);
+  if (owner_.scan_requested) owner_.scan_requested();
+  // The answer sets the timer anew; this one is for a call that hangs.
+  ScheduleScan();
+}
+
+// ---- health ----
+
+void GpuWatch::HealthChanged(const std::vector<HealthChange>& changes) {
+  if (!changes.empty() && owner_.health_changed) owner_.health_changed(changes);
+  // A GPU that is lost is looked at now: a reset may be over before the next scan is due, and a
+  // return can only be seen of what has been seen to be away.
+  const auto fell_ill = [](const HealthChange& change) { return !change.healthy; };
+  if (std::ranges::any_of(changes, fell_ill)) {
+    RequestScan(missing_ ? ScanMode::kRestartDriver : ScanMode::kKeepDriver);
+  }
+  ScheduleRecovery();
+}
+
+void GpuWatch::ScheduleRecovery() {
+  const auto deadline = health_.NextDeadline();
+  if (deadline == HealthTracker::Time::max()) return recovery_timer_.Stop();
+  recovery_timer_.Start(deadline - loop_.Now(),
+                        [this] { HealthChanged(health_.Elapsed(loop_.Now())); });
+}
+
+void GpuWatch::ClearFaults() {
+  for (const auto& [uuid, state] : std::map(health_.unhealthy())) {
+    if (auto changes = health_.Clear(uuid, loop_.Now()); changes.ok()) HealthChanged(*changes);
+  }
+}
+
+}  // namespace tranche::gpu

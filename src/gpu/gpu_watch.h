@@ -1,0 +1,157 @@
+// The GPUs of this node as they are now, well or not.
+//
+// Scans the driver at intervals, and whenever something happens: device nodes come or go, a GPU
+// fails, somebody asks. A GPU that is no longer listed is remembered for a while (InventoryMemory);
+// the health of each is followed (HealthTracker).
+//
+// libnvidia-ml lists the GPUs that there were when it was initialised, and finds a lost GPU that is
+// back only when it is initialised again. So a scan restarts the driver after device nodes have
+// changed, while a GPU is missing, after a failure, and once per Intervals::restart.
+//
+// Threading: the loop's thread.
+// Errors: a driver that cannot be used is tried again until it can; status() says why meanwhile.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/timer.h"
+#include "gpu/device.h"
+#include "gpu/driver_thread.h"
+#include "gpu/health.h"
+#include "gpu/inventory_memory.h"
+
+namespace tranche::gpu {
+
+// The driver at this moment, for reports.
+struct DriverState {
+  bool ready = false;
+  std::string version;       // "570.172.08"
+  std::string cuda_version;  // "12.8"
+  std::string error;         // why not ready
+  std::string stuck_call;    // a driver call that does not come back; "" when none
+  double stuck_seconds = 0;
+};
+
+// A GPU or MIG device at this moment, for reports.
+struct GpuState {
+  std::string uuid;
+  std::string index;  // "0", "0:1"
+  std::string name;   // model, or MIG profile
+  std::uint64_t memory_bytes = 0;
+  bool healthy = true;
+  bool lost = false;
+  std::string reason;                        // of being unhealthy
+  std::optional<double> healthy_in_seconds;  // when recovery is a matter of time
+  std::string error;                         // the driver would not tell about it: not advertised
+};
+
+class GpuWatch {
+ public:
+  struct Options {
+    // Starts the threads that ask the driver whose files lie below `driver_root`.
+    std::function<std::unique_ptr<DriverThread>(base::EventLoop&, const std::string& driver_root,
+                                                DriverThread::Listener)>
+        start_driver;
+    XidFilter xid_filter;
+  };
+
+  struct Intervals {
+    std::optional<base::Duration> scan;     // nullopt: only when something happens
+    std::optional<base::Duration> restart;  // nullopt: only when there is a reason to
+  };
+
+  // What a scan has brought to light.
+  struct News {
+    bool first = false;            // nothing was known before
+    bool status_changed = false;   // status() is another one, or this is the first scan
+    bool devices_changed = false;  // inventory() is another one, or the driver was not ready before
+  };
+
+  // What is left empty, but `scanned`, is not asked of the driver.
+  struct Owner {
+    // After every scan, good or bad.
+    std::function<void(const News&)> scanned;
+    // The health of these devices has changed; Healthy() knows already.
+    std::function<void(const std::vector<HealthChange>&)> health_changed;
+    std::function<void(Topology)> topology_read;
+    // A scan has been asked for because its time had come. Where the driver hangs, this goes on
+    // while `scanned` does not, and Driver() says which call hangs.
+    std::function<void()> scan_requested;
+  };
+
+  GpuWatch(base::EventLoop& loop, Options options, Intervals intervals, Owner owner);
+
+  // Begins. Call once.
+  void Start(const std::string& driver_root);
+  [[nodiscard]] bool started() const { return driver_ != nullptr; }
+  void SetIntervals(Intervals intervals);
+  void SetRecovery(RecoveryPolicy policy, std::chrono::nanoseconds quiet_period);
+
+  void RequestScan(ScanMode mode);
+  // Calls every unhealthy device healthy, but those that are lost.
+  void ClearFaults();
+
+  // The first scan, good or bad, has come back.
+  [[nodiscard]] bool known() const { return known_; }
+  [[nodiscard]] bool ready() const { return known_ && status_.ok(); }
+  [[nodiscard]] const base::Status& status() const { return status_; }
+  // What the last good scan listed, and that with the GPUs that are missing since a short while.
+  [[nodiscard]] const Inventory& listed() const { return listed_; }
+  [[nodiscard]] const Inventory& inventory() const { return inventory_; }
+  [[nodiscard]] const std::string& driver_root() const { return driver_root_; }
+  [[nodiscard]] bool Healthy(const std::string& uuid) const { return health_.Healthy(uuid); }
+
+  [[nodiscard]] DriverState Driver() const;
+  [[nodiscard]] std::vector<GpuState> Gpus() const;
+
+ private:
+  [[nodiscard]] DriverThread::Listener NewListener();
+  void WatchDeviceNodes();
+  void DeviceNodesChanged();
+  void Scanned(Scan scan);
+  void ScanSucceeded(Scan scan, News news);
+  void ScanFailed(base::Status status, News news);
+  void WarnOfUnwatched(const std::vector<GpuDriver::Unwatched>& unwatched);
+  void ScheduleScan();
+  void ScanAgain();
+  void HealthChanged(const std::vector<HealthChange>& changes);
+  void ScheduleRecovery();
+  [[nodiscard]] GpuState Describe(const std::string& uuid, std::string index) const;
+
+  base::EventLoop& loop_;
+  const Options options_;
+  Owner owner_;
+  Intervals intervals_;
+
+  // What is known.
+  bool known_ = false;
+  base::Status status_;
+  Inventory listed_;
+  Inventory inventory_;
+  InventoryMemory memory_;
+  HealthTracker health_;
+
+  // How it is looked at.
+  std::string driver_root_;
+  std::string device_directory_;           // where the device nodes are
+  std::vector<std::string> device_nodes_;  // "nvidia0", …
+  bool missing_ = false;                   // a GPU is: only a restart of the driver finds it again
+  int restarts_due_ = 0;                   // so many of the next scans restart the driver
+  base::TimePoint restarted_at_{};
+  base::OncePer rarely_;
+  base::Timer scan_timer_;
+  base::Timer recovery_timer_;
+  std::unique_ptr<base::DirectoryWatch> device_watch_;
+  std::unique_ptr<DriverThread> driver_;
+};
+
+}  // namespace tranche::gpu

@@ -1,0 +1,73 @@
+// GpuWatch as plain values, for reports.
+#include <algorithm>
+#include <utility>
+
+#include "gpu/gpu_watch.h"
+
+namespace tranche::gpu {
+
+DriverState GpuWatch::Driver() const {
+  DriverState state;
+  state.ready = ready();
+  state.version = listed_.driver_version;
+  if (listed_.cuda_major > 0) {
+    state.cuda_version =
+        std::to_string(listed_.cuda_major) + "." + std::to_string(listed_.cuda_minor);
+  }
+  state.error = known_ ? status_.message() : "not asked yet";
+  if (driver_ == nullptr) return state;
+  if (const auto stuck = driver_->StuckCall()) {
+    state.stuck_call = stuck->call;
+    state.stuck_seconds = std::chrono::duration<double>(stuck->age).count();
+  }
+  return state;
+}
+
+GpuState GpuWatch::Describe(const std::string& uuid, std::string index) const {
+  GpuState state;
+  state.uuid = uuid;
+  state.index = std::move(index);
+  const auto it = health_.unhealthy().find(uuid);
+  if (it == health_.unhealthy().end()) return state;
+  state.healthy = false;
+  state.lost = it->second.lost;
+  state.reason = it->second.reason;
+  if (it->second.healthy_at != HealthTracker::Time::max()) {
+    const std::chrono::duration<double> left = it->second.healthy_at - loop_.Now();
+    state.healthy_in_seconds = std::max(0.0, left.count());
+  }
+  return state;
+}
+
+std::vector<GpuState> GpuWatch::Gpus() const {
+  std::vector<GpuState> states;
+  for (const Gpu& gpu : inventory_.gpus) {
+    const std::string index = std::to_string(gpu.index);
+    GpuState state = Describe(gpu.uuid, index);
+    state.name = gpu.name;
+    state.memory_bytes = gpu.memory_bytes;
+    states.push_back(std::move(state));
+    for (const MigDevice& mig : gpu.mig_devices) {
+      state = Describe(mig.uuid, index + ":" + std::to_string(mig.index));
+      state.name = mig.profile;
+      state.memory_bytes = mig.memory_bytes;
+      states.push_back(std::move(state));
+    }
+  }
+  for (const BrokenGpu& broken : listed_.broken) {
+    // One that is remembered from when it still told its UUID is there already.
+    if (broken.uuid.empty() &&
+        std::ranges::find(inventory_.gpus, broken.index, &Gpu::index) != inventory_.gpus.end()) {
+      continue;
+    }
+    GpuState state;
+    state.uuid = broken.uuid;
+    state.index = std::to_string(broken.index);
+    state.healthy = false;
+    state.error = broken.error;
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+}  // namespace tranche::gpu

@@ -1,0 +1,74 @@
+// A DriverThread without threads, for tests in virtual time: each scan is one task on the loop, and
+// a fault comes when the test says so.
+//
+// Threading: the loop's thread.
+// Errors: those of the driver that it asks, which must not hang.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/weak_runner.h"
+#include "gpu/driver_thread.h"
+#include "gpu/testing/fake_driver.h"
+
+namespace tranche::gpu::testing {
+
+class InlineDriverThread : public DriverThread {
+ public:
+  InlineDriverThread(base::EventLoop& loop, std::shared_ptr<FakeDriver> driver, Listener listener)
+      : driver_(std::move(driver)), listener_(std::move(listener)), runner_(loop) {}
+
+  void RequestScan(ScanMode mode) override {
+    restart_ = restart_ || mode == ScanMode::kRestartDriver;
+    if (std::exchange(wanted_, true)) return;
+    runner_.Post([this] {
+      wanted_ = false;
+      listener_.scanned(TakeScan(std::exchange(restart_, false)));
+    });
+  }
+  [[nodiscard]] std::optional<Stuck> StuckCall() const override { return std::nullopt; }
+
+  void Raise(const HealthEvent& event) {
+    if (listener_.health_event) listener_.health_event(event);
+  }
+  void RaiseXid(const std::string& uuid, std::uint64_t xid) {
+    HealthEvent event;
+    event.xid = xid;
+    event.uuid = uuid;
+    Raise(event);
+  }
+
+ private:
+  Scan TakeScan(bool restart) {
+    if (restart) {
+      driver_->Shutdown();
+      initialised_ = false;
+    }
+    Scan scan;
+    scan.status = driver_->Initialise();
+    if (!scan.status.ok()) return scan;
+    const bool just_read = !std::exchange(initialised_, true);
+    auto inventory = driver_->Enumerate();
+    scan.status = inventory.status();
+    if (!inventory.ok()) return scan;
+    scan.inventory = std::move(*inventory);
+    for (const Gpu& gpu : scan.inventory.gpus) {
+      if (!just_read && !driver_->Probe(gpu.uuid).ok()) scan.lost.push_back(gpu.uuid);
+    }
+    return scan;
+  }
+
+  std::shared_ptr<FakeDriver> driver_;
+  Listener listener_;
+  bool wanted_ = false;
+  bool restart_ = false;
+  bool initialised_ = false;
+  base::WeakRunner runner_;
+};
+
+}  // namespace tranche::gpu::testing
