@@ -203,6 +203,14 @@ pid_t Rig::Start(const AgentSpec& spec) {
   return agent_ = *pid;
 }
 
+int Rig::Run(std::vector<std::string> words, const std::string& log) {
+  const std::string path = base::JoinPath(kBin, words.at(0));
+  auto pid =
+      stage_->StartProgram({.path = path, .arguments = std::move(words), .env = {}, .log = log});
+  Must(pid.status());
+  return WaitForEnd(*pid);
+}
+
 int Rig::Stop(int signal_number, pid_t pid) {
   return stage_->StopProgram(pid == 0 ? agent_ : pid, signal_number);
 }

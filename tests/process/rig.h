@@ -93,6 +93,9 @@ class Rig {
   // Ends by itself; gives its wait status.
   int WaitForEnd(pid_t pid);
   [[nodiscard]] pid_t agent() const { return agent_; }
+  // A command of our program as a person types it, {"tranche", "status"}; gives its exit status.
+  // What it prints is appended to `log`, as an agent's.
+  int Run(std::vector<std::string> words, const std::string& log);
   [[nodiscard]] bool Logged(const std::string& text, const std::string& log = "agent.log") const;
 
   // ---- configuration ----
