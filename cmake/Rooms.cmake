@@ -48,6 +48,6 @@ function(tranche_add_test name)
   target_link_libraries(${name} PRIVATE
     tranche_options ${TEST_DEPENDS} tranche::base_places GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120)
+  set_tests_properties(${name} PROPERTIES LABELS unit)
   set_property(GLOBAL APPEND PROPERTY TRANCHE_UNIT_TESTS ${name})
 endfunction()
