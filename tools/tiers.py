@@ -33,9 +33,9 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import time
 
+import fuzzing
 import tier_counts
 from tier_counts import Counts
 
@@ -291,31 +291,9 @@ def fuzz(session, seconds=None):
     programs = sorted(folder.glob("*_fuzz"))
     counts = Counts()
     for first in range(0, len(programs), JOBS):
-        for status in fuzz_together(folder, programs[first:first + JOBS], seconds):
+        for status in fuzzing.together(folder, programs[first:first + JOBS], seconds):
             counts += one(status)
     return counts if programs else Counts(failed=1, notes=["no fuzz target was built"])
-
-
-def fuzz_together(folder, programs, seconds):
-    artifacts = folder / "artifacts"
-    artifacts.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as found:
-        running = []
-        for program in programs:
-            say(f"-- {program.name} for {seconds} s")
-            new = pathlib.Path(found) / program.name
-            new.mkdir()
-            log = open(folder / f"{program.name}.log", "w", encoding="utf-8")
-            corpus = ROOT / "fuzz/corpus" / program.name.removesuffix("_fuzz")
-            command = [program, new, corpus, f"-max_total_time={seconds}", "-rss_limit_mb=2048",
-                       "-timeout=10", f"-artifact_prefix={artifacts}/{program.name}-"]
-            running.append((program, subprocess.Popen(command, stdout=log, stderr=log), log))
-        for program, child, log in running:
-            status = child.wait()
-            log.close()
-            lines = pathlib.Path(log.name).read_text(errors="replace").splitlines()
-            say("\n".join([f"{program.name}:"] + lines[-(1 if status == 0 else 60):]))
-            yield status
 
 
 def soak(session):
