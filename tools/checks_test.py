@@ -66,7 +66,7 @@ class LayersTest(Tree):
 
     def test_accepts_what_the_tables_allow(self):
         code, output = self.check()
-        self.assertEqual((code, output), (0, "6 files, 0 forbidden includes\n"))
+        self.assertEqual((code, output), (0, "6 files, 0 errors\n"))
 
     def test_refuses_an_upward_include(self):
         self.assert_refused("src/base/loop.h", '\n#include "agent/agent.h"\n',
@@ -97,6 +97,29 @@ class LayersTest(Tree):
 
     def test_refuses_a_folder_missing_from_the_table(self):
         self.assert_refused("src/stray/x.cc", "", "missing from the layer table")
+
+    def test_a_room_may_include_the_rooms_inside_it_with_and_without_a_row(self):
+        self.write("src/base/inner/part.h")
+        self.write("sim/kubelet/pod.h")
+        self.write("src/base/loop.h", '#include "base/inner/part.h"\n')
+        self.write("sim/node.cc", '#include "sim/kubelet/pod.h"\n')
+        self.assertEqual(self.check()[0], 0, self.check()[1])
+
+    def test_a_room_inside_another_may_include_what_its_own_row_says(self):
+        self.write("sim/node.h")
+        self.assert_refused("sim/kubelet/kubelet.cc", '#include "sim/node.h"\n', "sim/kubelet may not")
+
+    def test_a_row_may_stand_before_its_folder_and_still_counts(self):
+        row = "| `src/agent/wire` | `src/base` |\n"
+        self.write("docs/architecture.md", MAP.replace("| `sim` |", row + "| `sim` |"))
+        self.assertEqual(self.check()[0], 0, self.check()[1])
+        self.assert_refused("src/agent/wire/frame.h", '#include "pure/sum.h"\n', "src/agent/wire may not")
+
+    def test_refuses_a_circle_in_the_table(self):
+        self.write("docs/architecture.md", MAP.replace("| `src/base` | |", "| `src/base` | `sim/kubelet` |"))
+        code, output = self.check()
+        self.assertEqual(code, 1, output)
+        self.assertIn("circle: src/base -> sim/kubelet -> src/agent -> src/base", output)
 
     def test_refuses_to_pass_an_empty_tree_or_a_map_without_tables(self):
         self.write("docs/architecture.md", "no table")

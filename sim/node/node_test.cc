@@ -12,6 +12,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/testing/places.h"
 #include "gpu/nvml/functions.h"
 
 namespace tranche::sim {
@@ -76,7 +77,7 @@ class NodeTest : public testing::Test {
     return device;
   }
 
-  SimHome home_{TRANCHE_SIM_HOME_DIR};
+  SimHome home_{base::testing::kSimHome};
   std::string root_;
   std::unique_ptr<Node> node_;
   void* library_ = nullptr;

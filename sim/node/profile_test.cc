@@ -7,6 +7,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <string>
+
+#include "base/testing/places.h"
 
 namespace tranche::sim {
 namespace {
@@ -15,7 +18,7 @@ using base::Code;
 using base::Result;
 using testing::HasSubstr;
 
-const char* const kProfiles = TRANCHE_SOURCE_DIR "/sim/profiles";
+const std::string kProfiles = std::string(base::testing::kSourceDir) + "/sim/profiles";
 
 class ProfileTest : public testing::Test {
  protected:

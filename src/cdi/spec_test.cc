@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/testing/places.h"
 #include "cdi/testing/driver_tree.h"
 
 namespace tranche::cdi {
@@ -27,7 +28,7 @@ constexpr char kOnHost[] = "/run/nvidia/driver";
 // What NVIDIA's nvcdi library (nvidia-container-toolkit v1.19.0) wrote for a tree of the same files
 // and nodes; src/cdi/testing/driver_tree.cc makes it.
 Json Recorded(const std::string& name) {
-  const std::string path = std::string(TRANCHE_SOURCE_DIR) + "/src/cdi/testdata/" + name;
+  const std::string path = std::string(base::testing::kSourceDir) + "/src/cdi/testdata/" + name;
   const base::Result<std::string> text = base::ReadFile(path, 1U << 20U);
   EXPECT_TRUE(text.ok()) << path;
   return text.ok() ? *Json::Parse(*text) : Json();
