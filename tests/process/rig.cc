@@ -204,7 +204,7 @@ pid_t Rig::Start(const AgentSpec& spec) {
 }
 
 int Rig::Run(std::vector<std::string> words, const std::string& log) {
-  const std::string path = base::JoinPath(kBin, words.at(0));
+  const std::string path = base::JoinPath(base::testing::kProgramDir, words.at(0));
   auto pid =
       stage_->StartProgram({.path = path, .arguments = std::move(words), .env = {}, .log = log});
   Must(pid.status());
