@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "apiserver/reply.h"
+#include "base/json_read.h"
 #include "base/log.h"
 #include "config/load.h"
 
@@ -136,7 +137,7 @@ void ClusterSource::NodeChanged() {
   // A node that was deleted will be made again by its kubelet: until then it is what it was.
   if (node_->known() == apiserver::WatchedObject::Known::kPresent) {
     const std::string label(
-        apiserver::TextAt(node_->object(), {"metadata", "labels", options_.node_label}));
+        base::TextAt(node_->object(), {"metadata", "labels", options_.node_label}));
     if (label_ != label) {
       base::LogInfo("the node's label names the profile",
                     {base::Kv("label", options_.node_label), base::Kv("value", label)});
@@ -174,9 +175,8 @@ void ClusterSource::PolicyChanged() {
       return PolicySays("", "");
     case apiserver::WatchedObject::Known::kPresent:
       const Json& object = policy_->object();
-      PolicySays(
-          std::string(apiserver::TextAt(object, {"spec", "devicePlugin", "config", "name"})),
-          std::string(apiserver::TextAt(object, {"spec", "devicePlugin", "config", "default"})));
+      PolicySays(std::string(base::TextAt(object, {"spec", "devicePlugin", "config", "name"})),
+                 std::string(base::TextAt(object, {"spec", "devicePlugin", "config", "default"})));
   }
 }
 
@@ -267,7 +267,7 @@ WantedConfig ClusterSource::ReadConfigMap(const Place& place, const std::string&
   wanted.named = true;
   wanted.profile = *profile;
   wanted.source = source + "/" + *profile;
-  wanted.text = apiserver::TextAt(data, {*profile});
+  wanted.text = base::TextAt(data, {*profile});
   if (wanted.text.size() > config::kMaxConfigBytes) {
     wanted.text.clear();
     wanted.status = {Code::kOutOfRange, wanted.source + " is longer than " +
@@ -339,7 +339,7 @@ void ClusterSource::Describe(KubernetesState& state) const {
   if (place.in_cluster && place.certainty != Certainty::kUnknown) {
     state.config_map = place.config_map;
     if (map_ != nullptr && map_->known() == apiserver::WatchedObject::Known::kPresent) {
-      state.config_map_version = apiserver::TextAt(map_->object(), {"metadata", "resourceVersion"});
+      state.config_map_version = base::TextAt(map_->object(), {"metadata", "resourceVersion"});
     }
   }
   state.cluster_policy = options_.cluster_policy;
