@@ -23,12 +23,11 @@ class FakeApi::WatchImpl : public ApiWatch {
  public:
   WatchImpl(FakeApi& api, WatchSpec spec, Owner owner)
       : api_(&api),
-        loop_(api.loop_),
         spec_(std::move(spec)),
         owner_(std::move(owner)),
         place_(ApiPath::Of(spec_.path)),
-        retry_(loop_),
-        runner_(loop_) {
+        retry_(api.loop_),
+        runner_(api.loop_) {
     api_->watches_.insert(this);
     runner_.Post([this] { Relist(); });
   }
@@ -103,7 +102,6 @@ class FakeApi::WatchImpl : public ApiWatch {
   }
 
   FakeApi* api_;
-  base::EventLoop& loop_;
   const WatchSpec spec_;
   const Owner owner_;
   const ApiPath place_;
