@@ -216,10 +216,8 @@ class Watcher final : public ApiWatch {
   }
 
   void OnErrorEvent(const Json& status) {
-    const Json* code = status.Find("code");
-    const bool has_code = code != nullptr && code->is_int();
-    const int http_code =
-        has_code ? static_cast<int>(std::clamp<std::int64_t>(code->as_int(), 0, 999)) : 500;
+    const std::int64_t code = base::IntAt(status, "code").value_or(500);
+    const int http_code = static_cast<int>(std::clamp<std::int64_t>(code, 0, 999));
     OnFailure(StatusOf(http_code, status), {});
   }
 
