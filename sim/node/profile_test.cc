@@ -11,6 +11,8 @@
 
 #include "base/testing/places.h"
 
+#include "base/testing/temp_dir.h"
+
 namespace tranche::sim {
 namespace {
 
@@ -22,19 +24,13 @@ const std::string kProfiles = std::string(base::testing::kSourceDir) + "/sim/pro
 
 class ProfileTest : public testing::Test {
  protected:
-  ProfileTest() {
-    char name[] = "/tmp/profile-test-XXXXXX";
-    folder_ = mkdtemp(name);
-  }
-  ~ProfileTest() override { std::filesystem::remove_all(folder_); }
-
   Result<NodeProfile> Load(const std::string& text) {
-    const std::string path = folder_ + "/own.yaml";
+    const std::string path = folder_ / "own.yaml";
     std::ofstream(path) << text;
     return LoadProfile(kProfiles, path);
   }
 
-  std::string folder_;
+  const base::testing::TempDir folder_;
 };
 
 const char kGood[] = R"(driver: {version: 570.172.08, cuda: "12.8"}
@@ -96,7 +92,7 @@ TEST_F(ProfileTest, ErrorsNameFileLineAndReason) {
   for (const auto& [text, why] : cases) {
     Result<NodeProfile> profile = Load(text);
     ASSERT_FALSE(profile.ok()) << text;
-    EXPECT_THAT(profile.status().message(), HasSubstr(folder_ + "/own.yaml:")) << text;
+    EXPECT_THAT(profile.status().message(), HasSubstr(folder_ / "own.yaml:")) << text;
     EXPECT_THAT(profile.status().message(), HasSubstr(why)) << text;
   }
 }

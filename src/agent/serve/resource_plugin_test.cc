@@ -112,14 +112,13 @@ TEST_F(ResourcePluginTest, RegistersAndSendsItsList) {
   Make();
   EXPECT_EQ(plugin_->phase(), Phase::kStarting);
   plugin_->SetDevices({{.id = "GPU-0"}, {.id = "GPU-1", .healthy = false}});
-  EXPECT_FALSE(plugin_->ever_served());
+  EXPECT_EQ(plugin_->counters().registrations, 0U);
   ASSERT_TRUE(UntilServing());
   ASSERT_TRUE(UntilLists(1));
   EXPECT_THAT(kubelet_.registrations,
               ElementsAre(kubelet::testing::FakeKubelet::Registered{kGpu, "nvidia-gpu.sock"}));
   EXPECT_EQ(kubelet_.lists[kGpu][0], (List{{"GPU-0", "Healthy"}, {"GPU-1", "Unhealthy"}}));
   EXPECT_EQ(plugin_->endpoint(), "nvidia-gpu.sock");
-  EXPECT_TRUE(plugin_->ever_served());
   EXPECT_EQ(plugin_->error(), "");
   EXPECT_EQ(plugin_->counters().registrations, 1U);
   EXPECT_EQ(phases_.back(), Phase::kServing);
@@ -255,7 +254,8 @@ TEST_F(ResourcePluginTest, SpuriousEventsBeforeTheStreamRegisterNothingTwice) {
   for (int i = 0; i < 20; ++i) plugin_->KubeletSocketChanged();
   loop_.RunFor(milliseconds(30));
   EXPECT_EQ(kubelet_.registrations.size(), 1U);
-  EXPECT_FALSE(plugin_->ever_served()) << "registered means that the stream has arrived";
+  EXPECT_EQ(plugin_->counters().registrations, 0U)
+      << "registered means that the stream has arrived";
 }
 
 TEST_F(ResourcePluginTest, AKubeletThatDiesBeforeItsStreamIsReplaced) {
