@@ -10,7 +10,6 @@
 #include <string>
 
 #include "base/testing/places.h"
-
 #include "base/testing/temp_dir.h"
 
 namespace tranche::sim {

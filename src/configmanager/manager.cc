@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "apiserver/reply.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_read.h"
 #include "base/time.h"
 #include "config/load.h"
 #include "configmanager/link.h"
@@ -75,7 +75,7 @@ void ConfigManager::ReadLabel() {
   if (exit_status_) return;
   // "" where there is none, as for an empty one.
   const std::string label(
-      apiserver::TextAt(node_.object(), {"metadata", "labels", options_.node_label}));
+      base::TextAt(node_.object(), {"metadata", "labels", options_.node_label}));
   const bool first = !std::exchange(label_known_, true);
   patience_timer_.Stop();
   wait_timer_.Stop();

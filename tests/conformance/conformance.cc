@@ -72,9 +72,8 @@ std::string Check(const Json& vector) {
   }
   const auto ours = tranche::config::Normalise(input->as_string());
   if (ours.ok() != accept->as_bool()) {
-    return ours.ok()
-               ? "accepted here, rejected by upstream: " + TextAt(vector, "upstream_error")
-               : "rejected here, accepted by upstream: " + ours.status().message();
+    return ours.ok() ? "accepted here, rejected by upstream: " + TextAt(vector, "upstream_error")
+                     : "rejected here, accepted by upstream: " + ours.status().message();
   }
   return ours.ok() ? CheckAccepted(vector, *ours) : CheckRejected(vector, ours.status().message());
 }
