@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "apiserver/reply.h"
 #include "base/json_read.h"
 #include "base/log.h"
 #include "config/load.h"

@@ -192,7 +192,7 @@ void AddStatus(CLI::App& app, const Settings& settings, int& exit_code) {
       "status", "GPUs, profiles, what is advertised and in use, health and warnings, by node");
   command->add_option("NODE", *nodes, "Only these nodes");
   command->footer(
-      "Exit status: 0 all as asked for, 1 something is not, 2 no answer from the cluster.\n"
+      "Exit status: 0 all is well, 1 something is degraded, 2 no answer from the cluster.\n"
       "Examples:\n"
       "  kubectl tranche status\n"
       "  kubectl tranche status gpu-node -o wide\n"

@@ -184,7 +184,7 @@ std::string ShowClusterStatus(const Json& status, Width width, bool color) {
     out = Nodes(status, width, color);
     if (width == Width::kWide) out += Gpus(status, color);
   }
-  out += Lines(status, "warnings", "Not as asked for:", cli::common::Tint::kWarn, color);
+  out += Lines(status, "warnings", "Degraded:", cli::common::Tint::kWarn, color);
   out += Lines(status, "notes", "Notes:", cli::common::Tint::kBold, color);
   return out;
 }

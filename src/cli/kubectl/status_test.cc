@@ -83,8 +83,7 @@ TEST_F(KubectlStatusTest, WhatIsNotAsAskedForIsSaidAndInTheExitCode) {
   PutAgent("gpu-node", AgentStatus("default", 8, "", R"("gpu GPU-a: unhealthy: XID 79")"));
   const Json status = Collect();
   EXPECT_EQ(ClusterStatusExitCode(status), 1);
-  EXPECT_THAT(Show(status),
-              HasSubstr("Not as asked for:\n  gpu-node: gpu GPU-a: unhealthy: XID 79\n"));
+  EXPECT_THAT(Show(status), HasSubstr("Degraded:\n  gpu-node: gpu GPU-a: unhealthy: XID 79\n"));
 }
 
 TEST_F(KubectlStatusTest, ALabelThatIsNotInForceIsShownBesideWhatIs) {

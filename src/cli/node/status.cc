@@ -77,7 +77,7 @@ std::string Headline(const Json& status, const StatusView& view) {
   cli::common::Tint tint =
       BoolAt(status, "ready") ? cli::common::Tint::kGood : cli::common::Tint::kBad;
   if (BoolAt(status, "ready") && code != kStatusWell) {
-    word = "ready, but not all is as asked for";
+    word = "ready, degraded";
     tint = cli::common::Tint::kWarn;
   }
   const std::string node = Shown(status, "nodeName");
@@ -147,7 +147,7 @@ std::string Facts(const Json& status) {
     const std::string error = Shown(holders, "error");
     holders_text = error.empty() ? "unknown" : "unknown: " + error;
   }
-  std::string out = fmt::format("  profile  {}\n  driver   {}\n  holders  {}\n",
+  std::string out = fmt::format("  profile  {}\n  driver   {}\n  pods     {}\n",
                                 ProfileText(ValueAt(status, "config")), driver_text, holders_text);
   out += Kubernetes(status);
   if (const std::string started = Shown(status, "started"); !started.empty()) {
@@ -266,8 +266,7 @@ std::string RenderStatus(const Json& status, const StatusView& view) {
   // The agent's own standing warnings are among the reasons already.
   return Headline(status, view) + Facts(status) + Resources(status, view.color) +
          Gpus(status, view.color) +
-         Section("Not as asked for:", Lines(status, "degraded"), cli::common::Tint::kWarn,
-                 view.color) +
+         Section("Degraded:", Lines(status, "degraded"), cli::common::Tint::kWarn, view.color) +
          Section("Warnings of the config:", warnings, cli::common::Tint::kBold, view.color) +
          Events(status, view.color);
 }
@@ -302,13 +301,13 @@ void AddStatusCommand(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<StatusOptions>();
   auto output = std::make_shared<std::string>("text");
   CLI::App* command = app.add_subcommand(
-      "status", "What the agent on this node serves, and what is not as asked for");
+      "status", "What the agent on this node serves, and why it is degraded, if it is");
   command->add_option("--run-dir", options->run_directory, "The agent's run directory")
       ->capture_default_str();
   command->add_option("-o,--output", *output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  command->footer("Exit status: 0 ready and well, 1 not as asked for, 2 no agent or unreadable.");
+  command->footer("Exit status: 0 ready and well, 1 degraded, 2 no agent or unreadable.");
   command->callback([options, output, &exit_code] {
     options->json = *output == "json";
     options->color = ColorWanted();

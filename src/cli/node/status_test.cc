@@ -65,7 +65,7 @@ TEST_F(StatusTest, AWellAgentIsShownAndIsZero) {
   EXPECT_THAT(text, HasSubstr("570.172.08, CUDA 12.8"));
   EXPECT_THAT(text, HasSubstr("nvidia.com/gpu  serving  8           8        3"));
   EXPECT_THAT(text, HasSubstr("80.0 GiB"));
-  EXPECT_THAT(text, Not(HasSubstr("Not as asked for")));
+  EXPECT_THAT(text, Not(HasSubstr("Degraded")));
   EXPECT_THAT(text, Not(HasSubstr("\x1b")));
   EXPECT_EQ(errors_.str(), "");
 }
@@ -83,7 +83,7 @@ TEST_F(StatusTest, ASickGpuIsOneAndSaysWhyAndUntilWhen) {
                           .count = 3});
   Write(state);
   EXPECT_EQ(Show(), 1);
-  EXPECT_THAT(out_.str(), HasSubstr("ready, but not all is as asked for"));
+  EXPECT_THAT(out_.str(), HasSubstr("ready, degraded"));
   EXPECT_THAT(out_.str(), HasSubstr("XID 31; healthy again in 42 s"));
   EXPECT_THAT(out_.str(), HasSubstr("gpu GPU-1: unhealthy: XID 31"));
   EXPECT_THAT(out_.str(), HasSubstr("DeviceUnhealthy  3      GPU-1: XID 31"));
