@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <random>
 #include <string>
 #include <vector>
@@ -111,9 +112,25 @@ void Advertise(benchmark::State& state) {
 }
 BENCHMARK(Advertise)->ArgName("replicas")->Arg(4)->Arg(7500)->Unit(benchmark::kMicrosecond);
 
+// The ids of the list that the kubelet is told.
+void MakeIds(benchmark::State& state) {
+  const auto out = share::Advertise(EightGpus(), Replicas(static_cast<int>(state.range(0))));
+  for (auto _ : state) {
+    std::vector<std::string> ids;
+    ids.reserve(share::CountIds(out.resources[0]));
+    for (const share::AdvertisedDevice& device : out.resources[0].devices) {
+      for (int k = 0; k < device.replicas; ++k) {
+        ids.push_back(share::IdOf(device.uuid, device.replicas, k));
+      }
+    }
+    benchmark::DoNotOptimize(ids);
+  }
+}
+BENCHMARK(MakeIds)->ArgName("replicas")->Arg(4)->Arg(7500)->Unit(benchmark::kMicrosecond);
+
 void WorstMessageBytes(benchmark::State& state) {
   const auto out = share::Advertise(EightGpus(), Replicas(static_cast<int>(state.range(0))));
-  std::size_t bytes = 0;
+  std::uint64_t bytes = 0;
   for (auto _ : state) benchmark::DoNotOptimize(bytes = share::WorstMessageBytes(out.resources[0]));
   state.counters["bytes"] = static_cast<double>(bytes);
 }

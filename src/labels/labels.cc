@@ -101,10 +101,7 @@ Sharing SharingInPlan(const plan::Plan& plan, const std::string& resource) {
     if (planned.advertised.original != resource || !planned.advertised.shared) continue;
     out.renamed = out.renamed || planned.advertised.name != resource;
     for (const share::AdvertisedDevice& device : planned.advertised.devices) {
-      const auto found = plan.devices.find(device.uuid);
-      if (found != plan.devices.end()) {
-        out.replicas = std::max(out.replicas, found->second.replicas);
-      }
+      out.replicas = std::max(out.replicas, device.replicas);
     }
   }
   return out;

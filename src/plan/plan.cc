@@ -100,12 +100,8 @@ class UnitCollector {
     const std::string index = std::to_string(gpu.index);
     units_.push_back(
         {.uuid = gpu.uuid, .index = index, .resource = kGpuResource, .numa_node = gpu.numa_node});
-    plan_.devices[gpu.uuid] = {.uuid = gpu.uuid,
-                               .index = index,
-                               .parent = "",
-                               .paths = gpu.device_paths,
-                               .resource = "",
-                               .replicas = 0};
+    plan_.devices[gpu.uuid] = {
+        .uuid = gpu.uuid, .index = index, .parent = "", .paths = gpu.device_paths, .resource = ""};
   }
 
   void AddMig(const gpu::Gpu& gpu, const gpu::MigDevice& mig, config::MigStrategy strategy) {
@@ -128,8 +124,7 @@ class UnitCollector {
                                .index = index,
                                .parent = gpu.uuid,
                                .paths = mig.device_paths,
-                               .resource = "",
-                               .replicas = 0};
+                               .resource = ""};
   }
 
   void Warn(std::string message) { plan_.warnings.push_back({std::move(message), 0}); }
@@ -218,13 +213,12 @@ void WarnAboutUnmatched(const config::Config& config, const std::vector<share::U
 
 Status CheckMessageSizes(const share::Advertisement& advertisement) {
   for (const share::AdvertisedResource& resource : advertisement.resources) {
-    const std::size_t bytes = share::WorstMessageBytes(resource);
+    const std::uint64_t bytes = share::WorstMessageBytes(resource);
     if (bytes <= share::kKubeletMessageLimit) continue;
-    // Of an absurd count the message is not even made in full.
-    const std::string most = resource.wanted > resource.devices.size() ? "more than " : "";
     return {Code::kInvalidArgument,
-            "resource '" + resource.name + "' would have " + std::to_string(resource.wanted) +
-                " devices, a message of " + most + std::to_string(bytes) +
+            "resource '" + resource.name + "' would have " +
+                std::to_string(share::CountIds(resource)) + " devices, a message of " +
+                std::to_string(bytes) +
                 " bytes when all are unhealthy; the kubelet refuses more than " +
                 std::to_string(share::kKubeletMessageLimit) + ": choose fewer replicas"};
   }
@@ -236,11 +230,8 @@ Status CheckMessageSizes(const share::Advertisement& advertisement) {
 bool Knows(const Plan& plan, const std::string& resource, const std::string& id) {
   const share::ReplicaId parsed = share::ParseReplicaId(id);
   const auto it = plan.devices.find(std::string(parsed.device));
-  if (it == plan.devices.end() || it->second.resource != resource) return false;
-  if (parsed.replica < 0) return it->second.replicas == 0;
-  // Written back, because "::01" is not the id that was advertised.
-  return parsed.replica < it->second.replicas &&
-         share::MakeReplicaId(parsed.device, parsed.replica) == id;
+  return it != plan.devices.end() && it->second.resource == resource &&
+         share::IsAmongIds(parsed, it->second.replicas);
 }
 
 Result<Plan> BuildPlan(const config::Config& config, const gpu::Inventory& inventory) {
@@ -259,12 +250,12 @@ Result<Plan> BuildPlan(const config::Config& config, const gpu::Inventory& inven
     }
     resource.align_whole_gpus =
         std::all_of(advertised.devices.begin(), advertised.devices.end(), [&](const auto& device) {
-          return device.id == device.uuid && plan.devices.at(device.uuid).parent.empty();
+          return device.replicas == 1 && plan.devices.at(device.uuid).parent.empty();
         });
     for (const share::AdvertisedDevice& device : advertised.devices) {
       PlannedDevice& planned = plan.devices.at(device.uuid);
       planned.resource = advertised.name;
-      if (device.id != device.uuid) ++planned.replicas;
+      planned.replicas = device.replicas;
     }
     resource.advertised = std::move(advertised);
     plan.resources.push_back(std::move(resource));

@@ -1,4 +1,4 @@
-// A Config and the devices of this node make a Plan: which resources, ids and rules are served.
+// A Config and the devices of this node make a Plan: which resources, devices and rules are served.
 //
 // Pure. The plan is what `tranche validate` prints and what the agent applies. Errors are of the
 // config against this node (a MIG layout that the strategy does not allow, a message too long for
@@ -24,7 +24,7 @@ struct PlannedDevice {
   std::string parent;              // UUID of the GPU of a MIG device, else ""
   std::vector<std::string> paths;  // device nodes, "/dev/nvidia0"
   std::string resource;            // the name it is advertised under
-  int replicas = 0;  // ids UUID::0 … UUID::(replicas-1); 0: the id is the UUID itself
+  int replicas = 1;                // 1: not shared
 };
 
 struct PlannedResource {

@@ -7,6 +7,7 @@
 
 #include "config/testing/configs.h"
 #include "gpu/testing/inventories.h"
+#include "share/replica.h"
 
 namespace tranche::plan {
 namespace {
@@ -39,7 +40,11 @@ std::vector<std::string> Ids(const Plan& plan, const std::string& name) {
   for (const PlannedResource& resource : plan.resources) {
     if (resource.advertised.name != name) continue;
     std::vector<std::string> ids;
-    for (const auto& device : resource.advertised.devices) ids.push_back(device.id);
+    for (const share::AdvertisedDevice& device : resource.advertised.devices) {
+      for (int k = 0; k < device.replicas; ++k) {
+        ids.push_back(share::IdOf(device.uuid, device.replicas, k));
+      }
+    }
     return ids;
   }
   return {"no such resource"};
@@ -82,7 +87,7 @@ TEST(PlanTest, WithoutSharingEachGpuIsItself) {
   EXPECT_EQ(device.parent, "");
   EXPECT_THAT(device.paths, ElementsAre("/dev/nvidia1"));
   EXPECT_EQ(device.resource, "nvidia.com/gpu");
-  EXPECT_EQ(device.replicas, 0);
+  EXPECT_EQ(device.replicas, 1);
 }
 
 TEST(PlanTest, SharesHaveIdsInOrder) {
@@ -294,7 +299,7 @@ TEST(PlanTest, ReplicasPerDeviceWinOverTheCount) {
               ElementsAre(LongUuid(0) + "::0", LongUuid(0) + "::1", LongUuid(1) + "::0",
                           LongUuid(1) + "::1", LongUuid(1) + "::2", LongUuid(2)));
   EXPECT_EQ(plan.devices.at(LongUuid(1)).replicas, 3);
-  EXPECT_EQ(plan.devices.at(LongUuid(2)).replicas, 0);
+  EXPECT_EQ(plan.devices.at(LongUuid(2)).replicas, 1);
 }
 
 TEST(PlanTest, OptionsAloneWorkWithoutTimeSlicing) {
@@ -350,14 +355,15 @@ TEST(PlanTest, AnUnmatchedDeviceIsWarnedAbout) {
 }
 
 TEST(PlanTest, TheKubeletsMessageLimitIsALimit) {
-  EXPECT_EQ(
-      Planned(Configured(Shared(7500)), LongNamedGpus(8)).resources[0].advertised.devices.size(),
-      60'000U);
+  const Plan plan = Planned(Configured(Shared(7500)), LongNamedGpus(8));
+  EXPECT_EQ(share::CountIds(plan.resources[0].advertised), 60'000U);
   const std::string refusal = Refusal(Configured(Shared(9000)), LongNamedGpus(8));
   EXPECT_THAT(refusal, AllOf(HasSubstr("'nvidia.com/gpu'"), HasSubstr("72000 devices"),
                              HasSubstr("4194304"), HasSubstr("fewer replicas")));
-  EXPECT_THAT(Refusal(Configured(Shared(1'000'000)), LongNamedGpus(8)),
-              HasSubstr("fewer replicas"));
+  EXPECT_EQ(
+      Refusal(Configured(Shared(1'000'000)), LongNamedGpus(8)),
+      "resource 'nvidia.com/gpu' would have 8000000 devices, a message of 503111120 bytes when "
+      "all are unhealthy; the kubelet refuses more than 4194304: choose fewer replicas");
 }
 
 // ---- Knows ----

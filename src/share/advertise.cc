@@ -7,16 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "share/replica.h"
-
 namespace tranche::share {
 namespace {
-
-// More ids than this never fit into the kubelet's message (the shortest device takes 18 bytes), so
-// a count of a thousand million costs no thousand million strings: the message is too long either
-// way.
-constexpr std::size_t kMostIds = 1U << 18U;
-static_assert(kMostIds * 18 > kKubeletMessageLimit);
 
 bool Names(const std::string& reference, const Unit& unit) {
   return reference == unit.uuid || reference == unit.index;
@@ -55,24 +47,6 @@ Share ShareOf(const Unit& unit, const std::vector<Rule>& rules) {
   return {.name = exception ? unit.resource : first->advertise_as, .replicas = replicas};
 }
 
-void Add(const Unit& unit, int replicas, AdvertisedResource& resource) {
-  resource.wanted += static_cast<std::uint64_t>(replicas);
-  if (replicas == 1) {
-    if (resource.devices.size() >= kMostIds) return;
-    resource.devices.push_back({.id = unit.uuid, .uuid = unit.uuid, .numa_node = unit.numa_node});
-    return;
-  }
-  resource.shared = true;
-  const std::size_t room = kMostIds - std::min(kMostIds, resource.devices.size());
-  const std::size_t count = std::min(static_cast<std::size_t>(replicas), room);
-  resource.devices.reserve(resource.devices.size() + count);
-  for (std::size_t k = 0; k < count; ++k) {
-    resource.devices.push_back({.id = MakeReplicaId(unit.uuid, static_cast<int>(k)),
-                                .uuid = unit.uuid,
-                                .numa_node = unit.numa_node});
-  }
-}
-
 // References that name no unit of the rule's resource.
 void NoteUnmatched(const Rule& rule, const std::vector<Unit>& units, Advertisement& out) {
   const auto note = [&](const std::string& reference) {
@@ -104,8 +78,8 @@ void CheckRules(const std::vector<Unit>& units, const std::vector<Rule>& rules,
 }
 
 // Bytes of a protobuf varint.
-std::size_t VarintBytes(std::uint64_t value) {
-  std::size_t bytes = 1;
+std::uint64_t VarintBytes(std::uint64_t value) {
+  std::uint64_t bytes = 1;
   while (value >= 0x80U) {
     value >>= 7U;
     ++bytes;
@@ -114,7 +88,35 @@ std::size_t VarintBytes(std::uint64_t value) {
 }
 
 // A field whose tag takes one byte and whose value is length-delimited.
-std::size_t FieldBytes(std::size_t length) { return 1 + VarintBytes(length) + length; }
+std::uint64_t FieldBytes(std::uint64_t length) { return 1 + VarintBytes(length) + length; }
+
+// Bytes of one device's ids in a ListAndWatchResponse { repeated Device devices = 1 }, Device {
+// string ID = 1; string health = 2; TopologyInfo topology = 3 }, TopologyInfo { repeated NUMANode
+// nodes = 1 }, NUMANode { int64 ID = 1 } (k8s.io/kubelet device plugin API v1beta1); proto3 leaves
+// out a zero.
+std::uint64_t BytesOfIds(const AdvertisedDevice& device) {
+  std::uint64_t same_for_all = FieldBytes(std::string_view("Unhealthy").size());
+  if (device.numa_node) {
+    const auto id = static_cast<std::uint64_t>(static_cast<std::int64_t>(*device.numa_node));
+    const std::uint64_t node = id == 0 ? 0 : 1 + VarintBytes(id);
+    same_for_all += FieldBytes(FieldBytes(node));
+  }
+  const auto bytes = [&](std::uint64_t length) {
+    return FieldBytes(FieldBytes(length) + same_for_all);
+  };
+  if (device.replicas == 1) return bytes(device.uuid.size());
+  // Ids are of one length where their numbers have equally many digits: 0 to 9, 10 to 99, …
+  std::uint64_t total = 0;
+  std::uint64_t length = device.uuid.size() + std::string_view("::0").size();
+  std::uint64_t first = 0;
+  const auto end = static_cast<std::uint64_t>(device.replicas);
+  for (std::uint64_t power = 10; first < end; power *= 10) {
+    const std::uint64_t next = std::min(power, end);
+    total += (next - first) * bytes(length++);
+    first = next;
+  }
+  return total;
+}
 
 }  // namespace
 
@@ -130,28 +132,26 @@ Advertisement Advertise(const std::vector<Unit>& units, const std::vector<Rule>&
       resource.name = share.name;
       resource.original = unit.resource;
     }
-    Add(unit, share.replicas, resource);
+    resource.shared = resource.shared || share.replicas > 1;
+    resource.devices.push_back(
+        {.uuid = unit.uuid, .replicas = share.replicas, .numa_node = unit.numa_node});
   }
   for (auto& [name, resource] : by_name) out.resources.push_back(std::move(resource));
   CheckRules(units, rules, out);
   return out;
 }
 
-// ListAndWatchResponse { repeated Device devices = 1 }, Device { string ID = 1; string health = 2;
-// TopologyInfo topology = 3 }, TopologyInfo { repeated NUMANode nodes = 1 }, NUMANode { int64 ID =
-// 1 } (k8s.io/kubelet device plugin API v1beta1); proto3 leaves out a zero.
-std::size_t WorstMessageBytes(const AdvertisedResource& resource) {
-  static const std::size_t unhealthy = FieldBytes(std::string_view("Unhealthy").size());
-  std::size_t total = 0;
+std::uint64_t CountIds(const AdvertisedResource& resource) {
+  std::uint64_t count = 0;
   for (const AdvertisedDevice& device : resource.devices) {
-    std::size_t bytes = FieldBytes(device.id.size()) + unhealthy;
-    if (device.numa_node) {
-      const auto id = static_cast<std::uint64_t>(static_cast<std::int64_t>(*device.numa_node));
-      const std::size_t node = id == 0 ? 0 : 1 + VarintBytes(id);
-      bytes += FieldBytes(FieldBytes(node));
-    }
-    total += FieldBytes(bytes);
+    count += static_cast<std::uint64_t>(device.replicas);
   }
+  return count;
+}
+
+std::uint64_t WorstMessageBytes(const AdvertisedResource& resource) {
+  std::uint64_t total = 0;
+  for (const AdvertisedDevice& device : resource.devices) total += BytesOfIds(device);
   return total;
 }
 

@@ -1,7 +1,7 @@
-// From devices and sharing rules to what is advertised: resource names and ids. Pure.
+// From devices and sharing rules to what is advertised: resource names, and how many replicas of
+// each device. Pure: counts stay numbers here, and replica.h says which ids they stand for.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,8 +22,8 @@ struct Unit {
 
 // A sharing rule for one resource. Several rules for one resource merge, as upstream's device maps
 // do: a device gets the largest count that a rule covering it gives, under the name the first of
-// them advertises. A device that no rule covers stays whole. A count of 1 means not shared: the id
-// is the bare UUID, under the plain name if the rule shares others.
+// them advertises. A device that no rule covers stays whole. A count of 1 means not shared: the
+// device goes under the plain name if the rule shares others.
 struct Rule {
   std::string resource;
   std::string advertise_as;  // == resource when not renamed
@@ -34,17 +34,16 @@ struct Rule {
 };
 
 struct AdvertisedDevice {
-  std::string id;  // UUID or UUID::k
   std::string uuid;
+  int replicas = 1;  // 1: not shared
   std::optional<int> numa_node;
 };
 
 struct AdvertisedResource {
   std::string name;                       // what pods ask for
   std::string original;                   // before renaming
-  bool shared = false;                    // ids are replicas
-  std::vector<AdvertisedDevice> devices;  // sorted by (unit order, k): stable
-  std::uint64_t wanted = 0;               // how many were asked for; of too many not all are made
+  bool shared = false;                    // a device of it has several replicas
+  std::vector<AdvertisedDevice> devices;  // each once, in unit order: stable
 };
 
 struct Advertisement {
@@ -53,13 +52,15 @@ struct Advertisement {
   std::vector<std::string> unmatched_devices;  // device references that match nothing
 };
 
-// Each UUID once (the first unit wins). Of a count that no message could carry only so many ids are
-// made that WorstMessageBytes still says so.
+// Each UUID once (the first unit wins).
 Advertisement Advertise(const std::vector<Unit>& units, const std::vector<Rule>& rules);
 
-// Bytes of the ListAndWatch answer for `resource` with every device Unhealthy, as protobuf encodes
-// it; the kubelet refuses more than kKubeletMessageLimit.
-inline constexpr std::size_t kKubeletMessageLimit = 4U << 20U;
-std::size_t WorstMessageBytes(const AdvertisedResource& resource);
+// How many ids the kubelet is told of.
+std::uint64_t CountIds(const AdvertisedResource& resource);
+
+// Bytes of the ListAndWatch answer for `resource` with every id Unhealthy, as protobuf encodes it;
+// the kubelet refuses more than kKubeletMessageLimit. No id is made to find out.
+inline constexpr std::uint64_t kKubeletMessageLimit = 4U << 20U;
+std::uint64_t WorstMessageBytes(const AdvertisedResource& resource);
 
 }  // namespace tranche::share

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "share/replica.h"
+
 namespace tranche::share {
 namespace {
 
@@ -27,7 +29,11 @@ Rule Replicas(int replicas) {
 
 std::vector<std::string> Ids(const AdvertisedResource& resource) {
   std::vector<std::string> ids;
-  for (const AdvertisedDevice& device : resource.devices) ids.push_back(device.id);
+  for (const AdvertisedDevice& device : resource.devices) {
+    for (int k = 0; k < device.replicas; ++k) {
+      ids.push_back(IdOf(device.uuid, device.replicas, k));
+    }
+  }
   return ids;
 }
 
@@ -46,7 +52,9 @@ TEST(AdvertiseTest, ReplicasComeInUnitOrderThenByNumber) {
   ASSERT_EQ(out.resources.size(), 1U);
   EXPECT_TRUE(out.resources[0].shared);
   EXPECT_THAT(Ids(out.resources[0]), ElementsAre("GPU-b::0", "GPU-b::1", "GPU-a::0", "GPU-a::1"));
-  EXPECT_EQ(out.resources[0].devices[3].uuid, "GPU-a");
+  ASSERT_EQ(out.resources[0].devices.size(), 2U);
+  EXPECT_EQ(out.resources[0].devices[1].uuid, "GPU-a");
+  EXPECT_EQ(out.resources[0].devices[1].replicas, 2);
 }
 
 TEST(AdvertiseTest, OneReplicaIsNotShared) {
@@ -147,10 +155,10 @@ TEST(AdvertiseTest, NoUnitsNoResources) {
   EXPECT_THAT(Advertise({}, {Replicas(4)}).resources, IsEmpty());
 }
 
-TEST(AdvertiseTest, AnAbsurdCountIsBoundedAndStillTooLong) {
+TEST(AdvertiseTest, AnAbsurdCountCostsNoIds) {
   const auto out = Advertise({Whole("a", "0"), Whole("b", "1")}, {Replicas(2000000000)});
-  EXPECT_LE(out.resources[0].devices.size(), 1U << 18U);
-  EXPECT_EQ(out.resources[0].wanted, 4000000000U);
+  ASSERT_EQ(out.resources[0].devices.size(), 2U);
+  EXPECT_EQ(CountIds(out.resources[0]), 4000000000U);
   EXPECT_GT(WorstMessageBytes(out.resources[0]), kKubeletMessageLimit);
 }
 
@@ -165,23 +173,36 @@ std::string Encode(const AdvertisedResource& resource) {
   };
   std::string out;
   for (const AdvertisedDevice& device : resource.devices) {
-    std::string body = field(0x0A, device.id) + field(0x12, "Unhealthy");
-    if (device.numa_node) {
-      std::string node;
-      if (*device.numa_node != 0) node = std::string("\x08") + static_cast<char>(*device.numa_node);
-      body += field(0x1A, field(0x0A, node));
+    for (int k = 0; k < device.replicas; ++k) {
+      const std::string id = IdOf(device.uuid, device.replicas, k);
+      std::string body = field(0x0A, id) + field(0x12, "Unhealthy");
+      if (device.numa_node) {
+        std::string node;
+        if (*device.numa_node != 0) {
+          node = std::string("\x08") + static_cast<char>(*device.numa_node);
+        }
+        body += field(0x1A, field(0x0A, node));
+      }
+      out += field(0x0A, body);
     }
-    out += field(0x0A, body);
   }
   return out;
 }
 
 TEST(WorstMessageBytesTest, IsTheEncodedSize) {
   const std::string uuid = "GPU-4cf8db2d-06c0-7d70-1a51-e59b25b2c16c";
-  const auto out = Advertise({Whole(uuid, "0"), Whole(uuid + "1", "1", 0),
-                              Whole(uuid + "2", "2", 3), Whole(std::string(200, 'x'), "3", 1)},
-                             {Replicas(120)});
-  EXPECT_EQ(WorstMessageBytes(out.resources[0]), Encode(out.resources[0]).size());
+  // A length is written in one byte more from 128 on: of ids, and of devices with their ids.
+  const std::vector<Unit> units = {Whole(uuid, "0"),
+                                   Whole(uuid + "1", "1", 0),
+                                   Whole(uuid + "2", "2", 3),
+                                   Whole(std::string(103, 'w'), "3"),
+                                   Whole(std::string(124, 'x'), "4"),
+                                   Whole(std::string(200, 'y'), "5", 1)};
+  for (const int replicas : {1, 2, 9, 10, 11, 99, 100, 101, 120, 1000, 1001, 12345}) {
+    const auto out = Advertise(units, {Replicas(replicas)});
+    EXPECT_EQ(WorstMessageBytes(out.resources[0]), Encode(out.resources[0]).size()) << replicas;
+    EXPECT_EQ(CountIds(out.resources[0]), Ids(out.resources[0]).size()) << replicas;
+  }
   EXPECT_EQ(WorstMessageBytes(AdvertisedResource{}), 0U);
 }
 

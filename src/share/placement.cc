@@ -89,7 +89,7 @@ class FreeIds {
     device.next = k;
     --device.free;
     ++device.picked;
-    return device.replicas == 1 ? *device.uuid : MakeReplicaId(*device.uuid, k);
+    return IdOf(*device.uuid, device.replicas, k);
   }
 
  private:
@@ -107,10 +107,8 @@ class FreeIds {
       if (found == by_uuid_.end()) return {};
       last_ = &devices_[found->second];
     }
-    // A whole device has one id and no k; a shared one has no id without.
-    const bool whole = parsed.replica < 0;
-    if (whole != (last_->replicas == 1) || parsed.replica >= last_->replicas) return {};
-    const std::size_t place = whole ? 0 : static_cast<std::size_t>(parsed.replica);
+    if (!IsAmongIds(parsed, last_->replicas)) return {};
+    const std::size_t place = static_cast<std::size_t>(std::max(parsed.replica, 0));
     return {last_, &bits_[last_->first_word + place / 64U], std::uint64_t{1} << (place % 64U)};
   }
 

@@ -37,7 +37,7 @@ Ids Free(const std::vector<PoolDevice>& pool, std::initializer_list<int> free) {
   for (const int count : free) {
     const PoolDevice& device = pool[i++];
     for (int k = device.replicas - count; k < device.replicas; ++k) {
-      ids.push_back(device.replicas == 1 ? device.uuid : MakeReplicaId(device.uuid, k));
+      ids.push_back(IdOf(device.uuid, device.replicas, k));
     }
   }
   return ids;

@@ -36,6 +36,10 @@ std::string MakeReplicaId(std::string_view device, int replica) {
 
 bool IsReplicaId(std::string_view id) { return id.find("::") != std::string_view::npos; }
 
+std::string IdOf(std::string_view device, int replicas, int k) {
+  return replicas == 1 ? std::string(device) : MakeReplicaId(device, k);
+}
+
 std::vector<std::string> DevicesOf(const std::vector<std::string>& ids) {
   std::vector<std::string> devices;
   std::unordered_set<std::string_view> seen;

@@ -47,6 +47,23 @@ TEST(ReplicaIdTest, TheRefusalOfManyLooksForColonsOnly) {
   EXPECT_FALSE(IsReplicaId("GPU-a:1"));
 }
 
+TEST(ReplicaIdTest, TheIdsOfADevice) {
+  EXPECT_EQ(IdOf("GPU-a", 2, 1), "GPU-a::1");
+  EXPECT_EQ(IdOf("GPU-a", 1, 0), "GPU-a");
+  for (const int replicas : {1, 2, 10, 11, 1'000'000}) {
+    for (const int k : {0, 1, 9, 10, 999'999, 1'000'000}) {
+      const bool among = k < replicas;
+      const std::string id = among ? IdOf("GPU-a", replicas, k) : MakeReplicaId("GPU-a", k);
+      EXPECT_EQ(IsAmongIds(ParseReplicaId(id), replicas), among) << id << " of " << replicas;
+    }
+  }
+}
+
+TEST(ReplicaIdTest, OneReplicaHasNoNumberAndOneOfSeveralHasOne) {
+  EXPECT_FALSE(IsAmongIds(ParseReplicaId("GPU-a::0"), 1));
+  EXPECT_FALSE(IsAmongIds(ParseReplicaId("GPU-a"), 2));
+}
+
 TEST(ReplicaIdTest, DevicesComeOnceAndInOrder) {
   EXPECT_EQ(DevicesOf({"GPU-b::1", "GPU-a::0", "GPU-b::0", "GPU-c", "GPU-a::7"}),
             (std::vector<std::string>{"GPU-b", "GPU-a", "GPU-c"}));

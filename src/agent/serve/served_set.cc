@@ -95,15 +95,11 @@ void ServedSet::FindOldHolders() {
 
 void ServedSet::RebuildPool(Entry& entry) const {
   Pool pool;
-  for (const share::AdvertisedDevice& advertised : entry.planned->advertised.devices) {
-    if (!pool.devices.empty() && pool.devices.back().uuid == advertised.uuid) {
-      ++pool.devices.back().replicas;
-      continue;
-    }
-    const plan::PlannedDevice& device = applied_->plan.devices.at(advertised.uuid);
-    pool.devices.push_back({.uuid = advertised.uuid,
-                            .replicas = 1,
-                            .usable = DeviceHealthy(device) && !old_ids_.contains(device.uuid)});
+  for (const share::AdvertisedDevice& device : entry.planned->advertised.devices) {
+    pool.devices.push_back(
+        {.uuid = device.uuid,
+         .replicas = device.replicas,
+         .usable = DeviceHealthy(device.uuid) && !old_ids_.contains(device.uuid)});
   }
   if (entry.planned->align_whole_gpus) {
     std::vector<std::size_t> rows;
@@ -124,31 +120,29 @@ void ServedSet::RebuildPool(Entry& entry) const {
   entry.pool = std::move(pool);
 }
 
-// What strikes a whole GPU is told of each of its MIG devices too; what strikes one of them is not
-// the others' concern.
-bool ServedSet::DeviceHealthy(const plan::PlannedDevice& device) const {
-  return owner_.healthy(device.uuid);
-}
+// gpu::HealthTracker reports a fault of a whole GPU for each of its MIG devices too, so the
+// device's own entry is enough.
+bool ServedSet::DeviceHealthy(const std::string& uuid) const { return owner_.healthy(uuid); }
 
 // drainBeforeExclusive: a whole device is not offered while pods hold other ids of it, nor before
 // it is known that none does.
 bool ServedSet::Withheld(const plan::PlannedResource& resource,
                          const plan::PlannedDevice& device) const {
-  return resource.drain_before_exclusive && device.replicas == 0 &&
+  return resource.drain_before_exclusive && device.replicas == 1 &&
          (!holders_.ever_known() || old_ids_.contains(device.uuid));
 }
 
+// Here, where the kubelet is told, the counts become ids.
 std::vector<kubelet::PluginDevice> ServedSet::ListOf(const plan::PlannedResource& resource) const {
   std::vector<kubelet::PluginDevice> list;
-  list.reserve(resource.advertised.devices.size());
-  const std::string* uuid = nullptr;
-  bool healthy = true;
-  for (const share::AdvertisedDevice& advertised : resource.advertised.devices) {
-    if (uuid == nullptr || *uuid != advertised.uuid) {
-      uuid = &advertised.uuid;
-      healthy = DeviceHealthy(applied_->plan.devices.at(*uuid)) && !withheld_.contains(*uuid);
+  list.reserve(share::CountIds(resource.advertised));
+  for (const share::AdvertisedDevice& device : resource.advertised.devices) {
+    const bool healthy = DeviceHealthy(device.uuid) && !withheld_.contains(device.uuid);
+    for (int k = 0; k < device.replicas; ++k) {
+      list.push_back({.id = share::IdOf(device.uuid, device.replicas, k),
+                      .healthy = healthy,
+                      .numa_node = device.numa_node});
     }
-    list.push_back({.id = advertised.id, .healthy = healthy, .numa_node = advertised.numa_node});
   }
   return list;
 }

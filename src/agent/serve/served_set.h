@@ -76,7 +76,7 @@ class ServedSet {
   std::unique_ptr<ResourcePlugin> NewPlugin(const std::string& resource);
   void FindOldHolders();
   void RebuildPool(Entry& entry) const;
-  [[nodiscard]] bool DeviceHealthy(const plan::PlannedDevice& device) const;
+  [[nodiscard]] bool DeviceHealthy(const std::string& uuid) const;
   [[nodiscard]] bool Withheld(const plan::PlannedResource& resource,
                               const plan::PlannedDevice& device) const;
   [[nodiscard]] std::vector<kubelet::PluginDevice> ListOf(

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/testing/real_loop.h"
@@ -157,6 +158,19 @@ TEST_F(ServedSetTest, AChangeOfReplicasKeepsTheStream) {
   }
   EXPECT_EQ(kubelet_.registrations.size(), 1U);
   EXPECT_THAT(kubelet_.lost, IsEmpty());
+}
+
+TEST_F(ServedSetTest, TheListIsInTheDriversOrderThenByNumber) {
+  gpu::Inventory inventory = Gpus(3);
+  std::swap(inventory.gpus[0], inventory.gpus[2]);
+  Apply(Configured(Shared(11) + "tranche:\n  resources:\n  - name: nvidia.com/gpu\n"
+                                "    replicasPerDevice: {\"0\": 2, \"1\": 1}\n"),
+        inventory);
+  ASSERT_TRUE(Until([&] { return kubelet_.ListsOf(kGpu) == 1; }));
+  Ids expected;
+  for (int k = 0; k < 11; ++k) expected.push_back("GPU-2::" + std::to_string(k));
+  expected.insert(expected.end(), {"GPU-1", "GPU-0::0", "GPU-0::1"});
+  EXPECT_EQ(kubelet_.last_ids[kGpu], expected);
 }
 
 TEST_F(ServedSetTest, AnotherResourceLeavesTheFirstOnesStreamAlone) {

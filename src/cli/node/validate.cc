@@ -8,7 +8,6 @@
 #include <map>
 #include <optional>
 #include <ostream>
-#include <set>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -134,23 +133,18 @@ Report Examine(const ValidateOptions& options, const Judge& judge, std::istream&
   return report;
 }
 
-// Replicas to the number of devices that have so many; 0 is not shared.
-std::map<int, int> ByReplicas(const plan::Plan& plan, const plan::PlannedResource& resource) {
+// Replicas to the number of devices that have so many; 1 is not shared.
+std::map<int, int> ByReplicas(const share::AdvertisedResource& resource) {
   std::map<int, int> out;
-  std::set<std::string> seen;
-  for (const auto& device : resource.advertised.devices) {
-    if (!seen.insert(device.uuid).second) continue;
-    const auto known = plan.devices.find(device.uuid);
-    ++out[known == plan.devices.end() ? 0 : known->second.replicas];
-  }
+  for (const share::AdvertisedDevice& device : resource.devices) ++out[device.replicas];
   return out;
 }
 
-std::string Spread(const plan::Plan& plan, const plan::PlannedResource& resource) {
+std::string Spread(const share::AdvertisedResource& resource) {
   std::vector<std::string> parts;
-  for (const auto& [replicas, devices] : ByReplicas(plan, resource)) {
+  for (const auto& [replicas, devices] : ByReplicas(resource)) {
     const std::string what = fmt::format("{} {}", devices, devices == 1 ? "device" : "devices");
-    parts.push_back(replicas == 0 ? what + ", not shared" : fmt::format("{} × {}", what, replicas));
+    parts.push_back(replicas == 1 ? what + ", not shared" : fmt::format("{} × {}", what, replicas));
   }
   return base::Join(parts, "; ");
 }
@@ -166,7 +160,7 @@ void PrintVerdict(const Verdict& verdict, std::ostream& out) {
   if (verdict.plan->resources.empty()) out << "  advertises nothing: no devices\n";
   for (const plan::PlannedResource& resource : verdict.plan->resources) {
     out << fmt::format("  {}: {} ({})\n", resource.advertised.name,
-                       resource.advertised.devices.size(), Spread(*verdict.plan, resource));
+                       share::CountIds(resource.advertised), Spread(resource.advertised));
   }
 }
 
@@ -226,11 +220,11 @@ Json VerdictJson(const Verdict& verdict) {
   Json resources = Json::MakeArray();
   for (const plan::PlannedResource& resource : verdict.plan->resources) {
     Json groups = Json::MakeArray();
-    for (const auto& [replicas, devices] : ByReplicas(*verdict.plan, resource)) {
-      groups.Append(Json::MakeObject({{"devices", devices}, {"replicas", std::max(replicas, 1)}}));
+    for (const auto& [replicas, devices] : ByReplicas(resource.advertised)) {
+      groups.Append(Json::MakeObject({{"devices", devices}, {"replicas", replicas}}));
     }
     resources.Append(Json::MakeObject({{"name", resource.advertised.name},
-                                       {"count", resource.advertised.devices.size()},
+                                       {"count", share::CountIds(resource.advertised)},
                                        {"shared", resource.advertised.shared},
                                        {"devices", std::move(groups)}}));
   }

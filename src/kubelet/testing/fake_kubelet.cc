@@ -119,8 +119,10 @@ void FakeKubelet::OpenStream(const std::string& resource, const std::string& end
       [this, resource](const std::string& bytes) {
         const auto message = Parsed<v1beta1::ListAndWatchResponse>(bytes);
         List list;
+        last_ids[resource].clear();
         for (const auto& device : message.devices()) {
           list[device.id()] = device.health();
+          last_ids[resource].push_back(device.id());
         }
         lists[resource].push_back(std::move(list));
       },

@@ -52,9 +52,10 @@ class FakeKubelet {
 
   // ---- what it was told ----
   std::vector<Registered> registrations;
-  std::map<std::string, std::vector<List>> lists;  // by resource, in order
-  std::set<std::string> lost;                      // resources whose stream has ended
-  int list_calls = 0;                              // of pod-resources
+  std::map<std::string, std::vector<List>> lists;            // by resource, in order
+  std::map<std::string, std::vector<std::string>> last_ids;  // by resource: the last list's order
+  std::set<std::string> lost;                                // resources whose stream has ended
+  int list_calls = 0;                                        // of pod-resources
   [[nodiscard]] std::size_t ListsOf(const std::string& resource) const;
 
   // ---- what it does ----
