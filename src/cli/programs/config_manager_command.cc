@@ -62,14 +62,12 @@ int Run(const ConfigManagerSetup& setup) {
 }  // namespace
 
 int RunConfigManager(const std::vector<std::string>& arguments) {
-  const cli::common::DaemonProgram program{.name = "config-manager",
-                                           .typed = ConfigManagerFlags(),
-                                           .all = ConfigManagerFlags(),
-                                           .help = Help};
-  const auto called = cli::common::ReadDaemonCall(program, arguments);
+  const cli::common::DaemonProgram program{
+      .name = "config-manager", .flags = ConfigManagerFlags(), .help = Help};
+  auto called = cli::common::ReadDaemonCall(program, arguments);
   if (const int* answered = std::get_if<int>(&called)) return *answered;
-  const auto& call = std::get<cli::common::DaemonCall>(called);
-  const auto setup = ToConfigManagerSetup(call.environment, call.command_line);
+  const auto setup = ToConfigManagerSetup(
+      cli::common::FlagValues(std::move(std::get<cli::common::DaemonCall>(called))));
   if (!setup.ok()) return cli::common::Misuse(program.name, setup.status());
   return Run(*setup);
 }
