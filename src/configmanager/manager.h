@@ -28,6 +28,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "daemon/reasons.h"
 #include "profile/source.h"
 
 namespace tranche::configmanager {
@@ -74,7 +75,7 @@ class ConfigManager {
   void Link(const std::string& name);
   void LookAtContent(bool tell);
   void Signal(const std::string& because);
-  void Warn(const std::string& reason, const std::string& message);
+  void Warn(daemon::Reason reason, const std::string& message);
   void Finish(int exit_status);
   void TellFinished();
   [[nodiscard]] bool Linked() const;
