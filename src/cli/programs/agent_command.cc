@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "base/log.h"
+#include "cli/common/exit_status.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "cli/programs/agent_flags.h"
@@ -50,7 +51,8 @@ std::string Help(AgentName name) {
          "\nSignals: HUP reads the config and looks at the node again; USR1 calls every GPU that "
          "answers\n"
          "healthy; TERM ends, keeping the streams for a successor for at most 3.5 s; INT ends at "
-         "once.\n"
+         "once.\n\n" +
+         cli::common::ExitStatus("tranche agent") +
          "\nExamples:\n"
          "  tranche agent --config-file=/config/config.yaml\n"
          "  tranche agent --profiles-dir=/available-configs --default-profile=default\n"

@@ -9,6 +9,7 @@
 
 #include "base/event_loop.h"
 #include "base/log.h"
+#include "cli/common/exit_status.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "daemon/api_link.h"
@@ -26,7 +27,8 @@ std::string Help() {
          "discovery) reads it, and signals that program when it changes. Takes the place of\n"
          "NVIDIA's program of that name: the same flags and environment. `tranche agent` follows\n"
          "the label by itself and needs no such help.\n\n" +
-         config::FormatFlags(ConfigManagerFlags()) +
+         config::FormatFlags(ConfigManagerFlags()) + "\n" +
+         cli::common::ExitStatus("config-manager") +
          "\nExamples:\n"
          "  config-manager --node-name=$NODE_NAME --config-file-srcdir=/available-configs \\\n"
          "    --config-file-dst=/config/config.yaml --default-config=default\n"

@@ -10,6 +10,7 @@
 
 #include "apiserver/client.h"
 #include "base/log.h"
+#include "cli/common/exit_status.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "cli/programs/feature_discovery_flags.h"
@@ -36,7 +37,8 @@ std::string Help() {
          "\nThe command line beats the environment, which beats the config file, which beats the "
          "default.\n"
          "\nSignals: HUP reads the config and looks at the node again, with a new timestamp; TERM "
-         "and INT end.\n"
+         "and INT end.\n\n" +
+         cli::common::ExitStatus("gpu-feature-discovery") +
          "\nExamples:\n"
          "  gpu-feature-discovery --oneshot --use-node-feature-api=false --output-file=\n"
          "  gpu-feature-discovery --config-file=/config/config.yaml --node-name=$NODE_NAME\n";
