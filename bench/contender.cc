@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/timer.h"
 #include "kubelet/rpc_client.h"
 
 namespace tranche::bench {
@@ -66,12 +67,12 @@ std::string ConfigFile(const sim::Stage& stage) {
 bool RunUntil(sim::Stage& stage, const std::function<bool()>& condition) {
   base::EventLoop& loop = stage.loop();
   bool late = false;
-  const auto timer = loop.RunAfter(kLimit, [&] {
+  base::Timer limit(loop);
+  limit.Start(kLimit, [&] {
     late = true;
     loop.Stop();
   });
   while (!late && !condition()) loop.Run();
-  loop.CancelTimer(timer);
   return condition();
 }
 

@@ -66,7 +66,7 @@ class LayersTest(Tree):
 
     def test_accepts_what_the_tables_allow(self):
         code, output = self.check()
-        self.assertEqual((code, output), (0, "6 files, 0 forbidden includes\n"))
+        self.assertEqual((code, output), (0, "6 files, 0 errors\n"))
 
     def test_refuses_an_upward_include(self):
         self.assert_refused("src/base/loop.h", '\n#include "agent/agent.h"\n',
@@ -97,6 +97,29 @@ class LayersTest(Tree):
 
     def test_refuses_a_folder_missing_from_the_table(self):
         self.assert_refused("src/stray/x.cc", "", "missing from the layer table")
+
+    def test_a_room_may_include_the_rooms_inside_it_with_and_without_a_row(self):
+        self.write("src/base/inner/part.h")
+        self.write("sim/kubelet/pod.h")
+        self.write("src/base/loop.h", '#include "base/inner/part.h"\n')
+        self.write("sim/node.cc", '#include "sim/kubelet/pod.h"\n')
+        self.assertEqual(self.check()[0], 0, self.check()[1])
+
+    def test_a_room_inside_another_may_include_what_its_own_row_says(self):
+        self.write("sim/node.h")
+        self.assert_refused("sim/kubelet/kubelet.cc", '#include "sim/node.h"\n', "sim/kubelet may not")
+
+    def test_a_row_may_stand_before_its_folder_and_still_counts(self):
+        row = "| `src/agent/wire` | `src/base` |\n"
+        self.write("docs/architecture.md", MAP.replace("| `sim` |", row + "| `sim` |"))
+        self.assertEqual(self.check()[0], 0, self.check()[1])
+        self.assert_refused("src/agent/wire/frame.h", '#include "pure/sum.h"\n', "src/agent/wire may not")
+
+    def test_refuses_a_circle_in_the_table(self):
+        self.write("docs/architecture.md", MAP.replace("| `src/base` | |", "| `src/base` | `sim/kubelet` |"))
+        code, output = self.check()
+        self.assertEqual(code, 1, output)
+        self.assertIn("circle: src/base -> sim/kubelet -> src/agent -> src/base", output)
 
     def test_refuses_to_pass_an_empty_tree_or_a_map_without_tables(self):
         self.write("docs/architecture.md", "no table")
@@ -244,6 +267,101 @@ class ClusterSuitesTest(Tree):
 
     def test_refuses_a_suite_that_imports_what_is_gone(self):
         self.assert_refused("from bed import gone\n", "cannot import name 'gone'")
+
+
+TROUBLES = """# Troubles
+
+<!-- run by tests/cluster/walk.py -->
+```console
+kubectl get node NODE -o jsonpath='{.status}' | jq '."x"'
+kubectl -n NAMESPACE delete \\
+  pod POD
+kubectl label node NODE key=PROFILE
+```
+
+Say `kubectl get node NODE`.
+
+<!-- messages -->
+| you see | it means |
+|---|---|
+| `config: … is wrong` | It is. |
+<!-- end -->
+<!-- events -->
+| reason | it means |
+|---|---|
+| `Spoilt` | It is. |
+<!-- end -->
+"""
+
+WALK = """# kubectl drain node
+COUNT = '''kubectl get node {} -o jsonpath='{{.status}}' | jq '."x"''''
+walk.cluster.kubectl("-n", SPACE, "delete", "pod", f"{name}")
+walk.sh("kubectl label node "
+        f"{name} key=dev")
+"""
+
+
+class DocsTest(Tree):
+    def setUp(self):
+        super().setUp()
+        self.write("README.md", "# Top\n\nSee [troubles](docs/troubleshooting.md#troubles) and [above](#top), "
+                                "`src/room/`, `src/room/a.cc: Make`.\n")
+        self.write("docs/troubleshooting.md", TROUBLES)
+        self.write("tests/cluster/walk.py", WALK)
+        self.write("src/room/a.cc", '// Break() is not here.\nint Make() { Say("config: " + name + " is "\n  "wrong", '
+                                    '"Spoilt"); }\n')
+
+    def check(self):
+        return self.run_tool(TOOLS / "check_docs", self.root)
+
+    def assert_refused(self, page, text, words):
+        self.write(page, text)
+        code, output = self.check()
+        self.assertEqual(code, 1, output)
+        self.assertIn(words, output)
+
+    def test_accepts_what_is_so(self):
+        code, output = self.check()
+        self.assertEqual((code, output.splitlines()[-1]), (0, "17 statements, 0 wrong"), output)
+
+    def test_refuses_a_link_that_leads_nowhere(self):
+        self.assert_refused("README.md", "[x](docs/gone.md)", "README.md:1: the link leads to no file")
+        self.assert_refused("README.md", "[x](../outside.md)", "the link leads to no file")
+        self.assert_refused("README.md", "[x](docs/troubleshooting.md#gone)", "no such heading")
+
+    def test_refuses_a_file_or_folder_that_is_not_there(self):
+        self.assert_refused("README.md", "`src/room/b.cc`", "no such file or folder: src/room/b.cc")
+        self.assert_refused("README.md", "`src/rom`", "no such file or folder: src/rom")
+
+    def test_refuses_a_function_that_is_not_there(self):
+        self.assert_refused("README.md", "`src/room/b.cc: Make`", "no such file: src/room/b.cc")
+        self.assert_refused("README.md", "`src/room/a.cc: Mak`", "src/room/a.cc has no Mak()")
+        self.assert_refused("README.md", "`src/room/a.cc:\nMak`", "README.md:1: backticks that close on another line")
+
+    def test_a_comment_defines_no_function_and_runs_no_command(self):
+        self.assert_refused("README.md", "`src/room/a.cc: Break`", "has no Break()")
+        self.assert_refused("docs/troubleshooting.md", TROUBLES.replace("label node NODE key=PROFILE", "drain node"),
+                            "does not run: kubectl drain node")
+
+    def test_refuses_a_command_that_its_test_does_not_run(self):
+        for old, new in (("delete", "remove"), ("jq", "yq"), ("key=PROFILE", "kez=PROFILE"),
+                         ("label node NODE key=PROFILE", "label key=PROFILE node")):
+            self.assert_refused("docs/troubleshooting.md", TROUBLES.replace(old, new), "does not run: kubectl")
+
+    def test_refuses_commands_of_no_test(self):
+        for old, new, words in (
+                ("<!-- run by tests/cluster/walk.py -->", "It is:", "commands without the test that runs them"),
+                ("walk.py", "gone.py", "no such test"), ("```console", "```", "a block without a language"),
+                ("`kubectl get", "`kubectl edit", "a command that no block of the page has: kubectl edit")):
+            self.assert_refused("docs/troubleshooting.md", TROUBLES.replace(old, new), words)
+
+    def test_refuses_what_the_program_does_not_say(self):
+        for old, new in (("is wrong", "is wrogn"), ("Spoilt", "Spoil")):
+            self.assert_refused("docs/troubleshooting.md", TROUBLES.replace(old, new), "nothing in src/ says")
+
+    def test_refuses_to_pass_where_there_is_nothing_to_check(self):
+        with tempfile.TemporaryDirectory() as empty:
+            self.assertNotEqual(self.run_tool(TOOLS / "check_docs", empty)[0], 0)
 
 
 if __name__ == "__main__":

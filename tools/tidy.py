@@ -4,7 +4,8 @@
 usage: tools/tidy.py [FILE…]
 
 A file that was clean is not looked at again until it, a header of ours that it includes, its command
-line, .clang-tidy or clang-tidy itself has changed; the results are kept outside the tree.
+line, .clang-tidy or clang-tidy itself has changed. The results are kept outside the tree, and do not depend
+on where the tree lies.
 """
 
 import concurrent.futures
@@ -80,9 +81,9 @@ class Closure:
             if path not in seen:
                 seen[path], following = self.includes(path)
                 waiting += following
-        whole = hashlib.sha256("\0".join(more).encode())
+        whole = hashlib.sha256("\0".join(more).replace(str(ROOT), "").encode())
         for path in sorted(seen):
-            whole.update(f"{path}\0{seen[path]}\0".encode())
+            whole.update(f"{path.relative_to(ROOT)}\0{seen[path]}\0".encode())
         return whole.hexdigest()[:32]
 
 

@@ -105,6 +105,21 @@ class TiersTest(unittest.TestCase):
         self.assertEqual(self.run_with(tier, ci=True).failed, 1)
         self.assertIn("needs a thing", self.run_with(tier, ci=True).notes[0])
 
+    def test_unit_builds_each_header_alone(self):
+        self.addCleanup(setattr, tiers, "client_environment", tiers.client_environment)
+        tiers.client_environment = dict
+        built = []
+
+        class Session:
+            def build(self, preset, target="all"):
+                built.append((preset, target))
+
+            def ctest(self, *_arguments, **_options):
+                return tiers.Counts(passed=1)
+
+        tiers.unit(Session())
+        self.assertEqual(built, [("release", f"all {tiers.HEADERS_ALONE}")])
+
     def test_a_failed_build_fails(self):
         def tier(_session):
             raise tiers.BuildFailed("x")

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_read.h"
 
 namespace tranche::sim {
 namespace {
@@ -85,12 +86,6 @@ Json ToJson(const Checkpoint& checkpoint) {
   return data;
 }
 
-std::optional<std::string> StringAt(const Json& json, std::string_view key) {
-  const Json* found = json.Find(key);
-  if (found == nullptr || !found->is_string()) return std::nullopt;
-  return found->as_string();
-}
-
 std::optional<std::vector<std::string>> Strings(const Json& json) {
   if (!json.is_array()) return std::nullopt;
   std::vector<std::string> strings;
@@ -102,10 +97,10 @@ std::optional<std::vector<std::string>> Strings(const Json& json) {
 }
 
 std::optional<CheckpointEntry> EntryFrom(const Json& json) {
-  const auto uid = StringAt(json, "PodUID");
-  const auto container = StringAt(json, "ContainerName");
-  const auto resource = StringAt(json, "ResourceName");
-  const auto text = StringAt(json, "AllocResp");
+  const std::string* uid = base::FindText(json, "PodUID");
+  const std::string* container = base::FindText(json, "ContainerName");
+  const std::string* resource = base::FindText(json, "ResourceName");
+  const std::string* text = base::FindText(json, "AllocResp");
   const Json* ids = json.Find("DeviceIDs");
   if (!uid || !container || !resource || !text || ids == nullptr || !ids->is_object()) {
     return std::nullopt;

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/json_read.h"
 #include "kubelet/unix_socket.h"
 #include "sim/kubelet/control.h"
 
@@ -80,17 +81,12 @@ base::Result<Json> CallControl(const std::string& socket_path, const Json& reque
   if (!line.ok()) return line.status();
   auto answer = Json::Parse(*line);
   if (!answer.ok()) return answer.status();
-  const Json* ok = answer->Find("ok");
-  if (ok != nullptr && ok->is_bool() && ok->as_bool()) {
-    const Json* result = answer->Find("result");
-    return result == nullptr ? Json() : *result;
-  }
-  const Json* error = answer->Find("error");
-  const Json* code = answer->Find("code");
-  const bool has_code = code != nullptr && code->is_int() && code->as_int() > 0 &&
-                        code->as_int() <= static_cast<int>(base::Code::kDataLoss);
-  return Status(has_code ? static_cast<base::Code>(code->as_int()) : base::Code::kUnknown,
-                error != nullptr && error->is_string() ? error->as_string() : "malformed answer");
+  if (base::BoolAt(*answer, "ok")) return base::ValueAt(*answer, "result");
+  const std::string* error = base::FindText(*answer, "error");
+  const std::int64_t code = base::IntAt(*answer, "code").value_or(0);
+  const bool has_code = code > 0 && code <= static_cast<int>(base::Code::kDataLoss);
+  return Status(has_code ? static_cast<base::Code>(code) : base::Code::kUnknown,
+                error != nullptr ? *error : "malformed answer");
 }
 
 Status TraceControl(const std::string& socket_path,

@@ -7,7 +7,10 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/json_read.h"
 #include "base/log.h"
+#include "base/timer.h"
+#include "base/weak_runner.h"
 #include "kubelet/unix_socket.h"
 #include "sim/kubelet/control.h"
 #include "sim/kubelet/kubelet_json.h"
@@ -38,26 +41,15 @@ struct Wait {
   std::weak_ptr<Connection> connection;
   std::string resource;
   std::int64_t count = 0;
-  base::EventLoop::TimerId timer = 0;
+  std::unique_ptr<base::Timer> timer;
 };
-
-std::string TextAt(const Json& json, std::string_view key) {
-  const Json* found = json.Find(key);
-  return found != nullptr && found->is_string() ? found->as_string() : std::string();
-}
-
-std::int64_t NumberAt(const Json& json, std::string_view key, std::int64_t otherwise) {
-  const Json* found = json.Find(key);
-  return found != nullptr && found->is_int() ? found->as_int() : otherwise;
-}
 
 class LoopControlServer final : public ControlServer {
  public:
-  explicit LoopControlServer(base::EventLoop& loop) : loop_(loop) {}
+  explicit LoopControlServer(base::EventLoop& loop) : loop_(loop), runner_(loop) {}
 
   ~LoopControlServer() override {
     if (accepting_ != 0) loop_.UnwatchFd(accepting_);
-    for (const Wait& wait : waits_) loop_.CancelTimer(wait.timer);
     while (!connections_.empty()) Drop(connections_.back());
     const base::FileIdentity now = base::IdentityOf(path_);
     if (identity_.exists() && now.inode == identity_.inode) ::unlink(path_.c_str());
@@ -84,9 +76,7 @@ class LoopControlServer final : public ControlServer {
     }
     // What the event is about is in force only after its emitter has returned.
     if (waits_.empty()) return;
-    loop_.Post([this, alive = std::weak_ptr<bool>(alive_)] {
-      if (!alive.expired()) CheckWaits();
-    });
+    runner_.Post([this] { CheckWaits(); });
   }
 
  private:
@@ -174,7 +164,7 @@ class LoopControlServer final : public ControlServer {
     if (kubelet_ == nullptr) {
       return Answer(connection, {base::Code::kUnavailable, "the kubelet is not up"});
     }
-    const std::string verb = TextAt(*request, "verb");
+    const std::string verb = base::TextAt(*request, "verb");
     if (verb.starts_with("pod-")) return ServePod(connection, verb, *request);
     if (verb == "node-status") return Answer(connection, Status::Ok(), NodeJson());
     if (verb == "wait") return ServeWait(connection, *request);
@@ -183,7 +173,7 @@ class LoopControlServer final : public ControlServer {
       return;
     }
     if (verb == "kubelet-restart") {
-      const auto down = std::chrono::milliseconds(NumberAt(*request, "downMs", 0));
+      const auto down = std::chrono::milliseconds(base::IntAt(*request, "downMs").value_or(0));
       return kubelet_->Restart(
           down, [this, weak = Weak(connection)](const Status& status) { Answer(weak, status); });
     }
@@ -191,14 +181,13 @@ class LoopControlServer final : public ControlServer {
   }
 
   void ServePod(const ConnectionPtr& connection, const std::string& verb, const Json& request) {
-    const std::string name = TextAt(request, "name");
+    const std::string name = base::TextAt(request, "name");
     const auto tell_pod = [this, weak = Weak(connection)](const base::Result<Pod>& pod) {
       if (!pod.ok()) return Answer(weak, pod.status());
       Answer(weak, Status::Ok(), pod->ToJson());
     };
     if (verb == "pod-run") {
-      const Json* json = request.Find("pod");
-      const auto spec = PodSpecFromJson(json == nullptr ? Json() : *json);
+      const auto spec = PodSpecFromJson(base::ValueAt(request, "pod"));
       if (!spec.ok()) return Answer(connection, spec.status());
       return kubelet_->RunPod(*spec, tell_pod);
     }
@@ -239,11 +228,13 @@ class LoopControlServer final : public ControlServer {
   }
 
   void ServeWait(const ConnectionPtr& connection, const Json& request) {
-    Wait wait{connection, TextAt(request, "resource"), NumberAt(request, "count", -1)};
-    const auto timeout = std::chrono::milliseconds(NumberAt(request, "timeoutMs", 60'000));
+    Wait wait{connection, base::TextAt(request, "resource"),
+              base::IntAt(request, "count").value_or(-1), std::make_unique<base::Timer>(loop_)};
+    const auto timeout =
+        std::chrono::milliseconds(base::IntAt(request, "timeoutMs").value_or(60'000));
     waits_.push_back(std::move(wait));
     const auto it = std::prev(waits_.end());
-    it->timer = loop_.RunAfter(timeout, [this, it] {
+    it->timer->Start(timeout, [this, it] {
       const Wait ended = std::move(*it);
       waits_.erase(it);
       Answer(ended.connection,
@@ -267,7 +258,6 @@ class LoopControlServer final : public ControlServer {
         ++it;
         continue;
       }
-      loop_.CancelTimer(it->timer);
       const auto connection = it->connection;
       const std::int64_t count = it->count;
       it = waits_.erase(it);
@@ -285,7 +275,7 @@ class LoopControlServer final : public ControlServer {
   std::list<ConnectionPtr> connections_;
   std::list<Wait> waits_;
   Kubelet* kubelet_ = nullptr;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  base::WeakRunner runner_;  // last: it goes first
 };
 
 // The loop watches a descriptor once, so writing is watched on a second one for the same socket.

@@ -18,6 +18,7 @@
 
 #include "base/event_loop.h"
 #include "base/status.h"
+#include "base/weak_runner.h"
 #include "kubelet/device_plugin.h"
 #include "sim/kubelet/checkpoint.h"
 #include "sim/kubelet/plugin_registry.h"
@@ -142,8 +143,8 @@ class DeviceManager : private PluginEvents {
   std::map<std::string, std::map<std::string, Container>> pods_;  // uid, container
   // Go's sets have no order, so neither may a plugin count on one. Seeded alike, to be repeatable.
   std::mt19937 random_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<PluginRegistry> registry_;
+  base::WeakRunner runner_{loop_};  // last: it goes first
 };
 
 }  // namespace tranche::sim

@@ -9,6 +9,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/timer.h"
+#include "base/weak_runner.h"
 #include "sim/kubelet/kubelet_json.h"
 #include "sim/kubelet/pod_process.h"
 #include "sim/kubelet/pod_resources_server.h"
@@ -35,7 +37,7 @@ struct Record {
   std::uint64_t order = 0;
   ProcessId process;
   std::unique_ptr<ProcessWatch> watch;
-  base::EventLoop::TimerId kill_timer = 0;
+  std::unique_ptr<base::Timer> kill_timer;
   bool restarting = false;
   bool deleting = false;
   bool told_pending = false;
@@ -46,12 +48,7 @@ struct Record {
 class LocalKubelet final : public Kubelet {
  public:
   LocalKubelet(base::EventLoop& loop, Options options)
-      : loop_(loop), options_(std::move(options)) {}
-
-  ~LocalKubelet() override {
-    loop_.CancelTimer(restart_timer_);
-    for (auto& [name, record] : records_) loop_.CancelTimer(record.kill_timer);
-  }
+      : loop_(loop), options_(std::move(options)), restart_timer_(loop), runner_(loop) {}
 
   Status Begin() {
     TRANCHE_TRY(base::MakeDirectories(options_.state_directory, 0755));
@@ -112,10 +109,10 @@ class LocalKubelet final : public Kubelet {
   bool admitting_ = false;
   std::uint64_t life_ = 0;  // counts restarts: answers to an earlier one are void
   std::map<std::string, ResourceCount> last_node_;
-  base::EventLoop::TimerId restart_timer_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  base::Timer restart_timer_;
   std::unique_ptr<DeviceManager> manager_;  // null while the kubelet is down
   std::unique_ptr<PodResourcesServer> pod_resources_;
+  base::WeakRunner runner_;  // last: it goes first
 };
 
 // --- the kubelet itself ---
@@ -159,7 +156,7 @@ void LocalKubelet::Restart(base::Duration down, std::function<void(Status)> done
   admitting_ = false;  // who was being admitted is still in front of the queue
   last_node_.clear();
   Emit({.kind = "kubelet-stopped", .at = loop_.Now()});
-  restart_timer_ = loop_.RunAfter(down, [this, done = std::move(done)] { done(Up()); });
+  restart_timer_.Start(down, [this, done = std::move(done)] { done(Up()); });
 }
 
 void LocalKubelet::Emit(const Event& event) {
@@ -242,9 +239,7 @@ void LocalKubelet::RunPod(const PodSpec& spec, PodDone done) {
 }
 
 void LocalKubelet::ScheduleSoon() {
-  loop_.Post([this, alive = std::weak_ptr<bool>(alive_)] {
-    if (!alive.expired()) Schedule();
-  });
+  runner_.Post([this] { Schedule(); });
 }
 
 // Empty: it fits.
@@ -305,12 +300,12 @@ void LocalKubelet::AdmitNext() {
   if (queue_.empty()) return;
   admitting_ = true;
   const std::string uid = queue_.front();
-  manager_->Allocate(
-      uid, kContainer, ByUid(uid)->pod.spec.requests, [this, uid](const Status& status) {
-        loop_.Post([this, alive = std::weak_ptr<bool>(alive_), uid, status, life = life_] {
-          if (!alive.expired() && life == life_) Admitted(uid, status);
-        });
-      });
+  manager_->Allocate(uid, kContainer, ByUid(uid)->pod.spec.requests,
+                     [this, uid](const Status& status) {
+                       runner_.Post([this, uid, status, life = life_] {
+                         if (life == life_) Admitted(uid, status);
+                       });
+                     });
 }
 
 void LocalKubelet::Admitted(const std::string& uid, const Status& status) {
@@ -335,14 +330,13 @@ void LocalKubelet::Admitted(const std::string& uid, const Status& status) {
 void LocalKubelet::StartContainer(Record& record) {
   if (manager_ == nullptr) return;  // Up() does it
   manager_->RunOptions(record.pod.uid, kContainer, record.pod.spec.requests,
-                       [this, alive = std::weak_ptr<bool>(alive_),
-                        uid = record.pod.uid](const base::Result<kubelet::ContainerAnswer>& given) {
-                         if (alive.expired()) return;
+                       runner_.Wrap([this, uid = record.pod.uid](
+                                        const base::Result<kubelet::ContainerAnswer>& given) {
                          Record* starting = ByUid(uid);
                          if (starting != nullptr && starting->stage == Stage::kStarting) {
                            Launch(*starting, given);
                          }
-                       });
+                       }));
 }
 
 void LocalKubelet::Launch(Record& record, const base::Result<kubelet::ContainerAnswer>& given) {
@@ -388,7 +382,7 @@ void LocalKubelet::Ended(const std::string& uid, std::optional<int> wait_status)
   if (record == nullptr) return;
   // The watch is calling: it may go only after it has returned.
   loop_.Post([watch = std::shared_ptr<ProcessWatch>(std::move(record->watch))] {});
-  loop_.CancelTimer(std::exchange(record->kill_timer, 0));
+  record->kill_timer.reset();
   Pod& pod = record->pod;
   pod.pid = 0;
   record->process = {};
@@ -439,8 +433,9 @@ void LocalKubelet::DeletePod(const std::string& name, std::function<void(Status)
   if (record.stage != Stage::kStarted) return Erase(record);
   if (std::exchange(record.deleting, true)) return;
   SignalProcess(record.process, SIGTERM);
-  record.kill_timer = loop_.RunAfter(
-      options_.kill_grace, [process = record.process] { SignalProcess(process, SIGKILL); });
+  record.kill_timer = std::make_unique<base::Timer>(loop_);
+  record.kill_timer->Start(options_.kill_grace,
+                           [process = record.process] { SignalProcess(process, SIGKILL); });
 }
 
 void LocalKubelet::Erase(Record& record) {

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "base/json_read.h"
+
 namespace tranche::sim {
 namespace {
 
@@ -11,22 +13,6 @@ using base::Json;
 
 base::Status Wrong(const std::string& what) {
   return {base::Code::kInvalidArgument, "pod: " + what};
-}
-
-std::string StringOr(const Json& json, std::string_view key, const std::string& otherwise) {
-  const Json* found = json.Find(key);
-  return found != nullptr && found->is_string() ? found->as_string() : otherwise;
-}
-
-std::int64_t IntOr(const Json& json, std::string_view key, std::int64_t otherwise) {
-  const Json* found = json.Find(key);
-  return found != nullptr && found->is_int() ? found->as_int() : otherwise;
-}
-
-Json ListJson(const std::vector<std::string>& strings) {
-  Json array = Json::MakeArray();
-  for (const std::string& text : strings) array.Append(text);
-  return array;
 }
 
 Json MapJson(const std::map<std::string, std::string>& map) {
@@ -116,7 +102,7 @@ Json Pod::ToJson() const {
     by_resource[device.resource].push_back(device.id);
     held.Append(device.id);
   }
-  for (const auto& [resource, list] : by_resource) ids.Set(resource, ListJson(list));
+  for (const auto& [resource, list] : by_resource) ids.Set(resource, Json::MakeTexts(list));
   Json json = sim::ToJson(spec);
   json.Set("uid", uid);
   json.Set("phase", NameOf(phase));
@@ -127,13 +113,13 @@ Json Pod::ToJson() const {
   json.Set("restarts", restarts);
   json.Set("ids", std::move(held));
   json.Set("idsByResource", std::move(ids));
-  json.Set("unhealthyIds", ListJson(unhealthy));
+  json.Set("unhealthyIds", Json::MakeTexts(unhealthy));
   json.Set("given", Json::MakeObject({{"env", MapJson(given.env)},
                                       {"mounts", MountsToJson(given)},
                                       {"devices", DeviceSpecsToJson(given)},
                                       {"annotations", MapJson(given.annotations)},
-                                      {"cdi", ListJson(given.cdi_devices)}}));
-  json.Set("notApplied", ListJson(not_applied));
+                                      {"cdi", Json::MakeTexts(given.cdi_devices)}}));
+  json.Set("notApplied", Json::MakeTexts(not_applied));
   return json;
 }
 
@@ -143,37 +129,33 @@ Json ToJson(const PodSpec& spec) {
   return Json::MakeObject({{"name", spec.name},
                            {"namespace", spec.pod_namespace},
                            {"requests", std::move(requests)},
-                           {"command", ListJson(spec.command)},
+                           {"command", Json::MakeTexts(spec.command)},
                            {"env", MapJson(spec.env)},
                            {"bound", spec.bound}});
 }
 
 base::Result<PodSpec> PodSpecFromJson(const Json& json) {
   PodSpec spec;
-  spec.name = StringOr(json, "name", "");
+  spec.name = base::TextAt(json, "name");
   if (!IsPodName(spec.name)) {
     return Wrong("a name is 1 to 63 lower-case letters, digits and hyphens");
   }
-  spec.pod_namespace = StringOr(json, "namespace", "default");
+  const std::string* space = base::FindText(json, "namespace");
+  spec.pod_namespace = space != nullptr ? *space : "default";
   TRANCHE_TRY(ReadStrings(json, "command", spec.command));
-  if (const Json* requests = json.Find("requests"); requests != nullptr && requests->is_object()) {
-    for (const auto& [resource, count] : requests->as_object()) {
-      if (!count.is_int() || count.as_int() < 0 || count.as_int() > 1'000'000) {
-        return Wrong("request for " + resource + " is no count");
-      }
-      spec.requests[resource] = static_cast<int>(count.as_int());
+  for (const auto& [resource, count] : base::MembersAt(json, "requests")) {
+    if (!count.is_int() || count.as_int() < 0 || count.as_int() > 1'000'000) {
+      return Wrong("request for " + resource + " is no count");
     }
+    spec.requests[resource] = static_cast<int>(count.as_int());
   }
-  if (const Json* env = json.Find("env"); env != nullptr && env->is_object()) {
-    for (const auto& [name, value] : env->as_object()) {
-      if (!value.is_string() || name.empty() || name.find('=') != std::string::npos) {
-        return Wrong("bad environment variable " + name);
-      }
-      spec.env[name] = value.as_string();
+  for (const auto& [name, value] : base::MembersAt(json, "env")) {
+    if (!value.is_string() || name.empty() || name.find('=') != std::string::npos) {
+      return Wrong("bad environment variable " + name);
     }
+    spec.env[name] = value.as_string();
   }
-  const Json* bound = json.Find("bound");
-  spec.bound = bound != nullptr && bound->is_bool() && bound->as_bool();
+  spec.bound = base::BoolAt(json, "bound");
   return spec;
 }
 
@@ -185,7 +167,7 @@ Json ToJson(const SavedPod& saved) {
   json.Set("message", saved.pod.message);
   if (saved.pod.exit_code) json.Set("exitCode", *saved.pod.exit_code);
   json.Set("restarts", saved.pod.restarts);
-  json.Set("notApplied", ListJson(saved.pod.not_applied));
+  json.Set("notApplied", Json::MakeTexts(saved.pod.not_applied));
   json.Set("pid", std::int64_t{saved.process.pid});
   json.Set("startTime", saved.process.start_time);
   return json;
@@ -196,9 +178,9 @@ base::Result<SavedPod> SavedPodFromJson(const Json& json) {
   if (!spec.ok()) return spec.status();
   SavedPod saved;
   saved.pod.spec = std::move(spec).value();
-  saved.pod.uid = StringOr(json, "uid", "");
+  saved.pod.uid = base::TextAt(json, "uid");
   if (saved.pod.uid.empty()) return Wrong("no uid");
-  const std::string phase = StringOr(json, "phase", "");
+  const std::string phase = base::TextAt(json, "phase");
   bool known = false;
   for (const PodPhase candidate :
        {PodPhase::kPending, PodPhase::kRunning, PodPhase::kSucceeded, PodPhase::kFailed}) {
@@ -207,15 +189,15 @@ base::Result<SavedPod> SavedPodFromJson(const Json& json) {
     known = true;
   }
   if (!known) return Wrong("unknown phase " + phase);
-  saved.pod.reason = StringOr(json, "reason", "");
-  saved.pod.message = StringOr(json, "message", "");
+  saved.pod.reason = base::TextAt(json, "reason");
+  saved.pod.message = base::TextAt(json, "message");
   if (json.Find("exitCode") != nullptr) {
-    saved.pod.exit_code = static_cast<int>(IntOr(json, "exitCode", 0));
+    saved.pod.exit_code = static_cast<int>(base::IntAt(json, "exitCode").value_or(0));
   }
-  saved.pod.restarts = static_cast<int>(IntOr(json, "restarts", 0));
+  saved.pod.restarts = static_cast<int>(base::IntAt(json, "restarts").value_or(0));
   TRANCHE_TRY(ReadStrings(json, "notApplied", saved.pod.not_applied));
-  saved.process.pid = static_cast<pid_t>(IntOr(json, "pid", 0));
-  saved.process.start_time = static_cast<std::uint64_t>(IntOr(json, "startTime", 0));
+  saved.process.pid = static_cast<pid_t>(base::IntAt(json, "pid").value_or(0));
+  saved.process.start_time = static_cast<std::uint64_t>(base::IntAt(json, "startTime").value_or(0));
   return saved;
 }
 

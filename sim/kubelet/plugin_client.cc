@@ -65,12 +65,14 @@ std::string GoErrorText(const base::Status& status) {
 }
 
 PluginClient::PluginClient(base::EventLoop& loop, std::string resource, std::string socket_path)
-    : loop_(loop), resource_(std::move(resource)), socket_path_(std::move(socket_path)) {}
-
-PluginClient::~PluginClient() { loop_.CancelTimer(retry_); }
+    : loop_(loop),
+      resource_(std::move(resource)),
+      socket_path_(std::move(socket_path)),
+      retry_(loop),
+      back_off_({.first = kFirstPause, .longest = kLongestPause}) {}
 
 void PluginClient::Close() {
-  loop_.CancelTimer(retry_);
+  retry_.Stop();
   channel_.reset();
   broken_ = true;
   for (auto& [id, done] : std::exchange(calls_, {})) {
@@ -93,19 +95,18 @@ base::Status PluginClient::Connect() {
 }
 
 void PluginClient::Dial(std::function<void(base::Status)> done) {
-  TryDial(loop_.Now() + kDialTimeout, kFirstPause, std::move(done));
+  back_off_.Reset();
+  TryDial(loop_.Now() + kDialTimeout, std::move(done));
 }
 
-void PluginClient::TryDial(base::TimePoint give_up, base::Duration pause,
-                           std::function<void(base::Status)> done) {
+void PluginClient::TryDial(base::TimePoint give_up, std::function<void(base::Status)> done) {
   const base::Status status = Connect();
   if (status.ok()) return done(status);
   if (loop_.Now() >= give_up) {
     return done({base::Code::kDeadlineExceeded, "context deadline exceeded"});
   }
-  retry_ = loop_.RunAfter(pause, [this, give_up, pause, done = std::move(done)] {
-    TryDial(give_up, std::min<base::Duration>(pause * 2, kLongestPause), done);
-  });
+  retry_.Start(back_off_.Next(),
+               [this, give_up, done = std::move(done)] { TryDial(give_up, done); });
 }
 
 void PluginClient::Call(const std::string& method, const std::string& request,

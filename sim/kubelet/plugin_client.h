@@ -12,8 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/event_loop.h"
 #include "base/status.h"
+#include "base/timer.h"
 #include "kubelet/device_plugin.h"
 #include "kubelet/rpc_client.h"
 
@@ -42,7 +44,6 @@ class PluginClient {
   using Done = std::function<void(base::Result<T>)>;
 
   PluginClient(base::EventLoop& loop, std::string resource, std::string socket_path);
-  ~PluginClient();
   PluginClient(const PluginClient&) = delete;
   PluginClient& operator=(const PluginClient&) = delete;
 
@@ -65,8 +66,7 @@ class PluginClient {
   void PreStart(const std::vector<std::string>& ids, std::function<void(base::Status)> done);
 
  private:
-  void TryDial(base::TimePoint give_up, base::Duration pause,
-               std::function<void(base::Status)> done);
+  void TryDial(base::TimePoint give_up, std::function<void(base::Status)> done);
   base::Status Connect();
   void Call(const std::string& method, const std::string& request, base::Duration timeout,
             Done<std::string> done);
@@ -74,7 +74,8 @@ class PluginClient {
   base::EventLoop& loop_;
   std::string resource_;
   std::string socket_path_;
-  base::EventLoop::TimerId retry_ = 0;
+  base::Timer retry_;
+  base::Backoff back_off_;
   std::unique_ptr<kubelet::RpcChannel> channel_;
   bool broken_ = false;
   std::uint64_t last_call_ = 0;

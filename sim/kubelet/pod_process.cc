@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/timer.h"
 #include "sim/kubelet/pod_mounts.h"
 
 namespace tranche::sim {
@@ -111,20 +112,19 @@ class PidfdWatch final : public ProcessWatch {
  public:
   PidfdWatch(base::EventLoop& loop, const ProcessId& id,
              std::function<void(std::optional<int>)> ended)
-      : loop_(loop), id_(id), ended_(std::move(ended)) {
+      : loop_(loop), id_(id), ended_(std::move(ended)), timer_(loop) {
     pidfd_ = base::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, id.pid, 0U)));
     // The pid may have been recycled before the descriptor pinned it; a zombie is still ours to
     // reap.
     const bool other =
         pidfd_.valid() && StartTimeOf(id.pid).value_or(id.start_time) != id.start_time;
     if (!pidfd_.valid() || other) {
-      timer_ = loop_.RunAfter({}, [this] { std::exchange(ended_, nullptr)(std::nullopt); });
+      timer_.Start({}, [this] { std::exchange(ended_, nullptr)(std::nullopt); });
       return;
     }
     watch_ = loop_.WatchFd(pidfd_.get(), base::FdEvents::kRead, [this] { Ended(); });
   }
   ~PidfdWatch() override {
-    loop_.CancelTimer(timer_);
     if (watch_ != 0) loop_.UnwatchFd(watch_);
   }
 
@@ -141,7 +141,7 @@ class PidfdWatch final : public ProcessWatch {
   std::function<void(std::optional<int>)> ended_;
   base::UniqueFd pidfd_;
   base::EventLoop::WatchId watch_ = 0;
-  base::EventLoop::TimerId timer_ = 0;
+  base::Timer timer_;
 };
 
 }  // namespace

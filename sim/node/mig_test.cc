@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <string>
 
+#include "base/testing/places.h"
 #include "sim/node/profile.h"
 
 namespace tranche::sim {
@@ -11,7 +13,7 @@ namespace {
 
 using base::Code;
 
-const char* const kProfiles = TRANCHE_SOURCE_DIR "/sim/profiles";
+const std::string kProfiles = std::string(base::testing::kSourceDir) + "/sim/profiles";
 
 GpuState A100() {
   GpuState gpu = *LoadModel(kProfiles, "a100-sxm4-80gb");

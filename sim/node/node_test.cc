@@ -12,6 +12,8 @@
 #include <fstream>
 #include <thread>
 
+#include "base/testing/places.h"
+#include "base/testing/temp_dir.h"
 #include "gpu/nvml/functions.h"
 
 namespace tranche::sim {
@@ -32,28 +34,23 @@ struct Table {
 
 class NodeTest : public testing::Test {
  protected:
-  NodeTest() {
-    char name[] = "/tmp/node-test-XXXXXX";
-    root_ = mkdtemp(name);
-  }
   ~NodeTest() override {
     if (library_ != nullptr) dlclose(library_);
-    std::filesystem::remove_all(root_);
   }
 
   void Create(const std::string& profile) {
     Result<NodeProfile> loaded = LoadProfile(home_.profiles(), profile);
     ASSERT_TRUE(loaded.ok()) << loaded.status().message();
-    Result<DeviceNodes> created = CreateNode(home_, *loaded, root_);
+    Result<DeviceNodes> created = CreateNode(home_, *loaded, root_.path());
     ASSERT_TRUE(created.ok()) << created.status().message();
-    Result<std::unique_ptr<Node>> node = Node::Open(root_);
+    Result<std::unique_ptr<Node>> node = Node::Open(root_.path());
     ASSERT_TRUE(node.ok()) << node.status().message();
     node_ = std::move(*node);
   }
 
   // Each root has a copy of the library, so each test has one of its own.
   void Load() {
-    const std::string path = LibraryDirectory(root_) + "/libnvidia-ml.so.1";
+    const std::string path = LibraryDirectory(root_.path()) + "/libnvidia-ml.so.1";
     library_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     ASSERT_NE(library_, nullptr) << dlerror();
 #define TRANCHE_LOAD(name, ...)                                              \
@@ -76,8 +73,8 @@ class NodeTest : public testing::Test {
     return device;
   }
 
-  SimHome home_{TRANCHE_SIM_HOME_DIR};
-  std::string root_;
+  SimHome home_{base::testing::kSimHome};
+  const base::testing::TempDir root_;
   std::unique_ptr<Node> node_;
   void* library_ = nullptr;
   api::Table api_;
@@ -91,12 +88,12 @@ TEST_F(NodeTest, RootHoldsWhatRealToolsLookFor) {
         "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-caps/nvidia-cap1",
         "/proc/driver/nvidia-caps/mig-minors", "/proc/driver/nvidia/gpus/0000:07:00.0/information",
         "/sys/bus/pci/devices/0000:07:00.0/numa_node"}) {
-    EXPECT_TRUE(base::Exists(root_ + path)) << path;
+    EXPECT_TRUE(base::Exists(root_.path() + path)) << path;
   }
-  EXPECT_EQ(*base::ReadFile(root_ + "/sys/bus/pci/devices/0000:07:00.0/numa_node", 100), "0\n");
-  EXPECT_THAT(*base::ReadFile(root_ + "/proc/driver/nvidia-caps/mig-minors", 1 << 20),
+  EXPECT_EQ(*base::ReadFile(root_ / "sys/bus/pci/devices/0000:07:00.0/numa_node", 100), "0\n");
+  EXPECT_THAT(*base::ReadFile(root_ / "proc/driver/nvidia-caps/mig-minors", 1 << 20),
               testing::HasSubstr("gpu0/gi7/ci0/access 67\n"));
-  EXPECT_EQ(CreateNode(home_, NodeProfile{}, root_).status().code(), Code::kAlreadyExists);
+  EXPECT_EQ(CreateNode(home_, NodeProfile{}, root_.path()).status().code(), Code::kAlreadyExists);
 }
 
 TEST_F(NodeTest, CallsBeforeInitAndAfterShutdownAreRefused) {
@@ -241,7 +238,7 @@ TEST_F(NodeTest, ReadersNeverSeeHalfAChange) {
   Start("a100x2");
   std::atomic<bool> stop = false;
   std::thread writer([&] {
-    Result<std::unique_ptr<Node>> own = Node::Open(root_);
+    Result<std::unique_ptr<Node>> own = Node::Open(root_.path());
     for (unsigned i = 0; !stop; i = (i + 1) % 100) {
       (void)(*own)->SetReadings(0, {.utilization_percent = i,
                                     .memory_utilization_percent = i,
@@ -280,14 +277,14 @@ TEST_F(NodeTest, ChangesThatMakeNoSenseAreRefused) {
 
 TEST_F(NodeTest, StateOfAnotherLayoutIsRefused) {
   Create("t4");
-  const std::string path = *StatePath(root_);
+  const std::string path = *StatePath(root_.path());
   {
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(offsetof(NodeHeader, layout_version));
     file.put(127);
   }
   EXPECT_EQ(StateReader::Open(path), nullptr);
-  EXPECT_EQ(Node::Open(root_).status().code(), Code::kFailedPrecondition);
+  EXPECT_EQ(Node::Open(root_.path()).status().code(), Code::kFailedPrecondition);
   Load();
   EXPECT_EQ(api_.nvmlInit_v2(), nvml::kDriverNotLoaded);
 }

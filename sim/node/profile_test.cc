@@ -7,6 +7,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <string>
+
+#include "base/testing/places.h"
+#include "base/testing/temp_dir.h"
 
 namespace tranche::sim {
 namespace {
@@ -15,23 +19,17 @@ using base::Code;
 using base::Result;
 using testing::HasSubstr;
 
-const char* const kProfiles = TRANCHE_SOURCE_DIR "/sim/profiles";
+const std::string kProfiles = std::string(base::testing::kSourceDir) + "/sim/profiles";
 
 class ProfileTest : public testing::Test {
  protected:
-  ProfileTest() {
-    char name[] = "/tmp/profile-test-XXXXXX";
-    folder_ = mkdtemp(name);
-  }
-  ~ProfileTest() override { std::filesystem::remove_all(folder_); }
-
   Result<NodeProfile> Load(const std::string& text) {
-    const std::string path = folder_ + "/own.yaml";
+    const std::string path = folder_ / "own.yaml";
     std::ofstream(path) << text;
     return LoadProfile(kProfiles, path);
   }
 
-  std::string folder_;
+  const base::testing::TempDir folder_;
 };
 
 const char kGood[] = R"(driver: {version: 570.172.08, cuda: "12.8"}
@@ -93,7 +91,7 @@ TEST_F(ProfileTest, ErrorsNameFileLineAndReason) {
   for (const auto& [text, why] : cases) {
     Result<NodeProfile> profile = Load(text);
     ASSERT_FALSE(profile.ok()) << text;
-    EXPECT_THAT(profile.status().message(), HasSubstr(folder_ + "/own.yaml:")) << text;
+    EXPECT_THAT(profile.status().message(), HasSubstr(folder_ / "own.yaml:")) << text;
     EXPECT_THAT(profile.status().message(), HasSubstr(why)) << text;
   }
 }

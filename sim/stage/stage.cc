@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/timer.h"
 #include "sim/stage/namespace.h"
 
 namespace tranche::sim {
@@ -177,12 +178,12 @@ Status Stage::WriteProfiles(const std::map<std::string, std::string>& profiles) 
 
 bool Stage::Until(const std::function<bool()>& condition, base::Duration limit) {
   const base::TimePoint end = loop_.Now() + limit;
+  base::Timer turn(loop_);
   while (!condition()) {
     if (loop_.Now() >= end) return false;
     // Short turns instead of hooks into everything a condition may look at.
-    const auto timer = loop_.RunAfter(std::chrono::milliseconds(1), [this] { loop_.Stop(); });
+    turn.Start(std::chrono::milliseconds(1), [this] { loop_.Stop(); });
     loop_.Run();
-    loop_.CancelTimer(timer);
   }
   return true;
 }

@@ -7,6 +7,7 @@
 #include "apiserver/reply.h"
 #include "apiserver/throttle.h"
 #include "apiserver/watch.h"
+#include "base/backoff.h"
 
 namespace tranche::apiserver {
 
@@ -53,12 +54,8 @@ class Client final : public ApiClient {
   }
 
   std::unique_ptr<ApiWatch> Watch(WatchSpec spec, ApiWatch::Owner owner) override {
-    return NewApiWatch(
-        loop_, transport_,
-        [engine = std::minstd_rand(engine_())]() mutable {
-          return std::uniform_real_distribution<double>()(engine);
-        },
-        std::move(spec), std::move(owner));
+    return NewApiWatch(loop_, transport_, base::SeededRandom(static_cast<std::uint32_t>(engine_())),
+                       std::move(spec), std::move(owner));
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/file.h"
+#include "base/text.h"
 
 namespace tranche::apiserver {
 
@@ -15,12 +16,7 @@ namespace {
 constexpr std::size_t kMaxPemBytes = 1U << 20;     // a system's bundle is 200 KiB
 constexpr std::size_t kMaxTokenBytes = 64U << 10;  // a header must hold it
 
-std::string Trimmed(const std::string& text) {
-  constexpr const char* kSpace = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
+std::string Trimmed(const std::string& text) { return std::string(base::Trim(text, " \t\r\n")); }
 
 // It becomes a header: nothing in it may end one (RFC 6750 allows less still).
 bool IsToken(const std::string& text) {

@@ -12,6 +12,7 @@
 #include "apiserver/curl_exchange.h"
 #include "apiserver/curl_library.h"
 #include "base/file.h"
+#include "base/timer.h"
 
 namespace tranche::apiserver {
 
@@ -34,14 +35,14 @@ class Multi : public std::enable_shared_from_this<Multi> {
         curl_(curl),
         config_(config),
         user_agent_(std::move(user_agent)),
-        credentials_(std::move(config)) {}
+        credentials_(std::move(config)),
+        timer_(loop) {}
   Multi(const Multi&) = delete;
   Multi& operator=(const Multi&) = delete;
   ~Multi() {
     Close();
     if (multi_ != nullptr) curl_.multi_cleanup(multi_);
     for (auto& [fd, socket] : sockets_) Unwatch(socket);
-    if (timer_ != 0) loop_.CancelTimer(timer_);
   }
 
   Status Open() {
@@ -70,8 +71,9 @@ class Multi : public std::enable_shared_from_this<Multi> {
     Entry& entry = entries_[id];
     entry.exchange = *exchange;
     if (entry.exchange->request().answer_deadline > base::Duration::zero()) {
-      entry.timer = loop_.RunAfter(entry.exchange->request().answer_deadline,
-                                   [this, id] { CheckAnswer(id); });
+      entry.timer = std::make_unique<base::Timer>(loop_);
+      entry.timer->Start(entry.exchange->request().answer_deadline,
+                         [this, id] { CheckAnswer(id); });
     }
     if (const CURLMcode code = curl_.multi_add_handle(multi_, entry.exchange->handle());
         code != CURLM_OK) {
@@ -84,7 +86,6 @@ class Multi : public std::enable_shared_from_this<Multi> {
   void Cancel(Id id) {
     const auto it = entries_.find(id);
     if (it == entries_.end()) return;
-    if (it->second.timer != 0) loop_.CancelTimer(it->second.timer);
     if (it->second.exchange != nullptr) {
       curl_.multi_remove_handle(multi_, it->second.exchange->handle());
     }
@@ -98,7 +99,7 @@ class Multi : public std::enable_shared_from_this<Multi> {
  private:
   struct Entry {
     std::shared_ptr<CurlExchange> exchange;
-    base::EventLoop::TimerId timer = 0;  // of the answer, or of a failure to tell
+    std::unique_ptr<base::Timer> timer;  // of the answer, or of a failure to tell
   };
   // The loop takes a descriptor once: the second watch is of a duplicate.
   struct Socket {
@@ -117,18 +118,16 @@ class Multi : public std::enable_shared_from_this<Multi> {
   // Later, as everything is told, and not at all once cancelled.
   void Fail(Id id, std::function<void(Result<HttpReply>)> done, Status status) {
     Entry& entry = entries_[id];
-    if (entry.timer != 0) loop_.CancelTimer(entry.timer);
-    entry.timer =
-        loop_.RunAfter({}, [this, id, done = std::move(done), status = std::move(status)] {
-          entries_.erase(id);
-          done(status);
-        });
+    entry.timer = std::make_unique<base::Timer>(loop_);
+    entry.timer->Start({}, [this, id, done = std::move(done), status = std::move(status)] {
+      entries_.erase(id);
+      done(status);
+    });
   }
 
   void CheckAnswer(Id id) {
     const auto it = entries_.find(id);
     if (it == entries_.end()) return;
-    it->second.timer = 0;
     if (it->second.exchange->answered()) return;
     End(id, CURLE_OPERATION_TIMEDOUT);
   }
@@ -143,13 +142,10 @@ class Multi : public std::enable_shared_from_this<Multi> {
 
   static int OnTimer(CURLM* /*multi*/, long milliseconds, void* self) {
     auto& multi = *static_cast<Multi*>(self);
-    if (multi.timer_ != 0) multi.loop_.CancelTimer(multi.timer_);
-    multi.timer_ = 0;
+    multi.timer_.Stop();
     if (milliseconds >= 0) {
-      multi.timer_ = multi.loop_.RunAfter(std::chrono::milliseconds(milliseconds), [&multi] {
-        multi.timer_ = 0;
-        multi.Act(CURL_SOCKET_TIMEOUT, 0);
-      });
+      multi.timer_.Start(std::chrono::milliseconds(milliseconds),
+                         [&multi] { multi.Act(CURL_SOCKET_TIMEOUT, 0); });
     }
     return 0;
   }
@@ -238,7 +234,7 @@ class Multi : public std::enable_shared_from_this<Multi> {
   CURLM* multi_ = nullptr;
   std::map<Id, Entry> entries_;
   std::unordered_map<curl_socket_t, Socket> sockets_;
-  base::EventLoop::TimerId timer_ = 0;
+  base::Timer timer_;
   Id last_id_ = 0;
 };
 

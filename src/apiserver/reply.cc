@@ -6,6 +6,7 @@
 #include <cctype>
 #include <vector>
 
+#include "base/json_read.h"
 #include "base/log.h"
 
 namespace tranche::apiserver {
@@ -67,18 +68,9 @@ std::vector<std::string_view> Segments(std::string_view path) {
 
 }  // namespace
 
-std::string_view TextAt(const Json& object, std::initializer_list<std::string_view> path) {
-  const Json* at = &object;
-  for (const std::string_view key : path) {
-    at = at->Find(key);
-    if (at == nullptr) return "";
-  }
-  return at->is_string() ? std::string_view(at->as_string()) : std::string_view();
-}
-
 Status StatusOf(int http_code, const Json& status) {
-  const std::string_view reason = TextAt(status, {"reason"});
-  const std::string_view message = TextAt(status, {"message"});
+  const std::string_view reason = base::TextAt(status, "reason");
+  const std::string_view message = base::TextAt(status, "message");
   std::string text = base::Printable(message, kMaxMessageBytes);
   if (text.empty()) text = base::Printable(reason, kMaxMessageBytes);
   if (text.empty()) text = fmt::format("the API server answered {}", http_code);
@@ -92,7 +84,8 @@ Status FailureOf(const HttpReply& reply) {
         fmt::format("the API server answered {}, a redirect, which is not followed", reply.code)};
   }
   const auto parsed = Json::Parse(reply.body);
-  if (parsed.ok() && TextAt(*parsed, {"kind"}) == "Status") return StatusOf(reply.code, *parsed);
+  if (parsed.ok() && base::TextAt(*parsed, "kind") == "Status")
+    return StatusOf(reply.code, *parsed);
   // Not the API server's own: a proxy's page, or the text of a filter in front.
   std::string_view line = reply.body;
   line = line.substr(0, line.find_first_of("\r\n"));

@@ -24,7 +24,4 @@ base::Status FailureOf(const HttpReply& reply);
 std::string AcceptHeader(std::string_view path, bool metadata_only, bool text);
 bool NamesCollection(std::string_view path);
 
-// A string member of a string of objects, "" where there is none: Text(o, {"metadata", "name"}).
-std::string_view TextAt(const base::Json& object, std::initializer_list<std::string_view> path);
-
 }  // namespace tranche::apiserver

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "base/timer.h"
+
 namespace tranche::apiserver {
 
 using base::Code;
@@ -20,7 +22,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
         qps_(qps),
         burst_(std::max(burst, 1)),
         tokens_(burst_),
-        filled_(loop.Now()) {}
+        filled_(loop.Now()),
+        timer_(loop) {}
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
   ~Queue() { Close(); }
@@ -35,23 +38,21 @@ class Queue : public std::enable_shared_from_this<Queue> {
     waiting.until = loop_.Now() + request.deadline;
     waiting.request = std::move(request);
     waiting.owner = std::move(owner);
-    waiting.deadline = loop_.RunAfter(waiting.until - loop_.Now(), [this, id] { GiveUp(id); });
+    waiting.deadline = std::make_unique<base::Timer>(loop_);
+    waiting.deadline->Start(waiting.until - loop_.Now(), [this, id] { GiveUp(id); });
     SetTimer();
     return id;
   }
 
   void Cancel(Id id) {
     running_.erase(id);
-    const auto it = waiting_.find(id);
-    if (it == waiting_.end()) return;
-    loop_.CancelTimer(it->second.deadline);
-    waiting_.erase(it);
+    waiting_.erase(id);
   }
 
   void Close() {
-    while (!waiting_.empty()) Cancel(waiting_.begin()->first);
+    waiting_.clear();
     running_.clear();
-    if (timer_ != 0) loop_.CancelTimer(std::exchange(timer_, 0));
+    timer_.Stop();
   }
 
  private:
@@ -59,7 +60,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
     HttpRequest request;
     HttpOwner owner;
     base::TimePoint until;
-    base::EventLoop::TimerId deadline = 0;
+    std::unique_ptr<base::Timer> deadline;
   };
 
   bool TakeToken() {
@@ -75,12 +76,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   }
 
   void SetTimer() {
-    if (timer_ != 0 || waiting_.empty()) return;
+    if (timer_.running() || waiting_.empty()) return;
     const std::chrono::duration<double> wait((1 - tokens_) / qps_);
-    timer_ = loop_.RunAfter(std::chrono::ceil<base::Duration>(wait), [this] {
-      timer_ = 0;
-      Release();
-    });
+    timer_.Start(std::chrono::ceil<base::Duration>(wait), [this] { Release(); });
   }
 
   void Release() {
@@ -88,7 +86,6 @@ class Queue : public std::enable_shared_from_this<Queue> {
       const auto it = waiting_.begin();
       const Id id = it->first;
       Waiting waiting = std::move(it->second);
-      loop_.CancelTimer(waiting.deadline);
       waiting_.erase(it);
       waiting.request.deadline = waiting.until - loop_.Now();
       running_[id] = transport_->Start(std::move(waiting.request), std::move(waiting.owner));
@@ -112,7 +109,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   base::TimePoint filled_;
   std::map<Id, Waiting> waiting_;
   std::map<Id, std::unique_ptr<HttpTransfer>> running_;
-  base::EventLoop::TimerId timer_ = 0;
+  base::Timer timer_;
   Id last_id_ = 0;
 };
 

@@ -3,13 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "apiserver/reply.h"
 #include "apiserver/watch_lines.h"
+#include "base/backoff.h"
+#include "base/json_read.h"
+#include "base/timer.h"
+#include "base/weak_runner.h"
 
 namespace tranche::apiserver {
 
@@ -17,6 +20,7 @@ using base::Code;
 using base::Json;
 using base::Result;
 using base::Status;
+using base::TextAt;
 using std::chrono::duration;
 using std::chrono::seconds;
 
@@ -29,8 +33,8 @@ constexpr seconds kAnswerDeadline(30);         // a watch's head comes at once
 constexpr double kShortestWatchSeconds = 300;  // then up to twice that, so that a fleet's
                                                // watches do not end together
 constexpr seconds kGrace(30);                  // for the server to end it
-constexpr duration<double> kFirstBackOff(0.5);
-constexpr duration<double> kLongestBackOff(30);
+constexpr std::chrono::milliseconds kFirstBackOff(500);
+constexpr base::Duration kLongestBackOff = seconds(30);
 constexpr seconds kSteady(10);        // a watch that lived as long was none of a row of failures
 constexpr double kDoubtSeconds = 30;  // then up to twice that, for the fleet's sake
 constexpr base::Duration kLongestRetryAfter = std::chrono::minutes(2);
@@ -47,7 +51,15 @@ class Watcher final : public ApiWatch {
         transport_(std::move(transport)),
         random_(std::move(random)),
         spec_(std::move(spec)),
-        owner_(std::make_shared<const Owner>(std::move(owner))) {
+        owner_(std::make_shared<const Owner>(std::move(owner))),
+        timer_(loop),
+        doubt_timer_(loop),
+        back_off_({.first = kFirstBackOff,
+                   .longest = 2 * kLongestBackOff,  // with the least jitter the longest in fact
+                   .jitter_low = 0.5,
+                   .jitter_high = 1.5},
+                  [this] { return random_(); }),
+        runner_(loop) {
     if (!spec_.field_selector.empty()) {
       selectors_ += "&fieldSelector=" + EscapeSegment(spec_.field_selector);
     }
@@ -56,22 +68,10 @@ class Watcher final : public ApiWatch {
     }
     Later({});
   }
-  Watcher(const Watcher&) = delete;
-  Watcher& operator=(const Watcher&) = delete;
-  ~Watcher() override {
-    CancelTimer(timer_);
-    CancelTimer(doubt_timer_);
-  }
 
  private:
-  void CancelTimer(base::EventLoop::TimerId& timer) {
-    if (timer != 0) loop_.CancelTimer(std::exchange(timer, 0));
-  }
-
   void Later(base::Duration delay) {
-    CancelTimer(timer_);
-    timer_ = loop_.RunAfter(delay, [this] {
-      timer_ = 0;
+    timer_.Start(delay, [this] {
       if (version_.empty()) {
         objects_.clear();
         list_bytes_ = 0;
@@ -126,7 +126,7 @@ class Watcher final : public ApiWatch {
     version_ = std::move(version);
     fresh_ = true;
     doubtful_ = false;
-    CancelTimer(doubt_timer_);
+    doubt_timer_.Stop();
     Later({});  // before the owner hears of it, who may end this
     const Json::Array objects = std::exchange(objects_, {});
     const auto owner = owner_;
@@ -159,22 +159,20 @@ class Watcher final : public ApiWatch {
 
   void OnOpened() {
     opened_at_ = loop_.Now();
-    if (doubtful_ && doubt_timer_ == 0) {
+    if (doubtful_ && !doubt_timer_.running()) {
       // The server came back and took our version, but may know less than we do (an etcd restored
       // from a snapshot). It says nothing, then, until it has counted as far again, and what was
       // written on the way it never says. Only a list is sure.
-      doubt_timer_ =
-          loop_.RunAfter(ToDuration(duration<double>(kDoubtSeconds * (1 + random_()))), [this] {
-            doubt_timer_ = 0;
-            if (opened_at_) return ListAgain();
-            version_.clear();  // whenever it is asked again
-          });
+      doubt_timer_.Start(ToDuration(duration<double>(kDoubtSeconds * (1 + random_()))), [this] {
+        if (opened_at_) return ListAgain();
+        version_.clear();  // whenever it is asked again
+      });
     }
     SetState(Status::Ok());
   }
 
   void ListAgain() {
-    CancelTimer(doubt_timer_);
+    doubt_timer_.Stop();
     transfer_.reset();
     version_.clear();
     Later({});
@@ -182,7 +180,7 @@ class Watcher final : public ApiWatch {
 
   void OnData(std::string_view bytes) {
     lines_.Append(bytes);
-    const std::weak_ptr<char> alive = alive_;
+    const auto alive = runner_.AliveCheck();
     const HttpTransfer* const stream = transfer_.get();
     std::string line;
     for (;;) {
@@ -190,7 +188,7 @@ class Watcher final : public ApiWatch {
       if (!next.ok()) return Broken(next.status());
       if (!*next) return;
       OnLine(line);
-      if (alive.expired() || transfer_.get() != stream) return;
+      if (!alive() || transfer_.get() != stream) return;
     }
   }
 
@@ -218,10 +216,8 @@ class Watcher final : public ApiWatch {
   }
 
   void OnErrorEvent(const Json& status) {
-    const Json* code = status.Find("code");
-    const bool has_code = code != nullptr && code->is_int();
-    const int http_code =
-        has_code ? static_cast<int>(std::clamp<std::int64_t>(code->as_int(), 0, 999)) : 500;
+    const std::int64_t code = base::IntAt(status, "code").value_or(500);
+    const int http_code = static_cast<int>(std::clamp<std::int64_t>(code, 0, 999));
     OnFailure(StatusOf(http_code, status), {});
   }
 
@@ -234,7 +230,7 @@ class Watcher final : public ApiWatch {
     const bool early = loop_.Now() < ends_at_;
     doubtful_ = doubtful_ || early;
     if (!early || Lived()) {
-      failures_ = 0;
+      back_off_.Reset();
       return Later({});
     }
     Fail({Code::kUnavailable, "the API server ended the watch at once"}, {});
@@ -256,12 +252,10 @@ class Watcher final : public ApiWatch {
 
   void Fail(const Status& why, base::Duration retry_after) {
     transfer_.reset();
-    if (Lived()) failures_ = 0;
+    if (Lived()) back_off_.Reset();
     opened_at_.reset();
     doubtful_ = true;
-    const double factor = std::exp2(std::min(failures_, 10)) * (0.5 + random_());
-    const auto back_off = ToDuration(std::min(kFirstBackOff * factor, kLongestBackOff));
-    ++failures_;
+    const base::Duration back_off = std::min(back_off_.Next(), kLongestBackOff);
     Later(std::max(back_off, std::min(retry_after, kLongestRetryAfter)));
     SetState(why);
   }
@@ -281,8 +275,8 @@ class Watcher final : public ApiWatch {
   std::shared_ptr<const Owner> owner_;  // shared: a callback may destroy the watch it belongs to
   std::string selectors_;
   std::unique_ptr<HttpTransfer> transfer_;
-  base::EventLoop::TimerId timer_ = 0;
-  base::EventLoop::TimerId doubt_timer_ = 0;
+  base::Timer timer_;
+  base::Timer doubt_timer_;
   std::string version_;  // to go on from; "": list
   Json::Array objects_;  // of the pages so far
   std::size_t list_bytes_ = 0;
@@ -291,9 +285,9 @@ class Watcher final : public ApiWatch {
   base::TimePoint ends_at_;
   bool fresh_ = true;      // version_ is a list's, or there is none
   bool doubtful_ = false;  // the server may have gone back in time since version_
-  int failures_ = 0;       // in a row
+  base::Backoff back_off_;
   std::optional<Status> state_;
-  std::shared_ptr<char> alive_ = std::make_shared<char>();
+  base::WeakRunner runner_;  // last: it goes first
 };
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "apiserver/reply.h"
+#include "base/json_read.h"
 
 namespace tranche::apiserver {
 
@@ -54,12 +54,12 @@ Result<WatchEvent> ParseWatchEvent(std::string_view line) {
   };
   auto parsed = Json::Parse(line);
   if (!parsed.ok()) return bad(parsed.status().message());
-  const std::string_view type = TextAt(*parsed, {"type"});
+  const std::string_view type = base::TextAt(*parsed, "type");
   const Json* object = parsed->Find("object");
   if (type.empty() || object == nullptr || !object->is_object()) return bad("no type or object");
   WatchEvent event;
   event.type = TypeOf(type);
-  event.version = TextAt(*object, {"metadata", "resourceVersion"});
+  event.version = base::TextAt(*object, {"metadata", "resourceVersion"});
   event.object = *object;
   const bool has_version =
       event.type != WatchEvent::Type::kError && event.type != WatchEvent::Type::kOther;

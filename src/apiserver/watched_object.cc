@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "apiserver/reply.h"
+#include "base/json_read.h"
 
 namespace tranche::apiserver {
 
@@ -21,7 +21,7 @@ void WatchedObject::Begin(ApiClient& api, std::string collection, const std::str
                       .changed = [this](const Json& object) { Seen(object); },
                       .removed =
                           [this](const Json& object) {
-                            if (TextAt(object, {"metadata", "name"}) != name_) return;
+                            if (base::TextAt(object, {"metadata", "name"}) != name_) return;
                             known_ = Known::kAbsent;
                             changed_();
                           },
@@ -34,7 +34,7 @@ void WatchedObject::Begin(ApiClient& api, std::string collection, const std::str
 
 void WatchedObject::Listed(const Json::Array& objects) {
   const auto mine = std::ranges::find_if(objects, [this](const Json& object) {
-    return TextAt(object, {"metadata", "name"}) == name_;
+    return base::TextAt(object, {"metadata", "name"}) == name_;
   });
   known_ = mine == objects.end() ? Known::kAbsent : Known::kPresent;
   if (mine != objects.end()) object_ = *mine;
@@ -43,7 +43,7 @@ void WatchedObject::Listed(const Json::Array& objects) {
 }
 
 void WatchedObject::Seen(const Json& object) {
-  if (TextAt(object, {"metadata", "name"}) != name_) return;
+  if (base::TextAt(object, {"metadata", "name"}) != name_) return;
   known_ = Known::kPresent;
   object_ = object;
   changed_();

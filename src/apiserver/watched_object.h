@@ -25,7 +25,6 @@ class WatchedObject {
   // `collection`: "/api/v1/nodes".
   void Begin(ApiClient& api, std::string collection, const std::string& name, bool metadata_only);
 
-  [[nodiscard]] bool begun() const { return watch_ != nullptr; }
   [[nodiscard]] Known known() const { return known_; }
   [[nodiscard]] const base::Json& object() const { return object_; }    // last seen
   [[nodiscard]] const base::Status& status() const { return status_; }  // in sync, or why not

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/timer.h"
 
 namespace tranche::base {
 
@@ -25,7 +26,9 @@ class InotifyWatch : public DirectoryWatch {
         directory_(std::move(directory)),
         changed_(std::move(changed)),
         poll_every_(poll_every),
-        fd_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+        fd_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
+        poll_timer_(loop),
+        rearm_timer_(loop) {
     if (fd_.valid()) {
       watch_ = loop_.WatchFd(fd_.get(), FdEvents::kRead, [this] { Read(); });
       Arm();
@@ -40,21 +43,18 @@ class InotifyWatch : public DirectoryWatch {
 
   ~InotifyWatch() override {
     if (fd_.valid()) loop_.UnwatchFd(watch_);
-    loop_.CancelTimer(poll_timer_);
-    loop_.CancelTimer(rearm_timer_);
   }
 
  private:
   // Watches what is at the path now: for the same directory the kernel gives the same descriptor.
   void Arm() {
-    loop_.CancelTimer(std::exchange(rearm_timer_, 0));
+    rearm_timer_.Stop();
     const int before = descriptor_;
     descriptor_ = inotify_add_watch(fd_.get(), directory_.c_str(), kEvents | IN_ONLYDIR);
     // Of a directory that was moved away; a removed one's is gone already.
     if (before >= 0 && before != descriptor_) inotify_rm_watch(fd_.get(), before);
     if (descriptor_ < 0) {
-      rearm_timer_ = loop_.RunAfter(kRearmDelay, [this] {
-        rearm_timer_ = 0;
+      rearm_timer_.Start(kRearmDelay, [this] {
         Arm();
         if (descriptor_ >= 0) Tell();
       });
@@ -90,7 +90,7 @@ class InotifyWatch : public DirectoryWatch {
   }
 
   void SchedulePoll() {
-    poll_timer_ = loop_.RunAfter(poll_every_, [this] {
+    poll_timer_.Start(poll_every_, [this] {
       SchedulePoll();
       // A parent that was replaced sends no event.
       if (fd_.valid()) Arm();
@@ -105,8 +105,8 @@ class InotifyWatch : public DirectoryWatch {
   UniqueFd fd_;
   EventLoop::WatchId watch_ = 0;
   int descriptor_ = -1;
-  EventLoop::TimerId poll_timer_ = 0;
-  EventLoop::TimerId rearm_timer_ = 0;
+  Timer poll_timer_;
+  Timer rearm_timer_;
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "base/weak_runner.h"
 
 namespace tranche::base {
 
@@ -31,14 +32,11 @@ struct Waiting {
 
 class CivetServer : public HttpServer {
  public:
-  explicit CivetServer(EventLoop& loop) : loop_(loop) {}
+  explicit CivetServer(EventLoop& loop) : runner_(loop) {}
 
   ~CivetServer() override {
     // mg_stop waits for the server's threads, which may be waiting for this very thread: let go.
-    {
-      std::lock_guard lock(mutex_);
-      *alive_ = false;
-    }
+    stopping_ = true;
     if (context_ != nullptr) Stop();
   }
 
@@ -112,18 +110,14 @@ class CivetServer : public HttpServer {
 
   // On a server thread.
   HttpAnswer Ask(const std::string& path) {
+    if (stopping_) return {.status = 503, .body = "stopping\n"};
     auto waiting = std::make_shared<Waiting>();
-    {
-      std::lock_guard lock(mutex_);
-      if (!*alive_) return {.status = 503, .body = "stopping\n"};
-      loop_.Post([this, alive = alive_, waiting, path] {
-        if (!*alive) return;
-        HttpAnswer answer = Answer(path);
-        std::lock_guard answer_lock(waiting->mutex);
-        waiting->answer = std::move(answer);
-        waiting->ready.notify_one();
-      });
-    }
+    runner_.Post([this, waiting, path] {
+      HttpAnswer answer = Answer(path);
+      std::lock_guard answer_lock(waiting->mutex);
+      waiting->answer = std::move(answer);
+      waiting->ready.notify_one();
+    });
     std::unique_lock lock(waiting->mutex);
     // Wake up now and then to notice that the server is going away.
     for (auto waited = std::chrono::milliseconds(0); waited < kAnswerTimeout;
@@ -132,7 +126,7 @@ class CivetServer : public HttpServer {
                                   [&] { return waiting->answer.has_value(); })) {
         return *waiting->answer;
       }
-      if (!*alive_) return {.status = 503, .body = "stopping\n"};
+      if (stopping_) return {.status = 503, .body = "stopping\n"};
     }
     return {.status = 503, .body = "the event loop has not answered for 5 s\n"};
   }
@@ -146,12 +140,11 @@ class CivetServer : public HttpServer {
     return {.status = 404, .body = "not found; served here:\n" + known};
   }
 
-  EventLoop& loop_;
   mg_context* context_ = nullptr;
   int port_ = 0;
   std::map<std::string, std::function<HttpAnswer()>> handlers_;
-  std::mutex mutex_;
-  std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
+  std::atomic<bool> stopping_ = false;  // tells the server's threads, which the destructor joins
+  WeakRunner runner_;                   // last: it goes first
 };
 
 }  // namespace

@@ -211,12 +211,12 @@ TEST_F(HttpServerTest, EndingTheServerLetsWaitingRequestsGo) {
   }
   // The loop does not run: the server's own two threads wait for it, or are about to.
   std::this_thread::sleep_for(milliseconds(50));
-  const TimePoint begin = (*loop_)->Now();
   server.reset();
-  EXPECT_LT((*loop_)->Now() - begin, std::chrono::milliseconds(1500));
   for (auto& answer : answers) {
     const std::string text = answer.get();
-    // Told of the end or cut off: never left hanging, never answered by a handler.
+    // They are told of the end or cut off. They do not wait for the loop in vain, and no handler
+    // answers.
+    EXPECT_EQ(text.find("has not answered"), std::string::npos) << text;
     EXPECT_EQ(text.find("gpus"), std::string::npos) << text;
   }
   loop_->RunFor(milliseconds(10));  // what had been posted finds nobody

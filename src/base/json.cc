@@ -148,6 +148,10 @@ bool SameMembers(const Json::Object& a, const Json& b) {
 
 }  // namespace
 
+Json Json::MakeTexts(const std::vector<std::string>& texts) {
+  return MakeArray(Array(texts.begin(), texts.end()));
+}
+
 bool Json::as_bool() const {
   TRANCHE_CHECK(is_bool());
   return std::get<bool>(value_);

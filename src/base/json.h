@@ -51,6 +51,8 @@ class Json {
     return j;
   }
 
+  static Json MakeTexts(const std::vector<std::string>& texts);  // an array of strings
+
   [[nodiscard]] bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
   [[nodiscard]] bool is_bool() const { return std::holds_alternative<bool>(value_); }
   [[nodiscard]] bool is_int() const { return std::holds_alternative<std::int64_t>(value_); }

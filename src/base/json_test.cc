@@ -98,6 +98,11 @@ TEST(JsonTest, AnIntegerCountsAsANumber) {
   EXPECT_TRUE(Parsed("7.0").is_double());
 }
 
+TEST(JsonTest, ManyTextsMakeAnArray) {
+  EXPECT_EQ(Json::MakeTexts({"a", "", "b"}).Dump(), R"(["a","","b"])");
+  EXPECT_EQ(Json::MakeTexts({}).Dump(), "[]");
+}
+
 TEST(JsonTest, NumbersThatJsonCannotSayAreNull) {
   EXPECT_EQ(Json(std::nan("")).Dump(), "null");
   EXPECT_EQ(Json(std::numeric_limits<double>::infinity()).Dump(), "null");

@@ -82,12 +82,6 @@ void MoveHostPaths(Edits& edits, const std::string& from, const std::string& to)
   for (Mount& mount : edits.mounts) mount.host_path = Moved(mount.host_path, from, to);
 }
 
-Json Strings(const std::vector<std::string>& texts) {
-  Json array = Json::MakeArray();
-  for (const std::string& text : texts) array.Append(text);
-  return array;
-}
-
 Json ToJson(const DeviceNode& node) {
   Json json = Json::MakeObject();
   json.Set("path", node.path);
@@ -104,8 +98,8 @@ Json ToJson(const Hook& hook) {
   Json json = Json::MakeObject();
   json.Set("hookName", "createContainer");
   json.Set("path", hook.path);
-  if (!hook.args.empty()) json.Set("args", Strings(hook.args));
-  if (!hook.env.empty()) json.Set("env", Strings(hook.env));
+  if (!hook.args.empty()) json.Set("args", Json::MakeTexts(hook.args));
+  if (!hook.env.empty()) json.Set("env", Json::MakeTexts(hook.env));
   return json;
 }
 
@@ -113,7 +107,7 @@ Json ToJson(const Mount& mount) {
   Json json = Json::MakeObject();
   json.Set("hostPath", mount.host_path);
   json.Set("containerPath", mount.container_path);
-  if (!mount.options.empty()) json.Set("options", Strings(mount.options));
+  if (!mount.options.empty()) json.Set("options", Json::MakeTexts(mount.options));
   return json;
 }
 
@@ -127,7 +121,7 @@ void SetList(Json& object, std::string_view key, const std::vector<T>& items) {
 
 Json ToJson(const Edits& edits) {
   Json json = Json::MakeObject();
-  if (!edits.env.empty()) json.Set("env", Strings(edits.env));
+  if (!edits.env.empty()) json.Set("env", Json::MakeTexts(edits.env));
   SetList(json, "deviceNodes", edits.device_nodes);
   SetList(json, "hooks", edits.hooks);
   SetList(json, "mounts", edits.mounts);

@@ -19,6 +19,7 @@ using base::Json;
 using base::Result;
 using base::Status;
 
+// Upstream's, as are the device classes and file names: pods' stored answers name them.
 constexpr std::string_view kVendor = "k8s.device-plugin.nvidia.com";
 constexpr std::size_t kLargestSpec = 16U << 20U;
 constexpr std::size_t kLongestVersion = 80;  // NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE
@@ -72,7 +73,7 @@ class SpecBuilder {
         DriverEdits(roots_, hooks_, inventory.driver_version,
                     Has(config_.flags.cdi_feature_flags, "enable-explicit-driver-libraries"));
     if (!driver.ok()) return driver.status();
-    Spec spec{.kind = kCdiKind, .devices = {}, .common = std::move(*driver)};
+    Spec spec{.kind = KindOf("gpu"), .devices = {}, .common = std::move(*driver)};
     for (const gpu::Gpu& gpu : inventory.gpus) {
       TRANCHE_TRY(AddGpu(gpu, spec));
     }
@@ -164,11 +165,6 @@ Status AddFile(const std::string& device_class, Result<Json> spec, std::vector<C
 }
 
 }  // namespace
-
-Result<Json> BuildCdiSpec(const config::Config& config, const gpu::Inventory& inventory,
-                          const CdiRoots& roots) {
-  return SpecBuilder(config, roots).Gpus(inventory);
-}
 
 Result<std::vector<CdiFile>> BuildCdiFiles(const config::Config& config,
                                            const gpu::Inventory& inventory, const CdiRoots& roots) {

@@ -20,10 +20,6 @@
 
 namespace tranche::cdi {
 
-// The device class and file name are upstream's: pods' stored answers name them.
-inline constexpr char kCdiKind[] = "k8s.device-plugin.nvidia.com/gpu";
-inline constexpr char kCdiFileName[] = "k8s.device-plugin.nvidia.com-gpu.json";
-
 struct CharDevice {
   std::int64_t major = 0;
   std::int64_t minor = 0;
@@ -47,15 +43,13 @@ struct CdiRoots {
   std::function<std::optional<CharDevice>(const std::string& path)> stat_char_device = nullptr;
 };
 
-// The spec of the GPUs and MIG devices. Device names follow flags.plugin.deviceIDStrategy: UUID or
-// index ("0", "0:1"); GPUs in MIG mode have none. kFailedPrecondition: something the spec cannot do
-// without is missing (libcuda of the driver's version, a device node), with its path.
-base::Result<base::Json> BuildCdiSpec(const config::Config& config, const gpu::Inventory& inventory,
-                                      const CdiRoots& roots);
-
-// Every spec file that is wanted: file name and content. Beside the GPUs' (left out where there is
-// no device), each class has its own: "imex-channel" (by channel number), and "gdrcopy", "gds",
-// "mofed" (one device, "all") where the flag is set and their device nodes exist.
+// Every spec file that is wanted: file name and content. The first is that of the GPUs and MIG
+// devices, left out where there is none of them. Its device names follow
+// flags.plugin.deviceIDStrategy: UUID or index ("0", "0:1"); GPUs in MIG mode have none. Each other
+// class has a file of its own: "imex-channel" (by channel number), and "gdrcopy", "gds", "mofed"
+// (one device, "all") where the flag is set and their device nodes exist. kFailedPrecondition:
+// something the spec cannot do without is missing (libcuda of the driver's version, a device node),
+// with its path.
 struct CdiFile {
   std::string device_class;  // "gpu", "imex-channel", "gds", …
   std::string name;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/testing/places.h"
 #include "cdi/testing/driver_tree.h"
 
 namespace tranche::cdi {
@@ -22,21 +23,16 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr char kLibraries[] = "usr/lib/x86_64-linux-gnu";
+constexpr char kCdiFileName[] = "k8s.device-plugin.nvidia.com-gpu.json";
 constexpr char kOnHost[] = "/run/nvidia/driver";
 
 // What NVIDIA's nvcdi library (nvidia-container-toolkit v1.19.0) wrote for a tree of the same files
 // and nodes; src/cdi/testing/driver_tree.cc makes it.
 Json Recorded(const std::string& name) {
-  const std::string path = std::string(TRANCHE_SOURCE_DIR) + "/src/cdi/testdata/" + name;
+  const std::string path = std::string(base::testing::kSourceDir) + "/src/cdi/testdata/" + name;
   const base::Result<std::string> text = base::ReadFile(path, 1U << 20U);
   EXPECT_TRUE(text.ok()) << path;
   return text.ok() ? *Json::Parse(*text) : Json();
-}
-
-Json Built(const config::Config& config, const gpu::Inventory& inventory, const CdiRoots& roots) {
-  base::Result<Json> spec = BuildCdiSpec(config, inventory, roots);
-  EXPECT_TRUE(spec.ok()) << spec.status().message();
-  return spec.ok() ? *spec : Json();
 }
 
 std::vector<CdiFile> BuiltFiles(const config::Config& config, const gpu::Inventory& inventory,
@@ -44,6 +40,12 @@ std::vector<CdiFile> BuiltFiles(const config::Config& config, const gpu::Invento
   base::Result<std::vector<CdiFile>> files = BuildCdiFiles(config, inventory, roots);
   EXPECT_TRUE(files.ok()) << files.status().message();
   return files.ok() ? *files : std::vector<CdiFile>();
+}
+
+// The spec of the GPUs.
+Json Built(const config::Config& config, const gpu::Inventory& inventory, const CdiRoots& roots) {
+  const std::vector<CdiFile> files = BuiltFiles(config, inventory, roots);
+  return files.empty() ? Json() : files.front().spec;
 }
 
 std::vector<std::string> NamesOf(const std::vector<CdiFile>& files) {
@@ -122,7 +124,7 @@ TEST(CdiSpec, WritesAFileForEachFurtherClass) {
                           "k8s.device-plugin.nvidia.com-mofed.json"));
   ASSERT_EQ(files.size(), 5U);
   for (const CdiFile& file : files) EXPECT_TRUE(CheckCdiSpec(file.spec).ok()) << file.name;
-  EXPECT_EQ(files[0].spec.Find("kind")->as_string(), kCdiKind);
+  EXPECT_EQ(files[0].spec.Find("kind")->as_string(), "k8s.device-plugin.nvidia.com/gpu");
   EXPECT_THAT(DeviceNames(files[1].spec), ElementsAre("0"));  // channel 7 is not there
   EXPECT_THAT(Texts(EditsOf(files[1].spec, "0"), "deviceNodes", "hostPath"),
               ElementsAre("/run/nvidia/driver/dev/nvidia-caps-imex-channels/channel0"));
@@ -174,15 +176,14 @@ TEST(CdiSpec, IsLeftOutWhereThereIsNoDevice) {
   gpu::Inventory inventory = cdi::testing::TestInventory();
   for (gpu::Gpu& gpu : inventory.gpus) gpu.mig_enabled = true;  // without MIG devices
   EXPECT_THAT(BuiltFiles({}, inventory, tree.roots(kOnHost)), IsEmpty());
-  EXPECT_FALSE(BuildCdiSpec({}, inventory, tree.roots(kOnHost)).ok());
 }
 
 TEST(CdiSpec, SaysWhichFileIsMissing) {
   const cdi::testing::TestDriverTree tree(kLibraries);
   const auto message = [&tree](const gpu::Inventory& inventory) {
-    const base::Result<Json> spec = BuildCdiSpec({}, inventory, tree.roots(kOnHost));
-    EXPECT_EQ(spec.status().code(), base::Code::kFailedPrecondition);
-    return spec.status().message();
+    const auto files = BuildCdiFiles({}, inventory, tree.roots(kOnHost));
+    EXPECT_EQ(files.status().code(), base::Code::kFailedPrecondition);
+    return files.status().message();
   };
   gpu::Inventory other = cdi::testing::TestInventory();
   other.driver_version = "580.1.2";
@@ -210,7 +211,7 @@ TEST(CdiSpec, FindsTheDriverByLibnvidiaMlToo) {
 
 TEST(CdiSpec, FindsTheDriverByTheLinkerCache) {
   const cdi::testing::TestDriverTree tree("opt/nv/lib");
-  EXPECT_FALSE(BuildCdiSpec({}, cdi::testing::TestInventory(), tree.roots(kOnHost)).ok());
+  EXPECT_FALSE(BuildCdiFiles({}, cdi::testing::TestInventory(), tree.roots(kOnHost)).ok());
   tree.Write("etc/ld.so.cache", cdi::testing::TestLdCache(
                                     {{cdi::testing::kTestLibraryFlags, "/opt/nv/lib/libcuda.so.1"},
                                      {cdi::testing::kTestLibraryFlags, "/gone/libcuda.so.1"}}));

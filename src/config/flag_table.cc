@@ -4,23 +4,17 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "config/units.h"
 
 namespace tranche::config {
 namespace {
 
-std::string_view Trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n\v\f";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return "";
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
-
 std::vector<std::string> SplitList(std::string_view text) {
   std::vector<std::string> out;
   while (true) {
     const std::size_t comma = text.find(',');
-    out.emplace_back(Trimmed(text.substr(0, comma)));
+    out.emplace_back(base::Trim(text.substr(0, comma)));
     if (comma == std::string_view::npos) return out;
     text.remove_prefix(comma + 1);
   }

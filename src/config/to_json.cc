@@ -9,12 +9,6 @@ namespace {
 
 using base::Json;
 
-Json Strings(const std::vector<std::string>& values) {
-  Json out = Json::MakeArray();
-  for (const std::string& value : values) out.Append(value);
-  return out;
-}
-
 std::string PercentText(Milli amount) {
   if (amount.thousandths % 10 == 0) return fmt::format("{}%", amount.thousandths / 10);
   return fmt::format("{}.{}%", amount.thousandths / 10, amount.thousandths % 10);
@@ -58,9 +52,9 @@ Json FlagsJson(const Flags& flags) {
   out.Set("plugin", std::move(plugin));
   out.Set("gfd", std::move(gfd));
   if (!flags.cdi_feature_flags.empty())
-    out.Set("cdiFeatureFlags", Strings(flags.cdi_feature_flags));
+    out.Set("cdiFeatureFlags", Json::MakeTexts(flags.cdi_feature_flags));
   if (!flags.cdi_disable_hooks.empty())
-    out.Set("cdiDisableHooks", Strings(flags.cdi_disable_hooks));
+    out.Set("cdiDisableHooks", Json::MakeTexts(flags.cdi_disable_hooks));
   return out;
 }
 
@@ -109,7 +103,7 @@ Json TrancheJson(const TrancheOptions& options) {
                                       {"min", PercentText(options.time->min)},
                                       {"max", PercentText(options.time->max)},
                                       {"class", options.time->time_class},
-                                      {"classes", Strings(options.time->classes)}}));
+                                      {"classes", Json::MakeTexts(options.time->classes)}}));
   }
   return out;
 }
@@ -156,8 +150,8 @@ Json NormalisedFlags(const FileFlags& flags) {
   out.Set("plugin",
           Json::MakeObject(
               {{"passDeviceSpecs", given.pass_device_specs.value_or(plugin.pass_device_specs)},
-               {"deviceListStrategy",
-                Strings(given.device_list_strategy.value_or(std::vector<std::string>{"envvar"}))},
+               {"deviceListStrategy", Json::MakeTexts(given.device_list_strategy.value_or(
+                                          std::vector<std::string>{"envvar"}))},
                {"deviceIDStrategy", given.device_id_strategy.value_or("uuid")},
                {"cdiAnnotationPrefix",
                 given.cdi_annotation_prefix.value_or(plugin.cdi_annotation_prefix)},

@@ -6,12 +6,12 @@
 #include <charconv>
 #include <limits>
 
+#include "base/text.h"
+
 namespace tranche::config {
 namespace {
 
 using Wide = unsigned __int128;
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 base::Status Invalid(std::string message) {
   return {base::Code::kInvalidArgument, std::move(message)};
@@ -40,7 +40,7 @@ Decimal TakeDecimal(std::string_view& text, int max_places) {
     const char c = text.front();
     if (c == '.' && !point) {
       point = true;
-    } else if (IsDigit(c)) {
+    } else if (base::IsDigit(c)) {
       out.any = true;
       if (point && out.places >= max_places) {
         out.inexact = out.inexact || c != '0';
@@ -128,7 +128,7 @@ base::Result<std::chrono::nanoseconds> ParseGoDuration(std::string_view text) {
     const Decimal decimal = TakeDecimal(rest, kPlaces);
     if (!decimal.any || decimal.overflow) return invalid();
     std::size_t length = 0;
-    while (length < rest.size() && rest[length] != '.' && !IsDigit(rest[length])) ++length;
+    while (length < rest.size() && rest[length] != '.' && !base::IsDigit(rest[length])) ++length;
     const std::string_view name = rest.substr(0, length);
     if (name.empty()) {
       return Invalid(fmt::format("time: missing unit in duration \"{}\"", shown));

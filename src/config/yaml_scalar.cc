@@ -8,6 +8,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/text.h"
+
 namespace tranche::config {
 namespace {
 
@@ -16,8 +18,6 @@ constexpr std::string_view kTagPrefix = "tag:yaml.org,2002:";
 bool OneOf(std::string_view text, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), text) != words.end();
 }
-
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // The fixed words of YAML 1.1 (https://yaml.org/type/): null, booleans and the special floats.
 bool ResolveWord(std::string_view text, Node& node) {
@@ -89,7 +89,7 @@ bool LooksLikeFloat(std::string_view text) {
   std::size_t at = 0;
   const auto digits = [&] {
     const std::size_t start = at;
-    while (at < text.size() && IsDigit(text[at])) ++at;
+    while (at < text.size() && base::IsDigit(text[at])) ++at;
     return at - start;
   };
   if (at < text.size() && (text[at] == '+' || text[at] == '-')) ++at;
@@ -134,7 +134,7 @@ bool LooksLikeDate(std::string_view text) {
   std::size_t at = 0;
   const auto digits = [&](std::size_t least, std::size_t most) {
     const std::size_t start = at;
-    while (at < text.size() && at - start < most && IsDigit(text[at])) ++at;
+    while (at < text.size() && at - start < most && base::IsDigit(text[at])) ++at;
     return at - start >= least;
   };
   if (!digits(4, 4) || at >= text.size() || text[at++] != '-') return false;
@@ -148,7 +148,7 @@ void ResolvePlain(std::string_view text, Node& node) {
   const char first = text[0];
   if (first == '.') {
     ResolveFloat(text, node);
-  } else if (IsDigit(first) || first == '+' || first == '-') {
+  } else if (base::IsDigit(first) || first == '+' || first == '-') {
     if (LooksLikeDate(text)) return;
     std::string plain(text);
     std::erase(plain, '_');

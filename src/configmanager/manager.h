@@ -14,7 +14,8 @@
 // - No process to signal, or one that ends meanwhile, is nothing to die of.
 // - Every process of the name is signalled, not the first alone.
 //
-// The loop's thread.
+// Threading: the loop's thread.
+// Errors: what goes wrong is logged and, as far as the account may, an Event on the node.
 #pragma once
 
 #include <functional>
@@ -24,10 +25,12 @@
 #include <vector>
 
 #include "apiserver/client.h"
+#include "apiserver/watched_object.h"
 #include "base/event_loop.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/timer.h"
+#include "base/weak_runner.h"
 #include "daemon/reasons.h"
 #include "profile/source.h"
 
@@ -59,21 +62,21 @@ class ConfigManager {
   // (0) or cannot be (1), without it never.
   ConfigManager(base::EventLoop& loop, apiserver::ApiClient& api, ConfigManagerOptions options,
                 std::function<void(int exit_status)> finished);
-  ~ConfigManager();
   ConfigManager(const ConfigManager&) = delete;
   ConfigManager& operator=(const ConfigManager&) = delete;
 
  private:
-  void Listed(const base::Json::Array& objects);
-  void Seen(const base::Json& node);
-  void ApiState(const base::Status& status);
+  void NodeChanged();
+  void ReadLabel();
+  void ServerAnswers(const base::Status& status);
   void StillWaiting();
   void WaitedLongEnough();
   void SourceChanged();
   void Apply();
-  void NotToBeHad(const base::Status& why);
+  void KeepWhatThereIs(const base::Status& why);
   void Link(const std::string& name);
-  void LookAtContent(bool tell);
+  void SignalAnEdit();
+  bool ReadContent();
   void Signal(const std::string& because);
   void Warn(daemon::Reason reason, const std::string& message);
   void Finish(int exit_status);
@@ -94,14 +97,14 @@ class ConfigManager {
   std::optional<std::string> content_;  // of the linked file, when it was last there
   std::optional<int> exit_status_;
 
-  base::EventLoop::TimerId patience_timer_ = 0;
-  base::EventLoop::TimerId wait_timer_ = 0;
-  base::EventLoop::TimerId retry_timer_ = 0;
+  base::Timer patience_timer_;
+  base::Timer wait_timer_;
+  base::Timer retry_timer_;
   std::unique_ptr<profile::ConfigSource> source_;
-  std::unique_ptr<apiserver::ApiWatch> watch_;
+  apiserver::WatchedObject node_;
   std::unique_ptr<apiserver::ApiCall> event_;
   bool event_under_way_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  base::WeakRunner runner_;
 };
 
 }  // namespace tranche::configmanager

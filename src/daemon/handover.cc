@@ -180,20 +180,21 @@ class FlockHandover : public Handover {
 
   void Leave() override {
     self_.leaving = true;
-    for (const auto& [fd, path] : {std::pair(lock_.get(), &lock_path_),
-                                   std::pair(announcement_.get(), &announcement_path_)}) {
-      if (fd < 0) continue;
-      if (Status written = WriteNote(fd, self_, *path); !written.ok()) {
-        base::LogWarning("cannot say that this agent leaves", {Kv("error", written.message())});
-      }
+    if (lock_.valid()) WriteIntoLock();
+    if (!announcement_.valid()) return;
+    const Status written = WriteNote(announcement_.get(), self_, announcement_path_);
+    if (!written.ok()) {
+      base::LogWarning("cannot say that this agent leaves", {Kv("error", written.message())});
     }
   }
 
  private:
   // Takes agent.lock when it is free. Not OK: it cannot be had at all.
   Status TryLock() {
+    // Not for writing: closed again, that would be news to every watch of the directory, our own
+    // among them, which looks, and opens it again, without end.
     UniqueFd fd(
-        open(lock_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
+        open(lock_path_.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
     if (!fd.valid()) return ErrnoStatus(errno, "open " + lock_path_);
     if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) return ErrnoStatus(errno, "lock " + lock_path_);
@@ -202,13 +203,24 @@ class FlockHandover : public Handover {
     }
     // Removed between open and lock: someone else may hold its successor by that name.
     if (!SameFile(fd.get(), lock_path_)) return Status::Ok();
-    if (Status written = WriteNote(fd.get(), self_, lock_path_); !written.ok()) {
-      // Only our name is lost: the lock holds on a full disk too.
-      base::LogWarning("cannot write into the handover lock", {Kv("error", written.message())});
-    }
     lock_ = std::move(fd);
     incumbent_ = true;
+    WriteIntoLock();
     return Status::Ok();
+  }
+
+  // Where that fails only our name is lost: the lock holds on a full disk too.
+  void WriteIntoLock() {
+    const UniqueFd fd(open(lock_path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    Status written = ErrnoStatus(errno, "open " + lock_path_);
+    if (fd.valid()) {
+      // Whoever removed ours and made another may say there who he is.
+      if (!SameFile(lock_.get(), lock_path_)) return;
+      written = WriteNote(fd.get(), self_, lock_path_);
+    }
+    if (!written.ok()) {
+      base::LogWarning("cannot write into the handover lock", {Kv("error", written.message())});
+    }
   }
 
   void RememberPredecessor(int fd) {

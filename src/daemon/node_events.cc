@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "daemon/event_object.h"
 
 namespace tranche::daemon {
 
@@ -17,10 +18,6 @@ using base::Duration;
 using base::Json;
 using base::Status;
 
-// Events on what has no namespace lie in this one, as the kubelet's do.
-constexpr char kEvents[] = "/api/v1/namespaces/default/events";
-// The server takes 1024 bytes of message.
-constexpr std::size_t kMaxMessage = 1000;
 constexpr Duration kFirstBackOff = std::chrono::seconds(5);
 constexpr Duration kMaxBackOff = std::chrono::minutes(1);
 constexpr Duration kNotDue = Duration::max();
@@ -128,12 +125,13 @@ void NodeEvents::Send(Entry& entry) {
                                 std::chrono::duration_cast<std::chrono::nanoseconds>(wall).count(),
                                 ++names_ % 256);
     request.method = apiserver::Method::kPost;
-    request.path = kEvents;
-    request.body = ObjectOf(entry, sending_name_);
+    request.path = kEventsPath;
+    request.body = EventObject(entry.event, {.node = node_name_, .component = "tranche"},
+                               sending_name_, entry.first_time);
   } else {
     sending_name_ = entry.name;
     request.method = apiserver::Method::kPatch;
-    request.path = std::string(kEvents) + "/" + entry.name;
+    request.path = std::string(kEventsPath) + "/" + entry.name;
     request.body =
         Json::MakeObject({{"count", entry.event.count}, {"lastTimestamp", entry.event.wall_time}});
   }
@@ -192,24 +190,6 @@ void NodeEvents::Say(std::string state) {
   if (state == state_) return;
   state_ = std::move(state);
   changed_();
-}
-
-Json NodeEvents::ObjectOf(const Entry& entry, const std::string& name) const {
-  const Event& event = entry.event;
-  // The kubelet gives the node's name as its uid, and kubectl looks for that.
-  Json node = Json::MakeObject({{"kind", "Node"}, {"name", node_name_}, {"uid", node_name_}});
-  return Json::MakeObject(
-      {{"apiVersion", "v1"},
-       {"kind", "Event"},
-       {"metadata", Json::MakeObject({{"name", name}, {"namespace", "default"}})},
-       {"involvedObject", std::move(node)},
-       {"type", std::string(TypeName(event.type))},
-       {"reason", event.reason},
-       {"message", base::Printable(event.message, kMaxMessage)},
-       {"source", Json::MakeObject({{"component", "tranche"}, {"host", node_name_}})},
-       {"firstTimestamp", entry.first_time},
-       {"lastTimestamp", event.wall_time},
-       {"count", event.count}});
 }
 
 }  // namespace tranche::daemon

@@ -63,7 +63,6 @@ class NodeEvents {
   void Denied();
   void Say(std::string state);
   void DropOldest();
-  [[nodiscard]] base::Json ObjectOf(const Entry& entry, const std::string& name) const;
   [[nodiscard]] base::Duration Due(const Entry& entry) const;
   base::Duration PartOf(base::Duration most);
 

@@ -5,6 +5,7 @@
 
 #include "apiserver/testing/fake_api.h"
 #include "apiserver/testing/object_patch.h"
+#include "base/json_read.h"
 #include "base/testing/fake_loop.h"
 
 namespace tranche::daemon {
@@ -12,9 +13,9 @@ namespace {
 
 using apiserver::Method;
 using apiserver::testing::FakeApi;
-using apiserver::testing::TextAt;
 using base::Code;
 using base::Json;
+using base::TextAt;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
@@ -48,14 +49,14 @@ TEST_F(NodeEventsTest, OneIsOnTheNodeAsKubectlLooksForIt) {
   EXPECT_EQ(api_.requests().size(), 0U) << "never within the call";
   const auto all = Settle();
   ASSERT_EQ(all.size(), 1U);
-  EXPECT_EQ(TextAt(all[0], "involvedObject.kind"), "Node");
-  EXPECT_EQ(TextAt(all[0], "involvedObject.name"), "gpu-node");
-  EXPECT_EQ(TextAt(all[0], "involvedObject.uid"), "gpu-node");
-  EXPECT_EQ(TextAt(all[0], "metadata.namespace"), "default");
-  EXPECT_THAT(TextAt(all[0], "metadata.name"), StartsWith("gpu-node."));
+  EXPECT_EQ(TextAt(all[0], {"involvedObject", "kind"}), "Node");
+  EXPECT_EQ(TextAt(all[0], {"involvedObject", "name"}), "gpu-node");
+  EXPECT_EQ(TextAt(all[0], {"involvedObject", "uid"}), "gpu-node");
+  EXPECT_EQ(TextAt(all[0], {"metadata", "namespace"}), "default");
+  EXPECT_THAT(TextAt(all[0], {"metadata", "name"}), StartsWith("gpu-node."));
   EXPECT_EQ(TextAt(all[0], "reason"), "ConfigRejected");
   EXPECT_EQ(TextAt(all[0], "type"), "Warning");
-  EXPECT_EQ(TextAt(all[0], "source.component"), "tranche");
+  EXPECT_EQ(TextAt(all[0], {"source", "component"}), "tranche");
   EXPECT_EQ(TextAt(all[0], "message"), "profile 'typo': specified config typo does not exist");
   EXPECT_EQ(CountOf(all[0]), 1);
   EXPECT_EQ(events_.state(), "sent");
@@ -142,7 +143,7 @@ TEST_F(NodeEventsTest, WhileTheServerIsAwayTheyWait) {
 TEST_F(NodeEventsTest, OneThatTheServerHasForgottenIsMadeAgain) {
   Raise("x");
   const auto first = Settle();
-  api_.Remove(std::string(kEvents) + "/" + TextAt(first[0], "metadata.name"));
+  api_.Remove(std::string(kEvents) + "/" + TextAt(first[0], {"metadata", "name"}));
   Raise("x");
   const auto all = Settle(seconds(30));
   ASSERT_EQ(all.size(), 1U);

@@ -7,6 +7,8 @@
 #include <memory>
 
 #include "base/testing/real_loop.h"
+#include "base/timer.h"
+#include "base/weak_runner.h"
 #include "gpu/testing/fake_driver.h"
 
 namespace tranche::discovery {
@@ -41,22 +43,19 @@ struct Board {
 class BoardOutlet : public labels::LabelOutlet {
  public:
   BoardOutlet(base::EventLoop& loop, Board& board, State state)
-      : loop_(loop), board_(board), state_(std::move(state)) {
+      : board_(board), state_(std::move(state)), runner_(loop) {
     ++board_.outlets;
   }
   void Publish(const labels::Labels& labels) override {
     board_.seen.push_back(labels);
-    loop_.Post([this, alive = std::weak_ptr<bool>(alive_)] {
-      if (!alive.expired()) state_(board_.answer);
-    });
+    runner_.Post([this] { state_(board_.answer); });
   }
   void Withdraw() override { board_.withdrawn = true; }
 
  private:
-  base::EventLoop& loop_;
   Board& board_;
   State state_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  base::WeakRunner runner_;
 };
 
 class FeatureDiscoveryTest : public ::testing::Test {
@@ -97,18 +96,17 @@ class FeatureDiscoveryTest : public ::testing::Test {
     FeatureDiscovery& discovery = **made;
     discovery_ = &discovery;
     const base::TimePoint end = loop_->Now() + std::chrono::seconds(20);
+    base::Timer timer(*loop_);
     std::function<void()> look = [&] {
       if (holds()) return discovery.OnSignal(number);
       if (loop_->Now() > end) {
         ADD_FAILURE() << "it does not come";
         return discovery.OnSignal(number);
       }
-      timer_ = loop_->RunAfter(std::chrono::milliseconds(1), look);
+      timer.Start(std::chrono::milliseconds(1), look);
     };
-    timer_ = loop_->RunAfter(std::chrono::milliseconds(1), look);
-    const int status = discovery.Run();
-    loop_->CancelTimer(timer_);
-    return status;
+    timer.Start(std::chrono::milliseconds(1), look);
+    return discovery.Run();
   }
   int RunToItsEnd() {
     return Run([] { return false; });
@@ -126,7 +124,6 @@ class FeatureDiscoveryTest : public ::testing::Test {
   std::vector<config::Override> flags_;
   bool with_config_ = false;
   FeatureDiscovery* discovery_ = nullptr;
-  base::EventLoop::TimerId timer_ = 0;
 };
 
 TEST_F(FeatureDiscoveryTest, OneshotLabelsOnceAndEnds) {

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "base/mutex.h"
 
@@ -226,7 +227,7 @@ class Waiter {
                                    [&] { return context_.driver->WaitForEvents(kWaitSlice); });
       const unsigned watch = End();
       if (events.ok()) {
-        retry_ = kFirstRetry;
+        back_off_.Reset();
         for (HealthEvent& event : *events) Tell(std::move(event));
         continue;
       }
@@ -260,12 +261,12 @@ class Waiter {
     Shared& shared = *context_.shared;
     const MutexLock lock(shared.mutex);
     const Time start = shared.clock();
+    const Span pause = back_off_.Next();
     for (;;) {
-      const Span left = retry_ - (shared.clock() - start);
+      const Span left = pause - (shared.clock() - start);
       if (shared.gone() || shared.watch != watch || left <= Span(0)) break;
       shared.changed.WaitFor(shared.mutex, left);
     }
-    retry_ = std::min(retry_ * 2, kLongestRetry);
   }
 
   void Tell(HealthEvent event) {
@@ -273,7 +274,7 @@ class Waiter {
   }
 
   Context context_;
-  Span retry_ = kFirstRetry;
+  base::Backoff back_off_{{.first = kFirstRetry, .longest = kLongestRetry}};
 };
 
 class RealDriverThread : public DriverThread {

@@ -1,11 +1,8 @@
 #include "gpu/gpu_watch.h"
 
 #include <algorithm>
-#include <iterator>
 #include <map>
 #include <utility>
-
-#include "base/text.h"
 
 namespace tranche::gpu {
 
@@ -20,20 +17,6 @@ constexpr base::Duration kSoon = std::chrono::seconds(2);
 // once after a change, and then by this many scans more.
 constexpr int kRestartsAfterChange = 3;
 
-// "nvidia0", not "nvidiactl".
-bool IsGpuNode(const std::string& name) {
-  constexpr std::string_view kPrefix = "nvidia";
-  return name.starts_with(kPrefix) &&
-         base::AllDigits(std::string_view(name).substr(kPrefix.size()));
-}
-
-std::vector<std::string> GpuNodesIn(const std::string& directory) {
-  const auto names = base::ListDirectory(directory);
-  std::vector<std::string> nodes;
-  if (names.ok()) std::ranges::copy_if(*names, std::back_inserter(nodes), IsGpuNode);
-  return nodes;
-}
-
 }  // namespace
 
 GpuWatch::GpuWatch(base::EventLoop& loop, Options options, Intervals intervals, Owner owner)
@@ -43,6 +26,7 @@ GpuWatch::GpuWatch(base::EventLoop& loop, Options options, Intervals intervals, 
       intervals_(intervals),
       health_(options_.xid_filter, RecoveryPolicy::kAuto, std::chrono::seconds(60)),
       rarely_(std::chrono::minutes(5)),
+      device_nodes_(loop, [this] { DeviceNodesChanged(); }),
       scan_timer_(loop),
       recovery_timer_(loop) {}
 
@@ -50,7 +34,7 @@ void GpuWatch::Start(const std::string& driver_root) {
   driver_root_ = driver_root;
   restarted_at_ = loop_.Now();
   driver_ = options_.start_driver(loop_, driver_root_, NewListener());
-  WatchDeviceNodes();
+  device_nodes_.Watch(driver_root_);
   driver_->RequestScan(ScanMode::kKeepDriver);
 }
 
@@ -88,29 +72,16 @@ void GpuWatch::RequestScan(ScanMode mode) {
   driver_->RequestScan(mode);
 }
 
-// The driver root may have device nodes of its own, also only later: a driver container makes them.
-void GpuWatch::WatchDeviceNodes() {
-  std::string directory = base::JoinPath(driver_root_, "dev");
-  if (!base::Exists(directory)) directory = "/dev";
-  if (directory == device_directory_) return;
-  device_directory_ = std::move(directory);
-  device_watch_ = base::WatchDirectory(loop_, device_directory_, [this] { DeviceNodesChanged(); });
-  device_nodes_ = GpuNodesIn(device_directory_);
-}
-
 void GpuWatch::DeviceNodesChanged() {
-  std::vector<std::string> nodes = GpuNodesIn(device_directory_);
-  if (nodes == device_nodes_) return;
-  device_nodes_ = std::move(nodes);
   if (!known_) return;
   base::LogInfo("GPU device nodes have changed, looking again",
-                {Kv("nodes", static_cast<std::uint64_t>(device_nodes_.size()))});
+                {Kv("nodes", static_cast<std::uint64_t>(device_nodes_.names().size()))});
   restarts_due_ = kRestartsAfterChange;
   RequestScan(ScanMode::kRestartDriver);
 }
 
 void GpuWatch::Scanned(Scan scan) {
-  WatchDeviceNodes();
+  device_nodes_.Watch(driver_root_);
   const News news{.first = !std::exchange(known_, true),
                   .status_changed = scan.status.message() != status_.message()};
   if (scan.status.ok()) {

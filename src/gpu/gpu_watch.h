@@ -20,11 +20,11 @@
 #include <vector>
 
 #include "base/event_loop.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/timer.h"
 #include "gpu/device.h"
+#include "gpu/device_nodes.h"
 #include "gpu/driver_thread.h"
 #include "gpu/health.h"
 #include "gpu/inventory_memory.h"
@@ -115,7 +115,6 @@ class GpuWatch {
 
  private:
   [[nodiscard]] DriverThread::Listener NewListener();
-  void WatchDeviceNodes();
   void DeviceNodesChanged();
   void Scanned(Scan scan);
   void ScanSucceeded(Scan scan, News news);
@@ -142,15 +141,13 @@ class GpuWatch {
 
   // How it is looked at.
   std::string driver_root_;
-  std::string device_directory_;           // where the device nodes are
-  std::vector<std::string> device_nodes_;  // "nvidia0", …
-  bool missing_ = false;                   // a GPU is: only a restart of the driver finds it again
-  int restarts_due_ = 0;                   // so many of the next scans restart the driver
+  bool missing_ = false;  // a GPU is: only a restart of the driver finds it again
+  int restarts_due_ = 0;  // so many of the next scans restart the driver
   base::TimePoint restarted_at_{};
   base::OncePer rarely_;
+  DeviceNodes device_nodes_;
   base::Timer scan_timer_;
   base::Timer recovery_timer_;
-  std::unique_ptr<base::DirectoryWatch> device_watch_;
   std::unique_ptr<DriverThread> driver_;
 };
 

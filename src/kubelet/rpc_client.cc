@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/weak_runner.h"
 #include "kubelet/grpc_bytes.h"
 #include "kubelet/unix_socket.h"
 
@@ -161,7 +162,7 @@ struct Exchange {
 class ChannelCore : public RpcChannel {
  public:
   ChannelCore(base::EventLoop& loop, std::shared_ptr<grpc::Channel> channel)
-      : loop_(loop), channel_(std::move(channel)), stub_(channel_) {
+      : channel_(std::move(channel)), stub_(channel_), runner_(loop) {
     thread_ = std::thread([this] { Serve(); });
   }
 
@@ -240,7 +241,7 @@ class ChannelCore : public RpcChannel {
         return;
       case Op::kRead:
         if (!ok) return StartFinish(exchange);
-        Post([message = ToString(exchange.message), call = exchange.on_message]() mutable {
+        runner_.Post([message = ToString(exchange.message), call = exchange.on_message]() mutable {
           (*call)(std::move(message));
         });
         exchange.message.Clear();
@@ -248,7 +249,8 @@ class ChannelCore : public RpcChannel {
         exchange.stream->Read(&exchange.message, &exchange.read_tag);
         return;
       case Op::kFinish:
-        Post([status = ToStatus(exchange.status), call = exchange.on_end] { (*call)(status); });
+        runner_.Post(
+            [status = ToStatus(exchange.status), call = exchange.on_end] { (*call)(status); });
         return;
     }
   }
@@ -260,30 +262,22 @@ class ChannelCore : public RpcChannel {
 
   void PostUnary(Exchange& exchange) {
     if (exchange.status.ok()) {
-      Post([response = ToString(exchange.message), call = exchange.done]() mutable {
+      runner_.Post([response = ToString(exchange.message), call = exchange.done]() mutable {
         (*call)(std::move(response));
       });
     } else {
-      Post([status = ToStatus(exchange.status), call = exchange.done] { (*call)(status); });
+      runner_.Post([status = ToStatus(exchange.status), call = exchange.done] { (*call)(status); });
     }
   }
 
-  template <class Task>
-  void Post(Task task) {
-    loop_.Post([alive = std::weak_ptr<bool>(alive_), task = std::move(task)]() mutable {
-      if (!alive.expired()) task();
-    });
-  }
-
-  base::EventLoop& loop_;
   std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;
   grpc::CompletionQueue queue_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::mutex mutex_;
   bool stopping_ = false;
   std::unordered_map<Exchange*, std::unique_ptr<Exchange>> exchanges_;
   std::thread thread_;
+  base::WeakRunner runner_;  // last: it goes first
 };
 
 }  // namespace

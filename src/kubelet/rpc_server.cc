@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/timer.h"
 #include "kubelet/grpc_bytes.h"
 #include "kubelet/unix_socket.h"
 
@@ -305,11 +306,11 @@ class UnixRpcServer final : public RpcServer {
       : loop_(loop),
         options_(std::move(options)),
         on_failed_(std::move(on_failed)),
+        retry_(loop),
         core_(std::make_shared<Core>(loop, std::move(on_call))) {}
 
   ~UnixRpcServer() override {
     StopListening();
-    loop_.CancelTimer(retry_);
     if (SocketInPlace()) ::unlink(options_.socket_path.c_str());
     if (started_) core_->Stop();
   }
@@ -360,7 +361,7 @@ class UnixRpcServer final : public RpcServer {
   void AcceptFailed(int error) {
     StopListening();
     if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
-      retry_ = loop_.RunAfter(kAcceptRetry, [this] { WatchListener(); });
+      retry_.Start(kAcceptRetry, [this] { WatchListener(); });
       return;
     }
     const base::Status why = base::ErrnoStatus(error, "accepting on " + options_.socket_path);
@@ -373,7 +374,7 @@ class UnixRpcServer final : public RpcServer {
   base::UniqueFd listener_;
   base::FileIdentity identity_;
   base::EventLoop::WatchId watch_ = 0;
-  base::EventLoop::TimerId retry_ = 0;
+  base::Timer retry_;
   bool started_ = false;
   std::shared_ptr<Core> core_;
 };

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 
 namespace tranche::labels {
 namespace {
@@ -18,13 +19,6 @@ using base::Status;
 
 constexpr std::size_t kMostConfig = 4096;  // PCI Express; the first 256 bytes are of interest
 constexpr std::size_t kMostMachine = 64U << 10U;
-
-std::string_view Trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n\v\f";
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos) return "";
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
 
 std::uint8_t Byte(std::string_view bytes, std::size_t at) {
   return at < bytes.size() ? static_cast<std::uint8_t>(bytes[at]) : 0;
@@ -64,7 +58,7 @@ Status ReadVgpu(const std::string& devices, LabelFacts& facts) {
     const std::string directory = base::JoinPath(devices, name);
     const auto vendor = base::ReadFile(base::JoinPath(directory, "vendor"), 64);
     if (!vendor.ok()) return vendor.status();
-    if (Trimmed(*vendor) != "0x10de") continue;
+    if (base::Trim(*vendor) != "0x10de") continue;
     const auto config = base::ReadFile(base::JoinPath(directory, "config"), kMostConfig);
     if (!config.ok()) return config.status();
     auto vgpu = VgpuOf(*config);
@@ -112,7 +106,7 @@ LabelFacts ReadLabelFacts(const std::string& machine_type_file, const std::strin
   if (!machine_type_file.empty()) {
     const auto machine = base::ReadFile(machine_type_file, kMostMachine);
     if (machine.ok()) {
-      facts.machine = Trimmed(*machine);
+      facts.machine = base::Trim(*machine);
     } else {
       base::LogDebug("the machine type is not known", {Kv("error", machine.status().message())});
     }

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/testing/temp_dir.h"
 
 namespace tranche::labels {
 namespace {
@@ -69,35 +70,34 @@ TEST(VgpuOfTest, WhatAnUnprivilegedReaderGetsIsTooLittle) {
 
 class ReadLabelFactsTest : public ::testing::Test {
  protected:
-  ~ReadLabelFactsTest() override { std::filesystem::remove_all(root_); }
   void Device(const std::string& name, const std::string& vendor, const std::string& config) {
-    const std::string directory = root_ + "/sys/bus/pci/devices/" + name;
+    const std::string directory = root_ / "sys/bus/pci/devices/" + name;
     EXPECT_TRUE(base::WriteFileAtomic(directory + "/vendor", vendor + "\n").ok());
     EXPECT_TRUE(base::WriteFileAtomic(directory + "/config", config).ok());
   }
-  const std::string root_ = ::testing::TempDir() + "label_facts_test." + std::to_string(getpid());
+  const base::testing::TempDir root_;
 };
 
 TEST_F(ReadLabelFactsTest, ReadsMachineAndGuest) {
-  EXPECT_TRUE(base::WriteFileAtomic(root_ + "/machine", " DGX H100\n").ok());
+  EXPECT_TRUE(base::WriteFileAtomic(root_ / "machine", " DGX H100\n").ok());
   Device("0000:00:01.0", "0x8086", "");
   Device("0000:00:02.0", "0x10de", std::string(256, '\0'));
-  LabelFacts facts = ReadLabelFacts(root_ + "/machine", root_);
+  LabelFacts facts = ReadLabelFacts(root_ / "machine", root_.path());
   EXPECT_EQ(facts.machine, "DGX H100");
   EXPECT_TRUE(facts.vgpu_known);
   EXPECT_EQ(facts.vgpu, std::nullopt);
   Device("0000:00:03.0", "0x10de", Space(Guest()));
-  facts = ReadLabelFacts("", root_);
+  facts = ReadLabelFacts("", root_.path());
   EXPECT_EQ(facts.machine, "unknown");
   ASSERT_TRUE(facts.vgpu.has_value());
   EXPECT_EQ(facts.vgpu->driver_version, "460.16");
 }
 
 TEST_F(ReadLabelFactsTest, WhatCannotBeReadIsNotKnown) {
-  EXPECT_FALSE(ReadLabelFacts(root_ + "/absent", root_).vgpu_known);
-  EXPECT_EQ(ReadLabelFacts(root_ + "/absent", root_).machine, "unknown");
+  EXPECT_FALSE(ReadLabelFacts(root_ / "absent", root_.path()).vgpu_known);
+  EXPECT_EQ(ReadLabelFacts(root_ / "absent", root_.path()).machine, "unknown");
   Device("0000:00:02.0", "0x10de", std::string(64, '\0'));
-  EXPECT_FALSE(ReadLabelFacts("", root_).vgpu_known);
+  EXPECT_FALSE(ReadLabelFacts("", root_.path()).vgpu_known);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/json_read.h"
 #include "base/log.h"
 #include "labels/outlet.h"
 #include "labels/outlet_parts.h"
@@ -16,23 +17,10 @@ using base::Kv;
 using base::Result;
 using base::Status;
 
-// metadata.name of what somebody else sent.
-std::string NameOf(const Json& object) {
-  const Json* metadata = object.Find("metadata");
-  const Json* name = metadata == nullptr ? nullptr : metadata->Find("name");
-  return name != nullptr && name->is_string() ? name->as_string() : std::string();
-}
-
-std::string TextOf(const Json& object, std::string_view key) {
-  const Json* value = object.Find(key);
-  return value != nullptr && value->is_string() ? value->as_string() : std::string();
-}
-
-// An object of texts.
-Labels TextsOf(const Json* object) {
+// The labels of an object's metadata or spec.
+Labels LabelsIn(const Json& object, std::string_view part) {
   Labels out;
-  if (object == nullptr || !object->is_object()) return out;
-  for (const auto& [key, value] : object->as_object()) {
+  for (const auto& [key, value] : base::MembersAt(object, {part, "labels"})) {
     if (value.is_string()) out[key] = value.as_string();
   }
   return out;
@@ -42,11 +30,6 @@ Json ToJson(const Labels& labels) {
   Json out = Json::MakeObject();
   for (const auto& [key, value] : labels) out.Set(key, value);
   return out;
-}
-
-Json Metadata(const Json& object) {
-  const Json* metadata = object.Find("metadata");
-  return metadata != nullptr && metadata->is_object() ? *metadata : Json::MakeObject();
 }
 
 // One object of the API server, watched, and written where it is not as it should be.
@@ -127,7 +110,8 @@ class ObjectOutlet : public LabelOutlet {
                                    },
                                .removed =
                                    [this](const Json& object) {
-                                     if (NameOf(object) == Name()) present_.reset();
+                                     if (base::TextAt(object, {"metadata", "name"}) == Name())
+                                       present_.reset();
                                      Step();
                                    },
                                .state =
@@ -139,7 +123,7 @@ class ObjectOutlet : public LabelOutlet {
   }
 
   void Take(const Json& object) {
-    if (NameOf(object) == Name()) present_ = object;
+    if (base::TextAt(object, {"metadata", "name"}) == Name()) present_ = object;
   }
 
   bool Settle() {
@@ -181,15 +165,14 @@ class NodeFeatureOutlet : public ObjectOutlet {
 
   bool Right(const Labels& wanted, bool exactly) override {
     if (!present() || !owners_known_) return false;
-    const Json metadata = Metadata(*present());
-    const Labels labels = TextsOf(metadata.Find("labels"));
+    const Labels labels = LabelsIn(*present(), "metadata");
     const auto node = labels.find(kNodeNameLabel);
     if (node == labels.end() || node->second != options_.node) return false;
-    const Json* owners = metadata.Find("ownerReferences");
+    const Json* owners = base::FindAt(*present(), {"metadata", "ownerReferences"});
     const Json none = Json::MakeArray();
     if (!((owners == nullptr ? none : *owners) == owners_)) return false;
-    const Json* spec = present()->Find("spec");
-    return spec != nullptr && Same(TextsOf(spec->Find("labels")), wanted, exactly);
+    return present()->Find("spec") != nullptr &&
+           Same(LabelsIn(*present(), "spec"), wanted, exactly);
   }
 
   void Write(const Labels& wanted) override {
@@ -197,7 +180,7 @@ class NodeFeatureOutlet : public ObjectOutlet {
     Json object = present() ? *present()
                             : Json::MakeObject({{"apiVersion", "nfd.k8s-sigs.io/v1alpha1"},
                                                 {"kind", "NodeFeature"}});
-    Json metadata = Metadata(object);
+    Json metadata = Json::MakeObject(base::MembersAt(object, "metadata"));
     metadata.Set("name", Name());
     metadata.Set("labels", ToJson({{kNodeNameLabel, options_.node}}));
     metadata.Set("ownerReferences", owners_);
@@ -237,20 +220,17 @@ class NodeFeatureOutlet : public ObjectOutlet {
   }
 
   void TakeOwners(const Json& pod) {
-    const Json metadata = Metadata(pod);
-    const Json* references = metadata.Find("ownerReferences");
-    if (references == nullptr || !references->is_array()) return;
-    for (const Json& reference : references->as_array()) {
-      if (TextOf(reference, "kind") != "DaemonSet") continue;
-      owners_.Append(Json::MakeObject({{"apiVersion", TextOf(reference, "apiVersion")},
+    for (const Json& reference : base::ItemsAt(pod, {"metadata", "ownerReferences"})) {
+      if (base::TextAt(reference, "kind") != "DaemonSet") continue;
+      owners_.Append(Json::MakeObject({{"apiVersion", base::TextAt(reference, "apiVersion")},
                                        {"kind", "DaemonSet"},
-                                       {"name", TextOf(reference, "name")},
-                                       {"uid", TextOf(reference, "uid")},
+                                       {"name", base::TextAt(reference, "name")},
+                                       {"uid", base::TextAt(reference, "uid")},
                                        {"controller", true}}));
       owners_.Append(Json::MakeObject({{"apiVersion", "v1"},
                                        {"kind", "Pod"},
                                        {"name", options_.pod},
-                                       {"uid", TextOf(metadata, "uid")}}));
+                                       {"uid", base::TextAt(pod, {"metadata", "uid"})}}));
       return;
     }
   }
@@ -278,7 +258,7 @@ class NodeLabelOutlet : public ObjectOutlet {
     if (!present()) return false;
     const Labels ours = Ours(wanted);
     Labels there;
-    for (const auto& [key, value] : TextsOf(Metadata(*present()).Find("labels"))) {
+    for (const auto& [key, value] : LabelsIn(*present(), "metadata")) {
       // What stays after our own apply is somebody else's.
       if (ours.contains(key) || (IsOurLabel(key) && !others_.contains(key))) there[key] = value;
     }
@@ -289,7 +269,7 @@ class NodeLabelOutlet : public ObjectOutlet {
     if (!present()) return Failed({Code::kNotFound, "there is no node '" + node_ + "'"});
     Json metadata = Json::MakeObject({{"name", node_}, {"labels", ToJson(Ours(wanted))}});
     // Applied to a node that has gone meanwhile, it would make one.
-    const std::string uid = TextOf(Metadata(*present()), "uid");
+    const std::string& uid = base::TextAt(*present(), {"metadata", "uid"});
     if (!uid.empty()) metadata.Set("uid", uid);
     Send({.method = apiserver::Method::kPatch,
           .path = "/api/v1/nodes/" + apiserver::EscapeSegment(node_) +
@@ -315,7 +295,7 @@ class NodeLabelOutlet : public ObjectOutlet {
 
   void LearnOthers(const Json& node, const Labels& wanted) {
     others_.clear();
-    for (const auto& [key, value] : TextsOf(Metadata(node).Find("labels"))) {
+    for (const auto& [key, value] : LabelsIn(node, "metadata")) {
       if (IsOurLabel(key) && !wanted.contains(key)) others_.insert(key);
     }
   }

@@ -9,6 +9,7 @@
 #include "apiserver/testing/fake_api.h"
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
+#include "base/testing/temp_dir.h"
 #include "labels/choice.h"
 #include "labels/publisher.h"
 
@@ -78,14 +79,12 @@ TEST_F(OutletTest, TextIsWrittenOnceForEachSetOfLabels) {
 
 class FileOutletTest : public OutletTest {
  protected:
-  ~FileOutletTest() override { std::filesystem::remove_all(directory_); }
   std::string Read() {
     const auto text = base::ReadFile(path_, 1U << 16U);
     return text.ok() ? *text : text.status().message();
   }
-  const std::string directory_ =
-      ::testing::TempDir() + "label_outlet_test." + std::to_string(getpid());
-  const std::string path_ = directory_ + "/features.d/gfd";
+  const base::testing::TempDir directory_;
+  const std::string path_ = directory_ / "features.d/gfd";
 };
 
 TEST_F(FileOutletTest, TheFileIsReplacedByWayOfAHiddenOneAndRemovedInTheEnd) {
@@ -105,12 +104,12 @@ TEST_F(FileOutletTest, TheFileIsReplacedByWayOfAHiddenOneAndRemovedInTheEnd) {
 }
 
 TEST_F(FileOutletTest, WhatCannotBeWrittenIsTriedAgain) {
-  ASSERT_TRUE(base::WriteFileAtomic(directory_ + "/features.d", "in the way").ok());
+  ASSERT_TRUE(base::WriteFileAtomic(directory_ / "features.d", "in the way").ok());
   const auto outlet = NewFileOutlet(loop_, path_, State());
   outlet->Publish(kFour);
   loop_.AdvanceBy(30s);
   EXPECT_THAT(states_, ElementsAre(Not(Code::kOk)));
-  std::filesystem::remove(directory_ + "/features.d");
+  std::filesystem::remove(directory_ / "features.d");
   loop_.AdvanceBy(1min);
   EXPECT_EQ(Read(), FormatLabels(kFour));
   EXPECT_EQ(states_.back(), Code::kOk);

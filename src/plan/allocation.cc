@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "share/replica.h"
 
 namespace tranche::plan {
@@ -27,10 +28,6 @@ constexpr char kVolumeMountsRoot[] = "/var/run/nvidia-container-devices";
 constexpr char kCdiVendor[] = "k8s.device-plugin.nvidia.com";
 constexpr const char* kControlPaths[] = {"/dev/nvidiactl", "/dev/nvidia-uvm",
                                          "/dev/nvidia-uvm-tools", "/dev/nvidia-modeset"};
-
-std::string Join(const std::vector<std::string>& parts) {
-  return fmt::format("{}", fmt::join(parts, ","));
-}
 
 // The ids a container sees: UUIDs or indices, each once, in the order asked for.
 std::vector<std::string> VisibleIds(const AllocationContext& context,
@@ -77,7 +74,7 @@ void AddCdi(const AllocationContext& context, const std::vector<std::string>& vi
   }
   if (names.empty()) return;
   if (flags.Uses(DeviceListStrategy::kCdiAnnotations)) {
-    const std::string value = Join(names);
+    const std::string value = base::Join(names, ",");
     answer
         .annotations[flags.cdi_annotation_prefix + "nvidia-device-plugin_" + AnnotationId(value)] =
         value;
@@ -180,11 +177,11 @@ Result<kubelet::ContainerAnswer> Answer(const AllocationContext& context,
   if (!envvar && !volume_mounts) return answer;  // CDI alone says everything
 
   if (envvar) {
-    answer.env[kVisibleDevices] = Join(visible);
+    answer.env[kVisibleDevices] = base::Join(visible, ",");
     if (!context.facts.imex_channels.empty()) {
       std::vector<std::string> channels;
       for (const ImexChannel& channel : context.facts.imex_channels) channels.push_back(channel.id);
-      answer.env[kImexChannels] = Join(channels);
+      answer.env[kImexChannels] = base::Join(channels, ",");
     }
   }
   if (volume_mounts) AddVolumeMounts(context, visible, answer);

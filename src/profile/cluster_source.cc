@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "apiserver/reply.h"
+#include "base/json_read.h"
 #include "base/log.h"
 #include "config/load.h"
 
@@ -39,11 +39,6 @@ std::pair<std::string, std::string> SplitName(const std::string& space_and_name)
 bool IsSpacedName(const std::string& text) {
   const auto [space, name] = SplitName(text);
   return IsObjectName(space) && IsObjectName(name);
-}
-
-Json DataOf(const Json& config_map) {
-  const Json* data = config_map.Find("data");
-  return data != nullptr && data->is_object() ? *data : Json::MakeObject();
 }
 
 WantedConfig Refused(std::string source, Status status) {
@@ -85,21 +80,16 @@ Status ClusterSourceOptions::Check(const ConfigSourceOptions& files) const {
 
 ClusterSource::ClusterSource(base::EventLoop& loop, ConfigSourceOptions files,
                              ClusterSourceOptions options, std::function<void()> changed)
-    : loop_(loop),
-      files_options_(std::move(files)),
+    : files_options_(std::move(files)),
       options_(std::move(options)),
       changed_(std::move(changed)),
-      files_(ConfigSource::New(loop, files_options_, [this] { Tell(); })) {
-  patience_timer_ = loop_.RunAfter(kPatience, [this] { OutOfPatience(); });
-}
-
-ClusterSource::~ClusterSource() {
-  loop_.CancelTimer(patience_timer_);
-  loop_.CancelTimer(absence_timer_);
+      files_(ConfigSource::New(loop, files_options_, [this] { Tell(); })),
+      patience_timer_(loop),
+      absence_timer_(loop) {
+  patience_timer_.Start(kPatience, [this] { OutOfPatience(); });
 }
 
 void ClusterSource::OutOfPatience() {
-  patience_timer_ = 0;
   patient_ = false;
   Tell();
 }
@@ -135,8 +125,8 @@ void ClusterSource::NodeChanged() {
   node_told_ = node_->status();
   // A node that was deleted will be made again by its kubelet: until then it is what it was.
   if (node_->known() == apiserver::WatchedObject::Known::kPresent) {
-    const std::string label(
-        apiserver::TextAt(node_->object(), {"metadata", "labels", options_.node_label}));
+    const std::string& label =
+        base::TextAt(node_->object(), {"metadata", "labels", options_.node_label});
     if (label_ != label) {
       base::LogInfo("the node's label names the profile",
                     {base::Kv("label", options_.node_label), base::Kv("value", label)});
@@ -157,16 +147,12 @@ bool ClusterSource::NeedsLabel(const Place& place) const {
 void ClusterSource::PolicyChanged() {
   const Status& status = policy_->status();
   if (status.code() == Code::kNotFound) {
-    if (absence_timer_ == 0 && (!policy_seen_ || !policy_map_.empty())) {
-      absence_timer_ = loop_.RunAfter(kAbsenceProven, [this] {
-        absence_timer_ = 0;
-        PolicySays("", "");
-      });
+    if (!absence_timer_.running() && (!policy_seen_ || !policy_map_.empty())) {
+      absence_timer_.Start(kAbsenceProven, [this] { PolicySays("", ""); });
     }
     return Tell();
   }
-  loop_.CancelTimer(absence_timer_);
-  absence_timer_ = 0;
+  absence_timer_.Stop();
   switch (policy_->known()) {
     case apiserver::WatchedObject::Known::kNothing:
       return Tell();
@@ -174,9 +160,8 @@ void ClusterSource::PolicyChanged() {
       return PolicySays("", "");
     case apiserver::WatchedObject::Known::kPresent:
       const Json& object = policy_->object();
-      PolicySays(
-          std::string(apiserver::TextAt(object, {"spec", "devicePlugin", "config", "name"})),
-          std::string(apiserver::TextAt(object, {"spec", "devicePlugin", "config", "default"})));
+      PolicySays(base::TextAt(object, {"spec", "devicePlugin", "config", "name"}),
+                 base::TextAt(object, {"spec", "devicePlugin", "config", "default"}));
   }
 }
 
@@ -237,8 +222,7 @@ void ClusterSource::Follow() {
   map_->Begin(*api_, "/api/v1/namespaces/" + space + "/configmaps", name, /*metadata_only=*/false);
   // Another ConfigMap is another first answer.
   patient_ = true;
-  loop_.CancelTimer(patience_timer_);
-  patience_timer_ = loop_.RunAfter(kPatience, [this] { OutOfPatience(); });
+  patience_timer_.Start(kPatience, [this] { OutOfPatience(); });
 }
 
 WantedConfig ClusterSource::Unknown(const std::string& why) const {
@@ -258,16 +242,15 @@ WantedConfig ClusterSource::ReadConfigMap(const Place& place, const std::string&
   if (map_->known() == apiserver::WatchedObject::Known::kAbsent) {
     return Refused(source, {Code::kNotFound, map_->what() + " does not exist"});
   }
-  const Json data = DataOf(map_->object());
   const Result<std::string> profile =
-      ChooseProfile(KeysOf(data), selected, place.default_profile, place.fallbacks);
+      ChooseProfile(KeysOf(map_->object()), selected, place.default_profile, place.fallbacks);
   if (!profile.ok()) return Refused(source, profile.status());
   WantedConfig wanted;
   if (profile->empty()) return wanted;
   wanted.named = true;
   wanted.profile = *profile;
   wanted.source = source + "/" + *profile;
-  wanted.text = apiserver::TextAt(data, {*profile});
+  wanted.text = base::TextAt(map_->object(), {"data", *profile});
   if (wanted.text.size() > config::kMaxConfigBytes) {
     wanted.text.clear();
     wanted.status = {Code::kOutOfRange, wanted.source + " is longer than " +
@@ -276,9 +259,9 @@ WantedConfig ClusterSource::ReadConfigMap(const Place& place, const std::string&
   return wanted;
 }
 
-std::vector<std::string> ClusterSource::KeysOf(const Json& data) {
+std::vector<std::string> ClusterSource::KeysOf(const Json& config_map) {
   std::vector<std::string> keys;
-  for (const auto& [key, value] : data.as_object()) {
+  for (const auto& [key, value] : base::MembersAt(config_map, "data")) {
     if (value.is_string()) keys.push_back(key);
   }
   std::ranges::sort(keys);
@@ -314,7 +297,7 @@ std::vector<std::string> ClusterSource::AvailableProfiles() const {
   const Place place = FindPlace();
   if (!place.in_cluster) return files_->AvailableProfiles();
   if (map_ == nullptr || map_->known() != apiserver::WatchedObject::Known::kPresent) return {};
-  return KeysOf(DataOf(map_->object()));
+  return KeysOf(map_->object());
 }
 
 std::string ClusterSource::ApiState() const {
@@ -339,7 +322,7 @@ void ClusterSource::Describe(KubernetesState& state) const {
   if (place.in_cluster && place.certainty != Certainty::kUnknown) {
     state.config_map = place.config_map;
     if (map_ != nullptr && map_->known() == apiserver::WatchedObject::Known::kPresent) {
-      state.config_map_version = apiserver::TextAt(map_->object(), {"metadata", "resourceVersion"});
+      state.config_map_version = base::TextAt(map_->object(), {"metadata", "resourceVersion"});
     }
   }
   state.cluster_policy = options_.cluster_policy;

@@ -17,6 +17,7 @@
 #include "apiserver/watched_object.h"
 #include "base/event_loop.h"
 #include "base/status.h"
+#include "base/timer.h"
 #include "profile/source.h"
 
 namespace tranche::profile {
@@ -47,7 +48,6 @@ class ClusterSource : public ConfigSource {
 
   ClusterSource(base::EventLoop& loop, ConfigSourceOptions files, ClusterSourceOptions options,
                 std::function<void()> changed);
-  ~ClusterSource() override;
   ClusterSource(const ClusterSource&) = delete;
   ClusterSource& operator=(const ClusterSource&) = delete;
 
@@ -77,7 +77,7 @@ class ClusterSource : public ConfigSource {
   [[nodiscard]] WantedConfig Unknown(const std::string& why) const;
   [[nodiscard]] bool NeedsLabel(const Place& place) const;
   [[nodiscard]] std::string ApiState() const;
-  static std::vector<std::string> KeysOf(const base::Json& data);
+  static std::vector<std::string> KeysOf(const base::Json& config_map);
 
   void NodeChanged();
   void PolicyChanged();
@@ -86,7 +86,6 @@ class ClusterSource : public ConfigSource {
   void OutOfPatience();
   void Tell();
 
-  base::EventLoop& loop_;
   const ConfigSourceOptions files_options_;
   ClusterSourceOptions options_;
   std::function<void()> changed_;
@@ -105,8 +104,8 @@ class ClusterSource : public ConfigSource {
   bool policy_seen_ = false;  // it, or its absence for sure
   base::Status node_told_;
   bool patient_ = true;
-  base::EventLoop::TimerId patience_timer_ = 0;
-  base::EventLoop::TimerId absence_timer_ = 0;
+  base::Timer patience_timer_;
+  base::Timer absence_timer_;
 };
 
 // The source that the options ask for: files alone, or what the cluster says of them.

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_read.h"
 #include "config/load.h"
 
 namespace tranche::profile {
@@ -86,32 +87,28 @@ std::string Encode(const LastGood& good, bool latin1) {
   return json.Dump(2) + "\n";
 }
 
-std::optional<std::string> StringField(const Json& json, std::string_view key) {
-  const Json* value = json.Find(key);
-  if (value == nullptr || !value->is_string()) return std::nullopt;
-  return value->as_string();
-}
-
 // Why the bytes are no last good config, or the config.
 Result<LastGood> Decode(std::string_view bytes) {
   const auto damaged = [](std::string why) { return Status(Code::kDataLoss, std::move(why)); };
   const Result<Json> json = Json::Parse(bytes);
   if (!json.ok()) return damaged(json.status().message());
-  if (StringField(*json, "apiVersion") != kApiVersion || StringField(*json, "kind") != kKind) {
+  if (base::TextAt(*json, "apiVersion") != kApiVersion || base::TextAt(*json, "kind") != kKind) {
     return damaged("not a last good config of this version");
   }
-  const std::optional<std::string> encoding = StringField(*json, "encoding");
+  const std::string& encoding = base::TextAt(*json, "encoding");
   if (encoding != kUtf8 && encoding != kLatin1) return damaged("unknown encoding");
 
   LastGood good;
   for (const auto& [key, field] :
        {std::pair("profile", &good.profile), {"source", &good.source}, {"text", &good.text}}) {
-    std::optional<std::string> value = StringField(*json, key);
-    if (value && encoding == kLatin1) value = FromLatin1CodePoints(*value);
+    std::optional<std::string> value;
+    if (const std::string* stored = base::FindText(*json, key)) {
+      value = encoding == kLatin1 ? FromLatin1CodePoints(*stored) : *stored;
+    }
     if (!value) return damaged(fmt::format("field '{}' is missing or of the wrong kind", key));
     *field = std::move(*value);
   }
-  if (StringField(*json, "crc32") != fmt::format("{:08x}", Checksum(good))) {
+  if (base::TextAt(*json, "crc32") != fmt::format("{:08x}", Checksum(good))) {
     return damaged("the checksum does not match");
   }
   return good;

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/testing/temp_dir.h"
 #include "config/load.h"
 
 namespace tranche::profile {
@@ -19,17 +20,12 @@ using base::Code;
 
 class LastGoodTest : public ::testing::Test {
  protected:
-  LastGoodTest() {
-    std::string pattern = ::testing::TempDir() + "last-good-XXXXXX";
-    directory_ = mkdtemp(pattern.data());
-  }
-  ~LastGoodTest() override { std::filesystem::remove_all(directory_); }
-  [[nodiscard]] std::string Path() const { return directory_ + "/last-good.json"; }
+  [[nodiscard]] std::string Path() const { return directory_ / "last-good.json"; }
   void Write(const std::string& bytes) { ASSERT_TRUE(base::WriteFileAtomic(Path(), bytes).ok()); }
   [[nodiscard]] std::string Bytes() const { return base::ReadFile(Path(), 64U << 20U).value(); }
-  [[nodiscard]] Code LoadCode() const { return LoadLastGood(directory_).status().code(); }
+  [[nodiscard]] Code LoadCode() const { return LoadLastGood(directory_.path()).status().code(); }
 
-  std::string directory_;
+  const base::testing::TempDir directory_;
   const LastGood good_{.profile = "dev", .source = "/configs/dev", .text = "version: v1\n"};
 };
 
@@ -43,31 +39,31 @@ TEST_F(LastGoodTest, ComesBackAsItWasWhateverTheBytes) {
         "# caf\xe9\nversion: v1\n" + good_.text, std::string(config::kMaxConfigBytes, '\x01'),
         std::string(100'000, '\xff')}) {
     const LastGood good{.profile = "p", .source = "s\xff", .text = text};
-    ASSERT_TRUE(SaveLastGood(directory_, good).ok());
-    const auto loaded = LoadLastGood(directory_);
+    ASSERT_TRUE(SaveLastGood(directory_.path(), good).ok());
+    const auto loaded = LoadLastGood(directory_.path());
     ASSERT_TRUE(loaded.ok()) << loaded.status().message();
     EXPECT_TRUE(*loaded == good);
   }
 }
 
 TEST_F(LastGoodTest, TheDirectoryIsMade) {
-  ASSERT_TRUE(SaveLastGood(directory_ + "/a/b", good_).ok());
-  EXPECT_TRUE(LoadLastGood(directory_ + "/a/b").ok());
+  ASSERT_TRUE(SaveLastGood(directory_ / "a/b", good_).ok());
+  EXPECT_TRUE(LoadLastGood(directory_ / "a/b").ok());
 }
 
 TEST_F(LastGoodTest, TheSameAgainDoesNotTouchTheDisk) {
-  ASSERT_TRUE(SaveLastGood(directory_, good_).ok());
+  ASSERT_TRUE(SaveLastGood(directory_.path(), good_).ok());
   const base::FileIdentity before = base::IdentityOf(Path());
-  ASSERT_TRUE(SaveLastGood(directory_, good_).ok());
+  ASSERT_TRUE(SaveLastGood(directory_.path(), good_).ok());
   EXPECT_TRUE(base::IdentityOf(Path()) == before);
   LastGood other = good_;
   other.text += "# edited\n";
-  ASSERT_TRUE(SaveLastGood(directory_, other).ok());
+  ASSERT_TRUE(SaveLastGood(directory_.path(), other).ok());
   EXPECT_FALSE(base::IdentityOf(Path()) == before);
 }
 
 TEST_F(LastGoodTest, EveryTornFileIsDataLoss) {
-  ASSERT_TRUE(SaveLastGood(directory_, good_).ok());
+  ASSERT_TRUE(SaveLastGood(directory_.path(), good_).ok());
   const std::string whole = Bytes();
   // Less only by the newline at the end is not torn.
   for (std::size_t length = 0; length + 2 <= whole.size(); ++length) {
@@ -77,7 +73,7 @@ TEST_F(LastGoodTest, EveryTornFileIsDataLoss) {
 }
 
 TEST_F(LastGoodTest, EveryChangedLetterOfAValueIsDataLoss) {
-  ASSERT_TRUE(SaveLastGood(directory_, good_).ok());
+  ASSERT_TRUE(SaveLastGood(directory_.path(), good_).ok());
   const std::string whole = Bytes();
   for (const std::string& value : {std::string("\"dev\""), std::string("/configs/dev"),
                                    std::string("version: v1"), std::string("crc32\": \"")}) {
@@ -92,7 +88,7 @@ TEST_F(LastGoodTest, EveryChangedLetterOfAValueIsDataLoss) {
 }
 
 TEST_F(LastGoodTest, MovingBytesFromOneFieldToTheNextIsDataLoss) {
-  ASSERT_TRUE(SaveLastGood(directory_, {.profile = "ab", .source = "c", .text = "t"}).ok());
+  ASSERT_TRUE(SaveLastGood(directory_.path(), {.profile = "ab", .source = "c", .text = "t"}).ok());
   std::string bytes = Bytes();
   const auto replace = [&](const std::string& from, const std::string& to) {
     const std::size_t at = bytes.find(from);
@@ -120,13 +116,13 @@ TEST_F(LastGoodTest, ForeignAndHugeFilesAreDataLoss) {
 
 TEST_F(LastGoodTest, DamageIsRepairedByTheNextSave) {
   Write("{");
-  ASSERT_TRUE(SaveLastGood(directory_, good_).ok());
-  EXPECT_TRUE(*LoadLastGood(directory_) == good_);
+  ASSERT_TRUE(SaveLastGood(directory_.path(), good_).ok());
+  EXPECT_TRUE(*LoadLastGood(directory_.path()) == good_);
 }
 
 // A file that may not grow stands in for a full disk: write() fails half-way in both.
 TEST_F(LastGoodTest, AFullDiskLeavesTheOldOne) {
-  ASSERT_TRUE(SaveLastGood(directory_, good_).ok());
+  ASSERT_TRUE(SaveLastGood(directory_.path(), good_).ok());
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
@@ -135,16 +131,16 @@ TEST_F(LastGoodTest, AFullDiskLeavesTheOldOne) {
     if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(2);
     LastGood big = good_;
     big.text = std::string(100'000, 'x');
-    const base::Status status = SaveLastGood(directory_, big);
-    _exit(!status.ok() && LoadLastGood(directory_).ok() ? 0 : 1);
+    const base::Status status = SaveLastGood(directory_.path(), big);
+    _exit(!status.ok() && LoadLastGood(directory_.path()).ok() ? 0 : 1);
   }
   int result = 0;
   ASSERT_EQ(waitpid(child, &result, 0), child);
   EXPECT_TRUE(WIFEXITED(result));
   EXPECT_EQ(WEXITSTATUS(result), 0);
-  EXPECT_TRUE(*LoadLastGood(directory_) == good_);
+  EXPECT_TRUE(*LoadLastGood(directory_.path()) == good_);
   // Nothing half-written is left to fill the disk further.
-  EXPECT_EQ(base::ListDirectory(directory_)->size(), 1U);
+  EXPECT_EQ(base::ListDirectory(directory_.path())->size(), 1U);
 }
 
 }  // namespace

@@ -14,6 +14,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
+#include "base/timer.h"
+#include "base/weak_runner.h"
 #include "config/load.h"
 
 namespace tranche::profile {
@@ -37,13 +40,6 @@ constexpr char kNamedProfile[] = "default";
 constexpr char kOpenError[] =
     "unable to load config: unable to finalize config: unable to parse config file: "
     "error opening config file";
-
-std::string_view Trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n\v\f";
-  const std::size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
 
 std::string LinkTarget(const std::string& path) {
   std::array<char, PATH_MAX> buffer{};
@@ -145,11 +141,14 @@ class FileConfigSource : public ConfigSource {
  public:
   FileConfigSource(base::EventLoop& loop, ConfigSourceOptions options,
                    std::function<void()> changed)
-      : loop_(loop), options_(std::move(options)), changed_(std::move(changed)) {
+      : loop_(loop),
+        options_(std::move(options)),
+        changed_(std::move(changed)),
+        settle_timer_(loop),
+        runner_(loop) {
     RefreshWatches();
     LookAgainOnceSettled();
   }
-  ~FileConfigSource() override { loop_.CancelTimer(settle_timer_); }
 
   [[nodiscard]] WantedConfig Read() const override {
     WantedConfig wanted;
@@ -202,7 +201,7 @@ class FileConfigSource : public ConfigSource {
     const Result<std::string> text = base::ReadFile(options_.profile_file, kMaxProfileFileBytes);
     if (text.status().code() == Code::kNotFound) return std::string();
     if (!text.ok()) return text.status().Wrap("reading the selected profile's name");
-    return std::string(Trim(*text));
+    return std::string(base::Trim(*text));
   }
 
   // Fills in profile, source, named and status; gives the path to read, "" when there is none.
@@ -285,16 +284,14 @@ class FileConfigSource : public ConfigSource {
     if (!wanted.status.ok() || path.empty()) return;
     const base::Duration wait = Unsettled(VersionOf(options_.profiles_directory, path));
     if (wait <= base::Duration::zero()) return;
-    loop_.CancelTimer(settle_timer_);
-    settle_timer_ = loop_.RunAfter(wait, [this] { Seen(); });
+    settle_timer_.Start(wait, [this] { Seen(); });
   }
 
   // A watch may not be destroyed from its own call, hence the detour; it also makes one call of
   // many.
   void Seen() {
     if (std::exchange(refresh_posted_, true)) return;
-    loop_.Post([this, alive = std::weak_ptr<bool>(alive_)] {
-      if (alive.expired()) return;
+    runner_.Post([this] {
       refresh_posted_ = false;
       RefreshWatches();
       LookAgainOnceSettled();
@@ -307,8 +304,8 @@ class FileConfigSource : public ConfigSource {
   std::function<void()> changed_;
   std::map<std::string, Watch> watches_;
   bool refresh_posted_ = false;
-  base::EventLoop::TimerId settle_timer_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  base::Timer settle_timer_;
+  base::WeakRunner runner_;  // last: it goes first
 };
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "base/file.h"
+#include "base/testing/temp_dir.h"
+#include "base/timer.h"
 #include "config/load.h"
 
 namespace tranche::profile {
@@ -80,16 +82,10 @@ TEST(ParseFallbacksTest, KnowsUpstreamsWords) {
 class ConfigSourceTest : public ::testing::Test {
  protected:
   ConfigSourceTest() {
-    std::string pattern = ::testing::TempDir() + "config-source-XXXXXX";
-    root_ = mkdtemp(pattern.data());
-    volume_ = root_ + "/volume";
     fs::create_directory(volume_);
     loop_ = std::move(base::NewEpollLoop()).value();
   }
-  ~ConfigSourceTest() override {
-    source_.reset();
-    fs::remove_all(root_);
-  }
+  ~ConfigSourceTest() override { source_.reset(); }
 
   static void Write(const std::string& path, const std::string& text) {
     std::ofstream(path, std::ios::trunc) << text;
@@ -131,9 +127,9 @@ class ConfigSourceTest : public ::testing::Test {
       loop_->Stop();
     };
     // Well below the 30 s of the watch's own net, so that what is seen is seen by its events.
-    const auto timer = loop_->RunAfter(std::chrono::seconds(15), [this] { loop_->Stop(); });
+    base::Timer limit(*loop_);
+    limit.Start(std::chrono::seconds(15), [this] { loop_->Stop(); });
     if (!reached) loop_->Run();
-    loop_->CancelTimer(timer);
     on_change_ = nullptr;
     return reached;
   }
@@ -144,8 +140,8 @@ class ConfigSourceTest : public ::testing::Test {
     });
   }
 
-  std::string root_;
-  std::string volume_;
+  const base::testing::TempDir root_;
+  const std::string volume_ = root_ / "volume";
   int version_ = 0;
   int changes_ = 0;
   std::function<void()> on_change_;
@@ -158,7 +154,7 @@ TEST_F(ConfigSourceTest, NothingNamedIsTheUnsharedDefault) {
 }
 
 TEST_F(ConfigSourceTest, ASingleFileIsReadAndItsAbsenceIsUpstreamsError) {
-  const std::string path = root_ + "/config.yaml";
+  const std::string path = root_ / "config.yaml";
   ConfigSource& source = Start({.config_file = path});
   WantedConfig wanted = source.Read();
   EXPECT_TRUE(wanted.named);
@@ -174,7 +170,7 @@ TEST_F(ConfigSourceTest, ASingleFileIsReadAndItsAbsenceIsUpstreamsError) {
 }
 
 TEST_F(ConfigSourceTest, OddFilesCannotHangOrFillMemory) {
-  const std::string path = root_ + "/config.yaml";
+  const std::string path = root_ / "config.yaml";
   ConfigSource& source = Start({.config_file = path});
   Write(path, "");
   ASSERT_EQ(truncate(path.c_str(), 100'000'000), 0);
@@ -232,7 +228,7 @@ TEST_F(ConfigSourceTest, WhatCannotBeChosenIsNamedAndAnError) {
 
 TEST_F(ConfigSourceTest, TheProfileFileIsTrimmedBoundedAndMayBeAbsent) {
   Swap({{"default", "d"}, {"dev", "v"}});
-  const std::string path = root_ + "/profile";
+  const std::string path = root_ / "profile";
   ConfigSource& source =
       Start({.profiles_directory = volume_, .profile_file = path, .fallbacks = {Fallback::kNamed}});
   EXPECT_EQ(source.Read().profile, "default");
@@ -248,9 +244,9 @@ TEST_F(ConfigSourceTest, TheProfileFileIsTrimmedBoundedAndMayBeAbsent) {
 
 TEST_F(ConfigSourceTest, TheFlagWinsOverTheProfileFile) {
   Swap({{"default", "d"}, {"dev", "v"}});
-  Write(root_ + "/profile", "default");
+  Write(root_ / "profile", "default");
   EXPECT_EQ(
-      Start({.profiles_directory = volume_, .profile = "dev", .profile_file = root_ + "/profile"})
+      Start({.profiles_directory = volume_, .profile = "dev", .profile_file = root_ / "profile"})
           .Read()
           .profile,
       "dev");
@@ -281,7 +277,7 @@ TEST_F(ConfigSourceTest, AThousandSwapsEndWithTheLast) {
 }
 
 TEST_F(ConfigSourceTest, APlainFileEditedInPlaceIsSeen) {
-  const std::string path = root_ + "/config.yaml";
+  const std::string path = root_ / "config.yaml";
   Write(path, "1");
   Start({.config_file = path});
   for (const char* text : {"22", "3", "", "4444"}) {
@@ -292,7 +288,7 @@ TEST_F(ConfigSourceTest, APlainFileEditedInPlaceIsSeen) {
 
 // What the owner may read is never the moment between emptying and writing, whenever it asks.
 TEST_F(ConfigSourceTest, AFileThatIsJustEmptyIsUnknownUntilItStaysSo) {
-  const std::string path = root_ + "/config.yaml";
+  const std::string path = root_ / "config.yaml";
   Write(path, "");
   ConfigSource& source = Start({.config_file = path});
   EXPECT_EQ(source.Read().certainty, Certainty::kUnknown);
@@ -310,7 +306,7 @@ TEST_F(ConfigSourceTest, AFileThatIsJustEmptyIsUnknownUntilItStaysSo) {
 }
 
 TEST_F(ConfigSourceTest, AFileReplacedRemovedAndMadeAgainIsSeen) {
-  const std::string path = root_ + "/config.yaml";
+  const std::string path = root_ / "config.yaml";
   Write(path, "1");
   ConfigSource& source = Start({.config_file = path});
   loop_->RunAfter(std::chrono::milliseconds(5), [&] {
@@ -327,7 +323,7 @@ TEST_F(ConfigSourceTest, AFileReplacedRemovedAndMadeAgainIsSeen) {
 // config-manager's own layout: a link in one volume to a file of another, itself two links away.
 TEST_F(ConfigSourceTest, ALinkIsFollowedWhenItMovesAndWhenItsTargetDoes) {
   Swap({{"default", "d1"}, {"dev", "v1"}});
-  const std::string directory = root_ + "/config";
+  const std::string directory = root_ / "config";
   const std::string path = directory + "/config.yaml";
   fs::create_directory(directory);
   fs::create_symlink("/dev/null", path);
@@ -357,8 +353,8 @@ TEST_F(ConfigSourceTest, ALinkIsFollowedWhenItMovesAndWhenItsTargetDoes) {
 
 TEST_F(ConfigSourceTest, AChangeOfTheProfileFileIsSeen) {
   Swap({{"default", "d"}, {"dev", "v"}});
-  const std::string path = root_ + "/profile/name";
-  fs::create_directory(root_ + "/profile");
+  const std::string path = root_ / "profile/name";
+  fs::create_directory(root_ / "profile");
   Start({.profiles_directory = volume_, .profile_file = path, .fallbacks = {Fallback::kNamed}});
   loop_->RunAfter(std::chrono::milliseconds(5), [&] { Write(path, "dev"); });
   EXPECT_TRUE(RunUntilText("v"));
@@ -376,7 +372,7 @@ TEST_F(ConfigSourceTest, ADirectoryThatComesLateAndIsReplacedIsSeen) {
   });
   EXPECT_TRUE(RunUntilText("1"));
   loop_->RunAfter(std::chrono::milliseconds(5), [&] {
-    fs::rename(volume_, root_ + "/old");
+    fs::rename(volume_, root_ / "old");
     fs::create_directory(volume_);
     Write(volume_ + "/a", "2");
   });
@@ -387,7 +383,7 @@ TEST_F(ConfigSourceTest, ADirectoryThatComesLateAndIsReplacedIsSeen) {
 }
 
 TEST_F(ConfigSourceTest, ADestroyedSourceCallsNobody) {
-  const std::string path = root_ + "/config.yaml";
+  const std::string path = root_ / "config.yaml";
   Start({.config_file = path});
   Write(path, "1");
   loop_->RunAfter(std::chrono::milliseconds(1), [&] { source_.reset(); });

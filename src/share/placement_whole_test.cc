@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 #include <optional>
 #include <random>
@@ -250,7 +249,8 @@ TEST(PreferWholeTest, ManyDevicesAreChosenGreedily) {
   EXPECT_THAT(Prefer(scores, all, 4, {31}), ElementsAre(30, 31, 32, 33));
 }
 
-TEST(PreferWholeTest, SixteenDevicesTakeNoNoticeableTimeAtAnySize) {
+// A search whose cost grew exponentially would take minutes here.
+TEST(PreferWholeTest, SixteenDevicesAreChosenAtAnySize) {
   Scores scores(16, std::vector<int>(16));
   std::mt19937 random(5);
   for (auto& row : scores) {
@@ -259,10 +259,7 @@ TEST(PreferWholeTest, SixteenDevicesTakeNoNoticeableTimeAtAnySize) {
   Set all(16);
   std::iota(all.begin(), all.end(), 0);
   for (int size = 1; size <= 16; ++size) {
-    const auto start = std::chrono::steady_clock::now();
     EXPECT_EQ(Prefer(scores, all, size).size(), static_cast<std::size_t>(size));
-    // Generous: a sanitizer build on a busy machine. An exponential slip takes minutes.
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10)) << size;
   }
 }
 

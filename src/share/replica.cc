@@ -5,19 +5,19 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/text.h"
+
 namespace tranche::share {
 namespace {
 
 // More digits than any count we hand out; keeps the value within an int.
 constexpr std::size_t kMaxDigits = 9;
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
 }  // namespace
 
 ReplicaId ParseReplicaId(std::string_view id) {
   std::size_t start = id.size();
-  while (start > 0 && id.size() - start < kMaxDigits && IsDigit(id[start - 1])) --start;
+  while (start > 0 && id.size() - start < kMaxDigits && base::IsDigit(id[start - 1])) --start;
   const std::size_t digits = id.size() - start;
   // At least one character of device before the two colons; "01" is not how we write 1.
   if (digits == 0 || start < 3 || id[start - 1] != ':' || id[start - 2] != ':') return {id, -1};

@@ -10,11 +10,13 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_read.h"
 #include "config/load.h"
 
 namespace {
 
 using tranche::base::Json;
+using tranche::base::TextAt;
 
 struct Tally {
   int passed = 0;
@@ -34,11 +36,6 @@ std::string_view ErrorClass(std::string_view message) {
     return message.substr(0, at + stage.size());
   }
   return message;
-}
-
-std::string TextOf(const Json& vector, std::string_view key) {
-  const Json* found = vector.Find(key);
-  return found != nullptr && found->is_string() ? found->as_string() : "";
 }
 
 // "" or why the case fails.
@@ -61,7 +58,7 @@ std::string CheckAccepted(const Json& vector, const tranche::config::Normalised&
 }
 
 std::string CheckRejected(const Json& vector, const std::string& ours) {
-  const std::string wanted = TextOf(vector, "upstream_error");
+  const std::string wanted = TextAt(vector, "upstream_error");
   if (wanted.empty()) return "a rejected case needs an upstream_error";
   if (ErrorClass(wanted) == ErrorClass(ours)) return "";
   return fmt::format("error differs\n    want {}\n    have {}", wanted, ours);
@@ -75,7 +72,7 @@ std::string Check(const Json& vector) {
   }
   const auto ours = tranche::config::Normalise(input->as_string());
   if (ours.ok() != accept->as_bool()) {
-    return ours.ok() ? "accepted here, rejected by upstream: " + TextOf(vector, "upstream_error")
+    return ours.ok() ? "accepted here, rejected by upstream: " + TextAt(vector, "upstream_error")
                      : "rejected here, accepted by upstream: " + ours.status().message();
   }
   return ours.ok() ? CheckAccepted(vector, *ours) : CheckRejected(vector, ours.status().message());
@@ -89,7 +86,7 @@ void RunFile(std::string_view text, Tally& tally) {
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     const auto vector = Json::Parse(line);
     const std::string failure = vector.ok() ? Check(*vector) : vector.status().message();
-    const std::string name = vector.ok() ? TextOf(*vector, "case") : "?";
+    const std::string name = vector.ok() ? TextAt(*vector, "case") : "?";
     ++(failure.empty() ? tally.passed : tally.failed);
     fmt::print("{} {}{}{}\n", failure.empty() ? "ok  " : "FAIL", name, failure.empty() ? "" : ": ",
                failure);

@@ -386,30 +386,29 @@ print(json.dumps([n.nvmlDeviceGetUUID(n.nvmlDeviceGetHandleByIndex(i))
     @need("pynvml")
     def test_calls_fail_and_hang_as_told(self):
         script = """
-import json, time, pynvml as n
+import json, pynvml as n
 n.nvmlInit()
 out = []
 for _ in range(3):
-    begin = time.monotonic()
     try: n.nvmlDeviceGetMemoryInfo(n.nvmlDeviceGetHandleByIndex(0)); what = "ok"
     except n.NVMLError as e: what = str(e)
-    out.append([what, time.monotonic() - begin > 0.4])
+    out.append(what)
 print(json.dumps(out))
 """
         with Node("a100x2") as node:
             node.run("fail", "nvmlDeviceGetMemoryInfo=GPU_IS_LOST", "--count", "2")
-            self.assertEqual([w for w, _ in node.client(script)], ["GPU is lost"] * 2 + ["ok"])
+            self.assertEqual(node.client(script), ["GPU is lost"] * 2 + ["ok"])
             node.run("heal")
             node.run("fail", "nvmlDeviceGetMemoryInfo=GPU_IS_LOST", "--gpu", "1")
-            self.assertEqual([w for w, _ in node.client(script)], ["ok"] * 3)
+            self.assertEqual(node.client(script), ["ok"] * 3)
             node.run("heal")
             node.run("hang", "nvmlDeviceGetMemoryInfo", "--count", "1")
             started = node.start(script)
             time.sleep(1)
-            self.assertIsNone(started.poll())
+            self.assertIsNone(started.poll(), "the call returned while it was to hang")
             node.run("heal")
-            out, _ = started.communicate(timeout=30)
-            self.assertEqual(json.loads(out), [["ok", True], ["ok", False], ["ok", False]])
+            out, _ = started.communicate(timeout=300)
+            self.assertEqual(json.loads(out), ["ok"] * 3)
 
     @need("pynvml")
     def test_driver_that_is_not_loaded(self):

@@ -1,9 +1,9 @@
 """Compares two observations, and knows the differences that are meant to be.
 
 differences.json is a list of {"why", "row" or "version", "cases", "path", and "theirs", "ours" where they
-matter}: `row` begins a row of the README's table of deliberate differences, `version` says what v0.19.0 does
-otherwise than v0.20.0; the others are regular expressions, found anywhere in the case's name, the place of the
-difference, and the two values as JSON.
+matter}: `row` begins a row of the table in docs/differences.md, `version` says what v0.19.0 does otherwise than
+v0.20.0; the others are regular expressions, found anywhere in the case's name, the place of the difference, and
+the two values as JSON.
 """
 
 import collections
@@ -102,10 +102,10 @@ def compare(theirs, ours):
 
 
 class Known:
-    def __init__(self, path, readme):
+    def __init__(self, path, page):
         self.entries = json.loads(path.read_text(encoding="utf-8"))
         self.used = [0] * len(self.entries)
-        self.rows = [line for line in readme.read_text(encoding="utf-8").splitlines()
+        self.rows = [line for line in page.read_text(encoding="utf-8").splitlines()
                      if line.startswith("| ")]
 
     def explains(self, case, difference):
@@ -124,6 +124,6 @@ class Known:
             if everything_ran and not used:
                 yield f"differences.json: nothing differs as in: {entry['why']}"
             if "row" in entry and not any(row.startswith(f"| {entry['row']}") for row in self.rows):
-                yield f"differences.json: the README has no row '{entry['row']}'"
+                yield f"differences.json: docs/differences.md has no row '{entry['row']}'"
             if ("row" in entry) == ("version" in entry):
                 yield f"differences.json: neither a row nor a version: {entry['why']}"

@@ -12,6 +12,7 @@
 #include "base/event_loop.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_read.h"
 #include "sim/stage/stage.h"
 
 namespace tranche::peer {
@@ -35,11 +36,6 @@ std::string Here(std::string text, const std::string& directory) {
   return text;
 }
 
-std::string Text(const Json& request, std::string_view key) {
-  const Json* value = request.Find(key);
-  return value != nullptr && value->is_string() ? value->as_string() : std::string();
-}
-
 Status Prepare(const Json& request, const std::string& directory) {
   const Json* files = request.Find("files");
   if (files == nullptr) return Status::Ok();
@@ -51,7 +47,7 @@ Status Prepare(const Json& request, const std::string& directory) {
 
 Result<sim::ProgramSpec> Program(const Json& request, const sim::Stage& stage) {
   sim::ProgramSpec spec{
-      .path = Text(request, "program"),
+      .path = base::TextAt(request, "program"),
       .arguments = {"gpu-feature-discovery"},
       .env = {{"LD_LIBRARY_PATH", base::JoinPath(stage.driver_root(), "usr/lib/x86_64-linux-gnu")}},
       .log = "gfd.log"};
@@ -74,7 +70,7 @@ Result<sim::ProgramSpec> Program(const Json& request, const sim::Stage& stage) {
 Result<Json> Observe(const Json& request) {
   auto loop = base::NewEpollLoop();
   if (!loop.ok()) return loop.status();
-  auto stage = sim::Stage::Set(**loop, {.node = Text(request, "node")});
+  auto stage = sim::Stage::Set(**loop, {.node = base::TextAt(request, "node")});
   if (!stage.ok()) return stage.status();
   const std::string& directory = (*stage)->directory();
   // NVIDIA's program makes no folder.

@@ -151,7 +151,7 @@ def main():
     if not folder:
         sys.exit("TRANCHE_PEER_DIR is not set: run ./test peer")
     both = {"theirs": pathlib.Path(folder) / "gpu-feature-discovery", "ours": BIN / "gpu-feature-discovery"}
-    known = Known(HERE / "label_differences.json", SOURCE / "README.md")
+    known = Known(HERE / "label_differences.json", SOURCE / "docs/differences.md")
     return report.run(all_cases(), lambda one: {name: observe(one, program) for name, program in both.items()},
                       judge, known)
 

@@ -15,6 +15,7 @@
 
 #include "base/event_loop.h"
 #include "base/file.h"
+#include "base/json_read.h"
 #include "observation.h"
 #include "sim/stage/stage.h"
 
@@ -37,19 +38,6 @@ std::string Replaced(std::string text, const std::string& from, const std::strin
     at += to.size();
   }
   return text;
-}
-
-std::string Text(const Json& request, std::string_view key) {
-  const Json* value = request.Find(key);
-  return value != nullptr && value->is_string() ? value->as_string() : std::string();
-}
-
-std::vector<std::string> Texts(const Json& request, std::string_view key) {
-  std::vector<std::string> texts;
-  const Json* value = request.Find(key);
-  if (value == nullptr || !value->is_array()) return texts;
-  for (const Json& item : value->as_array()) texts.push_back(item.as_string());
-  return texts;
 }
 
 class Observer {
@@ -130,11 +118,11 @@ class Observer {
   }
 
   Status Start() {
-    sim::ProgramSpec spec{.path = Text(request_, "program"),
+    sim::ProgramSpec spec{.path = base::TextAt(request_, "program"),
                           .arguments = {"nvidia-device-plugin"},
                           .env = {},
                           .log = "plugin.log"};
-    for (const std::string& argument : Texts(request_, "arguments"))
+    for (const std::string& argument : base::TextsAt(request_, "arguments"))
       spec.arguments.push_back(Here(argument));
     if (const Json* env = request_.Find("env"); env != nullptr) {
       for (const auto& [name, value] : env->as_object()) spec.env[name] = Here(value.as_string());
@@ -147,7 +135,7 @@ class Observer {
 
   // Until as many resources are registered as the case says, a line is in the log, or the end.
   void AwaitStart() {
-    const std::vector<std::string> lines = Texts(request_, "until");
+    const std::vector<std::string> lines = base::TextsAt(request_, "until");
     const Json* expected = request_.Find("resources");
     const auto count = static_cast<std::size_t>(expected == nullptr ? 0 : expected->as_int());
     int turn = 0;
@@ -184,7 +172,7 @@ class Observer {
 
   // What happens to the node ("xid 0 48", "lose 1"), and how the lists follow.
   Status Health(Json* observation) {
-    const std::vector<std::string> events = Texts(request_, "events");
+    const std::vector<std::string> events = base::TextsAt(request_, "events");
     if (events.empty()) return Status::Ok();
     // A program's event set is made after it has registered.
     Rest(std::chrono::milliseconds(300));
@@ -228,7 +216,7 @@ class Observer {
 Status Observe(const Json& request) {
   auto loop = base::NewEpollLoop();
   if (!loop.ok()) return loop.status();
-  auto stage = sim::Stage::Set(**loop, {.node = Text(request, "node")});
+  auto stage = sim::Stage::Set(**loop, {.node = base::TextAt(request, "node")});
   if (!stage.ok()) return stage.status();
   auto registrations = Registrations::Start(**loop);
   if (!registrations.ok()) return registrations.status();

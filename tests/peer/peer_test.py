@@ -90,7 +90,7 @@ def judge(case, seen, known):
 
 def main():
     both = programs()
-    known = Known(HERE / "differences.json", SOURCE / "README.md")
+    known = Known(HERE / "differences.json", SOURCE / "docs/differences.md")
     return report.run(cases.all_cases(),
                       lambda case: {name: observe(case, program, name) for name, program in both.items()},
                       judge, known)

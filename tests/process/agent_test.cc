@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <random>
 
+#include "base/testing/places.h"
 #include "tests/process/rig.h"
 
 namespace tranche::process {
@@ -97,7 +98,7 @@ TEST(AgentTest, ItsUpstreamNameTakesUpstreamsEnvironment) {
   Rig rig;
   rig.WriteConfig(Shared(5));
   auto pid = rig.stage().StartProgram(
-      {.path = std::string(TRANCHE_BIN_DIR) + "/nvidia-device-plugin",
+      {.path = std::string(base::testing::kProgramDir) + "/nvidia-device-plugin",
        .arguments = {"nvidia-device-plugin"},
        .env = {{"CONFIG_FILE", rig.config_path()},
                {"DRIVER_ROOT_CTR_PATH", rig.stage().driver_root()},

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -180,8 +181,10 @@ TEST(ConfigTest, AFileThatIsBeingWrittenIsNotTakenForAnEmptyOne) {
   rig.WriteConfig(Shared(3));
   rig.Start();
   ASSERT_TRUE(rig.CountBecomes(6));
-  rig.ForgetLeast();
   for (int i = 0; i < 10; ++i) {
+    rig.ForgetLeast();
+    const std::int64_t before = rig.least();
+    const auto begin = rig.Now();
     const int replicas = 4 + i % 2;
     const std::string text = Shared(replicas);
     if (i % 4 < 2) rig.RemoveConfig();
@@ -191,9 +194,13 @@ TEST(ConfigTest, AFileThatIsBeingWrittenIsNotTakenForAnEmptyOne) {
     rig.Turn(milliseconds(20));
     ASSERT_EQ(write(fd.get(), text.data(), text.size()), std::ssize(text));
     fd = base::UniqueFd();
+    // The agent gives the writer 200 ms.
+    const bool in_time = rig.InTime(begin, milliseconds(150));
     ASSERT_TRUE(rig.CountBecomes(replicas + replicas)) << rig.Counted();
+    if (in_time) {
+      EXPECT_GE(rig.least(), std::min<std::int64_t>(before, replicas + replicas)) << i;
+    }
   }
-  EXPECT_EQ(rig.least(), 6);
   // One that stays empty is meant so.
   ASSERT_EQ(truncate(rig.config_path().c_str(), 0), 0);
   rig.WriteConfig("");

@@ -21,6 +21,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/testing/places.h"
 
 namespace tranche::process {
 
@@ -28,7 +29,6 @@ namespace {
 
 using base::Json;
 
-constexpr char kBin[] = TRANCHE_BIN_DIR;
 // gRPC's own pools (timers, executor) come and go with the load, within a bound of their own.
 constexpr int kPoolThreads = 4;
 
@@ -138,7 +138,7 @@ void Curve::ExpectLevel(long slack_kib) const {
 
 Rig::Rig(const std::string& node, bool kubelet) {
   // The parts of the simulated node lie beside the programs under test, not beside this one.
-  setenv("TRANCHE_SIM_HOME", (std::string(kBin) + "/sim").c_str(), 1);
+  setenv("TRANCHE_SIM_HOME", base::testing::kSimHome, 1);
   base::ConfigureLog(base::LogLevel::kError, base::LogFormat::kText);
   signal(SIGPIPE, SIG_IGN);
   loop_ = base::NewEpollLoop().value();
@@ -195,12 +195,20 @@ pid_t Rig::Start(const AgentSpec& spec) {
   for (const std::string& flag : OwnFlags()) arguments.push_back(flag);
   if (spec.config_file) arguments.push_back("--config-file=" + config_path());
   arguments.insert(arguments.end(), spec.flags.begin(), spec.flags.end());
-  auto pid = stage_->StartProgram({.path = base::JoinPath(kBin, spec.program),
+  auto pid = stage_->StartProgram({.path = base::JoinPath(base::testing::kProgramDir, spec.program),
                                    .arguments = std::move(arguments),
                                    .env = std::move(env),
                                    .log = spec.log});
   Must(pid.status());
   return agent_ = *pid;
+}
+
+int Rig::Run(std::vector<std::string> words, const std::string& log) {
+  const std::string path = base::JoinPath(base::testing::kProgramDir, words.at(0));
+  auto pid =
+      stage_->StartProgram({.path = path, .arguments = std::move(words), .env = {}, .log = log});
+  Must(pid.status());
+  return WaitForEnd(*pid);
 }
 
 int Rig::Stop(int signal_number, pid_t pid) {
@@ -314,7 +322,13 @@ bool Rig::Until(const std::function<bool()>& condition, base::Duration limit) {
 
 void Rig::Turn(base::Duration time) {
   const base::TimePoint end = loop_->Now() + time;
-  EXPECT_TRUE(Until([&] { return loop_->Now() >= end; }, time + std::chrono::seconds(30)));
+  EXPECT_TRUE(Until([&] { return loop_->Now() >= end; }, time + kHangGuard));
+}
+
+bool Rig::InTime(base::TimePoint begin, base::Duration limit) const {
+  const bool in_time = loop_->Now() - begin <= limit;
+  if (!in_time) std::printf("this machine was too slow for this round: it is not judged\n");
+  return in_time;
 }
 
 bool Rig::CountBecomes(std::int64_t allocatable, std::int64_t capacity,

@@ -2,14 +2,17 @@
 // node's own paths, reads what they say of themselves, and keeps what the kubelet saw.
 //
 // One Rig per process and so one test per process, which is how ctest runs them (a mount namespace
-// is entered, never left). Limits are safety limits: no test judges how long anything took. At its
-// end a Rig checks the promise that holds in every test: the kubelet never had to refuse a
-// registration because the plugin was connected already.
+// is entered, never left). No test judges how long anything took: a limit here (kHangGuard) only
+// ends what hangs. An agent has limits of its own, though: it waits only so long for a successor or
+// for the writer of an empty file. Where a test has to come within one of them, it judges only the
+// rounds in which it did (InTime). At its end a Rig checks the promise that holds in every test:
+// the kubelet never had to refuse a registration because the plugin was connected already.
 #pragma once
 
 #include <gtest/gtest.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,6 +27,7 @@
 namespace tranche::process {
 
 inline constexpr char kGpu[] = "nvidia.com/gpu";
+inline constexpr base::Duration kHangGuard = std::chrono::seconds(120);
 
 // A tenth of `full` in CI (TRANCHE_REPEAT, percent), at least one.
 int Times(int full);
@@ -93,6 +97,9 @@ class Rig {
   // Ends by itself; gives its wait status.
   int WaitForEnd(pid_t pid);
   [[nodiscard]] pid_t agent() const { return agent_; }
+  // A command of our program as a person types it, {"tranche", "status"}; gives its exit status.
+  // What it prints is appended to `log`, as an agent's.
+  int Run(std::vector<std::string> words, const std::string& log);
   [[nodiscard]] bool Logged(const std::string& text, const std::string& log = "agent.log") const;
 
   // ---- configuration ----
@@ -115,9 +122,11 @@ class Rig {
   bool CountBecomes(std::int64_t allocatable, std::int64_t capacity = -1,
                     const std::string& resource = kGpu);
   std::string Counted(const std::string& resource = kGpu);
-  bool Until(const std::function<bool()>& condition,
-             base::Duration limit = std::chrono::seconds(30));
+  bool Until(const std::function<bool()>& condition, base::Duration limit = kHangGuard);
   void Turn(base::Duration time);  // lets the node live for so long
+  [[nodiscard]] base::TimePoint Now() const { return loop_->Now(); }
+  // Whether no more than `limit` has passed since `begin`; says so where more has.
+  [[nodiscard]] bool InTime(base::TimePoint begin, base::Duration limit) const;
 
   // A pod that asks for one; its pid (0: refused, and the test fails).
   pid_t RunPod(const std::string& name, const std::string& resource = kGpu);

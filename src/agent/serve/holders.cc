@@ -27,11 +27,6 @@ Holders::Holders(base::EventLoop& loop, std::string socket_path, std::function<v
   Refresh();
 }
 
-Holders::~Holders() {
-  *alive_ = false;
-  loop_.CancelTimer(timer_);
-}
-
 bool Holders::Possible() const { return !socket_path_.empty() && base::Exists(socket_path_); }
 
 int Holders::HeldOf(const std::string& resource) const {
@@ -45,8 +40,7 @@ void Holders::Refresh() {
     ask_again_ = true;
     return;
   }
-  loop_.CancelTimer(timer_);
-  timer_ = loop_.RunAfter(kSoon, [this] { Ask(); });
+  timer_.Start(kSoon, [this] { Ask(); });
 }
 
 void Holders::SetUrgent(bool urgent) {
@@ -56,17 +50,14 @@ void Holders::SetUrgent(bool urgent) {
 }
 
 void Holders::ScheduleNext() {
-  loop_.CancelTimer(timer_);
-  timer_ = loop_.RunAfter(urgent_ ? kUrgent : kSeldom, [this] { Ask(); });
+  timer_.Start(urgent_ ? kUrgent : kSeldom, [this] { Ask(); });
 }
 
 void Holders::Ask() {
-  timer_ = 0;
   asking_ = true;
   kubelet::ListHoldings(
       loop_, socket_path_,
-      [this, alive = alive_](const base::Result<std::vector<kubelet::Holding>>& answer) {
-        if (!*alive) return;
+      runner_.Wrap([this](const base::Result<std::vector<kubelet::Holding>>& answer) {
         asking_ = false;
         ever_known_ = ever_known_ || answer.ok();
         if (std::exchange(ask_again_, false)) {
@@ -86,7 +77,7 @@ void Holders::Ask() {
         status_ = answer.status();
         held_ = std::move(held);
         changed_();
-      });
+      }));
 }
 
 }  // namespace tranche::agent::serve

@@ -12,6 +12,8 @@
 
 #include "base/event_loop.h"
 #include "base/status.h"
+#include "base/timer.h"
+#include "base/weak_runner.h"
 
 namespace tranche::agent::serve {
 
@@ -19,7 +21,6 @@ class Holders {
  public:
   // `changed` is called after an answer that differs from the last. An empty path: never known.
   Holders(base::EventLoop& loop, std::string socket_path, std::function<void()> changed);
-  ~Holders();
 
   // Asks soon (requests close together are one).
   void Refresh();
@@ -50,8 +51,8 @@ class Holders {
   bool asking_ = false;
   bool ask_again_ = false;  // something happened while an answer was on its way
   bool urgent_ = false;
-  base::EventLoop::TimerId timer_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  base::Timer timer_{loop_};
+  base::WeakRunner runner_{loop_};  // last: it goes first
 };
 
 }  // namespace tranche::agent::serve

@@ -81,15 +81,10 @@ ResourcePlugin::ResourcePlugin(base::EventLoop& loop, kubelet::PluginLink& link,
       kubelet_socket_(std::move(kubelet_socket)),
       names_(names),
       owner_(std::move(owner)),
-      backoff_(kFirstRetry) {}
-
-ResourcePlugin::~ResourcePlugin() {
-  *alive_ = false;
-  loop_.CancelTimer(timer_);
-}
+      back_off_({.first = kFirstRetry, .longest = kLongestRetry}) {}
 
 void ResourcePlugin::SetDevices(std::vector<kubelet::PluginDevice> devices) {
-  const bool first = server_ == nullptr && timer_ == 0;
+  const bool first = server_ == nullptr && !timer_.running();
   if (!first && Same(devices, devices_)) return;
   devices_ = std::move(devices);
   if (server_ != nullptr) server_->SetDevices(devices_);
@@ -101,13 +96,12 @@ void ResourcePlugin::KubeletSocketChanged() {
   if (phase_ == Phase::kServing || phase_ == Phase::kRegistering) return;
   const bool another_kubelet = !(base::IdentityOf(kubelet_socket_) == kubelet_);
   if (phase_ == Phase::kWaiting && !another_kubelet) return;
-  backoff_ = kFirstRetry;
+  back_off_.Reset();
   Try();
 }
 
 void ResourcePlugin::Try() {
-  loop_.CancelTimer(timer_);
-  timer_ = 0;
+  timer_.Stop();
   const base::FileIdentity kubelet = base::IdentityOf(kubelet_socket_);
   const bool registers = !kubelet_socket_.empty();
   const bool reusable =
@@ -124,9 +118,9 @@ void ResourcePlugin::Try() {
   SetPhase(Phase::kRegistering);
   const std::uint64_t attempt = ++attempt_;
   link_.Register({.kubelet_socket = kubelet_socket_, .endpoint = endpoint_, .resource = resource_},
-                 [this, alive = alive_, attempt](const Status& status) {
-                   if (*alive && attempt == attempt_) Registered(status);
-                 });
+                 runner_.Wrap([this, attempt](const Status& status) {
+                   if (attempt == attempt_) Registered(status);
+                 }));
 }
 
 Status ResourcePlugin::StartServer() {
@@ -144,8 +138,7 @@ void ResourcePlugin::Registered(const Status& status) {
   if (phase_ == Phase::kServing) return;  // the stream came before the answer
   if (status.ok()) {
     SetPhase(Phase::kWaiting);
-    timer_ = loop_.RunAfter(kStreamTimeout, [this] {
-      timer_ = 0;
+    timer_.Start(kStreamTimeout, [this] {
       Fail({Code::kDeadlineExceeded, "the kubelet accepted the registration but opened no stream"});
     });
     return;
@@ -162,16 +155,11 @@ void ResourcePlugin::Fail(const Status& status) {
   }
   error_ = status.message();
   SetPhase(Phase::kStarting);
-  RetryAfter(backoff_);
-  backoff_ = std::min(backoff_ * 2, kLongestRetry);
+  RetryAfter(back_off_.Next());
 }
 
 void ResourcePlugin::RetryAfter(base::Duration delay) {
-  loop_.CancelTimer(timer_);
-  timer_ = loop_.RunAfter(delay, [this] {
-    timer_ = 0;
-    Try();
-  });
+  timer_.Start(delay, [this] { Try(); });
 }
 
 void ResourcePlugin::SetPhase(Phase phase) {
@@ -181,10 +169,9 @@ void ResourcePlugin::SetPhase(Phase phase) {
 
 void ResourcePlugin::StreamChanged(bool open) {
   if (open && phase_ != Phase::kServing) {
-    loop_.CancelTimer(timer_);
-    timer_ = 0;
+    timer_.Stop();
     error_.clear();
-    backoff_ = kFirstRetry;
+    back_off_.Reset();
     ++counters_.registrations;
     base::LogInfo("registered with the kubelet",
                   {Kv("resource", resource_), Kv("endpoint", endpoint_),
@@ -203,9 +190,7 @@ void ResourcePlugin::ServerFailed(const std::string& why) {
   ++attempt_;
   endpoint_spent_ = true;
   // Not from inside the server's own call.
-  loop_.Post([this, alive = alive_, why] {
-    if (*alive) Fail({Code::kInternal, "the gRPC server ended: " + why});
-  });
+  runner_.Post([this, why] { Fail({Code::kInternal, "the gRPC server ended: " + why}); });
 }
 
 base::Result<kubelet::ContainerAnswer> ResourcePlugin::Allocate(

@@ -14,9 +14,12 @@
 #include <vector>
 
 #include "agent/serve/endpoint_names.h"
+#include "base/backoff.h"
 #include "base/event_loop.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "base/timer.h"
+#include "base/weak_runner.h"
 #include "kubelet/device_plugin.h"
 
 namespace tranche::agent::serve {
@@ -46,7 +49,6 @@ class ResourcePlugin : public kubelet::PluginHandler {
   ResourcePlugin(base::EventLoop& loop, kubelet::PluginLink& link, std::string resource,
                  std::string socket_directory, std::string kubelet_socket, EndpointNames& names,
                  Owner owner);
-  ~ResourcePlugin() override;
 
   // The first call starts serving; later ones send the new list where it differs.
   void SetDevices(std::vector<kubelet::PluginDevice> devices);
@@ -54,7 +56,6 @@ class ResourcePlugin : public kubelet::PluginHandler {
   void KubeletSocketChanged();
 
   [[nodiscard]] Phase phase() const { return phase_; }
-  [[nodiscard]] bool ever_served() const { return counters_.registrations > 0; }
   [[nodiscard]] const std::string& endpoint() const { return endpoint_; }
   [[nodiscard]] const std::string& error() const { return error_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
@@ -89,10 +90,10 @@ class ResourcePlugin : public kubelet::PluginHandler {
   Phase phase_ = Phase::kStarting;
   std::string error_;
   Counters counters_;
-  base::Duration backoff_;
-  base::EventLoop::TimerId timer_ = 0;
-  std::uint64_t attempt_ = 0;  // an answer to an earlier registration is no news
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  base::Backoff back_off_;
+  base::Timer timer_{loop_};
+  std::uint64_t attempt_ = 0;       // an answer to an earlier registration is no news
+  base::WeakRunner runner_{loop_};  // last: it goes first
 };
 
 std::string_view PhaseName(ResourcePlugin::Phase phase);

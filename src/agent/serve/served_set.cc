@@ -214,11 +214,6 @@ bool ServedSet::AnyServing() const {
   });
 }
 
-bool ServedSet::AllEverServed() const {
-  return std::all_of(entries_.begin(), entries_.end(),
-                     [](const auto& entry) { return entry.second.plugin->ever_served(); });
-}
-
 bool ServedSet::WaitsForHolders() const { return !withheld_.empty(); }
 
 std::vector<ResourceState> ServedSet::States() const {

@@ -52,7 +52,6 @@ class ServedSet {
 
   [[nodiscard]] bool AllServing() const;  // each resource has its stream now
   [[nodiscard]] bool AnyServing() const;
-  [[nodiscard]] bool AllEverServed() const;    // each has had it
   [[nodiscard]] bool WaitsForHolders() const;  // an id is withheld until pods are gone
   [[nodiscard]] std::vector<ResourceState> States() const;
   // GPUs on which pods hold ids of an earlier shape.

@@ -133,9 +133,7 @@ TEST_F(ServedSetTest, EachResourceIsServed) {
   Cut(inventory, 1, {"1g.10gb"});
   Apply(Configured(Shared(2), {Flag("mig-strategy", {"mixed"})}), inventory);
   EXPECT_FALSE(set_->AllServing());
-  EXPECT_FALSE(set_->AllEverServed());
   ASSERT_TRUE(UntilServing());
-  EXPECT_TRUE(set_->AllEverServed());
   EXPECT_TRUE(UntilList(kGpu, AllOfThem({"GPU-0::0", "GPU-0::1"})));
   EXPECT_TRUE(UntilList("nvidia.com/mig-1g.10gb", AllOfThem({"MIG-1-0"})));
   const ResourceState state = State(kGpu);

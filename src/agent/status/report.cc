@@ -8,12 +8,6 @@ using base::Json;
 
 constexpr char kApiVersion[] = "tranche.dev/v1";
 
-Json Strings(const std::vector<std::string>& items) {
-  Json out = Json::MakeArray();
-  for (const std::string& item : items) out.Append(item);
-  return out;
-}
-
 template <class T>
 Json OrNull(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
@@ -28,8 +22,8 @@ Json ConfigJson(const profile::ConfigState& config) {
                            {"wantedSource", config.wanted_source},
                            {"error", config.error},
                            {"awaiting", config.awaiting},
-                           {"warnings", Strings(config.warnings)},
-                           {"notInForce", Strings(config.not_in_force)},
+                           {"warnings", Json::MakeTexts(config.warnings)},
+                           {"notInForce", Json::MakeTexts(config.not_in_force)},
                            {"applied", config.applied},
                            {"rejected", config.rejected}});
 }
@@ -112,7 +106,7 @@ Json StatusJson(const AgentState& state) {
                            {"started", state.started},
                            {"nodeName", state.node_name},
                            {"ready", state.Ready()},
-                           {"degraded", Strings(degraded)},
+                           {"degraded", Json::MakeTexts(degraded)},
                            {"config", ConfigJson(state.config)},
                            {"driver", DriverJson(state.driver)},
                            {"gpus", Each(state.gpus, GpuJson)},
@@ -120,7 +114,7 @@ Json StatusJson(const AgentState& state) {
                            {"holders", std::move(holders)},
                            {"kubernetes", KubernetesJson(state.kubernetes)},
                            {"predecessor", state.predecessor},
-                           {"warnings", Strings(state.warnings)},
+                           {"warnings", Json::MakeTexts(state.warnings)},
                            {"events", Each(state.events, EventJson)}});
 }
 
@@ -128,14 +122,15 @@ base::HttpAnswer Livez(const AgentState& state) {
   return JsonAnswer(200, Json::MakeObject({{"apiVersion", kApiVersion},
                                            {"live", true},
                                            {"ready", state.Ready()},
-                                           {"reasons", Strings(state.Degraded())}}));
+                                           {"reasons", Json::MakeTexts(state.Degraded())}}));
 }
 
 base::HttpAnswer Readyz(const AgentState& state) {
   const bool ready = state.Ready();
-  return JsonAnswer(ready ? 200 : 503, Json::MakeObject({{"apiVersion", kApiVersion},
-                                                         {"ready", ready},
-                                                         {"reasons", Strings(state.Degraded())}}));
+  return JsonAnswer(ready ? 200 : 503,
+                    Json::MakeObject({{"apiVersion", kApiVersion},
+                                      {"ready", ready},
+                                      {"reasons", Json::MakeTexts(state.Degraded())}}));
 }
 
 base::HttpAnswer StatusAnswer(const AgentState& state) {

@@ -5,6 +5,8 @@
 #include "apiserver/testing/api_path.h"
 #include "apiserver/testing/fake_watch.h"
 #include "apiserver/testing/object_patch.h"
+#include "base/json_read.h"
+#include "base/timer.h"
 
 namespace tranche::apiserver::testing {
 
@@ -14,6 +16,7 @@ using base::Code;
 using base::Json;
 using base::Result;
 using base::Status;
+using base::TextAt;
 
 constexpr char kSomebody[] = "somebody";  // who changes things through Put
 
@@ -34,28 +37,28 @@ Status NotFound(const std::string& what) { return {Code::kNotFound, what + " not
 
 class FakeApi::Call : public ApiCall {
  public:
-  Call(base::EventLoop& loop, std::shared_ptr<bool> wanted)
-      : loop_(loop), wanted_(std::move(wanted)) {}
-  ~Call() override {
-    *wanted_ = false;
-    loop_.CancelTimer(timer_);
+  explicit Call(base::EventLoop& loop) : deadline_(loop), runner_(loop) {}
+
+  // `done`, which does nothing once this call has been given up.
+  [[nodiscard]] ApiDone WhileWanted(ApiDone done) const { return runner_.Wrap(std::move(done)); }
+  void FailAfter(base::Duration deadline, ApiDone done) {
+    deadline_.Start(deadline, [done = std::move(done)] {
+      done(Status(Code::kDeadlineExceeded, "no answer in time"));
+    });
   }
-  void SetTimer(base::EventLoop::TimerId timer) { timer_ = timer; }
 
  private:
-  base::EventLoop& loop_;
-  std::shared_ptr<bool> wanted_;
-  base::EventLoop::TimerId timer_ = 0;
+  base::Timer deadline_;
+  base::WeakRunner runner_;
 };
 
 FakeApi::~FakeApi() {
-  *alive_ = false;
   for (WatchImpl* watch : watches_) watch->ServerGone();
 }
 
 std::unique_ptr<ApiCall> FakeApi::Send(ApiRequest request, ApiDone done) {
-  auto wanted = std::make_shared<bool>(true);
-  auto call = std::make_unique<Call>(loop_, wanted);
+  auto call = std::make_unique<Call>(loop_);
+  done = call->WhileWanted(std::move(done));
   const std::size_t mark = request.path.find('?');
   requests_.push_back({.method = request.method,
                        .path = request.path.substr(0, mark),
@@ -64,22 +67,14 @@ std::unique_ptr<ApiCall> FakeApi::Send(ApiRequest request, ApiDone done) {
                        .patch = request.patch,
                        .metadata_only = request.metadata_only});
   if (hanging_) {
-    call->SetTimer(loop_.RunAfter(request.deadline, [wanted, done = std::move(done)] {
-      if (*wanted) done(Status(Code::kDeadlineExceeded, "no answer in time"));
-    }));
+    call->FailAfter(request.deadline, std::move(done));
     return call;
   }
   // The server acts whether or not the answer is still wanted.
-  loop_.Post([this, alive = alive_, wanted, request = std::move(request), done = std::move(done)] {
-    if (!*alive) return;
+  runner_.Post([this, request = std::move(request), done = std::move(done)] {
     Result<Json> answer = Answer(request);
-    if (delay_ == base::Duration::zero()) {
-      if (*wanted) done(std::move(answer));
-      return;
-    }
-    loop_.RunAfter(delay_, [wanted, done, answer = std::move(answer)] {
-      if (*wanted) done(answer);
-    });
+    if (delay_ == base::Duration::zero()) return done(std::move(answer));
+    loop_.RunAfter(delay_, [done, answer = std::move(answer)] { done(answer); });
   });
   return call;
 }
@@ -166,9 +161,9 @@ Result<Json> FakeApi::Get(const ApiPath& place, const std::string& query) const 
 }
 
 Result<Json> FakeApi::Create(const ApiPath& place, const Json& body) {
-  std::string name = TextAt(body, "metadata.name");
-  if (name.empty() && !TextAt(body, "metadata.generateName").empty()) {
-    name = TextAt(body, "metadata.generateName") + std::to_string(++generated_);
+  std::string name = TextAt(body, {"metadata", "name"});
+  if (name.empty() && !TextAt(body, {"metadata", "generateName"}).empty()) {
+    name = TextAt(body, {"metadata", "generateName"}) + std::to_string(++generated_);
   }
   if (name.empty()) return Status(Code::kInvalidArgument, "name or generateName is required");
   const std::string path = place.collection + "/" + name;
@@ -182,8 +177,8 @@ Result<Json> FakeApi::Create(const ApiPath& place, const Json& body) {
 Result<Json> FakeApi::Replace(const ApiPath& place, const Json& body) {
   const Json* old = Find(place.Path());
   if (old == nullptr) return NotFound(place.resource + " \"" + place.name + "\"");
-  const std::string version = TextAt(body, "metadata.resourceVersion");
-  if (!version.empty() && version != TextAt(*old, "metadata.resourceVersion")) {
+  const std::string version = TextAt(body, {"metadata", "resourceVersion"});
+  if (!version.empty() && version != TextAt(*old, {"metadata", "resourceVersion"})) {
     return Status(Code::kAborted, "the object has been modified");
   }
   OwnChanges(*old, body, kSomebody, owners_[place.Path()]);
@@ -193,8 +188,8 @@ Result<Json> FakeApi::Replace(const ApiPath& place, const Json& body) {
 Result<Json> FakeApi::Merge(const ApiPath& place, const Json& body) {
   const Json* old = Find(place.Path());
   if (old == nullptr) return NotFound(place.resource + " \"" + place.name + "\"");
-  const std::string version = TextAt(body, "metadata.resourceVersion");
-  if (!version.empty() && version != TextAt(*old, "metadata.resourceVersion")) {
+  const std::string version = TextAt(body, {"metadata", "resourceVersion"});
+  if (!version.empty() && version != TextAt(*old, {"metadata", "resourceVersion"})) {
     return Status(Code::kAborted, "the object has been modified");
   }
   Json merged = MergePatched(*old, body);
@@ -233,7 +228,7 @@ const Json& FakeApi::Store(const std::string& path, Json object) {
   Json metadata = MetadataOf(object);
   metadata.Set("name", place.name);
   if (!place.space.empty()) metadata.Set("namespace", place.space);
-  const std::string uid = old != objects_.end() ? TextAt(old->second, "metadata.uid") : "";
+  const std::string uid = old != objects_.end() ? TextAt(old->second, {"metadata", "uid"}) : "";
   metadata.Set("uid", uid.empty() ? "uid-" + std::to_string(version_ + 1) : uid);
   object.Set("metadata", metadata);
   if (old != objects_.end() && SameBut(old->second, object)) return old->second;

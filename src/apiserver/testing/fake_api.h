@@ -21,6 +21,7 @@
 #include "base/event_loop.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "base/weak_runner.h"
 
 namespace tranche::apiserver::testing {
 
@@ -119,7 +120,7 @@ class FakeApi : public ApiClient {
   base::Duration delay_{};
   std::int64_t version_ = 1000;
   std::int64_t generated_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  base::WeakRunner runner_{loop_};  // last: it goes first
 };
 
 }  // namespace tranche::apiserver::testing

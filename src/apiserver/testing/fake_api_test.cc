@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "apiserver/testing/object_patch.h"
+#include "base/json_read.h"
 #include "base/testing/fake_loop.h"
 
 namespace tranche::apiserver::testing {
@@ -13,6 +14,7 @@ using base::Code;
 using base::Json;
 using base::Result;
 using base::Status;
+using base::TextAt;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -40,8 +42,14 @@ class FakeApiTest : public ::testing::Test {
              [this](const Json::Array& all) {
                seen_.push_back("list " + std::to_string(all.size()));
              },
-         .changed = [this](const Json& o) { seen_.push_back("+" + TextAt(o, "metadata.name")); },
-         .removed = [this](const Json& o) { seen_.push_back("-" + TextAt(o, "metadata.name")); },
+         .changed =
+             [this](const Json& o) {
+               seen_.push_back("+" + TextAt(o, {"metadata", "name"}));
+             },
+         .removed =
+             [this](const Json& o) {
+               seen_.push_back("-" + TextAt(o, {"metadata", "name"}));
+             },
          .state = [this](const Status& s) { seen_.push_back(s.ok() ? "in sync" : s.message()); }});
   }
   std::vector<std::string> Seen() {
@@ -65,16 +73,16 @@ TEST_F(FakeApiTest, AnObjectIsCreatedReadPatchedAndDeletedOnce) {
                                    .body = Object(R"({"data":{"a":null,"b":"3"}})")});
   ASSERT_TRUE(merged.ok());
   EXPECT_EQ(*merged->Find("data"), Object(R"({"b":"3"})"));
-  EXPECT_EQ(TextAt(*merged, "metadata.namespace"), "gpu");
+  EXPECT_EQ(TextAt(*merged, {"metadata", "namespace"}), "gpu");
   EXPECT_TRUE(Ask({.method = Method::kDelete, .path = maps + "/c"}).ok());
   EXPECT_EQ(Ask({.path = maps + "/c"}).status().code(), Code::kNotFound);
 }
 
 TEST_F(FakeApiTest, AVersionChangesOnlyWithTheObjectAndGuardsIt) {
   api_.Put(kNode, Object(R"({"spec":{"a":"1"}})"));
-  const std::string version = TextAt(*api_.Find(kNode), "metadata.resourceVersion");
+  const std::string version = TextAt(*api_.Find(kNode), {"metadata", "resourceVersion"});
   api_.Put(kNode, Object(R"({"spec":{"a":"1"}})"));
-  EXPECT_EQ(TextAt(*api_.Find(kNode), "metadata.resourceVersion"), version);
+  EXPECT_EQ(TextAt(*api_.Find(kNode), {"metadata", "resourceVersion"}), version);
   Json stale = *api_.Find(kNode);
   api_.PutLabel(kNode, "x", "y");
   EXPECT_EQ(Ask({.method = Method::kPut, .path = kNode, .body = stale}).status().code(),

@@ -14,6 +14,8 @@
 #include "base/event_loop.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "base/timer.h"
+#include "base/weak_runner.h"
 
 namespace tranche::apiserver::testing {
 
@@ -21,16 +23,15 @@ class FakeApi::WatchImpl : public ApiWatch {
  public:
   WatchImpl(FakeApi& api, WatchSpec spec, Owner owner)
       : api_(&api),
-        loop_(api.loop_),
         spec_(std::move(spec)),
         owner_(std::move(owner)),
-        place_(ApiPath::Of(spec_.path)) {
+        place_(ApiPath::Of(spec_.path)),
+        retry_(api.loop_),
+        runner_(api.loop_) {
     api_->watches_.insert(this);
-    Soon([this] { Relist(); });
+    runner_.Post([this] { Relist(); });
   }
   ~WatchImpl() override {
-    *alive_ = false;
-    loop_.CancelTimer(retry_);
     if (api_ != nullptr) api_->watches_.erase(this);
   }
 
@@ -41,7 +42,7 @@ class FakeApi::WatchImpl : public ApiWatch {
     if (base::Status status = api_->FailureOf(Method::kGet, spec_.path); !status.ok()) {
       return Break(std::move(status));
     }
-    loop_.CancelTimer(retry_);
+    retry_.Stop();
     known_.clear();
     base::Json::Array objects;
     for (const auto& [path, object] : api_->objects_) {
@@ -50,7 +51,7 @@ class FakeApi::WatchImpl : public ApiWatch {
       objects.push_back(Shown(object));
     }
     in_sync_ = true;
-    Soon([this, objects = std::move(objects)] {
+    runner_.Post([this, objects = std::move(objects)] {
       if (owner_.listed) owner_.listed(objects);
       Say(base::Status::Ok());
     });
@@ -59,7 +60,7 @@ class FakeApi::WatchImpl : public ApiWatch {
   void Break(base::Status status) {
     in_sync_ = false;
     RetryLater();
-    Soon([this, status = std::move(status)] { Say(status); });
+    runner_.Post([this, status = std::move(status)] { Say(status); });
   }
 
   [[nodiscard]] bool in_sync() const { return in_sync_; }
@@ -69,7 +70,7 @@ class FakeApi::WatchImpl : public ApiWatch {
     if (!in_sync_ || api_->hanging_) return;
     if (Selects(path, object)) {
       known_.insert(path);
-      Soon([this, shown = Shown(object)] {
+      runner_.Post([this, shown = Shown(object)] {
         if (owner_.changed) owner_.changed(shown);
       });
     } else {
@@ -78,7 +79,7 @@ class FakeApi::WatchImpl : public ApiWatch {
   }
   void Erased(const std::string& path, const base::Json& last) {
     if (!in_sync_ || api_->hanging_ || known_.erase(path) == 0) return;
-    Soon([this, shown = Shown(last)] {
+    runner_.Post([this, shown = Shown(last)] {
       if (owner_.removed) owner_.removed(shown);
     });
   }
@@ -97,25 +98,18 @@ class FakeApi::WatchImpl : public ApiWatch {
     if (owner_.state) owner_.state(status);
   }
   void RetryLater() {
-    loop_.CancelTimer(retry_);
-    retry_ = loop_.RunAfter(kWatchRetry, [this] { Relist(); });
-  }
-  void Soon(base::EventLoop::Task task) {
-    loop_.Post([alive = alive_, task = std::move(task)] {
-      if (*alive) task();
-    });
+    retry_.Start(kWatchRetry, [this] { Relist(); });
   }
 
   FakeApi* api_;
-  base::EventLoop& loop_;
   const WatchSpec spec_;
   const Owner owner_;
   const ApiPath place_;
   std::set<std::string> known_;
   bool in_sync_ = false;
   std::optional<base::Status> told_;
-  base::EventLoop::TimerId retry_ = 0;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  base::Timer retry_;
+  base::WeakRunner runner_;  // last: it goes first
 };
 
 }  // namespace tranche::apiserver::testing

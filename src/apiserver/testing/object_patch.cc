@@ -4,6 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/json_read.h"
+#include "base/text.h"
+
 namespace tranche::apiserver::testing {
 
 namespace {
@@ -12,12 +15,7 @@ using base::Code;
 using base::Json;
 using base::Result;
 using base::Status;
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-  return text;
-}
+using base::Trim;
 
 // At commas outside brackets.
 std::vector<std::string_view> Terms(std::string_view selector) {
@@ -54,11 +52,15 @@ bool ParseComparison(std::string_view term, Comparison& out) {
   return true;
 }
 
-const Json* LabelOf(const Json& object, std::string_view key) {
-  const Json* metadata = object.Find("metadata");
-  const Json* labels = metadata != nullptr ? metadata->Find("labels") : nullptr;
-  const Json* label = labels != nullptr ? labels->Find(key) : nullptr;
-  return label != nullptr && label->is_string() ? label : nullptr;
+const std::string* LabelOf(const Json& object, std::string_view key) {
+  return base::FindText(object, {"metadata", "labels", key});
+}
+
+// Text at "metadata.name"; "" where there is none.
+std::string_view FieldAt(const Json& object, std::string_view dotted) {
+  const std::size_t dot = dotted.find('.');
+  if (dot == std::string_view::npos) return base::TextAt(object, dotted);
+  return FieldAt(base::ValueAt(object, dotted.substr(0, dot)), dotted.substr(dot + 1));
 }
 
 bool LabelTermHolds(const Json& object, std::string_view term) {
@@ -66,16 +68,15 @@ bool LabelTermHolds(const Json& object, std::string_view term) {
   if (open != std::string_view::npos) {
     const std::string_view head = Trim(term.substr(0, open));
     const std::size_t space = head.find(' ');
-    const Json* label = LabelOf(object, head.substr(0, space));
+    const std::string* label = LabelOf(object, head.substr(0, space));
     const auto values = Terms(term.substr(open + 1, term.find(')') - open - 1));
-    const bool found =
-        label != nullptr && std::ranges::find(values, label->as_string()) != values.end();
+    const bool found = label != nullptr && std::ranges::find(values, *label) != values.end();
     return head.ends_with(" notin") ? !found : found;
   }
   Comparison wanted;
   if (ParseComparison(term, wanted)) {
-    const Json* label = LabelOf(object, wanted.key);
-    return (label != nullptr && label->as_string() == wanted.value) == wanted.equal;
+    const std::string* label = LabelOf(object, wanted.key);
+    return (label != nullptr && *label == wanted.value) == wanted.equal;
   }
   if (term.starts_with('!')) return LabelOf(object, Trim(term.substr(1))) == nullptr;
   return LabelOf(object, term) != nullptr;
@@ -177,21 +178,11 @@ Json MetadataOnly(const Json& object) {
                            {"metadata", MetadataOf(object)}});
 }
 
-std::string TextAt(const Json& object, std::string_view dotted) {
-  const Json* at = &object;
-  while (at != nullptr && !dotted.empty()) {
-    const std::size_t dot = dotted.find('.');
-    at = at->Find(dotted.substr(0, dot));
-    dotted = dot == std::string_view::npos ? std::string_view() : dotted.substr(dot + 1);
-  }
-  return at != nullptr && at->is_string() ? at->as_string() : std::string();
-}
-
 bool MatchesFields(const Json& object, std::string_view selector) {
   return std::ranges::all_of(Terms(selector), [&](std::string_view term) {
     Comparison wanted;
     return ParseComparison(term, wanted) &&
-           (TextAt(object, wanted.key) == wanted.value) == wanted.equal;
+           (FieldAt(object, wanted.key) == wanted.value) == wanted.equal;
   });
 }
 

@@ -17,9 +17,6 @@ namespace tranche::apiserver::testing {
 // "a=b", "a!=b", "a", "!a", "a in (b,c)", "a notin (b,c)", all of which must hold.
 [[nodiscard]] bool MatchesLabels(const base::Json& object, std::string_view selector);
 
-// Text at "metadata.name"; "" where there is none.
-[[nodiscard]] std::string TextAt(const base::Json& object, std::string_view dotted);
-
 // The object's metadata, empty where there is none; and what a request for no more than it gets.
 [[nodiscard]] base::Json MetadataOf(const base::Json& object);
 [[nodiscard]] base::Json MetadataOnly(const base::Json& object);

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/status.h"
+#include "base/timer.h"
 
 namespace tranche::apiserver::testing {
 
@@ -67,7 +68,7 @@ struct TlsFront::Context {
 };
 
 struct TlsFront::Session {
-  Session() = default;
+  explicit Session(base::EventLoop& loop) : timer(loop) {}
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session() { SSL_free(ssl); }
@@ -77,7 +78,7 @@ struct TlsFront::Session {
   SSL* ssl = nullptr;
   base::EventLoop::WatchId client_watch = 0;
   base::EventLoop::WatchId server_watch = 0;
-  base::EventLoop::TimerId timer = 0;
+  base::Timer timer;
   std::string to_client;
   std::string to_server;
   bool server_ended = false;
@@ -131,7 +132,7 @@ void TlsFront::Accept() {
   base::UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!fd.valid()) return;
   const int number = ++last_connection_;
-  auto session = std::make_unique<Session>();
+  auto session = std::make_unique<Session>(loop_);
   session->client = std::move(fd);
   session->ssl = SSL_new(context_->ssl);
   TRANCHE_CHECK(session->ssl != nullptr && SSL_set_fd(session->ssl, session->client.get()) == 1);
@@ -216,11 +217,8 @@ void TlsFront::Flush(int number) {
     session->to_server.erase(0, static_cast<std::size_t>(sent));
   }
   if (session->to_client.empty() && session->server_ended) return Close(number);
-  if ((!session->to_client.empty() || !session->to_server.empty()) && session->timer == 0) {
-    session->timer = loop_.RunAfter(std::chrono::milliseconds(1), [this, number] {
-      if (Session* found = Find(number); found != nullptr) found->timer = 0;
-      Flush(number);
-    });
+  if ((!session->to_client.empty() || !session->to_server.empty()) && !session->timer.running()) {
+    session->timer.Start(std::chrono::milliseconds(1), [this, number] { Flush(number); });
   }
 }
 
@@ -229,7 +227,6 @@ void TlsFront::Close(int number) {
   if (session == nullptr) return;
   if (session->client_watch != 0) loop_.UnwatchFd(session->client_watch);
   if (session->server_watch != 0) loop_.UnwatchFd(session->server_watch);
-  loop_.CancelTimer(session->timer);
   sessions_.erase(number);
 }
 

@@ -40,8 +40,17 @@ class FakeLoop : public EventLoop {
   }
   void UnwatchFd(WatchId id) override { watches_.erase(id); }
   [[nodiscard]] TimePoint Now() const override { return now_; }
-  void Run() override { RunPosted(); }
-  void Stop() override {}
+  // Runs the test's script, where there is one, after what was posted.
+  void Run() override {
+    RunPosted();
+    if (const Task script = std::exchange(script_, nullptr)) script();
+  }
+  void Stop() override { ++stops_; }
+
+  // For programs that run the loop themselves: what happens while it runs. It ends with the script,
+  // which asks stops() whether somebody would have ended it by then.
+  void SetScript(Task script) { script_ = std::move(script); }
+  [[nodiscard]] int stops() const { return stops_; }
 
   // Runs what was posted and what waits on a ready descriptor, and what that posts, until there is
   // nothing more.
@@ -97,6 +106,8 @@ class FakeLoop : public EventLoop {
   std::map<WatchId, Watch> watches_;
   std::vector<Task> posted_;
   std::map<std::pair<TimePoint, TimerId>, Task> timers_;
+  Task script_;
+  int stops_ = 0;
   TimePoint now_{std::chrono::hours(1)};
   TimerId last_id_ = 0;
 };

@@ -52,29 +52,18 @@ void AppendBytes(std::string& to, const T& value) {
 
 }  // namespace
 
-TestDirectory::TestDirectory() {
-  std::string pattern = std::filesystem::temp_directory_path() / "tranche-cdi-XXXXXX";
-  if (mkdtemp(pattern.data()) == nullptr) std::abort();
-  path_ = std::filesystem::canonical(pattern);
-}
-
-TestDirectory::~TestDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 void TestDirectory::Write(const std::string& path, std::string_view bytes, unsigned mode) const {
-  if (!base::WriteFileAtomic(base::JoinPath(path_, path), bytes, mode).ok()) std::abort();
+  if (!base::WriteFileAtomic(directory_ / path, bytes, mode).ok()) std::abort();
 }
 
 void TestDirectory::Link(const std::string& target, const std::string& path) const {
-  const std::string link = base::JoinPath(path_, path);
+  const std::string link = directory_ / path;
   if (!base::MakeDirectories(base::ParentDirectory(link)).ok()) std::abort();
   std::filesystem::create_symlink(target, link);
 }
 
 void TestDirectory::Remove(const std::string& path) const {
-  std::filesystem::remove_all(base::JoinPath(path_, path));
+  std::filesystem::remove_all(directory_ / path);
 }
 
 std::string TestLibrary(const std::string& soname) {

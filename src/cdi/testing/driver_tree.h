@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/testing/temp_dir.h"
 #include "cdi/spec.h"
 #include "gpu/device.h"
 
@@ -17,21 +18,16 @@ namespace tranche::cdi::testing {
 
 inline constexpr char kTestVersion[] = "570.172.08";
 
-// A directory that is removed with the object.
+// A temporary directory and what is put into it, by paths within it.
 class TestDirectory {
  public:
-  TestDirectory();
-  TestDirectory(const TestDirectory&) = delete;
-  TestDirectory& operator=(const TestDirectory&) = delete;
-  ~TestDirectory();
-
-  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const std::string& path() const { return directory_.path(); }
   void Write(const std::string& path, std::string_view bytes = "", unsigned mode = 0644) const;
   void Link(const std::string& target, const std::string& path) const;
   void Remove(const std::string& path) const;
 
  private:
-  std::string path_;
+  base::testing::TempDir directory_;
 };
 
 // `libraries`: where in the root, "usr/lib64".

@@ -23,7 +23,7 @@ constexpr auto kTexts = std::to_array<ExitStatusText>({
     {"mps-control-daemon", "0 for --help and --version; 1 else, as MPS is not supported"},
     {"tranche validate",
      "0 all valid; 1 a config is invalid; 2 not a sharing config, or unreadable"},
-    {"tranche status", "0 ready and well; 1 not as asked for; 2 no agent, or unreadable"},
+    {"tranche status", "0 ready and well; 1 degraded; 2 no agent, or unreadable"},
     {"tranche cleanup", "0 done; 1 an agent runs, or something could not be removed"},
     {"tranche demo", "0 as told; 1 a step was not; 2 it could not be set up"},
     {"tranche completion", "0 done; 2 a shell that it does not know"},
@@ -33,7 +33,7 @@ constexpr auto kTexts = std::to_array<ExitStatusText>({
      "0 done; 1 the kubelet said no, or a pod was refused; 2 no kubelet there; 3 a pod has to wait "
      "(pod run), or the count did not come in time (wait)"},
     {"kubectl tranche status",
-     "0 all as asked for; 1 something is not; 2 no answer from the cluster"},
+     "0 all is well; 1 something is degraded; 2 no answer from the cluster"},
     {"kubectl tranche validate",
      "0 all valid; 1 a config is invalid; 2 not a sharing config, or unreadable"},
     {"kubectl tranche profile",

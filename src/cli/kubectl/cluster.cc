@@ -6,7 +6,8 @@
 #include <optional>
 #include <utility>
 
-#include "cli/common/json_read.h"
+#include "base/json_read.h"
+#include "base/timer.h"
 
 namespace tranche::cli::kubectl {
 
@@ -66,9 +67,9 @@ Result<Json::Array> Cluster::List(const std::string& path, const std::string& qu
     if (!next.empty()) asked.append("&continue=").append(apiserver::EscapeSegment(next));
     const auto answer = Get(asked);
     if (!answer.ok()) return answer.status();
-    const Json::Array& more = cli::common::json::Items(*answer, "items");
+    const Json::Array& more = base::ItemsAt(*answer, "items");
     items.insert(items.end(), more.begin(), more.end());
-    next = cli::common::json::Text(cli::common::json::Member(*answer, "metadata"), "continue");
+    next = base::TextAt(*answer, {"metadata", "continue"});
     if (next.empty()) return items;
   }
   return Status(base::Code::kResourceExhausted, path + " has more pages than are read");
@@ -76,12 +77,12 @@ Result<Json::Array> Cluster::List(const std::string& path, const std::string& qu
 
 void Cluster::Wait(base::Duration duration) {
   bool over = false;
-  const auto timer = loop_.RunAfter(duration, [&] {
+  base::Timer timer(loop_);
+  timer.Start(duration, [&] {
     over = true;
     loop_.Stop();
   });
   while (!over && !interrupted_) loop_.Run();
-  loop_.CancelTimer(timer);
 }
 
 void Cluster::Interrupt() {

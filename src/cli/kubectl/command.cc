@@ -16,9 +16,9 @@
 #include "apiserver/client.h"
 #include "apiserver/config.h"
 #include "base/event_loop.h"
+#include "base/json_read.h"
 #include "base/log.h"
 #include "cli/common/exit_status.h"
-#include "cli/common/json_read.h"
 #include "cli/common/version.h"
 #include "cli/kubectl/cluster.h"
 #include "cli/kubectl/complete.h"
@@ -247,8 +247,8 @@ std::vector<std::string> NodeNames(const Settings& settings) {
                                                 .metadata_only = true,
                                                 .deadline = std::chrono::seconds(2)});
   if (!nodes.ok()) return names;
-  for (const Json& node : cli::common::json::Items(*nodes, "items")) {
-    names.push_back(cli::common::json::Text(cli::common::json::Member(node, "metadata"), "name"));
+  for (const Json& node : base::ItemsAt(*nodes, "items")) {
+    names.push_back(base::TextAt(node, {"metadata", "name"}));
   }
   return names;
 }

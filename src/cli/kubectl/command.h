@@ -1,6 +1,6 @@
 // `kubectl tranche …` (the program kubectl-tranche) and its completion (kubectl_complete-tranche).
 //
-// Exit codes: 0 well or in force, 1 not as asked for, 2 a mistake in the words or no answer from
+// Exit codes: 0 well or in force, 1 degraded, 2 a mistake in the words or no answer from
 // the cluster.
 #pragma once
 

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "apiserver/client.h"
-#include "cli/common/json_read.h"
+#include "base/json_read.h"
 
 namespace tranche::cli::kubectl {
 
@@ -38,18 +38,17 @@ Counts CountsOf(const Json& quantities) {
 
 // For extended resources a limit is the request too.
 Counts ContainerRequests(const Json& container) {
-  Counts counts = CountsOf(cli::common::json::At(container, {"resources", "limits"}));
-  RaiseTo(CountsOf(cli::common::json::At(container, {"resources", "requests"})), counts);
+  Counts counts = CountsOf(base::ValueAt(container, {"resources", "limits"}));
+  RaiseTo(CountsOf(base::ValueAt(container, {"resources", "requests"})), counts);
   return counts;
 }
 
 bool IsReady(const Json& object) {
-  return std::ranges::any_of(
-      cli::common::json::Items(cli::common::json::Member(object, "status"), "conditions"),
-      [](const Json& condition) {
-        return cli::common::json::Text(condition, "type") == "Ready" &&
-               cli::common::json::Text(condition, "status") == "True";
-      });
+  return std::ranges::any_of(base::ItemsAt(object, {"status", "conditions"}),
+                             [](const Json& condition) {
+                               return base::TextAt(condition, "type") == "Ready" &&
+                                      base::TextAt(condition, "status") == "True";
+                             });
 }
 
 std::optional<int> Number(std::string_view text) {
@@ -74,14 +73,13 @@ unsigned Slices(const std::string& profile, char letter) {
 
 gpu::MigDevice MigOf(const Json& device, int index) {
   gpu::MigDevice mig;
-  mig.uuid = cli::common::json::Text(device, "uuid");
+  mig.uuid = base::TextAt(device, "uuid");
   mig.index = index;
-  mig.profile = cli::common::json::Text(device, "name");
+  mig.profile = base::TextAt(device, "name");
   mig.gpu_slices = Slices(mig.profile, 'g');
   const unsigned compute = Slices(mig.profile, 'c');
   mig.compute_slices = compute == 0 ? mig.gpu_slices : compute;
-  mig.memory_bytes =
-      static_cast<std::uint64_t>(cli::common::json::Int(device, "memoryBytes").value_or(0));
+  mig.memory_bytes = static_cast<std::uint64_t>(base::IntAt(device, "memoryBytes").value_or(0));
   return mig;
 }
 
@@ -102,19 +100,18 @@ std::optional<std::int64_t> WholeQuantity(const std::string& text) {
 }
 
 Counts NodeCounts(const Json& node, const std::string& field) {
-  return CountsOf(cli::common::json::At(node, {"status", field}));
+  return CountsOf(base::ValueAt(node, {"status", field}));
 }
 
 Counts PodRequests(const Json& pod) {
-  const std::string phase =
-      cli::common::json::Text(cli::common::json::Member(pod, "status"), "phase");
+  const std::string phase = base::TextAt(pod, {"status", "phase"});
   if (phase == "Succeeded" || phase == "Failed") return {};
-  const Json& spec = cli::common::json::Member(pod, "spec");
+  const Json& spec = base::ValueAt(pod, "spec");
   Counts side_cars;
   Counts greatest;
-  for (const Json& container : cli::common::json::Items(spec, "initContainers")) {
+  for (const Json& container : base::ItemsAt(spec, "initContainers")) {
     Counts with_earlier = ContainerRequests(container);
-    if (cli::common::json::Text(container, "restartPolicy") == "Always") {
+    if (base::TextAt(container, "restartPolicy") == "Always") {
       Add(with_earlier, side_cars);
       RaiseTo(side_cars, greatest);
     } else {
@@ -123,7 +120,7 @@ Counts PodRequests(const Json& pod) {
     }
   }
   Counts together = side_cars;
-  for (const Json& container : cli::common::json::Items(spec, "containers")) {
+  for (const Json& container : base::ItemsAt(spec, "containers")) {
     Add(ContainerRequests(container), together);
   }
   RaiseTo(greatest, together);
@@ -137,29 +134,27 @@ std::map<std::string, PluginPod> PluginPods(const Json::Array& pods) {
     return std::tuple(!pod.ending, pod.ready, pod.created, pod.name);
   };
   for (const Json& object : pods) {
-    const Json& metadata = cli::common::json::Member(object, "metadata");
-    const Json& spec = cli::common::json::Member(object, "spec");
-    PluginPod pod{.space = cli::common::json::Text(metadata, "namespace"),
-                  .name = cli::common::json::Text(metadata, "name"),
-                  .node = cli::common::json::Text(spec, "nodeName"),
+    const Json& metadata = base::ValueAt(object, "metadata");
+    const Json& spec = base::ValueAt(object, "spec");
+    PluginPod pod{.space = base::TextAt(metadata, "namespace"),
+                  .name = base::TextAt(metadata, "name"),
+                  .node = base::TextAt(spec, "nodeName"),
                   .ready = IsReady(object),
-                  .ending = !cli::common::json::Text(metadata, "deletionTimestamp").empty(),
-                  .created = cli::common::json::Text(metadata, "creationTimestamp"),
+                  .ending = !base::TextAt(metadata, "deletionTimestamp").empty(),
+                  .created = base::TextAt(metadata, "creationTimestamp"),
                   .config_maps = {},
                   .beside = {}};
-    const std::string phase =
-        cli::common::json::Text(cli::common::json::Member(object, "status"), "phase");
+    const std::string phase = base::TextAt(object, {"status", "phase"});
     if (phase == "Succeeded" || phase == "Failed") continue;
     if (pod.node.empty() || pod.name.empty()) continue;
-    for (const Json& volume : cli::common::json::Items(spec, "volumes")) {
-      std::string name =
-          cli::common::json::Text(cli::common::json::Member(volume, "configMap"), "name");
+    for (const Json& volume : base::ItemsAt(spec, "volumes")) {
+      std::string name = base::TextAt(volume, {"configMap", "name"});
       if (!name.empty()) pod.config_maps.push_back(std::move(name));
     }
-    for (const Json& container : cli::common::json::Items(spec, "containers")) {
-      for (const Json& port : cli::common::json::Items(container, "ports")) {
-        if (cli::common::json::Text(port, "name") != "metrics") continue;
-        pod.port = cli::common::json::Int(port, "containerPort").value_or(pod.port);
+    for (const Json& container : base::ItemsAt(spec, "containers")) {
+      for (const Json& port : base::ItemsAt(container, "ports")) {
+        if (base::TextAt(port, "name") != "metrics") continue;
+        pod.port = base::IntAt(port, "containerPort").value_or(pod.port);
       }
     }
     auto [it, made] = best.try_emplace(pod.node, pod);
@@ -177,26 +172,24 @@ std::string AgentPath(const PluginPod& pod, const std::string& path) {
 }
 
 base::Result<gpu::Inventory> AgentInventory(const Json& agent_status) {
-  if (!cli::common::json::Member(agent_status, "gpus").is_array()) {
+  if (!base::ValueAt(agent_status, "gpus").is_array()) {
     return base::Status(base::Code::kFailedPrecondition, "the agent there does not tell its GPUs");
   }
   gpu::Inventory inventory;
-  inventory.driver_version =
-      cli::common::json::Text(cli::common::json::Member(agent_status, "driver"), "version");
-  for (const Json& device : cli::common::json::Items(agent_status, "gpus")) {
-    if (!cli::common::json::Text(device, "error").empty()) continue;  // not advertised
-    const std::string index = cli::common::json::Text(device, "index");
+  inventory.driver_version = base::TextAt(agent_status, {"driver", "version"});
+  for (const Json& device : base::ItemsAt(agent_status, "gpus")) {
+    if (!base::TextAt(device, "error").empty()) continue;  // not advertised
+    const std::string index = base::TextAt(device, "index");
     const std::size_t colon = index.find(':');
     const auto number = Number(std::string_view(index).substr(0, colon));
     if (!number) continue;
     if (colon == std::string::npos) {
       gpu::Gpu gpu;
-      gpu.uuid = cli::common::json::Text(device, "uuid");
+      gpu.uuid = base::TextAt(device, "uuid");
       gpu.index = static_cast<unsigned>(*number);
       gpu.minor = gpu.index;
-      gpu.name = cli::common::json::Text(device, "name");
-      gpu.memory_bytes =
-          static_cast<std::uint64_t>(cli::common::json::Int(device, "memoryBytes").value_or(0));
+      gpu.name = base::TextAt(device, "name");
+      gpu.memory_bytes = static_cast<std::uint64_t>(base::IntAt(device, "memoryBytes").value_or(0));
       inventory.gpus.push_back(std::move(gpu));
       continue;
     }

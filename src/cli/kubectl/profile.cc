@@ -8,7 +8,8 @@
 #include <ostream>
 #include <utility>
 
-#include "cli/common/json_read.h"
+#include "base/json_read.h"
+#include "base/log.h"
 #include "cli/kubectl/facts.h"
 
 namespace tranche::cli::kubectl {
@@ -30,20 +31,18 @@ constexpr base::Duration kSettle = std::chrono::seconds(3);
 // Kubernetes: "Labels and Selectors".
 constexpr std::size_t kMaxLabelValue = 63;
 
-Json ConfigOf(const Json& agent_status) {
-  return cli::common::json::Member(agent_status, "config");
-}
+Json ConfigOf(const Json& agent_status) { return base::ValueAt(agent_status, "config"); }
 
 std::int64_t Counter(const Json& agent_status, std::string_view key) {
-  return cli::common::json::Int(ConfigOf(agent_status), key).value_or(0);
+  return base::IntAt(ConfigOf(agent_status), key).value_or(0);
 }
 
 // The count that the kubelet should come to for each resource: those that are healthy.
 Counts Expected(const Json& agent_status) {
   Counts counts;
-  for (const Json& resource : cli::common::json::Items(agent_status, "resources")) {
-    const std::string name = cli::common::json::Text(resource, "name");
-    if (!name.empty()) counts[name] = cli::common::json::Int(resource, "healthy").value_or(0);
+  for (const Json& resource : base::ItemsAt(agent_status, "resources")) {
+    const std::string name = base::TextAt(resource, "name");
+    if (!name.empty()) counts[name] = base::IntAt(resource, "healthy").value_or(0);
   }
   return counts;
 }
@@ -57,8 +56,7 @@ class ProfileChange {
   int Run() {
     const auto node = cluster_.Get(NodePath());
     if (!node.ok()) return Cannot(node.status().Wrap("node " + options_.node));
-    const Json& label = cli::common::json::Member(
-        cli::common::json::At(*node, {"metadata", "labels"}), options_.view.node_label);
+    const Json& label = base::ValueAt(*node, {"metadata", "labels", options_.view.node_label});
     if (label.is_string()) old_ = label.as_string();
     allocatable_ = NodeCounts(*node, "allocatable");
     FindPod();
@@ -172,7 +170,7 @@ class ProfileChange {
     } else {
       Say(fmt::format("{} is in force ({})", Wanted(), Seconds()));
     }
-    for (const std::string& line : cli::common::json::Lines(ConfigOf(status), "warnings")) {
+    for (const std::string& line : base::TextsAt(ConfigOf(status), "warnings")) {
       Say("warning: " + base::Printable(line, 400));
     }
     return kInForce;
@@ -264,35 +262,33 @@ ProfileProgress ProgressOf(const Json& agent_status, const Json& before,
                            const ProfileOptions& options, const std::string& old_profile) {
   const Json config = ConfigOf(agent_status);
   if (!config.is_object()) return {State::kCannotTell, ""};
-  const std::string in_force = cli::common::json::Text(config, "profile");
-  const std::string error = cli::common::json::Text(config, "error");
+  const std::string in_force = base::TextAt(config, "profile");
+  const std::string error = base::TextAt(config, "error");
   // An agent that follows the label itself says which it has seen.
-  const Json& seen = cli::common::json::At(agent_status, {"kubernetes", "labelValue"});
+  const Json& seen = base::ValueAt(agent_status, {"kubernetes", "labelValue"});
   if (seen.is_string()) {
     if (seen.as_string() != options.profile) return {State::kNotYet, ""};
     if (!error.empty()) return {State::kRefused, error};
-    const bool well = cli::common::json::Flag(config, "usable") &&
-                      !cli::common::json::Flag(config, "fromLastGood") &&
-                      cli::common::json::Text(config, "awaiting").empty();
+    const bool well = base::BoolAt(config, "usable") && !base::BoolAt(config, "fromLastGood") &&
+                      base::TextAt(config, "awaiting").empty();
     const bool the_one = options.remove || in_force == options.profile;
     return {well && the_one ? State::kInForce : State::kNotYet, ""};
   }
   if (!error.empty()) {
     // Of this profile, and not still of the one before.
-    const bool of_this = cli::common::json::Text(config, "wantedProfile") == options.profile ||
+    const bool of_this = base::TextAt(config, "wantedProfile") == options.profile ||
                          error.find(options.profile) != std::string::npos;
     const bool fresh =
         before.is_object() && Counter(agent_status, "rejected") > Counter(before, "rejected");
     if (fresh || (of_this && !options.remove)) return {State::kRefused, error};
     return {State::kNotYet, ""};
   }
-  if (!cli::common::json::Flag(config, "usable") || cli::common::json::Flag(config, "fromLastGood"))
-    return {};
+  if (!base::BoolAt(config, "usable") || base::BoolAt(config, "fromLastGood")) return {};
   if (!options.remove && in_force == options.profile) return {State::kInForce, ""};
   const bool applied =
       before.is_object() && Counter(agent_status, "applied") > Counter(before, "applied");
   // An agent that is given one file cannot know its profile's name.
-  const bool follows_file = in_force.empty() && !cli::common::json::Text(config, "source").empty();
+  const bool follows_file = in_force.empty() && !base::TextAt(config, "source").empty();
   if (applied && (options.remove || follows_file)) return {State::kInForce, ""};
   if (follows_file) return {State::kCannotTell, ""};
   if (!options.remove) return {State::kNotYet, ""};

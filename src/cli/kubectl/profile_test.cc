@@ -5,7 +5,7 @@
 
 #include <sstream>
 
-#include "cli/common/json_read.h"
+#include "base/json_read.h"
 #include "cli/kubectl/testing/small_cluster.h"
 
 namespace tranche::cli::kubectl {
@@ -34,9 +34,8 @@ class KubectlProfileTest : public testing::SmallCluster {
     loop_->RunAfter(std::chrono::milliseconds(30), std::move(what));
   }
   Json Label() {
-    return cli::common::json::Member(
-        cli::common::json::At(*api_.Find("/api/v1/nodes/gpu-node"), {"metadata", "labels"}),
-        kProfileLabel);
+    return base::ValueAt(*api_.Find("/api/v1/nodes/gpu-node"),
+                         {"metadata", "labels", kProfileLabel});
   }
   ProfileOptions options_;
   std::ostringstream out_;

@@ -8,7 +8,8 @@
 #include <utility>
 
 #include "apiserver/client.h"
-#include "cli/common/json_read.h"
+#include "base/json_read.h"
+#include "base/log.h"
 
 namespace tranche::cli::kubectl {
 
@@ -24,21 +25,14 @@ constexpr char kApiVersion[] = "tranche.dev/v1";
 constexpr std::size_t kFewNodes = 8;
 constexpr std::size_t kMaxNameInNote = 253;
 
-Json Strings(const std::vector<std::string>& items) {
-  Json out = Json::MakeArray();
-  for (const std::string& item : items) out.Append(item);
-  return out;
-}
-
 std::string Why(const Status& status) {
   return status.code() == Code::kPermissionDenied ? "forbidden" : status.message();
 }
 
 std::optional<bool> NodeReady(const Json& node) {
-  for (const Json& condition :
-       cli::common::json::Items(cli::common::json::Member(node, "status"), "conditions")) {
-    if (cli::common::json::Text(condition, "type") != "Ready") continue;
-    return cli::common::json::Text(condition, "status") == "True";
+  for (const Json& condition : base::ItemsAt(node, {"status", "conditions"})) {
+    if (base::TextAt(condition, "type") != "Ready") continue;
+    return base::TextAt(condition, "status") == "True";
   }
   return std::nullopt;
 }
@@ -74,7 +68,7 @@ class Collector {
     return Json::MakeObject({{"apiVersion", kApiVersion},
                              {"kind", "ClusterStatus"},
                              {"nodes", std::move(nodes)},
-                             {"notes", Strings(notes_)}});
+                             {"notes", Json::MakeTexts(notes_)}});
   }
 
  private:
@@ -88,10 +82,8 @@ class Collector {
       return Status::Ok();
     }
     for (const Json& node : *nodes) {
-      const std::string name =
-          cli::common::json::Text(cli::common::json::Member(node, "metadata"), "name");
-      const bool labelled =
-          cli::common::json::At(node, {"metadata", "labels"}).Find(view_.node_label) != nullptr;
+      const std::string name = base::TextAt(node, {"metadata", "name"});
+      const bool labelled = base::FindAt(node, {"metadata", "labels", view_.node_label}) != nullptr;
       if (!labelled && !pods_.contains(name) && NodeCounts(node, "capacity").empty()) continue;
       AddRow(name, node);
     }
@@ -171,8 +163,7 @@ class Collector {
     }
     std::map<std::string, Counts> by_node;
     for (const Json& pod : *pods) {
-      Counts& counts =
-          by_node[cli::common::json::Text(cli::common::json::Member(pod, "spec"), "nodeName")];
+      Counts& counts = by_node[base::TextAt(pod, {"spec", "nodeName"})];
       for (const auto& [name, count] : PodRequests(pod)) counts[name] += count;
     }
     for (Row& row : rows_) {
@@ -185,18 +176,16 @@ class Collector {
   [[nodiscard]] Json ProfileJson(const Row& row) const {
     Json out = Json::MakeObject({{"label", Json()}, {"inForce", Json()}});
     if (row.object) {
-      const Json& label = cli::common::json::Member(
-          cli::common::json::At(*row.object, {"metadata", "labels"}), view_.node_label);
+      const Json& label = base::ValueAt(*row.object, {"metadata", "labels", view_.node_label});
       if (label.is_string()) out.Set("label", label);
     }
     if (!row.agent) return out;
-    const Json& config = cli::common::json::Member(*row.agent, "config");
+    const Json& config = base::ValueAt(*row.agent, "config");
     if (!config.is_object()) return out;
-    if (cli::common::json::Flag(config, "usable"))
-      out.Set("inForce", cli::common::json::Text(config, "profile"));
-    out.Set("source", cli::common::json::Text(config, "source"));
-    out.Set("lastGood", cli::common::json::Flag(config, "fromLastGood"));
-    out.Set("error", cli::common::json::Text(config, "error"));
+    if (base::BoolAt(config, "usable")) out.Set("inForce", base::TextAt(config, "profile"));
+    out.Set("source", base::TextAt(config, "source"));
+    out.Set("lastGood", base::BoolAt(config, "fromLastGood"));
+    out.Set("error", base::TextAt(config, "error"));
     return out;
   }
 
@@ -209,8 +198,8 @@ class Collector {
       for (const auto& [name, count] : *row.in_use) names.insert(name);
     }
     if (row.agent) {
-      for (const Json& resource : cli::common::json::Items(*row.agent, "resources")) {
-        if (const std::string name = cli::common::json::Text(resource, "name"); !name.empty()) {
+      for (const Json& resource : base::ItemsAt(*row.agent, "resources")) {
+        if (const std::string name = base::TextAt(resource, "name"); !name.empty()) {
           names.insert(name);
         }
       }
@@ -249,27 +238,25 @@ class Collector {
     if (row.pod) {
       Json agent = Json::MakeObject({{"namespace", row.pod->space}, {"pod", row.pod->name}});
       if (row.agent) {
-        agent.Set("version", cli::common::json::Text(*row.agent, "version"));
-        agent.Set("ready", cli::common::json::Flag(*row.agent, "ready"));
+        agent.Set("version", base::TextAt(*row.agent, "version"));
+        agent.Set("ready", base::BoolAt(*row.agent, "ready"));
       }
       out.Set("agent", std::move(agent));
     }
     if (row.agent) {
-      const Json& driver = cli::common::json::Member(*row.agent, "driver");
+      const Json& driver = base::ValueAt(*row.agent, "driver");
       if (driver.is_object()) out.Set("driver", driver);
       // Null, not none: /readyz does not tell them.
-      out.Set("gpus", cli::common::json::Member(*row.agent, "gpus"));
+      out.Set("gpus", base::ValueAt(*row.agent, "gpus"));
       for (const char* key : {"degraded", "reasons"}) {
-        for (std::string& line : cli::common::json::Lines(*row.agent, key))
-          row.warnings.push_back(line);
+        for (std::string& line : base::TextsAt(*row.agent, key)) row.warnings.push_back(line);
       }
-      for (std::string& line :
-           cli::common::json::Lines(cli::common::json::Member(*row.agent, "config"), "warnings")) {
+      for (std::string& line : base::TextsAt(*row.agent, {"config", "warnings"})) {
         row.notes.push_back(std::move(line));
       }
     }
-    out.Set("warnings", Strings(row.warnings));
-    out.Set("notes", Strings(row.notes));
+    out.Set("warnings", Json::MakeTexts(row.warnings));
+    out.Set("notes", Json::MakeTexts(row.notes));
     return out;
   }
 
@@ -314,8 +301,7 @@ std::vector<std::string> ProfilesOf(Cluster& cluster, const PluginPod& pod) {
   std::set<std::pair<std::string, std::string>> config_maps;
   for (const std::string& name : pod.config_maps) config_maps.emplace(pod.space, name);
   if (const auto agent = AskAgent(cluster, pod); agent.ok()) {
-    const std::string watched =
-        cli::common::json::Text(cli::common::json::Member(*agent, "kubernetes"), "configMap");
+    const std::string watched = base::TextAt(*agent, {"kubernetes", "configMap"});
     const std::size_t slash = watched.find('/');
     if (slash != std::string::npos) {
       config_maps.emplace(watched.substr(0, slash), watched.substr(slash + 1));
@@ -326,7 +312,7 @@ std::vector<std::string> ProfilesOf(Cluster& cluster, const PluginPod& pod) {
     const auto object = cluster.Get("/api/v1/namespaces/" + apiserver::EscapeSegment(space) +
                                     "/configmaps/" + apiserver::EscapeSegment(name));
     if (!object.ok()) continue;
-    for (const auto& [key, value] : cli::common::json::Members(*object, "data")) {
+    for (const auto& [key, value] : base::MembersAt(*object, "data")) {
       // The operator mounts its entrypoint script in the same way, Kubernetes the cluster's CA.
       if (!key.ends_with(".sh") && key != "ca.crt") names.insert(key);
     }
@@ -341,8 +327,8 @@ Result<Json> CollectStatus(Cluster& cluster, const ClusterView& view,
 
 int ClusterStatusExitCode(const Json& status) {
   return std::ranges::all_of(
-             cli::common::json::Items(status, "nodes"),
-             [](const Json& node) { return cli::common::json::Items(node, "warnings").empty(); })
+             base::ItemsAt(status, "nodes"),
+             [](const Json& node) { return base::ItemsAt(node, "warnings").empty(); })
              ? 0
              : 1;
 }

@@ -40,7 +40,7 @@ base::Result<base::Json> CollectStatus(Cluster& cluster, const ClusterView& view
 enum class Width { kNormal, kWide };
 std::string ShowClusterStatus(const base::Json& status, Width width, bool color);
 
-// 0 where all is as asked for, else 1.
+// 0 where nothing is degraded, else 1.
 int ClusterStatusExitCode(const base::Json& status);
 
 }  // namespace tranche::cli::kubectl

@@ -5,7 +5,8 @@
 #include <map>
 #include <optional>
 
-#include "cli/common/json_read.h"
+#include "base/json_read.h"
+#include "base/log.h"
 #include "cli/common/table.h"
 #include "cli/kubectl/status.h"
 
@@ -19,29 +20,29 @@ using Cells = std::vector<cli::common::Cell>;
 constexpr char kUnknown[] = "?";
 
 std::string Count(const Json& json, std::string_view key) {
-  const auto count = cli::common::json::Int(json, key);
+  const auto count = base::IntAt(json, key);
   return count ? std::to_string(*count) : kUnknown;
 }
 
 bool IsGpu(const Json& device) {
-  return cli::common::json::Text(device, "index").find(':') == std::string::npos;
+  return base::TextAt(device, "index").find(':') == std::string::npos;
 }
 
 bool IsWell(const Json& device) {
-  return cli::common::json::Flag(device, "healthy") && !cli::common::json::Flag(device, "lost") &&
-         cli::common::json::Text(device, "error").empty();
+  return base::BoolAt(device, "healthy") && !base::BoolAt(device, "lost") &&
+         base::TextAt(device, "error").empty();
 }
 
 // "dev", "dev (last good; label: dve)", "? (label: dev)", "-" for none.
 cli::common::Cell Profile(const Json& node) {
-  const Json& profile = cli::common::json::Member(node, "profile");
-  const std::string label = cli::common::json::Shown(profile, "label");
-  const std::string in_force = cli::common::json::Shown(profile, "inForce");
-  const bool follows_file = in_force.empty() && !cli::common::json::Text(profile, "source").empty();
-  const bool asked = cli::common::json::Member(profile, "inForce").is_string();
+  const Json& profile = base::ValueAt(node, "profile");
+  const std::string label = base::PrintableAt(profile, "label");
+  const std::string in_force = base::PrintableAt(profile, "inForce");
+  const bool follows_file = in_force.empty() && !base::TextAt(profile, "source").empty();
+  const bool asked = base::ValueAt(profile, "inForce").is_string();
   if (!asked || follows_file) return {label.empty() ? "-" : label, cli::common::Tint::kNone};
   std::string text = in_force.empty() ? "-" : in_force;
-  std::string more = cli::common::json::Flag(profile, "lastGood") ? "last good" : "";
+  std::string more = base::BoolAt(profile, "lastGood") ? "last good" : "";
   if (!label.empty() && label != in_force) {
     more += fmt::format("{}label: {}", more.empty() ? "" : "; ", label);
   }
@@ -50,12 +51,12 @@ cli::common::Cell Profile(const Json& node) {
 }
 
 std::string Models(const Json& node) {
-  if (!cli::common::json::Member(node, "gpus").is_array()) return kUnknown;
+  if (!base::ValueAt(node, "gpus").is_array()) return kUnknown;
   std::map<std::string, int> models;
   int mig = 0;
-  for (const Json& device : cli::common::json::Items(node, "gpus")) {
+  for (const Json& device : base::ItemsAt(node, "gpus")) {
     if (IsGpu(device)) {
-      ++models[cli::common::json::Shown(device, "name")];
+      ++models[base::PrintableAt(device, "name")];
     } else {
       ++mig;
     }
@@ -70,9 +71,8 @@ std::string Models(const Json& node) {
 }
 
 cli::common::Cell Health(const Json& node) {
-  if (!cli::common::json::Member(node, "gpus").is_array())
-    return {kUnknown, cli::common::Tint::kNone};
-  const Json::Array& devices = cli::common::json::Items(node, "gpus");
+  if (!base::ValueAt(node, "gpus").is_array()) return {kUnknown, cli::common::Tint::kNone};
+  const Json::Array& devices = base::ItemsAt(node, "gpus");
   std::size_t bad = 0;
   for (const Json& device : devices) bad += IsWell(device) ? 0 : 1;
   if (devices.empty()) return {"-", cli::common::Tint::kNone};
@@ -81,8 +81,7 @@ cli::common::Cell Health(const Json& node) {
 }
 
 std::string Version(const Json& node) {
-  const std::string version =
-      cli::common::json::Shown(cli::common::json::Member(node, "agent"), "version");
+  const std::string version = base::PrintableAt(node, {"agent", "version"});
   return version.empty() ? kUnknown : version;
 }
 
@@ -98,17 +97,17 @@ std::string Nodes(const Json& status, Width width, bool color) {
                            {"HEALTH"},
                            {"WARNINGS"}}};
   if (wide) rows.front().insert(rows.front().end(), {{"PLUGIN"}, {"VERSION"}, {"DRIVER"}});
-  for (const Json& node : cli::common::json::Items(status, "nodes")) {
-    Json::Array resources = cli::common::json::Items(node, "resources");
+  for (const Json& node : base::ItemsAt(status, "nodes")) {
+    Json::Array resources = base::ItemsAt(node, "resources");
     if (resources.empty()) resources.emplace_back();
-    const std::size_t warnings = cli::common::json::Items(node, "warnings").size();
+    const std::size_t warnings = base::ItemsAt(node, "warnings").size();
     for (std::size_t i = 0; i < resources.size(); ++i) {
       const Json& resource = resources[i];
       const bool first = i == 0;
       const bool none = resource.is_null();
-      Cells cells{{first ? cli::common::json::Shown(node, "name") : "", cli::common::Tint::kBold},
+      Cells cells{{first ? base::PrintableAt(node, "name") : "", cli::common::Tint::kBold},
                   first ? Profile(node) : cli::common::Cell{""},
-                  {none ? "-" : cli::common::json::Shown(resource, "name")},
+                  {none ? "-" : base::PrintableAt(resource, "name")},
                   {none ? "-" : Count(resource, "capacity")},
                   {none ? "-" : Count(resource, "allocatable")},
                   {none ? "-" : Count(resource, "inUse")},
@@ -117,11 +116,10 @@ std::string Nodes(const Json& status, Width width, bool color) {
                   {first ? std::to_string(warnings) : "",
                    warnings > 0 ? cli::common::Tint::kWarn : cli::common::Tint::kNone}};
       if (wide && first) {
-        const Json& agent = cli::common::json::Member(node, "agent");
-        const std::string driver =
-            cli::common::json::Shown(cli::common::json::Member(node, "driver"), "version");
-        cells.push_back({agent.is_object() ? cli::common::json::Shown(agent, "namespace") + "/" +
-                                                 cli::common::json::Shown(agent, "pod")
+        const Json& agent = base::ValueAt(node, "agent");
+        const std::string driver = base::PrintableAt(node, {"driver", "version"});
+        cells.push_back({agent.is_object() ? base::PrintableAt(agent, "namespace") + "/" +
+                                                 base::PrintableAt(agent, "pod")
                                            : "-"});
         cells.push_back({Version(node)});
         cells.push_back({driver.empty() ? kUnknown : driver});
@@ -133,29 +131,29 @@ std::string Nodes(const Json& status, Width width, bool color) {
 }
 
 std::string Memory(const Json& device) {
-  const auto bytes = cli::common::json::Int(device, "memoryBytes");
+  const auto bytes = base::IntAt(device, "memoryBytes");
   if (!bytes || *bytes <= 0) return "";
   return fmt::format("{:.1f} GiB", static_cast<double>(*bytes) / (1024.0 * 1024.0 * 1024.0));
 }
 
 std::string Reason(const Json& device) {
-  if (std::string error = cli::common::json::Shown(device, "error"); !error.empty()) return error;
-  return IsWell(device) ? "" : cli::common::json::Shown(device, "reason");
+  if (std::string error = base::PrintableAt(device, "error"); !error.empty()) return error;
+  return IsWell(device) ? "" : base::PrintableAt(device, "reason");
 }
 
 std::string Gpus(const Json& status, bool color) {
   std::vector<Cells> rows{
       {{"NODE"}, {"GPU"}, {"MODEL"}, {"MEMORY"}, {"HEALTH"}, {"UUID"}, {"REASON"}}};
-  for (const Json& node : cli::common::json::Items(status, "nodes")) {
-    for (const Json& device : cli::common::json::Items(node, "gpus")) {
+  for (const Json& node : base::ItemsAt(status, "nodes")) {
+    for (const Json& device : base::ItemsAt(node, "gpus")) {
       const bool well = IsWell(device);
-      rows.push_back({{cli::common::json::Shown(node, "name"), cli::common::Tint::kBold},
-                      {cli::common::json::Shown(device, "index")},
-                      {cli::common::json::Shown(device, "name")},
+      rows.push_back({{base::PrintableAt(node, "name"), cli::common::Tint::kBold},
+                      {base::PrintableAt(device, "index")},
+                      {base::PrintableAt(device, "name")},
                       {Memory(device)},
                       {well ? "healthy" : "unhealthy",
                        well ? cli::common::Tint::kGood : cli::common::Tint::kBad},
-                      {cli::common::json::Shown(device, "uuid")},
+                      {base::PrintableAt(device, "uuid")},
                       {Reason(device)}});
     }
   }
@@ -165,13 +163,12 @@ std::string Gpus(const Json& status, bool color) {
 std::string Lines(const Json& status, const std::string& key, std::string_view title,
                   cli::common::Tint tint, bool color) {
   std::string out;
-  for (const std::string& line : cli::common::json::Lines(status, key)) {
+  for (const std::string& line : base::TextsAt(status, key)) {
     out += fmt::format("  {}\n", base::Printable(line, 400));
   }
-  for (const Json& node : cli::common::json::Items(status, "nodes")) {
-    for (const std::string& line : cli::common::json::Lines(node, key)) {
-      out += fmt::format("  {}: {}\n", cli::common::json::Shown(node, "name"),
-                         base::Printable(line, 400));
+  for (const Json& node : base::ItemsAt(status, "nodes")) {
+    for (const std::string& line : base::TextsAt(node, key)) {
+      out += fmt::format("  {}: {}\n", base::PrintableAt(node, "name"), base::Printable(line, 400));
     }
   }
   return out.empty() ? out : fmt::format("\n{}\n{}", cli::common::Tinted(title, tint, color), out);
@@ -181,13 +178,13 @@ std::string Lines(const Json& status, const std::string& key, std::string_view t
 
 std::string ShowClusterStatus(const Json& status, Width width, bool color) {
   std::string out;
-  if (cli::common::json::Items(status, "nodes").empty()) {
+  if (base::ItemsAt(status, "nodes").empty()) {
     out = "No node has GPUs to share: none advertises any, none runs the plugin.\n";
   } else {
     out = Nodes(status, width, color);
     if (width == Width::kWide) out += Gpus(status, color);
   }
-  out += Lines(status, "warnings", "Not as asked for:", cli::common::Tint::kWarn, color);
+  out += Lines(status, "warnings", "Degraded:", cli::common::Tint::kWarn, color);
   out += Lines(status, "notes", "Notes:", cli::common::Tint::kBold, color);
   return out;
 }

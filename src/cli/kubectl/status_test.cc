@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/common/json_read.h"
+#include "base/json_read.h"
 #include "cli/kubectl/testing/small_cluster.h"
 
 namespace tranche::cli::kubectl {
@@ -27,16 +27,16 @@ class KubectlStatusTest : public testing::SmallCluster {
     return status.ok() ? *std::move(status) : Json();
   }
   static Json Node(const Json& status, const std::string& name) {
-    for (const Json& node : cli::common::json::Items(status, "nodes")) {
-      if (cli::common::json::Text(node, "name") == name) return node;
+    for (const Json& node : base::ItemsAt(status, "nodes")) {
+      if (base::TextAt(node, "name") == name) return node;
     }
     ADD_FAILURE() << "no node " << name;
     return {};
   }
   static std::vector<std::string> Names(const Json& status) {
     std::vector<std::string> names;
-    for (const Json& node : cli::common::json::Items(status, "nodes"))
-      names.push_back(cli::common::json::Text(node, "name"));
+    for (const Json& node : base::ItemsAt(status, "nodes"))
+      names.push_back(base::TextAt(node, "name"));
     return names;
   }
   static std::string Show(const Json& status) {
@@ -49,17 +49,14 @@ TEST_F(KubectlStatusTest, ShowsWhatIsAdvertisedInUseAndInForce) {
   const Json status = Collect();
   EXPECT_THAT(Names(status), ElementsAre("dev-gpu-node", "gpu-node"));
   const Json node = Node(status, "gpu-node");
-  const Json& resource = cli::common::json::Items(node, "resources").front();
-  EXPECT_EQ(cli::common::json::Text(resource, "name"), "nvidia.com/gpu");
-  EXPECT_EQ(cli::common::json::Int(resource, "capacity"), 8);
-  EXPECT_EQ(cli::common::json::Int(resource, "allocatable"), 8);
-  EXPECT_EQ(cli::common::json::Int(resource, "inUse"), 3);
-  EXPECT_EQ(cli::common::json::Text(cli::common::json::Member(node, "profile"), "inForce"),
-            "default");
-  EXPECT_TRUE(cli::common::json::At(node, {"profile", "label"}).is_null());
-  EXPECT_EQ(cli::common::json::Text(
-                cli::common::json::At(Node(status, "dev-gpu-node"), {"profile"}), "label"),
-            "dev");
+  const Json& resource = base::ItemsAt(node, "resources").front();
+  EXPECT_EQ(base::TextAt(resource, "name"), "nvidia.com/gpu");
+  EXPECT_EQ(base::IntAt(resource, "capacity"), 8);
+  EXPECT_EQ(base::IntAt(resource, "allocatable"), 8);
+  EXPECT_EQ(base::IntAt(resource, "inUse"), 3);
+  EXPECT_EQ(base::TextAt(node, {"profile", "inForce"}), "default");
+  EXPECT_TRUE(base::ValueAt(node, {"profile", "label"}).is_null());
+  EXPECT_EQ(base::TextAt(Node(status, "dev-gpu-node"), {"profile", "label"}), "dev");
   EXPECT_EQ(ClusterStatusExitCode(status), 0);
   EXPECT_EQ(Show(status),
             "NODE          PROFILE  RESOURCE        ADVERTISED  ALLOCATABLE  IN USE  GPUS      "
@@ -86,8 +83,7 @@ TEST_F(KubectlStatusTest, WhatIsNotAsAskedForIsSaidAndInTheExitCode) {
   PutAgent("gpu-node", AgentStatus("default", 8, "", R"("gpu GPU-a: unhealthy: XID 79")"));
   const Json status = Collect();
   EXPECT_EQ(ClusterStatusExitCode(status), 1);
-  EXPECT_THAT(Show(status),
-              HasSubstr("Not as asked for:\n  gpu-node: gpu GPU-a: unhealthy: XID 79\n"));
+  EXPECT_THAT(Show(status), HasSubstr("Degraded:\n  gpu-node: gpu GPU-a: unhealthy: XID 79\n"));
 }
 
 TEST_F(KubectlStatusTest, ALabelThatIsNotInForceIsShownBesideWhatIs) {
@@ -105,8 +101,7 @@ TEST_F(KubectlStatusTest, AnAgentThatReadsOneFileHasTheLabelsProfile) {
 TEST_F(KubectlStatusTest, WithoutTheAgentThereIsTheNodesWord) {
   api_.Fail(apiserver::Method::kGet, AgentPathOf("gpu-node"), {Code::kUnavailable, "no route"});
   const Json status = Collect();
-  EXPECT_THAT(cli::common::json::Lines(Node(status, "gpu-node"), "notes"),
-              Contains(HasSubstr("no route")));
+  EXPECT_THAT(base::TextsAt(Node(status, "gpu-node"), "notes"), Contains(HasSubstr("no route")));
   EXPECT_THAT(Show(status), AllOf(HasSubstr("nvidia.com/gpu  8"), HasSubstr("?")));
   EXPECT_EQ(ClusterStatusExitCode(status), 0);
 }
@@ -116,9 +111,8 @@ TEST_F(KubectlStatusTest, AnOlderAgentsReadinessIsTaken) {
   api_.PutText(AgentPathOf("gpu-node", "/readyz"),
                R"({"ready": true, "reasons": ["config: none is in force yet"]})");
   const Json node = Node(Collect(), "gpu-node");
-  EXPECT_THAT(cli::common::json::Lines(node, "warnings"),
-              ElementsAre("config: none is in force yet"));
-  EXPECT_TRUE(cli::common::json::Member(node, "gpus").is_null());
+  EXPECT_THAT(base::TextsAt(node, "warnings"), ElementsAre("config: none is in force yet"));
+  EXPECT_TRUE(base::ValueAt(node, "gpus").is_null());
 }
 
 TEST_F(KubectlStatusTest, PodsThatMayNotBeListedAreAQuestionMark) {
@@ -148,7 +142,7 @@ TEST_F(KubectlStatusTest, AHostileAgentForgesNoLine) {
   PutAgent("gpu-node", AgentStatus("default", 8, "", R"("x\nNODE \u001b[31m")"));
   EXPECT_THAT(Show(Collect()), Not(HasSubstr("\nNODE \x1b")));
   PutAgent("gpu-node", "no JSON");
-  EXPECT_THAT(cli::common::json::Lines(Node(Collect(), "gpu-node"), "notes"), Not(IsEmpty()));
+  EXPECT_THAT(base::TextsAt(Node(Collect(), "gpu-node"), "notes"), Not(IsEmpty()));
 }
 
 TEST_F(KubectlStatusTest, NoGpusAnywhereIsSaid) {

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <optional>
 #include <ostream>
@@ -16,8 +15,9 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_read.h"
 #include "base/log.h"
-#include "cli/common/json_read.h"
+#include "base/text.h"
 #include "kubelet/unix_socket.h"
 
 namespace tranche::cli::node {
@@ -49,17 +49,12 @@ constexpr std::size_t kMaxNamed = 3;  // pods in a message
 
 constexpr char kOtherPlugin[] = "another plugin serves this node";
 
-bool AllDigits(std::string_view text) {
-  return !text.empty() &&
-         std::ranges::all_of(text, [](unsigned char c) { return std::isdigit(c) != 0; });
-}
-
 // `name`, or what an interrupted write of it left: "NAME.tmp.123" (base/file).
 bool IsOrWasMeantAs(std::string_view name, std::string_view file) {
   if (name == file) return true;
   constexpr std::string_view kTemporary = ".tmp.";
   return name.starts_with(file) && name.substr(file.size()).starts_with(kTemporary) &&
-         AllDigits(name.substr(file.size() + kTemporary.size()));
+         base::AllDigits(name.substr(file.size() + kTemporary.size()));
 }
 
 template <class Names>
@@ -108,7 +103,7 @@ std::string RunningAgent(const std::string& state_directory) {
   if (flock(fd.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return "";
   const auto text = base::ReadFile(path, kMaxSmallFile);
   const auto note = text.ok() ? base::Json::Parse(*text) : Result<base::Json>(text.status());
-  const std::string host = note.ok() ? cli::common::json::Shown(*note, "host") : "";
+  const std::string host = note.ok() ? base::PrintableAt(*note, "host") : "";
   return host.empty() ? "an agent" : "the agent " + host;
 }
 

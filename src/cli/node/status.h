@@ -1,7 +1,7 @@
 // `tranche status`: what the agent on this node says of itself, for a person or as JSON.
 //
 // Reads the agent's status file and nothing else; needs no more than the right to read it. Exit
-// codes: 0 ready and well, 1 not as asked for (the reasons are shown), 2 no agent or unreadable.
+// codes: 0 ready and well, 1 degraded (the reasons are shown), 2 no agent or unreadable.
 // One thread; everything in the file is treated as hostile text.
 #pragma once
 

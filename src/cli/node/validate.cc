@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "cli/node/manifest.h"
 #include "config/load.h"
 #include "plan/plan.h"
@@ -151,7 +152,7 @@ std::string Spread(const plan::Plan& plan, const plan::PlannedResource& resource
     const std::string what = fmt::format("{} {}", devices, devices == 1 ? "device" : "devices");
     parts.push_back(replicas == 0 ? what + ", not shared" : fmt::format("{} × {}", what, replicas));
   }
-  return fmt::format("{}", fmt::join(parts, "; "));
+  return base::Join(parts, "; ");
 }
 
 void PrintVerdict(const Verdict& verdict, std::ostream& out) {

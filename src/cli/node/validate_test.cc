@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/json.h"
+#include "base/testing/places.h"
 
 namespace tranche::cli::node {
 namespace {
@@ -28,7 +29,7 @@ base::Result<gpu::Inventory> NoDriver(const std::string& /*node*/) {
 }
 
 std::string Seed(const std::string& name) {
-  return std::string(TRANCHE_SOURCE_DIR) + "/tests/seed/" + name;
+  return std::string(base::testing::kSourceDir) + "/tests/seed/" + name;
 }
 
 struct Outcome {

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/json_read.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/common/exit_status.h"
 #include "cli/common/table.h"
 #include "sim/kubelet/control.h"
@@ -25,6 +27,8 @@ constexpr int kDone = 0;
 constexpr int kNo = 1;
 constexpr int kNobody = 2;
 constexpr int kNotYet = 3;
+
+constexpr std::size_t kMaxTextBytes = 1024;
 
 // What may be typed after any of the commands.
 struct Typed {
@@ -42,24 +46,20 @@ struct Typed {
   std::int64_t events = 0;
 };
 
-std::string Text(const Json& json, std::string_view key) {
-  const Json* found = json.Find(key);
-  return found != nullptr && found->is_string() ? base::Printable(found->as_string()) : "";
+// Text for the terminal.
+std::string Shown(const Json& json, std::string_view key) {
+  return base::PrintableAt(json, key, kMaxTextBytes);
 }
 
 std::string Number(const Json& json, std::string_view key) {
-  const Json* found = json.Find(key);
-  return found != nullptr && found->is_int() ? std::to_string(found->as_int()) : "";
+  const std::optional<std::int64_t> number = base::IntAt(json, key);
+  return number ? std::to_string(*number) : "";
 }
 
 std::string Joined(const Json& json, std::string_view key) {
-  const Json* found = json.Find(key);
-  std::string text;
-  if (found == nullptr || !found->is_array()) return text;
-  for (const Json& item : found->as_array()) {
-    if (item.is_string()) text += (text.empty() ? "" : " ") + base::Printable(item.as_string());
-  }
-  return text;
+  std::vector<std::string> texts = base::TextsAt(json, key);
+  for (std::string& text : texts) text = base::Printable(text);
+  return base::Join(texts, " ");
 }
 
 // NAME=COUNT, as `--request` and `wait` take it; the name may itself hold no "=".
@@ -91,12 +91,12 @@ void ShowPods(const Json::Array& pods) {
   std::vector<std::vector<cli::common::Cell>> rows{
       {{"NAME"}, {"PHASE"}, {"RESTARTS"}, {"IDS"}, {"MESSAGE"}}};
   for (const Json& pod : pods) {
-    const std::string phase = Text(pod, "phase");
-    rows.push_back({{Text(pod, "name")},
+    const std::string phase = Shown(pod, "phase");
+    rows.push_back({{Shown(pod, "name")},
                     {phase},
                     {Number(pod, "restarts")},
                     {Joined(pod, "ids")},
-                    {Text(pod, "message")}});
+                    {Shown(pod, "message")}});
   }
   std::cout << cli::common::Table(rows, false);
 }
@@ -104,14 +104,11 @@ void ShowPods(const Json::Array& pods) {
 void ShowNode(const Json& node) {
   std::vector<std::vector<cli::common::Cell>> rows{
       {{"RESOURCE"}, {"CAPACITY"}, {"ALLOCATABLE"}, {"UNHEALTHY"}}};
-  const Json* resources = node.Find("resources");
-  if (resources != nullptr && resources->is_object()) {
-    for (const auto& [name, count] : resources->as_object()) {
-      rows.push_back({{base::Printable(name)},
-                      {Number(count, "capacity")},
-                      {Number(count, "allocatable")},
-                      {Number(count, "unhealthy")}});
-    }
+  for (const auto& [name, count] : base::MembersAt(node, "resources")) {
+    rows.push_back({{base::Printable(name)},
+                    {Number(count, "capacity")},
+                    {Number(count, "allocatable")},
+                    {Number(count, "unhealthy")}});
   }
   std::cout << cli::common::Table(rows, false);
 }
@@ -137,7 +134,7 @@ int AskForPod(const Typed& typed, const Json& request) {
   } else {
     ShowPods({*answer});
   }
-  phase = Text(*answer, "phase");
+  phase = Shown(*answer, "phase");
   if (phase == "Pending") return kNotYet;
   return phase == "Failed" ? kNo : kDone;
 }

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/testing/temp_dir.h"
 #include "gpu/nvml/testing/fake_nvml.h"
 
 namespace tranche::gpu::nvml {
@@ -40,21 +41,19 @@ class NvmlDriverTest : public ::testing::Test {
       gpu.bus_id = "00000000:0" + std::to_string(i) + ":00.0";
       nvml_.gpus.push_back(gpu);
     }
-    std::filesystem::create_directories(root_);
   }
   ~NvmlDriverTest() override {
     driver_.reset();
     fake = nullptr;
-    std::filesystem::remove_all(root_);
   }
   void Write(const std::string& path, const std::string& text) {
-    const std::filesystem::path full = root_ + "/" + path;
+    const std::filesystem::path full = root_ / path;
     std::filesystem::create_directories(full.parent_path());
     std::ofstream(full) << text;
   }
   GpuDriver& Driver() {
     if (driver_ == nullptr) {
-      driver_ = NewNvmlDriverOn(MakeTable(), {.driver_root = "", .sys_root = root_});
+      driver_ = NewNvmlDriverOn(MakeTable(), {.driver_root = "", .sys_root = root_.path()});
     }
     EXPECT_TRUE(driver_->Initialise().ok());
     return *driver_;
@@ -84,7 +83,7 @@ class NvmlDriverTest : public ::testing::Test {
   }
 
   FakeNvml nvml_;
-  std::string root_ = ::testing::TempDir() + "nvml_driver_test." + std::to_string(getpid());
+  const base::testing::TempDir root_;
   std::unique_ptr<GpuDriver> driver_;
 };
 
@@ -200,7 +199,7 @@ TEST_F(NvmlDriverTest, OldDriversHaveOlderNames) {
   table.nvmlDeviceGetPciInfo_v2 = std::exchange(table.nvmlDeviceGetPciInfo_v3, nullptr);
   table.nvmlEventSetWait = std::exchange(table.nvmlEventSetWait_v2, nullptr);
   table.nvmlDeviceGetMigMode = nullptr;
-  driver_ = NewNvmlDriverOn(table, {.driver_root = "", .sys_root = root_});
+  driver_ = NewNvmlDriverOn(table, {.driver_root = "", .sys_root = root_.path()});
   const Inventory inventory = Enumerate();
   EXPECT_THAT(Uuids(inventory), SizeIs(4));
   EXPECT_FALSE(inventory.gpus[0].mig_capable);
@@ -374,7 +373,7 @@ TEST_F(NvmlDriverTest, MoreLinksThanThereCanBeCountAsEighteen) {
 // ---- the library itself ----
 
 TEST_F(NvmlDriverTest, ARootWithoutLibraryLeavesItToTheLoader) {
-  driver_ = NewNvmlDriver({.driver_root = root_, .sys_root = ""});
+  driver_ = NewNvmlDriver({.driver_root = root_.path(), .sys_root = ""});
   const base::Status status = driver_->Initialise();
   // On a machine with a GPU the loader finds one.
   if (status.ok()) GTEST_SKIP() << "this machine has NVIDIA's library";
@@ -383,7 +382,7 @@ TEST_F(NvmlDriverTest, ARootWithoutLibraryLeavesItToTheLoader) {
 
 TEST_F(NvmlDriverTest, AnEmptyFileIsAnError) {
   Write("usr/lib64/libnvidia-ml.so.1", "");
-  driver_ = NewNvmlDriver({.driver_root = root_, .sys_root = ""});
+  driver_ = NewNvmlDriver({.driver_root = root_.path(), .sys_root = ""});
   const base::Status status = driver_->Initialise();
   EXPECT_EQ(status.code(), base::Code::kUnavailable);
   EXPECT_THAT(status.message(), HasSubstr("usr/lib64/libnvidia-ml.so.1"));
@@ -396,9 +395,9 @@ TEST_F(NvmlDriverTest, AnotherLibraryUnderTheNameIsAnError) {
     if (std::filesystem::exists(path)) other = path;
   }
   ASSERT_FALSE(other.empty());
-  std::filesystem::create_directories(root_ + "/lib64");
-  std::filesystem::create_symlink(other, root_ + "/lib64/libnvidia-ml.so.1");
-  driver_ = NewNvmlDriver({.driver_root = root_, .sys_root = ""});
+  std::filesystem::create_directories(root_ / "lib64");
+  std::filesystem::create_symlink(other, root_ / "lib64/libnvidia-ml.so.1");
+  driver_ = NewNvmlDriver({.driver_root = root_.path(), .sys_root = ""});
   const base::Status status = driver_->Initialise();
   EXPECT_EQ(status.code(), base::Code::kUnavailable);
   EXPECT_THAT(status.message(), HasSubstr("nvmlInit"));

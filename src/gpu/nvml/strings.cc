@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <span>
 
+#include "base/text.h"
+
 namespace tranche::gpu::nvml {
 namespace {
 
@@ -14,11 +16,9 @@ using base::Status;
 
 constexpr std::size_t kMostMinorLines = 65536;  // far above 8 GPUs × 8 × 8 instances
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
 bool IsIdCharacter(char c) {
-  return IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '/' ||
-         c == '.' || c == '_';
+  return base::IsDigit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+         c == '/' || c == '.' || c == '_';
 }
 
 // Takes pieces off the front of a text; a piece that is not there leaves it as it was.
@@ -46,15 +46,6 @@ class Reader {
  private:
   std::string_view text_;
 };
-
-std::string_view Trimmed(std::string_view text) {
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r' ||
-                           text.back() == '\n')) {
-    text.remove_suffix(1);
-  }
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  return text;
-}
 
 void ReadMinorLine(std::string_view line, MigMinors& out) {
   Reader reader(line);
@@ -152,7 +143,7 @@ std::optional<MigProfile> ProfileInName(std::string_view name) {
   constexpr std::string_view kMark = "MIG ";
   const std::size_t at = name.rfind(kMark);
   if (at == std::string_view::npos || (at > 0 && name[at - 1] != ' ')) return std::nullopt;
-  return ParseMigProfile(Trimmed(name.substr(at + kMark.size())));
+  return ParseMigProfile(base::Trim(name.substr(at + kMark.size())));
 }
 
 unsigned MigMemoryGb(std::uint64_t device_bytes, std::uint64_t instance_mib) {
@@ -170,14 +161,14 @@ MigMinors ParseMigMinors(std::string_view text) {
   MigMinors out;
   for (std::size_t lines = 0; !text.empty() && lines < kMostMinorLines; ++lines) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    ReadMinorLine(Trimmed(text.substr(0, end)), out);
+    ReadMinorLine(base::Trim(text.substr(0, end)), out);
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return out;
 }
 
 std::optional<int> ParseNumaNode(std::string_view text) {
-  Reader reader(Trimmed(text));
+  Reader reader(base::Trim(text));
   unsigned node = 0;
   // Above what any kernel is built with (CONFIG_NODES_SHIFT is at most 10) it is no node.
   if (!reader.TakeNumber(node) || !reader.done() || node >= 1024) return std::nullopt;
@@ -186,7 +177,7 @@ std::optional<int> ParseNumaNode(std::string_view text) {
 
 std::optional<unsigned> ParsePciClass(std::string_view text) {
   constexpr unsigned kMostClass = 0xFFFFFF;
-  Reader reader(Trimmed(text));
+  Reader reader(base::Trim(text));
   unsigned parsed = 0;
   if (!reader.Take("0x") || !reader.TakeNumber(parsed, 16) || !reader.done()) return std::nullopt;
   return parsed <= kMostClass ? std::optional(parsed) : std::nullopt;

@@ -141,7 +141,7 @@ def explains_a_missing_profile(user):
     expect("default" in text and "dev" in text, f"it does not say which there are: {text}")
     expect(user.cluster.allocatable(HERE) == 16, "the last good profile has gone")
     status = user.tranche("status", 1)
-    expect("dev (label: nope)" in status and "Not as asked for:" in status, status)
+    expect("dev (label: nope)" in status and "Degraded:" in status, status)
     expect(any("nope" in line for line in user.status(wanted=1)[HERE]["warnings"]), "no warning in JSON")
 
 
@@ -171,7 +171,7 @@ def shows_an_ill_gpu(user):
     finally:
         sim("return", "1")
     user.cluster.wait_for("it is well again", lambda: not ill(user, HERE), 60, 0.5)
-    user.cluster.wait_for("and no warning is left", lambda: "Not as asked for" not in
+    user.cluster.wait_for("and no warning is left", lambda: "Degraded" not in
                           user.line("kubectl tranche status", check=False).stdout, 60, 0.5)
     user.tranche("status", show=False)
 

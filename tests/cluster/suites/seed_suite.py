@@ -63,6 +63,7 @@ def profiles(walk):
     walk.until("a missing profile is an event on its node",
                lambda: any(event["involvedObject"]["name"] == "train-gpu-node" and "no-sharing" in event["message"]
                            for event in walk.get("events", "-A")["items"] if event["type"] == "Warning"))
+    walk.check("and kubectl shows it", "ConfigRejected" in walk.sh("kubectl describe node train-gpu-node"))
     walk.check("meanwhile the last good config stays", walk.count("train-gpu-node") == 8)
     shutil.copy(SEED / "02-no-sharing.yaml", walk.folder / "no-sharing.yaml")
     walk.sh("kubectl -n gpu-operator patch configmap device-plugin-config --type merge --patch-file no-sharing.yaml")

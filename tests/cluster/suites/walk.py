@@ -98,7 +98,7 @@ class Walk:
 
     def gpus_of(self, pod):
         """The GPUs that the driver shows inside a pod."""
-        shown = self.cluster.exec(pod, "nvidia-smi", "-L", check=False)
+        shown = self.line(f"kubectl exec {pod} -- nvidia-smi -L", check=False)
         return sorted(re.findall(r"GPU-[0-9a-f-]{36}", shown.stdout))
 
     def plugin_ready(self):

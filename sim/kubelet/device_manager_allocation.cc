@@ -115,10 +115,10 @@ void DeviceManager::ChooseDevices(std::shared_ptr<Request> request, int needed) 
                                   resource + " has been stopped"));
   }
   plugin.client->Preferred(Unsorted(available), {}, request->required(),
-                           [this, alive = std::weak_ptr<bool>(alive_), request, needed,
-                            available](const base::Result<std::vector<std::string>>& answer) {
-                             if (!alive.expired()) Preferred(request, needed, available, answer);
-                           });
+                           runner_.Wrap([this, request, needed, available](
+                                            const base::Result<std::vector<std::string>>& answer) {
+                             Preferred(request, needed, available, answer);
+                           }));
 }
 
 void DeviceManager::Preferred(std::shared_ptr<Request> request, int needed, const Ids& available,
@@ -151,9 +151,7 @@ void DeviceManager::CallAllocate(std::shared_ptr<Request> request, const Ids& id
     return Finish(*request, Error("endpoint " + resource + " has been stopped"));
   }
   endpoint->second->client->Allocate(
-      Unsorted(ids), [this, alive = std::weak_ptr<bool>(alive_), request,
-                      ids](base::Result<AllocateAnswer> answer) {
-        if (alive.expired()) return;
+      Unsorted(ids), runner_.Wrap([this, request, ids](base::Result<AllocateAnswer> answer) {
         if (!answer.ok()) {
           const bool empty = answer.status().code() == base::Code::kNotFound;
           return Finish(*request,
@@ -163,7 +161,7 @@ void DeviceManager::CallAllocate(std::shared_ptr<Request> request, const Ids& id
         request->changed = true;
         request->left.pop_back();
         AllocateNext(request);
-      });
+      }));
 }
 
 void DeviceManager::Store(const Request& request, const Ids& ids, AllocateAnswer answer) {
@@ -220,12 +218,10 @@ void DeviceManager::PreStartNext(std::shared_ptr<Request> request) {
                 ", container " + request->container + ", resource " + resource));
     }
     return plugin.client->PreStart(
-        Unsorted(given->All()),
-        [this, alive = std::weak_ptr<bool>(alive_), request, failed](const base::Status& status) {
-          if (alive.expired()) return;
+        Unsorted(given->All()), runner_.Wrap([this, request, failed](const base::Status& status) {
           if (status.ok()) return PreStartNext(request);
           std::exchange(request->done, nullptr)(Error(failed + GoErrorText(status)));
-        });
+        }));
   }
   std::exchange(request->done, nullptr)(base::Status::Ok());
 }
