@@ -10,7 +10,7 @@
 #include "cli/programs/agent_flags.h"
 #include "cli/programs/config_manager_command.h"
 #include "cli/programs/feature_discovery_flags.h"
-#include "config/keys.h"
+#include "cli/reference/keys.h"
 #include "daemon/reasons.h"
 
 namespace tranche::cli::reference {
@@ -62,8 +62,8 @@ std::string Heading(std::string_view title, std::string_view about) {
 
 std::string ConfigurationPage() {
   std::vector<Row> rows;
-  for (const config::KeyText& key : config::KeyTexts()) {
-    const std::string default_text = config::DefaultOf(key);
+  for (const KeyText& key : KeyTexts()) {
+    const std::string default_text = DefaultOf(key);
     const bool in_words = !key.default_words.empty();
     rows.push_back(
         {Code(key.path), std::string(key.type), in_words ? default_text : Code(default_text),

@@ -1,4 +1,4 @@
-#include "config/keys.h"
+#include "cli/reference/keys.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include "config/load.h"
 #include "config/upstream_flags.h"
 
-namespace tranche::config {
+namespace tranche::cli::reference {
 namespace {
 
 using ::testing::IsEmpty;
@@ -41,9 +41,9 @@ const std::map<std::string, std::string>& Probes() {
 // The keys that the decoder names when it meets one that it does not know.
 std::set<std::string> KnownToTheDecoder(const std::string& text) {
   std::set<std::string> keys;
-  const auto loaded = LoadConfig(text, "", {}, {});
+  const auto loaded = config::LoadConfig(text, "", {}, {});
   if (!loaded.ok()) return keys;
-  for (const Diagnostic& warning : loaded->warnings) {
+  for (const config::Diagnostic& warning : loaded->warnings) {
     constexpr std::string_view kBefore = "(known here: ";
     const std::size_t at = warning.message.find(kBefore);
     if (!warning.unknown_key || at == std::string::npos) continue;
@@ -99,8 +99,9 @@ TEST(KeysTest, ADecoderThatNamesNoKeysIsFound) {
 
 TEST(KeysTest, EveryFlagThatAKeyNamesIsOneOfUpstreams) {
   std::set<std::string> flags;
-  for (const FlagGroup& group : {UpstreamPluginFlags(), UpstreamFeatureDiscoveryFlags()}) {
-    for (const FlagSpec& flag : group.flags) flags.insert(flag.name);
+  for (const config::FlagGroup& group :
+       {config::UpstreamPluginFlags(), config::UpstreamFeatureDiscoveryFlags()}) {
+    for (const config::FlagSpec& flag : group.flags) flags.insert(flag.name);
   }
   for (const KeyText& key : KeyTexts()) {
     if (key.flag.empty()) continue;
@@ -120,4 +121,4 @@ TEST(KeysTest, DefaultsAreThoseOfTheConfig) {
 }
 
 }  // namespace
-}  // namespace tranche::config
+}  // namespace tranche::cli::reference

@@ -1,4 +1,4 @@
-#include "config/keys.h"
+#include "cli/reference/keys.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include "config/load.h"
 #include "config/to_json.h"
 
-namespace tranche::config {
+namespace tranche::cli::reference {
 
 namespace {
 
@@ -132,9 +132,9 @@ constexpr auto kKeys = std::to_array<KeyText>({
 // The config of a file that says nothing, with what is optional in it.
 const base::Json& Defaults() {
   static const base::Json kDefaults = [] {
-    const auto loaded = LoadConfig("tranche: {memory: {}, time: {}}", "", {}, {});
+    const auto loaded = config::LoadConfig("tranche: {memory: {}, time: {}}", "", {}, {});
     TRANCHE_CHECK(loaded.ok());
-    return ToJson(loaded->config);
+    return config::ToJson(loaded->config);
   }();
   return kDefaults;
 }
@@ -157,4 +157,4 @@ std::string DefaultOf(const KeyText& key) {
   return value->is_string() ? value->as_string() : value->Dump();
 }
 
-}  // namespace tranche::config
+}  // namespace tranche::cli::reference

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace tranche::config {
+namespace tranche::cli::reference {
 
 struct KeyText {
   std::string_view path;  // "flags.plugin.passDeviceSpecs", "tranche.resources[].name"
@@ -26,4 +26,4 @@ std::span<const KeyText> KeyTexts();
 // The default, for people; "" where there is none.
 std::string DefaultOf(const KeyText& key);
 
-}  // namespace tranche::config
+}  // namespace tranche::cli::reference
