@@ -156,9 +156,10 @@ void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
 
 void Agent::HealthChanged(const std::vector<gpu::HealthChange>& changes) {
   for (const gpu::HealthChange& change : changes) {
-    events_.Raise(change.healthy ? EventType::kNormal : EventType::kWarning,
-                  change.healthy ? "DeviceRecovered" : "DeviceUnhealthy",
-                  change.uuid + ": " + change.reason);
+    events_.Raise(
+        change.healthy ? EventType::kNormal : EventType::kWarning,
+        change.healthy ? daemon::Reason("DeviceRecovered") : daemon::Reason("DeviceUnhealthy"),
+        change.uuid + ": " + change.reason);
   }
   serving_.HealthChanged();
 }

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "cli/common/completion.h"
+#include "cli/common/exit_status.h"
 #include "cli/common/version.h"
 #include "cli/kubectl/command.h"
 #include "cli/node/cleanup.h"
@@ -19,6 +20,7 @@
 #include "cli/programs/config_manager_command.h"
 #include "cli/programs/feature_discovery_command.h"
 #include "cli/programs/mps_command.h"
+#include "cli/reference/command.h"
 #include "cli/sim/kubelet.h"
 #include "cli/sim/node.h"
 
@@ -28,7 +30,8 @@ namespace {
 void AddCompletion(CLI::App& app, std::string& shell, int& exit_code) {
   CLI::App* completion = app.add_subcommand("completion", "Print the completion script of a shell");
   completion->add_option("SHELL", shell, "bash, zsh or fish")->required();
-  completion->footer("Example:\n  source <(tranche completion bash)");
+  completion->footer(cli::common::ExitStatus("tranche completion") +
+                     "Example:\n  source <(tranche completion bash)");
   completion->callback([&shell, &exit_code] {
     const std::string script = cli::common::CompletionScript(shell);
     if (script.empty()) {
@@ -65,6 +68,7 @@ int Tranche(std::vector<std::string> arguments) {
   cli::sim::AddSimKubeletCommands(*sim, exit_code);
   cli::node::AddDemoCommand(app, exit_code);
   AddCompletion(app, shell, exit_code);
+  cli::reference::AddReferenceCommand(app, exit_code);
 
   if (arguments.size() >= 2 && arguments[0] == "__complete") {
     const std::vector<std::string> words(arguments.begin() + 2, arguments.end());

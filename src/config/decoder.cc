@@ -197,6 +197,8 @@ void Decoder::Unknown(const Node::Entry& entry, std::string_view path,
     message += fmt::format(" (did you mean '{}'?)", near);
   } else if (home != kHomes.end()) {
     message += fmt::format(" (it belongs in {})", home->path);
+  } else {
+    message += fmt::format(" (known here: {})", fmt::join(known, ", "));
   }
   diagnostics_.push_back(
       {Severity::kWarning, std::move(message), entry.key_mark.line, entry.key_mark.column, true});

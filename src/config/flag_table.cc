@@ -36,6 +36,7 @@ struct Known {
 
 std::optional<Known> FindFlag(const std::vector<FlagGroup>& groups, std::string_view name) {
   for (const FlagGroup& group : groups) {
+    if (group.environment_only) continue;
     for (const FlagSpec& flag : group.flags) {
       if (flag.name == name) return Known{&flag, flag.name};
       for (const std::string& alias : flag.aliases) {
@@ -181,237 +182,6 @@ class ArgumentParser {
 
 }  // namespace
 
-FlagGroup UpstreamPluginFlags() {
-  using K = FlagKind;
-  return {
-      "Flags of NVIDIA's device plugin",
-      {
-          {"mig-strategy",
-           {},
-           {"MIG_STRATEGY"},
-           K::kText,
-           "none",
-           "how MIG devices are advertised: none, single or mixed"},
-          {"fail-on-init-error",
-           {},
-           {"FAIL_ON_INIT_ERROR"},
-           K::kBool,
-           "true",
-           "exit when there is no working driver; false: wait for one"},
-          {"driver-root",
-           {"nvidia-driver-root"},
-           {"NVIDIA_DRIVER_ROOT"},
-           K::kText,
-           "/",
-           "where the driver is installed on the host"},
-          {"dev-root",
-           {"nvidia-dev-root"},
-           {"NVIDIA_DEV_ROOT"},
-           K::kText,
-           "the driver root",
-           "the host directory whose /dev holds the device nodes"},
-          {"pass-device-specs",
-           {},
-           {"PASS_DEVICE_SPECS"},
-           K::kBool,
-           "false",
-           "name the device nodes in each answer to the kubelet"},
-          {"device-list-strategy",
-           {},
-           {"DEVICE_LIST_STRATEGY"},
-           K::kTextList,
-           "envvar",
-           "how a container is told its devices: envvar, volume-mounts, cdi-annotations, cdi-cri; "
-           "several, split by commas"},
-          {"device-id-strategy",
-           {},
-           {"DEVICE_ID_STRATEGY"},
-           K::kText,
-           "uuid",
-           "what a container is told: uuid or index"},
-          {"gdrcopy-enabled",
-           {},
-           {"GDRCOPY_ENABLED"},
-           K::kBool,
-           "false",
-           "give containers GDRCopy"},
-          {"gds-enabled",
-           {},
-           {"GDS_ENABLED"},
-           K::kBool,
-           "false",
-           "give containers GPUDirect Storage"},
-          {"mofed-enabled",
-           {},
-           {"MOFED_ENABLED"},
-           K::kBool,
-           "false",
-           "give containers the InfiniBand devices"},
-          {"cdi-annotation-prefix",
-           {},
-           {"CDI_ANNOTATION_PREFIX"},
-           K::kText,
-           "cdi.k8s.io/",
-           "what the keys of CDI annotations start with"},
-          {"nvidia-cdi-hook-path",
-           {"nvidia-ctk-path"},
-           {"NVIDIA_CDI_HOOK_PATH", "NVIDIA_CTK_PATH"},
-           K::kText,
-           "/usr/bin/nvidia-ctk",
-           "the hook program of the CDI spec, a host path"},
-          {"driver-root-ctr-path",
-           {"container-driver-root"},
-           {"DRIVER_ROOT_CTR_PATH", "CONTAINER_DRIVER_ROOT"},
-           K::kText,
-           "/driver-root",
-           "where the driver root is mounted for this program"},
-          {"mps-root", {}, {"MPS_ROOT"}, K::kText, "", "accepted; MPS is not supported"},
-          {"shared-devices-allocation-policy",
-           {},
-           {"SHARED_DEVICES_ALLOCATION_POLICY"},
-           K::kText,
-           "distributed",
-           "which replicas are preferred: distributed or packed"},
-          {"device-discovery-strategy",
-           {},
-           {"DEVICE_DISCOVERY_STRATEGY"},
-           K::kText,
-           "auto",
-           "how devices are found: auto or nvml"},
-          {"imex-channel-ids",
-           {},
-           {"IMEX_CHANNEL_IDS"},
-           K::kIntList,
-           "",
-           "IMEX channels to inject: 0 or none"},
-          {"imex-required",
-           {},
-           {"IMEX_REQUIRED"},
-           K::kBool,
-           "false",
-           "fail where the IMEX channels are absent"},
-          {"kubelet-socket",
-           {},
-           {"KUBELET_SOCKET"},
-           K::kText,
-           "/var/lib/kubelet/device-plugins/kubelet.sock",
-           "where the kubelet takes registrations; empty: do not register"},
-          {"config-file", {}, {"CONFIG_FILE"}, K::kText, "", "the sharing config, YAML or JSON"},
-          {"cdi-feature-flags",
-           {},
-           {"CDI_FEATURE_FLAGS"},
-           K::kTextList,
-           "",
-           "features of the CDI spec to turn on"},
-          {"cdi-disable-hooks",
-           {},
-           {"CDI_DISABLE_HOOKS"},
-           K::kTextList,
-           "",
-           "hooks to leave out of the CDI spec"},
-      }};
-}
-
-FlagGroup UpstreamFeatureDiscoveryFlags() {
-  using K = FlagKind;
-  return {
-      "Flags of NVIDIA's gpu-feature-discovery",
-      {
-          {"mig-strategy",
-           {},
-           {"GFD_MIG_STRATEGY", "MIG_STRATEGY"},
-           K::kText,
-           "none",
-           "how MIG devices are advertised: none, single or mixed"},
-          {"fail-on-init-error",
-           {},
-           {"GFD_FAIL_ON_INIT_ERROR", "FAIL_ON_INIT_ERROR"},
-           K::kBool,
-           "true",
-           "exit when there is no working driver; false: wait for one"},
-          {"oneshot", {}, {"GFD_ONESHOT"}, K::kBool, "false", "label once and exit"},
-          {"no-timestamp",
-           {},
-           {"GFD_NO_TIMESTAMP"},
-           K::kBool,
-           "false",
-           "leave the label nvidia.com/gfd.timestamp out"},
-          {"sleep-interval",
-           {},
-           {"GFD_SLEEP_INTERVAL"},
-           K::kText,
-           "60s",
-           "the longest time between two looks at the node; infinite: look when something happens"},
-          {"output-file",
-           {"output", "o"},
-           {"GFD_OUTPUT_FILE"},
-           K::kText,
-           "/etc/kubernetes/node-feature-discovery/features.d/gfd",
-           "where labels are written without the NodeFeature API; empty: standard output"},
-          {"machine-type-file",
-           {},
-           {"GFD_MACHINE_TYPE_FILE"},
-           K::kText,
-           "/sys/class/dmi/id/product_name",
-           "the file that names the machine's type"},
-          {"config-file",
-           {},
-           {"GFD_CONFIG_FILE", "CONFIG_FILE"},
-           K::kText,
-           "",
-           "the sharing config, YAML or JSON"},
-          {"use-node-feature-api",
-           {},
-           {"GFD_USE_NODE_FEATURE_API", "USE_NODE_FEATURE_API"},
-           K::kBool,
-           "true",
-           "publish labels through Node Feature Discovery's NodeFeature object"},
-          {"device-discovery-strategy",
-           {},
-           {"DEVICE_DISCOVERY_STRATEGY"},
-           K::kText,
-           "auto",
-           "how devices are found: auto or nvml"},
-          {"driver-root-ctr-path",
-           {"container-driver-root"},
-           {"DRIVER_ROOT_CTR_PATH", "CONTAINER_DRIVER_ROOT"},
-           K::kText,
-           "/driver-root",
-           "where the driver root is mounted for this program"},
-          {"kubeconfig",
-           {},
-           {"KUBECONFIG"},
-           K::kText,
-           "",
-           "how to reach the API server; empty: by the pod's service account"},
-          {"kube-api-qps",
-           {},
-           {"KUBE_API_QPS"},
-           K::kText,
-           "5",
-           "requests a second to the API server"},
-          {"kube-api-burst",
-           {},
-           {"KUBE_API_BURST"},
-           K::kText,
-           "10",
-           "requests to the API server at one time"},
-          {"namespace",
-           {},
-           {"NAMESPACE"},
-           K::kText,
-           "default",
-           "namespace of the NodeFeature object"},
-          {"node-name", {}, {"NODE_NAME"}, K::kText, "", "the node that is labelled"},
-          {"pod-name",
-           {},
-           {"POD_NAME"},
-           K::kText,
-           "",
-           "this pod, whose end takes the NodeFeature object along"},
-      }};
-}
-
 base::Result<std::vector<Override>> EnvironmentOverrides(const std::vector<FlagGroup>& groups,
                                                          const EnvironmentLookup& lookup) {
   std::vector<Override> out;
@@ -441,17 +211,26 @@ std::optional<std::string> FlagValue(std::string_view flag,
   return std::nullopt;
 }
 
+namespace {
+
+// How a flag is written: "--name VALUE", or "VARIABLE=VALUE" where there is only the variable.
+std::string Spelling(const FlagSpec& flag, bool environment_only) {
+  if (environment_only) return fmt::format("{}=VALUE", fmt::join(flag.environment, ", "));
+  std::string names = "--" + flag.name;
+  for (const std::string& alias : flag.aliases) names += ", --" + alias;
+  return names + (flag.kind == FlagKind::kBool ? "[=BOOL]" : " VALUE");
+}
+
+}  // namespace
+
 std::string FormatFlags(const std::vector<FlagGroup>& groups) {
   std::string out;
   for (const FlagGroup& group : groups) {
     out += fmt::format("{}{}:\n", out.empty() ? "" : "\n", group.title);
     for (const FlagSpec& flag : group.flags) {
-      std::string names = "--" + flag.name;
-      for (const std::string& alias : flag.aliases) names += ", --" + alias;
-      out += fmt::format("  {}{}\n      {}", names,
-                         flag.kind == FlagKind::kBool ? "[=BOOL]" : " VALUE", flag.help);
-      if (!flag.default_text.empty()) out += fmt::format(" (default: {})", flag.default_text);
-      if (!flag.environment.empty()) {
+      out += fmt::format("  {}\n      {}", Spelling(flag, group.environment_only), flag.help);
+      if (!flag.DefaultText().empty()) out += fmt::format(" (default: {})", flag.DefaultText());
+      if (!flag.environment.empty() && !group.environment_only) {
         out += fmt::format(" [{}]", fmt::join(flag.environment, ", "));
       }
       out += '\n';

@@ -1,13 +1,17 @@
-// The flags and environment variables of NVIDIA's programs as tables, and how their command line
-// library (urfave/cli v2 over Go's `flag`) reads them. Our own flags go in a second group.
+// Flags and environment variables as tables, read as the command line library of NVIDIA's programs
+// (urfave/cli v2 over Go's `flag`) reads them. A table is written like this:
 //
-// Pure: environment and arguments are handed in. Safe from any thread.
+//   Flag("mig-strategy").Env("MIG_STRATEGY").Default("none").Help("how MIG devices are advertised")
+//
+// Threading: pure; environment and arguments are handed in. Safe from any thread.
+// Errors: kInvalidArgument in the words of that library.
 #pragma once
 
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -22,22 +26,58 @@ struct FlagSpec {
   std::vector<std::string> aliases;      // other names, without dashes
   std::vector<std::string> environment;  // the first that is present counts
   FlagKind kind = FlagKind::kText;
-  std::string default_text;  // for the help
-  std::string help;          // one sentence; choices in it
+  std::string default_value;  // what is read where the flag is not given
+  std::string default_words;  // instead of it in the help, where it depends on something
+  std::string help;           // one sentence; choices in it
+
+  FlagSpec& Alias(std::string other_name) {
+    aliases.push_back(std::move(other_name));
+    return *this;
+  }
+  // Called again, it adds a variable that counts where those before it are not set.
+  FlagSpec& Env(std::string variable) {
+    environment.push_back(std::move(variable));
+    return *this;
+  }
+  FlagSpec& Default(std::string_view value) {
+    default_value = value;
+    return *this;
+  }
+  FlagSpec& DefaultWords(std::string words) {
+    default_words = std::move(words);
+    return *this;
+  }
+  FlagSpec& Help(std::string text) {
+    help = std::move(text);
+    return *this;
+  }
+
+  // For people; "" where the default is empty.
+  [[nodiscard]] const std::string& DefaultText() const {
+    return default_words.empty() ? default_value : default_words;
+  }
 };
+
+inline FlagSpec Flag(std::string name) { return {.name = std::move(name)}; }
+// A switch: `--name`, or `--name=false`.
+inline FlagSpec BoolFlag(std::string name, bool value) {
+  return {
+      .name = std::move(name), .kind = FlagKind::kBool, .default_value = value ? "true" : "false"};
+}
+// Several words, split by commas; empty where it is not given.
+inline FlagSpec ListFlag(std::string name) {
+  return {.name = std::move(name), .kind = FlagKind::kTextList};
+}
+inline FlagSpec IntListFlag(std::string name) {
+  return {.name = std::move(name), .kind = FlagKind::kIntList};
+}
 
 // Flags under one heading of the help.
 struct FlagGroup {
   std::string title;
   std::vector<FlagSpec> flags;
+  bool environment_only = false;  // their variables are read; on the command line they are unknown
 };
-
-// Upstream's flags. Their values end up in LoadConfig, but for "config-file" and "kubelet-socket".
-FlagGroup UpstreamPluginFlags();
-// The same for NVIDIA's gpu-feature-discovery. Beside "config-file" those about Kubernetes are not
-// LoadConfig's: "kubeconfig", "kube-api-qps", "kube-api-burst", "namespace", "node-name",
-// "pod-name".
-FlagGroup UpstreamFeatureDiscoveryFlags();
 
 using EnvironmentLookup = std::function<std::optional<std::string>(const std::string& name)>;
 

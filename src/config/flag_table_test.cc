@@ -6,13 +6,17 @@
 #include <map>
 
 #include "config/to_json.h"
+#include "config/upstream_flags.h"
 
 namespace tranche::config {
 namespace {
 
 std::vector<FlagGroup> Groups() {
   return {UpstreamPluginFlags(),
-          {"Ours", {{"profile", {}, {"TRANCHE_PROFILE"}, FlagKind::kText, "", "help"}}}};
+          {.title = "Ours", .flags = {Flag("profile").Env("TRANCHE_PROFILE").Help("help")}},
+          {.title = "Hidden",
+           .flags = {Flag("quiet").Env("QUIET").Default("x").Help("help")},
+           .environment_only = true}};
 }
 
 base::Result<ParsedArguments> Parse(const std::vector<std::string>& arguments) {
@@ -157,6 +161,25 @@ TEST(FlagTableTest, HelpNamesFlagAliasVariableAndDefault) {
   EXPECT_NE(help.find("--driver-root, --nvidia-driver-root VALUE"), std::string::npos);
   EXPECT_NE(help.find("(default: none) [MIG_STRATEGY]"), std::string::npos);
   EXPECT_NE(help.find("\nOurs:\n  --profile VALUE"), std::string::npos);
+  EXPECT_NE(help.find("\nHidden:\n  QUIET=VALUE\n      help (default: x)\n"), std::string::npos);
+}
+
+TEST(FlagTableTest, WhatIsReadByEnvironmentOnlyIsNoFlag) {
+  EXPECT_EQ(ErrorOf({"--quiet=1"}), "flag provided but not defined: -quiet");
+  EXPECT_EQ(FlagValue("quiet", *Environment({{"QUIET", "1"}}), {}), "1");
+}
+
+// The defaults in the table are what the config has where nothing is given.
+TEST(FlagTableTest, GivingADefaultChangesNothing) {
+  const auto plain = LoadConfig("", "", {}, {});
+  for (const FlagGroup& group : {UpstreamPluginFlags(), UpstreamFeatureDiscoveryFlags()}) {
+    for (const FlagSpec& flag : group.flags) {
+      if (flag.default_value.empty() || flag.name == "use-node-feature-api") continue;
+      const auto given = LoadConfig("", "", {}, {{flag.name, {flag.default_value}, ""}});
+      ASSERT_TRUE(given.ok()) << flag.name;
+      EXPECT_TRUE(ToJson(given->config) == ToJson(plain->config)) << flag.name;
+    }
+  }
 }
 
 }  // namespace

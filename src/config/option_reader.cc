@@ -42,6 +42,8 @@ void OptionReader::Map(const Node& node, const std::vector<Option>& options) {
                                         fmt::join(path_, "."));
       if (const std::string near = NearestName(entry.key, known); !near.empty()) {
         message += fmt::format(" (did you mean '{}'?)", near);
+      } else {
+        message += fmt::format(" (known here: {})", fmt::join(known, ", "));
       }
       if (warnings_.size() < kMaxDiagnostics) {
         warnings_.push_back({Severity::kWarning, std::move(message), entry.key_mark.line,

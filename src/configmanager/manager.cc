@@ -203,7 +203,7 @@ void ConfigManager::Signal(const std::string& because) {
   }
 }
 
-void ConfigManager::Warn(const std::string& reason, const std::string& message) {
+void ConfigManager::Warn(daemon::Reason reason, const std::string& message) {
   if (message == last_warning_) return;
   last_warning_ = message;
   event_under_way_ = true;

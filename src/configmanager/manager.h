@@ -31,6 +31,7 @@
 #include "base/status.h"
 #include "base/timer.h"
 #include "base/weak_runner.h"
+#include "daemon/reasons.h"
 #include "profile/source.h"
 
 namespace tranche::configmanager {
@@ -77,7 +78,7 @@ class ConfigManager {
   void SignalAnEdit();
   bool ReadContent();
   void Signal(const std::string& because);
-  void Warn(const std::string& reason, const std::string& message);
+  void Warn(daemon::Reason reason, const std::string& message);
   void Finish(int exit_status);
   void TellFinished();
   [[nodiscard]] bool Linked() const;

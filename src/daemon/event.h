@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/reasons.h"
+
 namespace tranche::daemon {
 
 // As in Kubernetes: a warning is what somebody may have to do something about.
@@ -21,14 +23,13 @@ constexpr std::string_view TypeName(EventType type) {
 
 struct Event {
   EventType type = EventType::kNormal;
-  std::string reason;  // CamelCase, as in Kubernetes Events: "ConfigRejected", "DeviceUnhealthy"
+  std::string reason;  // one of reasons.h
   std::string message;
   std::string wall_time;    // RFC 3339
   std::uint64_t count = 1;  // repeats of the same message in a row
 };
 
 // How a part of a program tells what has happened to it.
-using RaiseEvent =
-    std::function<void(EventType type, const std::string& reason, const std::string& message)>;
+using RaiseEvent = std::function<void(EventType type, Reason reason, const std::string& message)>;
 
 }  // namespace tranche::daemon

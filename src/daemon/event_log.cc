@@ -13,15 +13,16 @@ EventLog::EventLog(base::EventLoop& loop, const std::string& node_name,
   if (!node_name.empty()) kubernetes_ = std::make_unique<NodeEvents>(loop, node_name, changed_);
 }
 
-void EventLog::Raise(EventType type, const std::string& reason, const std::string& message) {
+void EventLog::Raise(EventType type, Reason reason, const std::string& message) {
   base::Log(type == EventType::kNormal ? base::LogLevel::kInfo : base::LogLevel::kWarning, message,
-            {base::Kv("event", reason)});
-  if (!events_.empty() && events_.back().reason == reason && events_.back().message == message) {
+            {base::Kv("event", reason.name())});
+  if (!events_.empty() && events_.back().reason == reason.name() &&
+      events_.back().message == message) {
     ++events_.back().count;
     events_.back().wall_time = base::Rfc3339Now();
   } else {
     events_.push_back({.type = type,
-                       .reason = reason,
+                       .reason = std::string(reason.name()),
                        .message = message,
                        .wall_time = base::Rfc3339Now(),
                        .count = 1});
@@ -32,7 +33,7 @@ void EventLog::Raise(EventType type, const std::string& reason, const std::strin
 }
 
 RaiseEvent EventLog::raiser() {
-  return [this](EventType type, const std::string& reason, const std::string& message) {
+  return [this](EventType type, Reason reason, const std::string& message) {
     Raise(type, reason, message);
   };
 }

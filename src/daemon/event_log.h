@@ -27,7 +27,7 @@ class EventLog {
   EventLog(base::EventLoop& loop, const std::string& node_name, std::function<void()> changed);
 
   // A repeat of the last event is counted, not kept twice.
-  void Raise(EventType type, const std::string& reason, const std::string& message);
+  void Raise(EventType type, Reason reason, const std::string& message);
   // The same as a function that may be called as long as this object lives.
   [[nodiscard]] RaiseEvent raiser();
 

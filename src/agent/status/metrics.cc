@@ -23,29 +23,40 @@ constexpr std::size_t kMaxLabelBytes = 128;
 // Far above any node (16 GPUs of 7 MIG instances); what is beyond is left out.
 constexpr std::size_t kMaxSeries = 1024;
 
+constexpr std::string_view kPrefix = "tranche_plugin_";
+
+// Appends to the metrics of the table, which has their types, labels and help.
 class Families {
  public:
-  void Open(const std::string& name, const std::string& help, MetricType type) {
+  // `name` is that of a metric in the table, without the prefix.
+  void Open(std::string_view name) {
+    const auto text = std::ranges::find(MetricTexts(), std::string(kPrefix) + std::string(name),
+                                        &MetricText::name);
+    TRANCHE_CHECK(text != MetricTexts().end());
+    text_ = &*text;
     families_.push_back(
-        {.name = "tranche_plugin_" + name, .help = help, .type = type, .metric = {}});
+        {.name = text->name,
+         .help = text->help,
+         .type = text->kind == MetricKind::kCounter ? MetricType::Counter : MetricType::Gauge,
+         .metric = {}});
     seen_.clear();
   }
-  void Gauge(const std::string& name, const std::string& help, double value) {
-    Open(name, help, MetricType::Gauge);
+  void Only(std::string_view name, double value) {
+    Open(name);
     Add({}, value);
   }
-  void Counter(const std::string& name, const std::string& help, std::uint64_t value) {
-    Open(name, help, MetricType::Counter);
-    Add({}, static_cast<double>(value));
-  }
+  void Only(std::string_view name, std::uint64_t value) { Only(name, static_cast<double>(value)); }
 
-  // Into the family opened last. The same labels twice (a GPU that the driver reports twice) would
-  // make a scraper refuse the whole page: the first one stands.
-  void Add(Labels labels, double value) {
-    MetricFamily& family = families_.back();
-    for (ClientMetric::Label& label : labels) {
-      label.value = base::Printable(label.value, kMaxLabelBytes);
+  // Into the metric opened last; one value for each of its labels. The same labels twice (a GPU
+  // that the driver reports twice) would make a scraper refuse the whole page: the first one
+  // stands.
+  void Add(const std::vector<std::string>& label_values, double value) {
+    TRANCHE_CHECK(label_values.size() == text_->labels.size());
+    Labels labels;
+    for (std::size_t i = 0; i < label_values.size(); ++i) {
+      labels.push_back({text_->labels[i], base::Printable(label_values[i], kMaxLabelBytes)});
     }
+    MetricFamily& family = families_.back();
     if (family.metric.size() >= kMaxSeries || !seen_.insert(labels).second) return;
     ClientMetric metric;
     metric.label = std::move(labels);
@@ -62,6 +73,7 @@ class Families {
   }
 
  private:
+  const MetricText* text_ = nullptr;
   std::vector<MetricFamily> families_;
   std::set<Labels> seen_;
 };
@@ -69,87 +81,122 @@ class Families {
 double Flag(bool value) { return value ? 1 : 0; }
 
 void AddAgent(const AgentState& state, Families& out) {
-  out.Open("build_info", "Always 1; the agent's version.", MetricType::Gauge);
-  out.Add({{"version", state.version}}, 1);
-  out.Gauge("ready", "Whether /readyz answers 200.", Flag(state.Ready()));
-  out.Gauge("degraded", "Whether anything is not as asked for; /readyz has the reasons.",
-            Flag(!state.Degraded().empty()));
-  out.Gauge("holders_known", "Whether the ids that pods hold can be read.",
-            Flag(state.holders_known));
+  out.Open("build_info");
+  out.Add({state.version}, 1);
+  out.Only("ready", Flag(state.Ready()));
+  out.Only("degraded", Flag(!state.Degraded().empty()));
+  out.Only("holders_known", Flag(state.holders_known));
 }
 
 void AddConfig(const profile::ConfigState& config, Families& out) {
-  out.Gauge("config_usable", "Whether some config is in force.", Flag(config.usable));
-  out.Gauge("config_from_last_good",
-            "Whether the stored last good config is in force instead of the wanted one.",
-            Flag(config.from_last_good));
-  out.Counter("config_applied_total", "Configs that came into force.", config.applied);
-  out.Counter("config_rejected_total", "Configs that could not be used.", config.rejected);
-  out.Open("config_info", "Always 1; the profile in force.", MetricType::Gauge);
-  if (config.usable) out.Add({{"profile", config.profile}}, 1);
+  out.Only("config_usable", Flag(config.usable));
+  out.Only("config_from_last_good", Flag(config.from_last_good));
+  out.Only("config_applied_total", config.applied);
+  out.Only("config_rejected_total", config.rejected);
+  out.Open("config_info");
+  if (config.usable) out.Add({config.profile}, 1);
 }
 
 void AddDriver(const gpu::DriverState& driver, Families& out) {
-  out.Gauge("driver_ready", "Whether the NVIDIA driver answers.", Flag(driver.ready));
-  out.Gauge("driver_call_stuck_seconds",
-            "Age of a driver call that has not returned; 0 when there is none.",
-            driver.stuck_call.empty() ? 0 : driver.stuck_seconds);
-  out.Open("driver_info", "Always 1; versions of the driver.", MetricType::Gauge);
+  out.Only("driver_ready", Flag(driver.ready));
+  out.Only("driver_call_stuck_seconds", driver.stuck_call.empty() ? 0 : driver.stuck_seconds);
+  out.Open("driver_info");
   if (driver.ready) {
-    out.Add({{"version", driver.version}, {"cuda_version", driver.cuda_version}}, 1);
+    out.Add({driver.version, driver.cuda_version}, 1);
   }
 }
 
 void AddGpus(const std::vector<gpu::GpuState>& gpus, Families& out) {
   const auto labels = [](const gpu::GpuState& gpu) {
-    return Labels{{"gpu", gpu.uuid}, {"index", gpu.index}, {"model", gpu.name}};
+    return std::vector<std::string>{gpu.uuid, gpu.index, gpu.name};
   };
-  out.Open("gpu_healthy", "Whether the GPU or MIG device is advertised as healthy.",
-           MetricType::Gauge);
+  out.Open("gpu_healthy");
   for (const gpu::GpuState& gpu : gpus) {
     out.Add(labels(gpu), Flag(gpu.healthy && !gpu.lost && gpu.error.empty()));
   }
-  out.Open("gpu_lost", "Whether the GPU has gone away.", MetricType::Gauge);
+  out.Open("gpu_lost");
   for (const gpu::GpuState& gpu : gpus) out.Add(labels(gpu), Flag(gpu.lost));
-  out.Open("gpu_memory_bytes", "Memory of the GPU or MIG device.", MetricType::Gauge);
+  out.Open("gpu_memory_bytes");
   for (const gpu::GpuState& gpu : gpus) out.Add(labels(gpu), static_cast<double>(gpu.memory_bytes));
 }
 
 void AddDevices(const std::vector<agent::serve::ResourceState>& resources, Families& out) {
-  out.Open("devices", "Devices advertised to the kubelet, by health.", MetricType::Gauge);
+  out.Open("devices");
   for (const agent::serve::ResourceState& resource : resources) {
-    out.Add({{"resource", resource.name}, {"health", "healthy"}}, resource.healthy);
-    out.Add({{"resource", resource.name}, {"health", "unhealthy"}},
-            std::max(0, resource.devices - resource.healthy));
+    out.Add({resource.name, "healthy"}, resource.healthy);
+    out.Add({resource.name, "unhealthy"}, std::max(0, resource.devices - resource.healthy));
   }
-  out.Open("devices_held", "Devices that pods hold, where that can be read.", MetricType::Gauge);
+  out.Open("devices_held");
   for (const agent::serve::ResourceState& resource : resources) {
-    if (resource.held) out.Add({{"resource", resource.name}}, *resource.held);
+    if (resource.held) out.Add({resource.name}, *resource.held);
   }
-  out.Open("resource_serving", "Whether the kubelet has the resource's device list.",
-           MetricType::Gauge);
+  out.Open("resource_serving");
   for (const agent::serve::ResourceState& resource : resources) {
-    out.Add({{"resource", resource.name}}, Flag(resource.phase == "serving"));
+    out.Add({resource.name}, Flag(resource.phase == "serving"));
   }
 }
 
 void AddCalls(const std::vector<agent::serve::ResourceState>& resources, Families& out) {
-  const auto counter = [&](const char* name, const char* help,
-                           std::uint64_t agent::serve::ResourceState::*field) {
-    out.Open(name, help, MetricType::Counter);
+  const auto counter = [&](const char* name, std::uint64_t agent::serve::ResourceState::*field) {
+    out.Open(name);
     for (const agent::serve::ResourceState& resource : resources) {
-      out.Add({{"resource", resource.name}}, static_cast<double>(resource.*field));
+      out.Add({resource.name}, static_cast<double>(resource.*field));
     }
   };
-  counter("registrations_total", "Registrations with the kubelet.",
-          &agent::serve::ResourceState::registrations);
-  counter("allocations_total", "Containers that were given devices.",
-          &agent::serve::ResourceState::allocations);
-  counter("refusals_total", "Allocations that were refused.",
-          &agent::serve::ResourceState::refusals);
+  counter("registrations_total", &agent::serve::ResourceState::registrations);
+  counter("allocations_total", &agent::serve::ResourceState::allocations);
+  counter("refusals_total", &agent::serve::ResourceState::refusals);
 }
 
 }  // namespace
+
+const std::vector<MetricText>& MetricTexts() {
+  static const std::vector<MetricText> kTexts = [] {
+    constexpr MetricKind kGauge = MetricKind::kGauge;
+    constexpr MetricKind kCounter = MetricKind::kCounter;
+    std::vector<MetricText> texts{
+        {"build_info", kGauge, {"version"}, "Always 1; the agent's version."},
+        {"ready", kGauge, {}, "Whether /readyz answers 200."},
+        {"degraded", kGauge, {}, "Whether anything is not as asked for; /readyz has the reasons."},
+        {"holders_known", kGauge, {}, "Whether the ids that pods hold can be read."},
+        {"config_usable", kGauge, {}, "Whether some config is in force."},
+        {"config_from_last_good",
+         kGauge,
+         {},
+         "Whether the stored last good config is in force instead of the wanted one."},
+        {"config_applied_total", kCounter, {}, "Configs that came into force."},
+        {"config_rejected_total", kCounter, {}, "Configs that could not be used."},
+        {"config_info", kGauge, {"profile"}, "Always 1; the profile in force."},
+        {"driver_ready", kGauge, {}, "Whether the NVIDIA driver answers."},
+        {"driver_call_stuck_seconds",
+         kGauge,
+         {},
+         "Age of a driver call that has not returned; 0 when there is none."},
+        {"driver_info", kGauge, {"version", "cuda_version"}, "Always 1; versions of the driver."},
+        {"gpu_healthy",
+         kGauge,
+         {"gpu", "index", "model"},
+         "Whether the GPU or MIG device is advertised as healthy."},
+        {"gpu_lost", kGauge, {"gpu", "index", "model"}, "Whether the GPU has gone away."},
+        {"gpu_memory_bytes", kGauge, {"gpu", "index", "model"}, "Memory of the GPU or MIG device."},
+        {"devices",
+         kGauge,
+         {"resource", "health"},
+         "Devices advertised to the kubelet, by health."},
+        {"devices_held", kGauge, {"resource"}, "Devices that pods hold, where that can be read."},
+        {"resource_serving",
+         kGauge,
+         {"resource"},
+         "Whether the kubelet has the resource's device list."},
+        {"registrations_total", kCounter, {"resource"}, "Registrations with the kubelet."},
+        {"allocations_total", kCounter, {"resource"}, "Containers that were given devices."},
+        {"refusals_total", kCounter, {"resource"}, "Allocations that were refused."},
+    };
+    for (MetricText& text : texts) text.name.insert(0, kPrefix);
+    return texts;
+  }();
+  return kTexts;
+}
 
 std::string MetricsText(const AgentState& state) {
   Families out;

@@ -59,7 +59,9 @@ std::vector<std::string> Complete(const CLI::App& app, const std::vector<std::st
     }
   } else {
     for (const CLI::App* sub : command->get_subcommands([](const CLI::App*) { return true; })) {
-      if (!sub->get_name().starts_with("__")) candidates.push_back(sub->get_name());
+      // One without a group is not in --help's list either.
+      if (!sub->get_name().starts_with("__") && !sub->get_group().empty())
+        candidates.push_back(sub->get_name());
     }
   }
   std::erase_if(candidates, [&](const std::string& name) { return !name.starts_with(typed); });

@@ -26,7 +26,7 @@ int Misuse(const std::string& program, const Status& status) {
 
 std::variant<DaemonCall, int> ReadDaemonCall(const DaemonProgram& program,
                                              const std::vector<std::string>& arguments) {
-  auto parsed = config::ParseArguments(program.typed, arguments);
+  auto parsed = config::ParseArguments(program.flags, arguments);
   if (!parsed.ok()) return Misuse(program.name, parsed.status());
   if (parsed->help) {
     fmt::print("{}", program.help());
@@ -36,24 +36,53 @@ std::variant<DaemonCall, int> ReadDaemonCall(const DaemonProgram& program,
     fmt::print("{}\n", VersionLine());
     return 0;
   }
-  auto environment = config::EnvironmentOverrides(program.all, Environment);
+  auto environment = config::EnvironmentOverrides(program.flags, Environment);
   if (!environment.ok()) return Misuse(program.name, environment.status());
-  return DaemonCall{.environment = std::move(*environment),
+  return DaemonCall{.flags = program.flags,
+                    .environment = std::move(*environment),
                     .command_line = std::move(parsed->overrides)};
 }
 
-std::vector<std::string> FlagValues::List(std::string_view flag) const {
-  for (const auto* overrides : {&command_line_, &environment_}) {
-    for (const config::Override& given : *overrides) {
-      if (given.flag == flag) return given.values;
+const config::FlagSpec& FlagValues::Find(std::string_view flag) const {
+  const config::FlagSpec* found = nullptr;
+  for (const config::FlagGroup& group : call_.flags) {
+    for (const config::FlagSpec& one : group.flags) {
+      if (found == nullptr && one.name == flag) found = &one;
     }
   }
-  return {};
+  TRANCHE_CHECK(found != nullptr);
+  return *found;
+}
+
+std::string FlagValues::Text(std::string_view flag) const {
+  const config::FlagSpec& spec = Find(flag);
+  return config::FlagValue(flag, call_.environment, call_.command_line)
+      .value_or(spec.default_value);
+}
+
+std::string FlagValues::TextUnlessEmpty(std::string_view flag) const {
+  std::string value = Text(flag);
+  return value.empty() ? Find(flag).default_value : value;
+}
+
+// How upstream reads a bool was settled when the flags were parsed: it is "true" or "false" here.
+bool FlagValues::Bool(std::string_view flag) const { return Text(flag) == "true"; }
+
+std::vector<std::string> FlagValues::List(std::string_view flag) const {
+  const config::FlagSpec& spec = Find(flag);
+  std::vector<std::string> words{spec.default_value};
+  for (const auto* overrides : {&call_.environment, &call_.command_line}) {
+    for (const config::Override& given : *overrides) {
+      if (given.flag == flag) words = given.values;
+    }
+  }
+  std::erase(words, "");
+  return words;
 }
 
 Status ConfigureLogging(const FlagValues& values) {
-  const std::string level = values.Text("log-level", "info");
-  const std::string format = values.Text("log-format", "text");
+  const std::string level = values.Text("log-level");
+  const std::string format = values.Text("log-format");
   base::LogLevel minimum = base::LogLevel::kInfo;
   if (level == "debug") {
     minimum = base::LogLevel::kDebug;

@@ -1,5 +1,8 @@
 // How every daemon is called: its flags and environment are read, --help, --version and misuse are
-// answered, and the log is set. Plain values; any thread.
+// answered, and the log is set.
+//
+// Threading: plain values; any thread.
+// Errors: a misuse is said on standard error; the program then ends with status 1.
 #pragma once
 
 #include <functional>
@@ -16,13 +19,13 @@
 namespace tranche::cli::common {
 
 struct DaemonProgram {
-  std::string name;                      // as it is called, for messages
-  std::vector<config::FlagGroup> typed;  // what the command line takes
-  std::vector<config::FlagGroup> all;    // and what the environment takes
+  std::string name;  // as it is called, for messages
+  std::vector<config::FlagGroup> flags;
   std::function<std::string()> help;
 };
 
 struct DaemonCall {
+  std::vector<config::FlagGroup> flags;
   std::vector<config::Override> environment;
   std::vector<config::Override> command_line;
 };
@@ -35,22 +38,26 @@ int Misuse(const std::string& program, const base::Status& status);
 // The variable, empty or not, where it is set.
 std::optional<std::string> Environment(const std::string& name);
 
-// After precedence.
+// The values of a program's flags: what the command line says, else the environment, else the
+// default in the table of flags. A flag that is in no table is a broken invariant.
 class FlagValues {
  public:
-  // Both outlive this.
-  FlagValues(const std::vector<config::Override>& environment,
-             const std::vector<config::Override>& command_line)
-      : environment_(environment), command_line_(command_line) {}
+  explicit FlagValues(DaemonCall call) : call_(std::move(call)) {}
 
-  [[nodiscard]] std::string Text(std::string_view flag, std::string fallback = "") const {
-    return config::FlagValue(flag, environment_, command_line_).value_or(std::move(fallback));
-  }
+  [[nodiscard]] std::string Text(std::string_view flag) const;
+  // An empty value counts as not given: the GPU operator's pods set variables so.
+  [[nodiscard]] std::string TextUnlessEmpty(std::string_view flag) const;
+  [[nodiscard]] bool Bool(std::string_view flag) const;
+  // Without empty words.
   [[nodiscard]] std::vector<std::string> List(std::string_view flag) const;
 
+  // As given, for LoadConfig.
+  [[nodiscard]] const DaemonCall& call() const { return call_; }
+
  private:
-  const std::vector<config::Override>& environment_;
-  const std::vector<config::Override>& command_line_;
+  [[nodiscard]] const config::FlagSpec& Find(std::string_view flag) const;
+
+  DaemonCall call_;
 };
 
 // By log-level and log-format; the error names the flag and what it may be.

@@ -18,6 +18,7 @@
 #include "base/event_loop.h"
 #include "base/json_read.h"
 #include "base/log.h"
+#include "cli/common/exit_status.h"
 #include "cli/common/version.h"
 #include "cli/kubectl/cluster.h"
 #include "cli/kubectl/complete.h"
@@ -191,12 +192,11 @@ void AddStatus(CLI::App& app, const Settings& settings, int& exit_code) {
   CLI::App* command = app.add_subcommand(
       "status", "GPUs, profiles, what is advertised and in use, health and warnings, by node");
   command->add_option("NODE", *nodes, "Only these nodes");
-  command->footer(
-      "Exit status: 0 all is well, 1 something is degraded, 2 no answer from the cluster.\n"
-      "Examples:\n"
-      "  kubectl tranche status\n"
-      "  kubectl tranche status gpu-node -o wide\n"
-      "  kubectl tranche status -o json | jq '.nodes[].warnings'");
+  command->footer(common::ExitStatus("kubectl tranche status") +
+                  "Examples:\n"
+                  "  kubectl tranche status\n"
+                  "  kubectl tranche status gpu-node -o wide\n"
+                  "  kubectl tranche status -o json | jq '.nodes[].warnings'");
   command->callback([&settings, nodes, &exit_code] { exit_code = RunStatus(settings, *nodes); });
 }
 
@@ -211,7 +211,7 @@ void AddValidate(CLI::App& app, const Settings& settings, int& exit_code) {
   command->add_option("--node", options->node, "The node whose GPUs count");
   command->add_flag("--lenient", options->lenient, "Unknown keys are warnings, not errors");
   command->footer(
-      "Exit status: 0 all valid; 1 a config is invalid; 2 not a sharing config, or unreadable.\n"
+      common::ExitStatus("kubectl tranche validate") +
       "Examples:\n"
       "  kubectl tranche validate configmap.yaml --node gpu-node\n"
       "  kubectl get configmap device-plugin-config -o yaml | kubectl tranche validate -");
@@ -229,13 +229,11 @@ void AddProfile(CLI::App& app, const Settings& settings, int& exit_code) {
   command->add_flag("--remove", options->remove, "Remove the label: the node gets the default");
   command->add_flag("--wait,!--no-wait", options->wait, "Wait until it is in force (the default)");
   command->add_option("--timeout", *timeout, "How long to wait")->capture_default_str();
-  command->footer(
-      "Interrupted, it stops waiting; the label stays.\n"
-      "Exit status: 0 in force; 1 labelled, but not in force (it says why); 2 not labelled, or\n"
-      "nobody can tell.\n"
-      "Examples:\n"
-      "  kubectl tranche profile gpu-node dev\n"
-      "  kubectl tranche profile gpu-node --remove --timeout=2m");
+  command->footer("Interrupted, it stops waiting; the label stays.\n" +
+                  common::ExitStatus("kubectl tranche profile") +
+                  "Examples:\n"
+                  "  kubectl tranche profile gpu-node dev\n"
+                  "  kubectl tranche profile gpu-node --remove --timeout=2m");
   command->callback([&settings, options, timeout, &exit_code] {
     exit_code = RunProfile(settings, *options, *timeout);
   });

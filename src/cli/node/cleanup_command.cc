@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/event_loop.h"
+#include "cli/common/exit_status.h"
 #include "cli/node/cleanup.h"
 
 namespace tranche::cli::node {
@@ -44,8 +45,8 @@ void AddCleanupCommand(CLI::App& app, int& exit_code) {
                     "CDI specs too that running pods, or another plugin, may need");
   command->footer(
       "Removed are the agent's lock, last good config and notes, sockets that nobody serves, CDI\n"
-      "specs, status.json, the feature file, and what interrupted writes of these left.\n"
-      "Exit status: 0 done; 1 an agent runs, or something could not be removed.\n"
+      "specs, status.json, the feature file, and what interrupted writes of these left.\n" +
+      common::ExitStatus("tranche cleanup") +
       "Examples:\n"
       "  tranche cleanup --dry-run\n"
       "  tranche cleanup --root=/host        from a container that has the node's root there");

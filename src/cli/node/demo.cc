@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cli/common/exit_status.h"
 #include "cli/common/table.h"
 #include "gpu/nvml/driver.h"
 #include "share/replica.h"
@@ -364,9 +365,9 @@ void AddDemoCommand(CLI::App& app, int& exit_code) {
       "this machine's GPUs if it has any, else a100x2");
   demo->add_flag("--keep", options->keep, "stay running afterwards, to play with");
   demo->add_flag("--force", options->force, "also where a kubelet serves this machine");
-  demo->footer(
-      "Exit status: 0 as told, 1 a step was not, 2 it could not be set up.\n\n"
-      "Examples:\n  tranche demo\n  tranche demo --node h100x8\n  tranche demo --keep");
+  demo->footer(common::ExitStatus("tranche demo") +
+               "\n"
+               "Examples:\n  tranche demo\n  tranche demo --node h100x8\n  tranche demo --keep");
   demo->callback([options, &exit_code] {
     options->color = isatty(STDOUT_FILENO) == 1;
     exit_code = RunDemo(*options);

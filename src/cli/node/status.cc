@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/json_read.h"
 #include "base/log.h"
+#include "cli/common/exit_status.h"
 #include "cli/common/table.h"
 
 namespace tranche::cli::node {
@@ -307,7 +308,7 @@ void AddStatusCommand(CLI::App& app, int& exit_code) {
   command->add_option("-o,--output", *output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  command->footer("Exit status: 0 ready and well, 1 degraded, 2 no agent or unreadable.");
+  command->footer(common::ExitStatus("tranche status"));
   command->callback([options, output, &exit_code] {
     options->json = *output == "json";
     options->color = ColorWanted();

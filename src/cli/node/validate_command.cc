@@ -10,6 +10,7 @@
 #include <string>
 #include <system_error>
 
+#include "cli/common/exit_status.h"
 #include "cli/node/validate.h"
 #include "gpu/nvml/driver.h"
 #include "sim/node/home.h"
@@ -81,12 +82,11 @@ void AddValidateCommand(CLI::App& app, int& exit_code) {
   command->add_option("-o,--output", *output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  command->footer(
-      "Exit status: 0 all valid; 1 a config is invalid; 2 not a sharing config, or unreadable.\n"
-      "Examples:\n"
-      "  tranche validate config.yaml\n"
-      "  tranche validate --node h100x8 configmap.yaml -o json\n"
-      "  kubectl get configmap device-plugin-config -o yaml | tranche validate -");
+  command->footer(common::ExitStatus("tranche validate") +
+                  "Examples:\n"
+                  "  tranche validate config.yaml\n"
+                  "  tranche validate --node h100x8 configmap.yaml -o json\n"
+                  "  kubectl get configmap device-plugin-config -o yaml | tranche validate -");
   command->callback([options, output, &exit_code] {
     options->json = *output == "json";
     exit_code = RunValidate(*options, ReadInventory, std::cin, std::cout, std::cerr);

@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "base/log.h"
+#include "cli/common/exit_status.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "cli/programs/agent_flags.h"
@@ -28,14 +29,14 @@ using base::Status;
 using config::FlagGroup;
 
 std::string Help(AgentName name) {
-  std::vector<FlagGroup> groups{config::UpstreamPluginFlags()};
+  std::vector<FlagGroup> groups = AgentFlags(name);
   std::string text;
   if (name == AgentName::kNvidiaDevicePlugin) {
+    groups.resize(1);  // upstream's
     text =
         "usage: nvidia-device-plugin [flags]\n\n"
         "Tranche under the name of NVIDIA's device plugin: the same flags and environment.\n";
   } else {
-    for (FlagGroup& group : AgentFlags()) groups.push_back(std::move(group));
     text =
         "usage: tranche agent [flags]\n\n"
         "Shares this node's GPUs: registers them with the kubelet as the config says, watches "
@@ -50,7 +51,8 @@ std::string Help(AgentName name) {
          "\nSignals: HUP reads the config and looks at the node again; USR1 calls every GPU that "
          "answers\n"
          "healthy; TERM ends, keeping the streams for a successor for at most 3.5 s; INT ends at "
-         "once.\n"
+         "once.\n\n" +
+         cli::common::ExitStatus("tranche agent") +
          "\nExamples:\n"
          "  tranche agent --config-file=/config/config.yaml\n"
          "  tranche agent --profiles-dir=/available-configs --default-profile=default\n"
@@ -58,36 +60,25 @@ std::string Help(AgentName name) {
          "  tranche agent --driver-root-ctr-path=/ --device-list-strategy=cdi-cri\n";
 }
 
-// How upstream reads a bool was settled when the flags were parsed: it is "true" or "false" here.
-bool IsTrue(const cli::common::FlagValues& values, std::string_view flag) {
-  const std::string text = values.Text(flag, "false");
-  return text == "true";
-}
-
 Status ReadClusterOptions(const cli::common::FlagValues& values, agent::AgentOptions& options) {
   options.cluster = {.node_name = options.node_name,
-                     .watch_node = IsTrue(values, "watch-node"),
-                     .node_label = values.Text("node-label", ""),
-                     .config_map = values.Text("profiles-configmap", ""),
-                     .cluster_policy = values.Text("cluster-policy", ""),
-                     .policy_namespace = values.Text("policy-namespace", "")};
-  // Empty is as absent, as in the operator's pods.
-  if (options.cluster.node_label.empty()) {
-    options.cluster.node_label = profile::ClusterSourceOptions().node_label;
-  }
+                     .watch_node = values.Bool("watch-node"),
+                     .node_label = values.TextUnlessEmpty("node-label"),
+                     .config_map = values.Text("profiles-configmap"),
+                     .cluster_policy = values.Text("cluster-policy"),
+                     .policy_namespace = values.Text("policy-namespace")};
   TRANCHE_TRY(options.cluster.Check(options.config));
-  options.events = IsTrue(values, "events");
-  options.labels = {.kind = values.Text("labels", "none"),
+  options.events = values.Bool("events");
+  options.labels = {.kind = values.TextUnlessEmpty("labels"),
                     .file = "",
                     .node = {.node = options.node_name,
-                             .namespace_name = values.Text("namespace", "default"),
-                             .pod = values.Text("pod-name", "")}};
-  if (options.labels.kind.empty()) options.labels.kind = "none";
+                             .namespace_name = values.Text("namespace"),
+                             .pod = values.Text("pod-name")}};
   TRANCHE_TRY(labels::CheckOutlet(options.labels).Wrap("--labels"));
   if (options.events && options.node_name.empty()) {
     return {Code::kInvalidArgument, "--events needs --node-name (NODE_NAME)"};
   }
-  options.new_api = [kubeconfig = values.Text("kubeconfig", "")](base::EventLoop& loop) {
+  options.new_api = [kubeconfig = values.Text("kubeconfig")](base::EventLoop& loop) {
     return daemon::ConnectToApi(
         loop, kubeconfig, {.user_agent = std::string("tranche-agent/") + cli::common::kVersion});
   };
@@ -96,27 +87,25 @@ Status ReadClusterOptions(const cli::common::FlagValues& values, agent::AgentOpt
 
 Result<agent::AgentOptions> ToOptions(const cli::common::FlagValues& values) {
   agent::AgentOptions options;
-  options.kubelet_socket = values.Text("kubelet-socket", options.kubelet_socket);
-  options.pod_resources_socket = values.Text("pod-resources-socket", options.pod_resources_socket);
-  options.run_directory = values.Text("run-dir", options.run_directory);
-  options.cdi_directory = values.Text("cdi-dir", options.cdi_directory);
-  options.listen = values.Text("listen", options.listen);
-  options.node_name = values.Text("node-name", "");
+  options.kubelet_socket = values.Text("kubelet-socket");
+  options.pod_resources_socket = values.Text("pod-resources-socket");
+  options.run_directory = values.Text("run-dir");
+  options.cdi_directory = values.Text("cdi-dir");
+  options.listen = values.Text("listen");
+  options.node_name = values.Text("node-name");
   options.version = cli::common::kVersion;
-  options.config = {.config_file = values.Text("config-file", ""),
-                    .profiles_directory = values.Text("profiles-dir", ""),
-                    .profile = values.Text("profile", ""),
-                    .profile_file = values.Text("profile-file", ""),
-                    .default_profile = values.Text("default-profile", ""),
+  options.config = {.config_file = values.Text("config-file"),
+                    .profiles_directory = values.Text("profiles-dir"),
+                    .profile = values.Text("profile"),
+                    .profile_file = values.Text("profile-file"),
+                    .default_profile = values.Text("default-profile"),
                     .fallbacks = {}};
-  std::vector<std::string> words = values.List("fallback-strategies");
-  std::erase(words, "");
-  auto fallbacks = profile::ParseFallbacks(words);
+  auto fallbacks = profile::ParseFallbacks(values.List("fallback-strategies"));
   if (!fallbacks.ok()) return fallbacks.status();
   options.config.fallbacks = std::move(*fallbacks);
   TRANCHE_TRY(ReadClusterOptions(values, options));
 
-  const std::string interval = values.Text("rescan-interval", "10s");
+  const std::string interval = values.Text("rescan-interval");
   const auto duration = config::ParseGoDuration(interval);
   if (!duration.ok() || *duration < std::chrono::milliseconds(100)) {
     return Status(
@@ -126,13 +115,12 @@ Result<agent::AgentOptions> ToOptions(const cli::common::FlagValues& values) {
   options.rescan_interval = *duration;
 
   gpu::ParsedXidFilter filter =
-      gpu::ParseXidFilter(cli::common::Environment("DP_DISABLE_HEALTHCHECKS").value_or(""),
-                          cli::common::Environment("DP_ENABLE_HEALTHCHECKS").value_or(""));
+      gpu::ParseXidFilter(values.Text("disable-healthchecks"), values.Text("enable-healthchecks"));
   for (const std::string& word : filter.not_understood) {
     base::LogWarning("not an XID, ignored", {base::Kv("word", word)});
   }
   options.gpus.xid_filter = std::move(filter.filter);
-  const std::string sys_root = values.Text("sys-root", "");
+  const std::string sys_root = values.Text("sys-root");
   options.sys_root = sys_root;
   options.gpus.start_driver = gpu::nvml::NvmlDriverStarter(sys_root);
   return options;
@@ -182,31 +170,24 @@ int Serve(const agent::AgentOptions& options) {
 }  // namespace
 
 int RunAgent(AgentName name, const std::vector<std::string>& arguments) {
-  std::vector<FlagGroup> typed{config::UpstreamPluginFlags()};
-  std::vector<FlagGroup> all = typed;
-  for (FlagGroup& group : AgentFlags()) all.push_back(std::move(group));
-  if (name == AgentName::kTrancheAgent) typed = all;
-
   const cli::common::DaemonProgram program{
-      .name = ProgramName(name), .typed = typed, .all = all, .help = [name] { return Help(name); }};
+      .name = ProgramName(name), .flags = AgentFlags(name), .help = [name] { return Help(name); }};
   auto called = cli::common::ReadDaemonCall(program, arguments);
   if (const int* answered = std::get_if<int>(&called)) return *answered;
-  auto& call = std::get<cli::common::DaemonCall>(called);
-  const cli::common::FlagValues values(call.environment, call.command_line);
+  const cli::common::FlagValues values(std::move(std::get<cli::common::DaemonCall>(called)));
   if (Status status = cli::common::ConfigureLogging(values); !status.ok())
     return cli::common::Misuse(program.name, status);
   auto options = ToOptions(values);
   if (!options.ok()) return cli::common::Misuse(program.name, options.status());
-  options->overrides.environment = std::move(call.environment);
-  options->overrides.command_line = std::move(call.command_line);
+  options->overrides = {.environment = values.call().environment,
+                        .command_line = values.call().command_line};
   return Serve(*options);
 }
 
 std::vector<std::string> AgentFlagNames() {
-  std::vector<FlagGroup> groups{config::UpstreamPluginFlags()};
-  for (FlagGroup& group : AgentFlags()) groups.push_back(std::move(group));
   std::vector<std::string> names{"--help", "--version"};
-  for (const FlagGroup& group : groups) {
+  for (const FlagGroup& group : AgentFlags(AgentName::kTrancheAgent)) {
+    if (group.environment_only) continue;
     for (const config::FlagSpec& flag : group.flags) names.push_back("--" + flag.name);
   }
   return names;

@@ -9,12 +9,9 @@
 #include <string>
 #include <vector>
 
-namespace tranche::cli::programs {
+#include "cli/programs/agent_flags.h"
 
-enum class AgentName {
-  kTrancheAgent,        // upstream's flags and ours
-  kNvidiaDevicePlugin,  // upstream's flags only; ours through the environment
-};
+namespace tranche::cli::programs {
 
 // `arguments`: after the program's (and subcommand's) name.
 int RunAgent(AgentName name, const std::vector<std::string>& arguments);

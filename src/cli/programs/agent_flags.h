@@ -1,4 +1,7 @@
-// The flags of `tranche agent` that are ours, beside upstream's. Plain values; any thread.
+// The flags of `tranche agent` that are ours, beside upstream's.
+//
+// Threading: plain values; any thread.
+// Errors: none.
 #pragma once
 
 #include <vector>
@@ -7,7 +10,12 @@
 
 namespace tranche::cli::programs {
 
-// By subject, as --help shows them.
-std::vector<config::FlagGroup> AgentFlags();
+enum class AgentName {
+  kTrancheAgent,        // upstream's flags and ours
+  kNvidiaDevicePlugin,  // upstream's flags only; ours through the environment
+};
+
+// All that the program reads under that name, by subject, upstream's first.
+std::vector<config::FlagGroup> AgentFlags(AgentName name);
 
 }  // namespace tranche::cli::programs

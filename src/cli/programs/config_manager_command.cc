@@ -9,6 +9,7 @@
 
 #include "base/event_loop.h"
 #include "base/log.h"
+#include "cli/common/exit_status.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "daemon/api_link.h"
@@ -26,7 +27,8 @@ std::string Help() {
          "discovery) reads it, and signals that program when it changes. Takes the place of\n"
          "NVIDIA's program of that name: the same flags and environment. `tranche agent` follows\n"
          "the label by itself and needs no such help.\n\n" +
-         config::FormatFlags(ConfigManagerFlags()) +
+         config::FormatFlags(ConfigManagerFlags()) + "\n" +
+         cli::common::ExitStatus("config-manager") +
          "\nExamples:\n"
          "  config-manager --node-name=$NODE_NAME --config-file-srcdir=/available-configs \\\n"
          "    --config-file-dst=/config/config.yaml --default-config=default\n"
@@ -62,14 +64,12 @@ int Run(const ConfigManagerSetup& setup) {
 }  // namespace
 
 int RunConfigManager(const std::vector<std::string>& arguments) {
-  const cli::common::DaemonProgram program{.name = "config-manager",
-                                           .typed = ConfigManagerFlags(),
-                                           .all = ConfigManagerFlags(),
-                                           .help = Help};
-  const auto called = cli::common::ReadDaemonCall(program, arguments);
+  const cli::common::DaemonProgram program{
+      .name = "config-manager", .flags = ConfigManagerFlags(), .help = Help};
+  auto called = cli::common::ReadDaemonCall(program, arguments);
   if (const int* answered = std::get_if<int>(&called)) return *answered;
-  const auto& call = std::get<cli::common::DaemonCall>(called);
-  const auto setup = ToConfigManagerSetup(call.environment, call.command_line);
+  const auto setup = ToConfigManagerSetup(
+      cli::common::FlagValues(std::move(std::get<cli::common::DaemonCall>(called))));
   if (!setup.ok()) return cli::common::Misuse(program.name, setup.status());
   return Run(*setup);
 }

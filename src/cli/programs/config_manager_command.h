@@ -2,14 +2,14 @@
 // configmanager/manager until it is done (--oneshot) or told to end.
 //
 // Exit codes: 0 done or ended as told, 1 flags that make no sense, no way to reach an API server,
-// or
-// (--oneshot) no config to link to.
+// or (--oneshot) no config to link to.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "cli/common/flag_values.h"
 #include "config/flag_table.h"
 #include "configmanager/manager.h"
 
@@ -23,9 +23,7 @@ struct ConfigManagerSetup {
   configmanager::ConfigManagerOptions options;
   std::string kubeconfig;
 };
-base::Result<ConfigManagerSetup> ToConfigManagerSetup(
-    const std::vector<config::Override>& environment,
-    const std::vector<config::Override>& command_line);
+base::Result<ConfigManagerSetup> ToConfigManagerSetup(const cli::common::FlagValues& values);
 
 // `arguments`: after the program's name.
 int RunConfigManager(const std::vector<std::string>& arguments);

@@ -8,19 +8,51 @@ namespace {
 
 using base::Code;
 using base::Status;
-using config::FlagKind;
+using config::BoolFlag;
+using config::Flag;
+using config::ListFlag;
 
-// The value, or the default where it is left out or empty.
-std::string TextOr(std::string_view flag, const std::vector<config::Override>& environment,
-                   const std::vector<config::Override>& command_line, std::string fallback) {
-  std::string value = config::FlagValue(flag, environment, command_line).value_or("");
-  return value.empty() ? std::move(fallback) : value;
+config::FlagGroup WhichConfigFlags() {
+  return {.title = "Which config",
+          .flags = {
+              Flag("node-name").Env("NODE_NAME").Help("the node whose label is followed; required"),
+              Flag("node-label")
+                  .Env("NODE_LABEL")
+                  .Default("nvidia.com/device-plugin.config")
+                  .Help("the label that names the config"),
+              Flag("config-file-srcdir")
+                  .Env("CONFIG_FILE_SRCDIR")
+                  .Help("the folder of the configs (a mounted ConfigMap); required"),
+              Flag("config-file-dst")
+                  .Env("CONFIG_FILE_DST")
+                  .Help("where the link to the chosen one is made; required"),
+              Flag("default-config")
+                  .Env("DEFAULT_CONFIG")
+                  .Help("the config of a node without the label"),
+              ListFlag("fallback-strategies")
+                  .Env("FALLBACK_STRATEGIES")
+                  .Help("what to try, in order, where there is no default either: named, single, "
+                        "empty"),
+          }};
 }
 
-bool Switch(std::string_view flag, const std::vector<config::Override>& environment,
-            const std::vector<config::Override>& command_line, bool fallback) {
-  return config::FlagValue(flag, environment, command_line).value_or(fallback ? "true" : "false") ==
-         "true";
+config::FlagGroup RunningFlags() {
+  return {.title = "Running",
+          .flags = {
+              BoolFlag("oneshot", false).Env("ONESHOT").Help("make the link once and end"),
+              Flag("kubeconfig")
+                  .Env("KUBECONFIG")
+                  .Help("how to reach the API server; empty: as a pod of the cluster"),
+              BoolFlag("send-signal", true)
+                  .Env("SEND_SIGNAL")
+                  .Help("signal the program that reads the config when it has changed"),
+              Flag("signal").Env("SIGNAL").Default("1").Help(
+                  "the signal: a number, or a name such as SIGHUP"),
+              Flag("process-to-signal")
+                  .Env("PROCESS_TO_SIGNAL")
+                  .Default("nvidia-device-plugin")
+                  .Help("the program's name, exactly as it was started"),
+          }};
 }
 
 Status MustNotBeEmpty(std::string_view flag) {
@@ -29,114 +61,30 @@ Status MustNotBeEmpty(std::string_view flag) {
 
 }  // namespace
 
-std::vector<config::FlagGroup> ConfigManagerFlags() {
-  return {
-      {.title = "Which config",
-       .flags = {{"node-name",
-                  {},
-                  {"NODE_NAME"},
-                  FlagKind::kText,
-                  "",
-                  "the node whose label is followed; required"},
-                 {"node-label",
-                  {},
-                  {"NODE_LABEL"},
-                  FlagKind::kText,
-                  "nvidia.com/device-plugin.config",
-                  "the label that names the config"},
-                 {"config-file-srcdir",
-                  {},
-                  {"CONFIG_FILE_SRCDIR"},
-                  FlagKind::kText,
-                  "",
-                  "the folder of the configs (a mounted ConfigMap); required"},
-                 {"config-file-dst",
-                  {},
-                  {"CONFIG_FILE_DST"},
-                  FlagKind::kText,
-                  "",
-                  "where the link to the chosen one is made; required"},
-                 {"default-config",
-                  {},
-                  {"DEFAULT_CONFIG"},
-                  FlagKind::kText,
-                  "",
-                  "the config of a node without the label"},
-                 {"fallback-strategies",
-                  {},
-                  {"FALLBACK_STRATEGIES"},
-                  FlagKind::kTextList,
-                  "",
-                  "what to try, in order, where there is no default either: named, single, "
-                  "empty"}}},
-      {.title = "Running",
-       .flags =
-           {{"oneshot", {}, {"ONESHOT"}, FlagKind::kBool, "false", "make the link once and end"},
-            {"kubeconfig",
-             {},
-             {"KUBECONFIG"},
-             FlagKind::kText,
-             "",
-             "how to reach the API server; empty: as a pod of the cluster"},
-            {"send-signal",
-             {},
-             {"SEND_SIGNAL"},
-             FlagKind::kBool,
-             "true",
-             "signal the program that reads the config when it has changed"},
-            {"signal",
-             {},
-             {"SIGNAL"},
-             FlagKind::kText,
-             "1",
-             "the signal: a number, or a name such as SIGHUP"},
-            {"process-to-signal",
-             {},
-             {"PROCESS_TO_SIGNAL"},
-             FlagKind::kText,
-             "nvidia-device-plugin",
-             "the program's name, exactly as it was started"}}},
-  };
-}
+std::vector<config::FlagGroup> ConfigManagerFlags() { return {WhichConfigFlags(), RunningFlags()}; }
 
-base::Result<ConfigManagerSetup> ToConfigManagerSetup(
-    const std::vector<config::Override>& environment,
-    const std::vector<config::Override>& command_line) {
-  const auto text = [&](std::string_view flag) {
-    return config::FlagValue(flag, environment, command_line).value_or("");
-  };
-  ConfigManagerSetup setup;
-  configmanager::ConfigManagerOptions& options = setup.options;
-  setup.kubeconfig = text("kubeconfig");
-  options.oneshot = Switch("oneshot", environment, command_line, false);
-  options.send_signal = Switch("send-signal", environment, command_line, true);
-  options.node_name = text("node-name");
-  options.node_label =
-      config::FlagValue("node-label", environment, command_line).value_or(options.node_label);
-  options.source_directory = text("config-file-srcdir");
-  options.destination = text("config-file-dst");
-  options.default_config = text("default-config");
-  options.process_to_signal =
-      TextOr("process-to-signal", environment, command_line, options.process_to_signal);
-  if (options.node_name.empty()) return MustNotBeEmpty("node-name");
-  if (options.node_label.empty()) return MustNotBeEmpty("node-label");
-  if (options.source_directory.empty()) return MustNotBeEmpty("config-file-srcdir");
-  if (options.destination.empty()) return MustNotBeEmpty("config-file-dst");
-
-  const auto signal = configmanager::ParseSignal(TextOr("signal", environment, command_line, "1"));
-  if (!signal.ok()) return signal.status().Wrap("invalid <signal>");
-  options.signal = *signal;
-
-  std::vector<std::string> words;
-  for (const auto* overrides : {&environment, &command_line}) {
-    for (const config::Override& given : *overrides) {
-      if (given.flag == "fallback-strategies") words = given.values;
-    }
+base::Result<ConfigManagerSetup> ToConfigManagerSetup(const cli::common::FlagValues& values) {
+  for (const char* required :
+       {"node-name", "node-label", "config-file-srcdir", "config-file-dst"}) {
+    if (values.Text(required).empty()) return MustNotBeEmpty(required);
   }
-  std::erase(words, "");
-  auto fallbacks = profile::ParseFallbacks(words);
+  const auto signal = configmanager::ParseSignal(values.TextUnlessEmpty("signal"));
+  if (!signal.ok()) return signal.status().Wrap("invalid <signal>");
+  auto fallbacks = profile::ParseFallbacks(values.List("fallback-strategies"));
   if (!fallbacks.ok()) return fallbacks.status();
+  ConfigManagerSetup setup;
+  setup.kubeconfig = values.Text("kubeconfig");
+  configmanager::ConfigManagerOptions& options = setup.options;
+  options.oneshot = values.Bool("oneshot");
+  options.node_name = values.Text("node-name");
+  options.node_label = values.Text("node-label");
+  options.source_directory = values.Text("config-file-srcdir");
+  options.destination = values.Text("config-file-dst");
+  options.default_config = values.Text("default-config");
   options.fallbacks = std::move(*fallbacks);
+  options.send_signal = values.Bool("send-signal");
+  options.signal = *signal;
+  options.process_to_signal = values.TextUnlessEmpty("process-to-signal");
   return setup;
 }
 

@@ -21,9 +21,12 @@ base::Result<ConfigManagerSetup> Read(const std::map<std::string, std::string>& 
         return it->second;
       });
   if (!given.ok()) return given.status();
-  const auto parsed = config::ParseArguments(ConfigManagerFlags(), arguments);
+  auto parsed = config::ParseArguments(ConfigManagerFlags(), arguments);
   if (!parsed.ok()) return parsed.status();
-  return ToConfigManagerSetup(*given, parsed->overrides);
+  return ToConfigManagerSetup(
+      cli::common::FlagValues({.flags = ConfigManagerFlags(),
+                               .environment = std::move(*given),
+                               .command_line = std::move(parsed->overrides)}));
 }
 
 // As the GPU operator (v26.7) sets it for its init container.

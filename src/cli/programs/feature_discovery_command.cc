@@ -10,8 +10,10 @@
 
 #include "apiserver/client.h"
 #include "base/log.h"
+#include "cli/common/exit_status.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
+#include "cli/programs/feature_discovery_flags.h"
 #include "config/flag_table.h"
 #include "daemon/api_link.h"
 #include "daemon/life.h"
@@ -25,40 +27,18 @@ namespace {
 using base::Code;
 using base::Result;
 using base::Status;
-using config::FlagGroup;
-using config::FlagKind;
-
-// Ours, by environment only: an argument that upstream does not know is an error as with upstream.
-FlagGroup OwnVariables() {
-  const auto variable = [](const char* name, const char* environment, const char* fallback,
-                           const char* help) {
-    return config::FlagSpec{.name = name,
-                            .aliases = {},
-                            .environment = {environment},
-                            .kind = FlagKind::kText,
-                            .default_text = fallback,
-                            .help = help};
-  };
-  return {
-      .title = "Ours, by environment only",
-      .flags = {variable("labels", "TRANCHE_LABELS", "by --use-node-feature-api",
-                         "where labels go: none, nfd-file, node-feature, or node itself"),
-                variable("sys-root", "TRANCHE_SYS_ROOT", "",
-                         "goes before /sys and /proc, for a simulated node"),
-                variable("log-level", "TRANCHE_LOG_LEVEL", "info", "debug, info, warning or error"),
-                variable("log-format", "TRANCHE_LOG_FORMAT", "text", "text or json")}};
-}
 
 std::string Help() {
   return "usage: gpu-feature-discovery [flags]\n\n"
          "Labels a node by its GPUs and how they are shared. Takes the place of NVIDIA's program\n"
          "of that name: the same flags and environment. `tranche agent --labels=…` does the same\n"
          "within the agent.\n\n" +
-         config::FormatFlags({config::UpstreamFeatureDiscoveryFlags(), OwnVariables()}) +
+         config::FormatFlags(FeatureDiscoveryFlags()) +
          "\nThe command line beats the environment, which beats the config file, which beats the "
          "default.\n"
          "\nSignals: HUP reads the config and looks at the node again, with a new timestamp; TERM "
-         "and INT end.\n"
+         "and INT end.\n\n" +
+         cli::common::ExitStatus("gpu-feature-discovery") +
          "\nExamples:\n"
          "  gpu-feature-discovery --oneshot --use-node-feature-api=false --output-file=\n"
          "  gpu-feature-discovery --config-file=/config/config.yaml --node-name=$NODE_NAME\n";
@@ -90,7 +70,7 @@ Result<Setup> ReadSetup(const cli::common::FlagValues& values) {
   setup.kubeconfig = values.Text("kubeconfig");
   setup.labels = values.Text("labels");
   setup.node = {.node = values.Text("node-name"),
-                .namespace_name = values.Text("namespace", "default"),
+                .namespace_name = values.Text("namespace"),
                 .pod = values.Text("pod-name")};
   setup.options.config_file = values.Text("config-file");
   setup.options.sys_root = values.Text("sys-root");
@@ -166,17 +146,14 @@ int Serve(const Setup& setup) {
 
 int RunFeatureDiscovery(const std::vector<std::string>& arguments) {
   const cli::common::DaemonProgram program{
-      .name = "gpu-feature-discovery",
-      .typed = {config::UpstreamFeatureDiscoveryFlags()},
-      .all = {config::UpstreamFeatureDiscoveryFlags(), OwnVariables()},
-      .help = Help};
+      .name = "gpu-feature-discovery", .flags = FeatureDiscoveryFlags(), .help = Help};
   auto called = cli::common::ReadDaemonCall(program, arguments);
   if (const int* answered = std::get_if<int>(&called)) return *answered;
-  auto& call = std::get<cli::common::DaemonCall>(called);
-  auto setup = ReadSetup(cli::common::FlagValues(call.environment, call.command_line));
+  const cli::common::FlagValues values(std::move(std::get<cli::common::DaemonCall>(called)));
+  auto setup = ReadSetup(values);
   if (!setup.ok()) return cli::common::Misuse(program.name, setup.status());
-  setup->options.overrides.environment = std::move(call.environment);
-  setup->options.overrides.command_line = std::move(call.command_line);
+  setup->options.overrides = {.environment = values.call().environment,
+                              .command_line = values.call().command_line};
   return Serve(*setup);
 }
 

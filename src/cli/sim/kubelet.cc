@@ -12,6 +12,7 @@
 #include "base/json_read.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/common/exit_status.h"
 #include "cli/common/table.h"
 #include "sim/kubelet/control.h"
 
@@ -200,7 +201,8 @@ class Commands {
   CLI::App* Command(CLI::App& parent, const std::string& name, const std::string& about,
                     const std::string& example, Action action) {
     CLI::App* command = parent.add_subcommand(name, about);
-    command->footer("Example:\n  tranche sim " + example);
+    command->footer(common::ExitStatus("tranche sim (kubelet and pods)") +
+                    "Example:\n  tranche sim " + example);
     command->add_option("--control", typed_->control, "The small kubelet's control socket")
         ->envname("TRANCHE_SIM_KUBELET_CONTROL")
         ->capture_default_str();

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/common/exit_status.h"
 #include "cli/sim/node_show.h"
 #include "sim/node/node.h"
 
@@ -62,7 +63,8 @@ class Commands {
   CLI::App* Command(CLI::App& parent, const std::string& name, const std::string& about,
                     const std::string& example, Action action) {
     CLI::App* command = parent.add_subcommand(name, about);
-    command->footer("Example:\n  tranche sim " + example);
+    command->footer(common::ExitStatus("tranche sim (the node and its GPUs)") +
+                    "Example:\n  tranche sim " + example);
     command->add_option("--root", typed_->root, "The node's driver root")->capture_default_str();
     command->callback([typed = typed_, action = std::move(action), &exit = exit_code_] {
       const Status status = action(*typed);

@@ -1,0 +1,140 @@
+// Every reason that an Event of ours may have, with what it means and what to do about it. The page
+// docs/reference/events.md is made from this table.
+//
+// A reason is written as a literal, Reason("ConfigApplied"), and one that is not in the table does
+// not compile.
+//
+// Threading: constants.
+// Errors: none.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+
+namespace tranche::daemon {
+
+struct ReasonText {
+  std::string_view name;
+  std::string_view type;     // "Normal", "Warning", or both
+  std::string_view program;  // who raises it
+  std::string_view meaning;
+  std::string_view advice;
+};
+
+inline constexpr auto kReasons = std::to_array<ReasonText>({
+    {"AllocationRefused", "Warning", "the device plugin",
+     "The kubelet asked for devices that the agent cannot hand out; the pod fails its admission. "
+     "The message says why.",
+     "Where the message names a device that is gone or unhealthy, let the pod's controller make a "
+     "new pod. Where it says that a container may ask for one replica only, change the pod's "
+     "request or `failRequestsGreaterThanOne`."},
+    {"ConfigApplied", "Normal", "the device plugin",
+     "The config that the message names has come into force.", "Nothing."},
+    {"ConfigNotFound", "Warning", "config-manager",
+     "The node's label, or the default, names a config that is not in the folder of configs. A "
+     "link "
+     "that was made before stays.",
+     "Correct the label (`kubectl label node NODE nvidia.com/device-plugin.config=NAME "
+     "--overwrite`), or add the config to the ConfigMap."},
+    {"ConfigNotKnown", "Warning", "the device plugin",
+     "The API server has not said in time which config is wanted. What is in force stays; a node "
+     "that has nothing in force registers nothing.",
+     "See that the API server can be reached from the node, and that the agent's account may read "
+     "the node, the ConfigMap and the ClusterPolicy."},
+    {"ConfigNotLinked", "Warning", "config-manager",
+     "The link to the chosen config could not be made; it is tried again.",
+     "See that the folder of `--config-file-dst` can be written to; the message has the cause."},
+    {"ConfigNotReapplied", "Warning", "the device plugin",
+     "The GPUs of the node have changed, and the config in force cannot be applied to them. What "
+     "is "
+     "served stays.",
+     "Change the config so that it suits the GPUs that are there: `tranche validate FILE` on the "
+     "node says what is wrong."},
+    {"ConfigRejected", "Warning", "the device plugin",
+     "The config that is wanted cannot be used. What was in force stays.",
+     "Correct the config; the message names the file, the line and the cause. `tranche validate "
+     "FILE` checks it beforehand. It applies by itself once it is right."},
+    {"ConfigRestored", "Normal", "the device plugin",
+     "A config that had been refused is right again, and is in force.", "Nothing."},
+    {"DeviceRecovered", "Normal", "the device plugin",
+     "A GPU or MIG device that was unhealthy is advertised as healthy again.", "Nothing."},
+    {"DeviceUnhealthy", "Warning", "the device plugin",
+     "A GPU or MIG device is no longer healthy: its replicas get no new pods. The message has the "
+     "cause, an XID for example. Pods that run on it are left alone.",
+     "Wait where the message says after how long it recovers. Else drain the node and reset the "
+     "GPU (`nvidia-smi --gpu-reset`) or restart the node; NVIDIA's list of XIDs says what each "
+     "means."},
+    {"DriverNotReady", "Warning", "the device plugin",
+     "The NVIDIA driver does not answer. Nothing is registered until it does; it is asked again "
+     "and "
+     "again.",
+     "See with `nvidia-smi` on the node that the driver is loaded, and that "
+     "`--driver-root-ctr-path` "
+     "is where its root is mounted in the agent's pod."},
+    {"LabelUnknown", "Warning", "config-manager",
+     "The API server has not told the node's label in time. The node gets the config of a node "
+     "without the label until it does.",
+     "See that the API server can be reached from the node, and that the account may read the "
+     "node."},
+    {"LabelsNotPublished", "Warning", "the device plugin",
+     "The node's labels could not be brought out; it is tried again.",
+     "See the message: mostly the account may not write the NodeFeature object or the node, or the "
+     "folder of the features file cannot be written to."},
+    {"LabelsPublished", "Normal", "the device plugin",
+     "The node's labels are as they should be, after they could not be published.", "Nothing."},
+    {"LastGoodConfig", "Normal or Warning", "the device plugin",
+     "The last good config is in force: as a warning, because the one that is wanted cannot be "
+     "used; else until it is known which one is wanted.",
+     "For a warning see `ConfigRejected`."},
+    {"LastGoodNotSaved", "Warning", "the device plugin",
+     "The config is in force, but could not be stored. A restart together with a bad config would "
+     "leave the node without GPUs to offer.",
+     "See that the folder of the plugin's sockets (`/var/lib/kubelet/device-plugins`) can be "
+     "written to and has room; it is tried again."},
+    {"NoHttp", "Warning", "the device plugin",
+     "Nothing listens for `/metrics`, `/livez` and `/readyz`: the address is taken. It is tried "
+     "again.",
+     "Wait while one agent takes over from another. Else find who holds the port, or choose "
+     "another by `--listen`."},
+    {"SharedWithEarlierPods", "Warning", "the device plugin",
+     "A pod was given a GPU on which pods still run that were admitted under an earlier config. "
+     "More pods share it than the config says, until those have ended.",
+     "Nothing, or end the earlier pods. `tranche.resources[].drainBeforeExclusive` offers a whole "
+     "GPU only once they are gone."},
+    {"TakingOver", "Normal", "the device plugin",
+     "Another agent serves this node, and this one takes its place.",
+     "Nothing while a DaemonSet is rolled. Else remove the plugin that is not wanted; the message "
+     "names it."},
+    {"TookOver", "Normal", "the device plugin",
+     "The agent that served this node before has gone, and this one is the only one.", "Nothing."},
+    {"Yielded", "Normal", "the device plugin",
+     "A newer agent serves this node, and this one stands by.", "As for `TakingOver`."},
+});
+
+constexpr const ReasonText* FindReason(std::string_view name) {
+  for (const ReasonText& text : kReasons) {
+    if (text.name == name) return &text;
+  }
+  return nullptr;
+}
+
+class Reason {
+ public:
+  // NOLINTNEXTLINE(google-explicit-constructor): call sites read raise(type, "ConfigApplied", …).
+  consteval Reason(const char* name) : text_(FindReason(name)) {
+    if (text_ == nullptr) NotInTheTable();
+  }
+
+  [[nodiscard]] constexpr std::string_view name() const { return text_->name; }
+  // NOLINTNEXTLINE(google-explicit-constructor): where it is only shown, a reason is its name.
+  operator std::string() const { return std::string(text_->name); }
+
+ private:
+  // Not constexpr: a constructor that comes here is no constant, and does not compile.
+  static void NotInTheTable() {}
+
+  const ReasonText* text_;
+};
+
+}  // namespace tranche::daemon
