@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "base/file.h"
 #include "base/text.h"
 
 namespace tranche::gpu {

@@ -19,8 +19,8 @@
 #include <string>
 #include <vector>
 
+#include "base/directory_watch.h"
 #include "base/event_loop.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/timer.h"

@@ -12,6 +12,7 @@
 #include <set>
 #include <utility>
 
+#include "base/directory_watch.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "config/load.h"
