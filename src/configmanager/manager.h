@@ -31,6 +31,7 @@
 #include "base/status.h"
 #include "base/timer.h"
 #include "base/weak_runner.h"
+#include "profile/choose.h"
 #include "profile/source.h"
 
 namespace tranche::configmanager {
