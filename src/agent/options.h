@@ -14,13 +14,13 @@
 #include "kubelet/device_plugin.h"
 #include "labels/choice.h"
 #include "profile/cluster_source.h"
+#include "profile/file_source.h"
 #include "profile/in_force.h"
-#include "profile/source.h"
 
 namespace tranche::agent {
 
 struct AgentOptions {
-  profile::ConfigSourceOptions config;
+  profile::FileSourceOptions config;
   profile::Overrides overrides;
   gpu::GpuWatch::Options gpus;
 

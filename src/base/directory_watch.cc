@@ -1,3 +1,5 @@
+#include "base/directory_watch.h"
+
 #include <sys/inotify.h>
 #include <unistd.h>
 

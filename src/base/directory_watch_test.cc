@@ -1,3 +1,5 @@
+#include "base/directory_watch.h"
+
 #include <gtest/gtest.h>
 #include <unistd.h>
 

@@ -1,20 +1,17 @@
-// Files, the small way: bounded reads, atomic writes, owned descriptors, directory watching.
+// Files: bounded reads, atomic writes, names of paths, and a file descriptor that has an owner.
 //
-// Nothing here throws. Errors carry the path. UniqueFd is movable; the rest is plain functions,
-// safe from any thread.
+// Threading: plain functions, safe on any thread; a UniqueFd belongs to one thread at a time.
+// Errors: a Status that names the path. Nothing here throws.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "base/event_loop.h"
 #include "base/status.h"
 
 namespace tranche::base {
@@ -65,17 +62,5 @@ struct FileIdentity {
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 FileIdentity IdentityOf(const std::string& path);  // does not follow a final symbolic link
-
-// Calls `changed` on the loop after anything in `directory` was created, written, renamed or
-// removed (many events in one read are one call), after the directory itself was replaced, and
-// every `poll_every` in any case: inotify loses events on some file systems, so it is only a hint.
-// A directory that does not exist yet is waited for. Watching ends with the object.
-class DirectoryWatch {
- public:
-  virtual ~DirectoryWatch() = default;
-};
-std::unique_ptr<DirectoryWatch> WatchDirectory(EventLoop& loop, std::string directory,
-                                               std::function<void()> changed,
-                                               Duration poll_every = std::chrono::seconds(30));
 
 }  // namespace tranche::base

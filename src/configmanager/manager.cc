@@ -10,6 +10,7 @@
 #include "configmanager/link.h"
 #include "configmanager/signal.h"
 #include "daemon/event_object.h"
+#include "profile/file_source.h"
 
 namespace tranche::configmanager {
 
@@ -42,14 +43,14 @@ ConfigManager::ConfigManager(base::EventLoop& loop, apiserver::ApiClient& api,
       wait_timer_(loop),
       retry_timer_(loop),
       // Only for what it lists and watches: which of it to choose is decided here, by the label.
-      source_(profile::ConfigSource::New(loop,
-                                         {.config_file = "",
-                                          .profiles_directory = options_.source_directory,
-                                          .profile = "",
-                                          .profile_file = "",
-                                          .default_profile = "",
-                                          .fallbacks = {}},
-                                         [this] { SourceChanged(); })),
+      source_(profile::NewFileSource(loop,
+                                     {.config_file = "",
+                                      .profiles_directory = options_.source_directory,
+                                      .profile = "",
+                                      .profile_file = "",
+                                      .default_profile = "",
+                                      .fallbacks = {}},
+                                     [this] { SourceChanged(); })),
       node_("node " + options_.node_name, [this] { NodeChanged(); }),
       runner_(loop) {
   patience_timer_.Start(kPatience, [this] { StillWaiting(); });

@@ -32,6 +32,7 @@
 #include "base/timer.h"
 #include "base/weak_runner.h"
 #include "daemon/reasons.h"
+#include "profile/choose.h"
 #include "profile/source.h"
 
 namespace tranche::configmanager {

@@ -13,6 +13,7 @@
 #include <ctime>
 #include <utility>
 
+#include "base/directory_watch.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"

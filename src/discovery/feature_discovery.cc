@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "plan/plan.h"
-#include "profile/source.h"
+#include "profile/file_source.h"
 
 namespace tranche::discovery {
 namespace {
@@ -61,8 +61,8 @@ FeatureDiscovery::FeatureDiscovery(base::EventLoop& loop, FeatureDiscoveryOption
              .scan_requested = {}}),
       in_force_(loop,
                 [&loop, this](std::function<void()> changed) {
-                  return profile::ConfigSource::New(loop, {.config_file = options_.config_file},
-                                                    std::move(changed));
+                  return profile::NewFileSource(loop, {.config_file = options_.config_file},
+                                                std::move(changed));
                 },
                 options_.overrides, /*state_directory=*/"",
                 {.apply = [this](const config::Loaded& loaded,

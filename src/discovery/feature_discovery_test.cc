@@ -6,6 +6,7 @@
 #include <csignal>
 #include <memory>
 
+#include "base/file.h"
 #include "base/testing/real_loop.h"
 #include "base/timer.h"
 #include "base/weak_runner.h"

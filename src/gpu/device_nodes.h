@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "base/directory_watch.h"
 #include "base/event_loop.h"
-#include "base/file.h"
 
 namespace tranche::gpu {
 

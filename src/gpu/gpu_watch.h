@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "base/directory_watch.h"
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "base/status.h"

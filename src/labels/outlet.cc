@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/directory_watch.h"
 #include "base/file.h"
 #include "labels/outlet_parts.h"
 

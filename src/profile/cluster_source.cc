@@ -51,7 +51,7 @@ WantedConfig Refused(std::string source, Status status) {
 
 }  // namespace
 
-Status ClusterSourceOptions::Check(const ConfigSourceOptions& files) const {
+Status ClusterSourceOptions::Check(const FileSourceOptions& files) const {
   const auto wrong = [](std::string why) { return Status(Code::kInvalidArgument, std::move(why)); };
   if (!Any()) return Status::Ok();
   if (WatchesNode()) {
@@ -78,12 +78,12 @@ Status ClusterSourceOptions::Check(const ConfigSourceOptions& files) const {
   return Status::Ok();
 }
 
-ClusterSource::ClusterSource(base::EventLoop& loop, ConfigSourceOptions files,
+ClusterSource::ClusterSource(base::EventLoop& loop, FileSourceOptions files,
                              ClusterSourceOptions options, std::function<void()> changed)
     : files_options_(std::move(files)),
       options_(std::move(options)),
       changed_(std::move(changed)),
-      files_(ConfigSource::New(loop, files_options_, [this] { Tell(); })),
+      files_(NewFileSource(loop, files_options_, [this] { Tell(); })),
       patience_timer_(loop),
       absence_timer_(loop) {
   patience_timer_.Start(kPatience, [this] { OutOfPatience(); });
@@ -228,9 +228,8 @@ void ClusterSource::Follow() {
 WantedConfig ClusterSource::Unknown(const std::string& why) const {
   WantedConfig wanted;
   wanted.named = true;
-  wanted.certainty = Certainty::kUnknown;
+  wanted.certainty = patient_ ? Certainty::kUnknown : Certainty::kOverdue;
   wanted.why = why;
-  if (!patient_) wanted.status = {Code::kUnavailable, why};
   return wanted;
 }
 
@@ -328,10 +327,10 @@ void ClusterSource::Describe(KubernetesState& state) const {
   state.cluster_policy = options_.cluster_policy;
 }
 
-std::unique_ptr<ConfigSource> NewConfigSource(base::EventLoop& loop, ConfigSourceOptions files,
+std::unique_ptr<ConfigSource> NewConfigSource(base::EventLoop& loop, FileSourceOptions files,
                                               ClusterSourceOptions cluster,
                                               std::function<void()> changed) {
-  if (!cluster.Any()) return ConfigSource::New(loop, std::move(files), std::move(changed));
+  if (!cluster.Any()) return NewFileSource(loop, std::move(files), std::move(changed));
   return std::make_unique<ClusterSource>(loop, std::move(files), std::move(cluster),
                                          std::move(changed));
 }

@@ -1,10 +1,13 @@
-// The sharing configuration as the cluster says it: which profile by a label of this node, the
-// profiles themselves in a ConfigMap watched by name (or in files), and both named by a
-// ClusterPolicy, each where asked for.
+// The sharing configuration as the cluster gives it. A label of this node names the profile; the
+// profiles are in a ConfigMap that is watched by name, or in files; a ClusterPolicy may name both.
+// Each of the three is used only where the options ask for it.
 //
 // What was seen last counts while the API server is away. Until it has answered for the first time
-// nothing is known (Certainty::kUnknown), and after kPatience a profile that only the label would
-// name is guessed: the default one. A ConfigMap is never guessed. The loop's thread.
+// nothing is known (Certainty::kUnknown). After kPatience that is overdue (kOverdue); where only
+// the label is missing, the default profile is guessed (kGuess). A ConfigMap is never guessed.
+//
+// Threading: the loop's thread.
+// Errors: WantedConfig says why there is no answer, or why what was named cannot be had.
 #pragma once
 
 #include <functional>
@@ -18,6 +21,8 @@
 #include "base/event_loop.h"
 #include "base/status.h"
 #include "base/timer.h"
+#include "profile/choose.h"
+#include "profile/file_source.h"
 #include "profile/source.h"
 
 namespace tranche::profile {
@@ -35,18 +40,18 @@ struct ClusterSourceOptions {
   }
   [[nodiscard]] bool WatchesNode() const { return watch_node || !cluster_policy.empty(); }
   // kInvalidArgument: what is asked for does not go together, or is no name.
-  [[nodiscard]] base::Status Check(const ConfigSourceOptions& files) const;
+  [[nodiscard]] base::Status Check(const FileSourceOptions& files) const;
 };
 
 class ClusterSource : public ConfigSource {
  public:
   // How long a first answer may take before a node that has nothing is served by a guess.
   static constexpr base::Duration kPatience = std::chrono::seconds(5);
-  // How long 404 is only maybe the absence of the custom resource: a server that starts says so of
-  // those it does have.
+  // A starting API server answers 404 for CRDs that it has not loaded yet. Only after this long is
+  // 404 taken to mean that there is no ClusterPolicy CRD.
   static constexpr base::Duration kAbsenceProven = std::chrono::seconds(10);
 
-  ClusterSource(base::EventLoop& loop, ConfigSourceOptions files, ClusterSourceOptions options,
+  ClusterSource(base::EventLoop& loop, FileSourceOptions files, ClusterSourceOptions options,
                 std::function<void()> changed);
   ClusterSource(const ClusterSource&) = delete;
   ClusterSource& operator=(const ClusterSource&) = delete;
@@ -86,7 +91,7 @@ class ClusterSource : public ConfigSource {
   void OutOfPatience();
   void Tell();
 
-  const ConfigSourceOptions files_options_;
+  const FileSourceOptions files_options_;
   ClusterSourceOptions options_;
   std::function<void()> changed_;
   std::unique_ptr<ConfigSource> files_;
@@ -109,7 +114,7 @@ class ClusterSource : public ConfigSource {
 };
 
 // The source that the options ask for: files alone, or what the cluster says of them.
-std::unique_ptr<ConfigSource> NewConfigSource(base::EventLoop& loop, ConfigSourceOptions files,
+std::unique_ptr<ConfigSource> NewConfigSource(base::EventLoop& loop, FileSourceOptions files,
                                               ClusterSourceOptions cluster,
                                               std::function<void()> changed);
 

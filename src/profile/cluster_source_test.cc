@@ -291,7 +291,7 @@ TEST_F(ConfigMapTest, WithoutAClientTheReasonIsShown) {
 // ---- flags ----
 
 TEST(ClusterSourceOptionsTest, WhatDoesNotGoTogetherIsRefused) {
-  const auto why = [](ClusterSourceOptions options, const ConfigSourceOptions& files = {}) {
+  const auto why = [](ClusterSourceOptions options, const FileSourceOptions& files = {}) {
     return options.Check(files).message();
   };
   EXPECT_EQ(why({}), "");

@@ -70,7 +70,7 @@ void InForce::ReadAndApply() {
   overdue_.clear();
   state_.wanted_profile = wanted.profile;
   state_.wanted_source = wanted.source;
-  const bool same = in_force_ && *in_force_ == wanted;
+  const bool same = in_force_ && SameConfig(*in_force_, wanted);
   const bool stood_in = state_.from_last_good || (guessed_ && wanted.certainty == Certainty::kSure);
   if (same && !node_news_) return stood_in ? AcceptStandIn(wanted) : SaidAgain(wanted);
 
@@ -111,8 +111,8 @@ void InForce::SaidAgain(const WantedConfig& wanted) {
 
 void InForce::AwaitAnswer(const WantedConfig& wanted) {
   state_.awaiting = wanted.why;
-  if (!wanted.status.ok() && overdue_ != wanted.status.message()) {
-    overdue_ = wanted.status.message();
+  if (wanted.certainty == Certainty::kOverdue && overdue_ != wanted.why) {
+    overdue_ = wanted.why;
     owner_.event(EventType::kWarning, "ConfigNotKnown",
                  overdue_ + (state_.usable ? "; what is in force stays" : ""));
   }
@@ -128,7 +128,8 @@ Status InForce::LoadAndApply(const WantedConfig& which, Origin origin) {
   TRANCHE_TRY(owner_.apply(*loaded, which.source));
   node_news_ = false;
   again_error_.clear();
-  const bool news = !in_force_ || !(*in_force_ == which) || state_.from_last_good != from_last_good;
+  const bool news =
+      !in_force_ || !SameConfig(*in_force_, which) || state_.from_last_good != from_last_good;
   in_force_ = which;
   guessed_ = which.certainty == Certainty::kGuess;
   state_.profile = which.profile;
@@ -177,7 +178,7 @@ void InForce::ApplyInForceAgain() {
 }
 
 void InForce::Refuse(const WantedConfig& wanted, const Status& status) {
-  const bool news = !refused_ || !(*refused_ == wanted) || state_.error != status.message();
+  const bool news = !refused_ || !SameConfig(*refused_, wanted) || state_.error != status.message();
   refused_ = wanted;
   state_.error = status.message();
   if (!news) return;
@@ -229,7 +230,7 @@ bool InForce::ApplyLastGood(bool also_unnamed) {
 void InForce::RememberLater(const WantedConfig& wanted, base::Duration delay) {
   if (state_directory_.empty()) return;
   loop_.RunAfter(delay, runner_.Wrap([this, wanted] {
-    if (!in_force_ || !(*in_force_ == wanted)) return;
+    if (!in_force_ || !SameConfig(*in_force_, wanted)) return;
     const Status status =
         SaveLastGood(state_directory_,
                      {.profile = wanted.profile, .source = wanted.source, .text = wanted.text});

@@ -1,20 +1,15 @@
-// Where the sharing configuration comes from: one file, or a directory of named profiles (a mounted
-// ConfigMap) of which one is selected. Reads bytes, decides nothing about them.
+// Where the sharing configuration comes from, as whoever applies it sees it: bytes, and how sure it
+// is that they are wanted. file_source.h reads files; cluster_source.h asks the API server.
 //
-// Selection follows NVIDIA's config-manager: the selected name; without one the default; without
-// that the fallback strategies in order. The selected name comes from a flag or from a file (whose
-// content may change); cluster_source.h asks an API server instead. All methods: the loop's thread.
+// Threading: the loop's thread.
+// Errors: WantedConfig::status says why a configuration that is named cannot be had.
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "apiserver/client.h"
-#include "base/event_loop.h"
 #include "base/status.h"
 
 namespace tranche::profile {
@@ -33,27 +28,16 @@ struct KubernetesState {
   std::string events;  // "" not asked for, "sent", "not permitted", or why they wait
 };
 
-enum class Fallback { kNamed, kSingle, kEmpty };
-base::Result<std::vector<Fallback>> ParseFallbacks(const std::vector<std::string>& words);
-
-struct ConfigSourceOptions {
-  std::string config_file;         // CONFIG_FILE; "" when not given
-  std::string profiles_directory;  // "" when not given; wins over config_file
-  std::string profile;             // selected name, as a flag
-  std::string profile_file;        // or a file whose trimmed content is the selected name
-  std::string default_profile;
-  std::vector<Fallback> fallbacks;
-};
-
-// Of what is wanted. A file can be read at once, unless somebody is just writing it; an API server
-// answers when it does.
+// How sure we are that a WantedConfig is what the user wants.
 enum class Certainty {
-  kSure,
-  kGuess,    // nobody answers: for a node that has nothing else
-  kUnknown,  // not answered yet; `status` not OK: nor is it in the time that an answer takes
+  kSure,     // The user, or the API server, says so.
+  kGuess,    // The API server does not answer. To be used only on a node that has nothing else.
+  kUnknown,  // There is no answer yet, but there may be one soon.
+  kOverdue,  // There is no answer yet, in longer than an answer takes. The user should be told.
 };
 
-// What is wanted just now.
+// Which configuration the user wants at this moment. Only `certainty` and `why` count where it is
+// kUnknown or kOverdue.
 struct WantedConfig {
   std::string profile;  // the chosen name, "" for a single file or none
   std::string source;   // the path, for messages; "" when nothing is named
@@ -61,32 +45,19 @@ struct WantedConfig {
   base::Status status;  // not OK: named, but it cannot be had
   std::string text;
   Certainty certainty = Certainty::kSure;
-  std::string why;  // it is not sure
-
-  // The same config, however sure of it.
-  friend bool operator==(const WantedConfig& a, const WantedConfig& b) {
-    return a.profile == b.profile && a.source == b.source && a.named == b.named &&
-           a.status == b.status && a.text == b.text;
-  }
+  std::string why;  // why it is not sure
 };
 
-// The file to use, "" for the `empty` fallback. Pure; errors are upstream's texts.
-base::Result<std::string> ChooseProfile(const std::vector<std::string>& available,
-                                        const std::string& selected,
-                                        const std::string& default_profile,
-                                        const std::vector<Fallback>& fallbacks);
+// Whether both are the same configuration, however sure we are of either.
+[[nodiscard]] inline bool SameConfig(const WantedConfig& a, const WantedConfig& b) {
+  return a.profile == b.profile && a.source == b.source && a.named == b.named &&
+         a.status == b.status && a.text == b.text;
+}
 
 class ConfigSource {
  public:
-  // Calls `changed` (on the loop) when something that Read depends on may have changed; it may be
-  // called without need. Watches directories, not files, so that `..data` swaps, renames and edits
-  // in place are all seen.
-  static std::unique_ptr<ConfigSource> New(base::EventLoop& loop, ConfigSourceOptions options,
-                                           std::function<void()> changed);
   virtual ~ConfigSource() = default;
 
-  // Bounded: at most config::kMaxConfigBytes of a file. A profile read in the middle of a ConfigMap
-  // swap is read again.
   [[nodiscard]] virtual WantedConfig Read() const = 0;
   [[nodiscard]] virtual std::vector<std::string> AvailableProfiles() const = 0;
   // From now on this one is selected, whatever flag and file say.

@@ -12,6 +12,7 @@
 #include "agent/serve/endpoint_names.h"
 #include "agent/serve/holders.h"
 #include "agent/serve/served_set.h"
+#include "base/directory_watch.h"
 #include "base/event_loop.h"
 #include "base/file.h"
 #include "base/status.h"

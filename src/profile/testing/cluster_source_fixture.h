@@ -108,7 +108,7 @@ class ClusterSourceTest : public ::testing::Test {
   const std::string state_ = dir_ / "tranche";
   base::testing::FakeLoop loop_;
   apiserver::testing::FakeApi api_{loop_};
-  ConfigSourceOptions files_;
+  FileSourceOptions files_;
   ClusterSourceOptions options_;
   std::vector<int> applied_;
   std::vector<std::string> events_;

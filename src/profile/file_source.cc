@@ -1,10 +1,9 @@
-#include "profile/source.h"
+#include "profile/file_source.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <climits>
@@ -12,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "base/directory_watch.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -35,8 +35,6 @@ constexpr int kMaxLinks = 40;
 constexpr int kMaxReads = 8;
 // How long a file may be empty before that is believed.
 constexpr std::chrono::milliseconds kSettle{200};
-// What config-manager calls the file of the `named` fallback.
-constexpr char kNamedProfile[] = "default";
 constexpr char kOpenError[] =
     "unable to load config: unable to finalize config: unable to parse config file: "
     "error opening config file";
@@ -56,27 +54,6 @@ bool IsRegularFile(const std::string& path) {
 bool IsFifo(const std::string& path) {
   struct stat info {};
   return stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
-}
-
-// A name leaves the directory only through a slash or as "..", and names that begin with ".." are
-// the ConfigMap volume's own.
-bool IsProfileName(std::string_view name) {
-  return !name.empty() && name != "." && !name.starts_with("..") &&
-         name.find('/') == std::string_view::npos && name.find('\0') == std::string_view::npos;
-}
-
-Result<std::string> FindProfile(const std::vector<std::string>& available,
-                                const std::string& name) {
-  const std::string shown = base::Printable(name, 253);
-  if (!IsProfileName(name)) {
-    return Status(Code::kInvalidArgument,
-                  "specified config " + shown +
-                      " is not a profile's name (it may not contain '/' or begin with '..')");
-  }
-  if (std::find(available.begin(), available.end(), name) == available.end()) {
-    return Status(Code::kNotFound, "specified config " + shown + " does not exist");
-  }
-  return name;
 }
 
 // What tells one version of a file, and one state of the volume it is in, from the next.
@@ -139,8 +116,7 @@ std::pair<dev_t, ino_t> DirectoryIdentity(const std::string& path) {
 
 class FileConfigSource : public ConfigSource {
  public:
-  FileConfigSource(base::EventLoop& loop, ConfigSourceOptions options,
-                   std::function<void()> changed)
+  FileConfigSource(base::EventLoop& loop, FileSourceOptions options, std::function<void()> changed)
       : loop_(loop),
         options_(std::move(options)),
         changed_(std::move(changed)),
@@ -300,7 +276,7 @@ class FileConfigSource : public ConfigSource {
   }
 
   base::EventLoop& loop_;
-  ConfigSourceOptions options_;
+  FileSourceOptions options_;
   std::function<void()> changed_;
   std::map<std::string, Watch> watches_;
   bool refresh_posted_ = false;
@@ -310,49 +286,8 @@ class FileConfigSource : public ConfigSource {
 
 }  // namespace
 
-Result<std::vector<Fallback>> ParseFallbacks(const std::vector<std::string>& words) {
-  std::vector<Fallback> fallbacks;
-  for (const std::string& word : words) {
-    if (word == "named") {
-      fallbacks.push_back(Fallback::kNamed);
-    } else if (word == "single") {
-      fallbacks.push_back(Fallback::kSingle);
-    } else if (word == "empty") {
-      fallbacks.push_back(Fallback::kEmpty);
-    } else {
-      return Status(Code::kInvalidArgument,
-                    "unknown fallback strategy: " + base::Printable(word, 64));
-    }
-  }
-  return fallbacks;
-}
-
-Result<std::string> ChooseProfile(const std::vector<std::string>& available,
-                                  const std::string& selected, const std::string& default_profile,
-                                  const std::vector<Fallback>& fallbacks) {
-  if (available.empty()) return Status(Code::kNotFound, "no configuration files available");
-  if (!selected.empty()) return FindProfile(available, selected);
-  if (!default_profile.empty()) return FindProfile(available, default_profile);
-  for (const Fallback fallback : fallbacks) {
-    switch (fallback) {
-      case Fallback::kNamed:
-        if (std::find(available.begin(), available.end(), kNamedProfile) != available.end()) {
-          return std::string(kNamedProfile);
-        }
-        break;
-      case Fallback::kSingle:
-        if (available.size() == 1) return available.front();
-        break;
-      case Fallback::kEmpty:
-        return std::string();
-    }
-  }
-  return Status(Code::kNotFound,
-                "no config was set, no default was provided, and all fallbacks failed");
-}
-
-std::unique_ptr<ConfigSource> ConfigSource::New(base::EventLoop& loop, ConfigSourceOptions options,
-                                                std::function<void()> changed) {
+std::unique_ptr<ConfigSource> NewFileSource(base::EventLoop& loop, FileSourceOptions options,
+                                            std::function<void()> changed) {
   return std::make_unique<FileConfigSource>(loop, std::move(options), std::move(changed));
 }
 
