@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
 #include "gpu/testing/inline_driver_thread.h"
