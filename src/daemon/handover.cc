@@ -16,8 +16,11 @@
 #include "base/directory_watch.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/json_read.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "base/timer.h"
+#include "base/weak_runner.h"
 
 namespace tranche::daemon {
 
@@ -84,23 +87,19 @@ std::string Encode(const Note& note) {
 }
 
 std::string TextField(const Json& json, std::string_view key) {
-  const Json* value = json.Find(key);
-  if (value == nullptr || !value->is_string()) return {};
-  return base::Printable(value->as_string(), kMaxTextBytes);
+  return base::PrintableAt(json, key, kMaxTextBytes);
 }
 
 std::optional<Note> Decode(std::string_view text) {
   const Result<Json> json = Json::Parse(text);
   if (!json.ok()) return std::nullopt;
-  const Json* arrival = json->Find("arrivalNs");
-  if (arrival == nullptr || !arrival->is_int()) return std::nullopt;
+  const std::optional<std::int64_t> arrival = base::IntAt(*json, "arrivalNs");
+  if (!arrival) return std::nullopt;
   Note note{.identity = {.host = TextField(*json, "host"), .started = TextField(*json, "started")},
-            .arrival_ns = arrival->as_int(),
+            .arrival_ns = *arrival,
             .token = TextField(*json, "token")};
-  const Json* pid = json->Find("pid");
-  if (pid != nullptr && pid->is_int()) note.identity.pid = static_cast<int>(pid->as_int());
-  const Json* leaving = json->Find("leaving");
-  note.leaving = leaving != nullptr && leaving->is_bool() && leaving->as_bool();
+  if (const auto pid = base::IntAt(*json, "pid")) note.identity.pid = static_cast<int>(*pid);
+  note.leaving = base::BoolAt(*json, "leaving");
   return note;
 }
 
@@ -151,7 +150,9 @@ class FlockHandover : public Handover {
         lock_path_(base::JoinPath(directory, kLockName)),
         announcement_path_(base::JoinPath(directory, kAnnouncementName)),
         self_{.identity = std::move(self), .arrival_ns = BootTimeNs(), .token = RandomToken()},
-        listener_(std::move(listener)) {
+        listener_(std::move(listener)),
+        retry_timer_(loop),
+        runner_(loop) {
     status_ = base::MakeDirectories(directory);
     if (status_.ok()) RemoveLeftovers(directory);
     if (status_.ok()) status_ = TryLock();
@@ -166,8 +167,6 @@ class FlockHandover : public Handover {
     if (!incumbent_) ScheduleRetry();
   }
 
-  ~FlockHandover() override { loop_.CancelTimer(retry_timer_); }
-
   [[nodiscard]] bool incumbent() const override { return incumbent_; }
   [[nodiscard]] std::optional<AgentIdentity> predecessor() const override { return predecessor_; }
   [[nodiscard]] const Status& status() const override { return status_; }
@@ -176,7 +175,7 @@ class FlockHandover : public Handover {
   void Announce() override {
     if (std::exchange(serving_, true) || watch_ == nullptr) return;
     Look();
-    if (retry_timer_ == 0 && !yielded_ && !Announced()) ScheduleRetry();
+    if (!retry_timer_.running() && !yielded_ && !Announced()) ScheduleRetry();
   }
 
   void Leave() override {
@@ -232,8 +231,7 @@ class FlockHandover : public Handover {
   }
 
   void ScheduleRetry() {
-    retry_timer_ = loop_.RunAfter(incumbent_ ? kWriteRetry : kLockRetry, [this] {
-      retry_timer_ = 0;
+    retry_timer_.Start(incumbent_ ? kWriteRetry : kLockRetry, [this] {
       Look();
       const bool wants_lock = !incumbent_;
       const bool wants_word = serving_ && !Announced();
@@ -258,7 +256,7 @@ class FlockHandover : public Handover {
     if (Status locked = TryLock(); !locked.ok() && log_once_(locked.message(), loop_.Now())) {
       base::LogWarning("cannot look at the handover lock", {Kv("error", locked.message())});
     }
-    if (incumbent_ && !was_incumbent) Tell([this] { listener_.became_incumbent(); });
+    if (incumbent_ && !was_incumbent) runner_.Post([this] { listener_.became_incumbent(); });
   }
 
   // The announcement that is up, if its writer lives. `fd` is only borrowed for a moment.
@@ -314,14 +312,8 @@ class FlockHandover : public Handover {
   void Yield(const AgentIdentity& successor) {
     yielded_ = true;
     base::LogInfo("a newer agent is serving, leaving", {Kv("successor", successor.Text())});
-    Tell([this, successor] { listener_.yield(successor); });
-  }
-
-  // The owner may destroy this object in its answer, so it is told from a call of its own.
-  void Tell(std::function<void()> what) {
-    loop_.Post([what = std::move(what), alive = std::weak_ptr<bool>(alive_)] {
-      if (!alive.expired()) what();
-    });
+    // The owner may destroy this object in its answer, so it is told from a call of its own.
+    runner_.Post([this, successor] { listener_.yield(successor); });
   }
 
   base::EventLoop& loop_;
@@ -336,10 +328,10 @@ class FlockHandover : public Handover {
   bool incumbent_ = false;
   bool serving_ = false;
   bool yielded_ = false;
-  base::EventLoop::TimerId retry_timer_ = 0;
+  base::Timer retry_timer_;
   std::unique_ptr<base::DirectoryWatch> watch_;
   base::OncePer log_once_{std::chrono::minutes(5)};
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  base::WeakRunner runner_;  // last: it goes first
 };
 
 }  // namespace

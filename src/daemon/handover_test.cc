@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "base/testing/temp_dir.h"
 
 namespace tranche::daemon {
 namespace {
@@ -30,16 +31,8 @@ class HandoverTest : public ::testing::Test {
     bool leaves = true;
   };
 
-  HandoverTest() {
-    std::string pattern = ::testing::TempDir() + "handover-XXXXXX";
-    root_ = mkdtemp(pattern.data());
-    directory_ = root_ + "/device-plugins/tranche";
-    loop_ = std::move(base::NewEpollLoop()).value();
-  }
-  ~HandoverTest() override {
-    agents_.clear();
-    fs::remove_all(root_);
-  }
+  HandoverTest() { loop_ = std::move(base::NewEpollLoop()).value(); }
+  ~HandoverTest() override { agents_.clear(); }
 
   Agent& Start(const std::string& host, bool leaves = true) {
     Agent& agent = *agents_.emplace_back(std::make_unique<Agent>());
@@ -67,8 +60,8 @@ class HandoverTest : public ::testing::Test {
   // Long enough for several looks of everybody.
   void Settle() { RunFor(std::chrono::milliseconds(200)); }
 
-  std::string root_;
-  std::string directory_;
+  const base::testing::TempDir root_;
+  const std::string directory_ = root_ / "device-plugins/tranche";
   std::unique_ptr<base::EventLoop> loop_;
   std::vector<std::unique_ptr<Agent>> agents_;
 };
@@ -314,7 +307,7 @@ TEST_F(HandoverTest, LeftoversOfTheKilledAreRemovedButNotOfTheLiving) {
 }
 
 TEST_F(HandoverTest, WithoutADirectoryTheAgentWorksAlone) {
-  std::ofstream(root_ + "/device-plugins") << "a file in the way";
+  std::ofstream(root_ / "device-plugins") << "a file in the way";
   Agent& a = Start("a");
   EXPECT_TRUE(a.handover->incumbent());
   EXPECT_FALSE(a.handover->status().ok());

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <random>
 #include <utility>
 
 #include "base/log.h"
@@ -28,9 +29,10 @@ NodeEvents::NodeEvents(base::EventLoop& loop, std::string node_name, std::functi
     : loop_(loop),
       node_name_(std::move(node_name)),
       changed_(std::move(changed)),
-      credited_at_(loop.Now()) {}
-
-NodeEvents::~NodeEvents() { loop_.CancelTimer(timer_); }
+      credited_at_(loop.Now()),
+      random_(base::SeededRandom(std::random_device{}())),
+      back_off_({.first = kFirstBackOff, .longest = kMaxBackOff, .jitter_low = 0.75},
+                [this] { return random_(); }) {}
 
 void NodeEvents::Connect(apiserver::ApiClient& api) {
   api_ = &api;
@@ -61,8 +63,7 @@ void NodeEvents::Raise(const Event& event) {
 }
 
 Duration NodeEvents::PartOf(Duration most) {
-  const double part = std::uniform_real_distribution<>(0, 1)(random_);
-  return std::chrono::duration_cast<Duration>(most * part);
+  return std::chrono::duration_cast<Duration>(most * random_());
 }
 
 // One that is there already rather than one that nobody has read.
@@ -77,13 +78,9 @@ void NodeEvents::DropOldest() {
 void NodeEvents::Wake(Duration delay) {
   if (api_ == nullptr || sending_ != nullptr) return;
   const base::TimePoint at = std::max(loop_.Now() + delay, not_before_);
-  if (timer_ != 0 && wake_at_ <= at) return;
-  loop_.CancelTimer(timer_);
+  if (timer_.running() && wake_at_ <= at) return;
   wake_at_ = at;
-  timer_ = loop_.RunAfter(at - loop_.Now(), [this] {
-    timer_ = 0;
-    Next();
-  });
+  timer_.Start(at - loop_.Now(), [this] { Next(); });
 }
 
 // How long until this one may be sent.
@@ -146,7 +143,7 @@ void NodeEvents::Done(const Status& status) {
       entry->name = sending_name_;
       entry->sent = sending_count_;
       entry->last_sent = loop_.Now();
-      back_off_ = {};
+      back_off_.Reset();
       Say("sent");
       break;
     case Code::kPermissionDenied:
@@ -166,10 +163,8 @@ void NodeEvents::Done(const Status& status) {
       std::erase(entries_, entry);
       break;
     default:
-      back_off_ =
-          back_off_ == Duration::zero() ? kFirstBackOff : std::min(kMaxBackOff, 2 * back_off_);
       // With jitter: a fleet must not come back in step.
-      not_before_ = loop_.Now() + back_off_ * 3 / 4 + PartOf(back_off_ / 4);
+      not_before_ = loop_.Now() + back_off_.Next();
       Say("waiting: " + status.message());
   }
   Wake({});

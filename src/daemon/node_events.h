@@ -11,13 +11,14 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <random>
 #include <string>
 
 #include "apiserver/client.h"
+#include "base/backoff.h"
 #include "base/event_loop.h"
 #include "base/json.h"
 #include "base/status.h"
+#include "base/timer.h"
 #include "daemon/event.h"
 
 namespace tranche::daemon {
@@ -35,7 +36,6 @@ class NodeEvents {
 
   // `changed` after state() has.
   NodeEvents(base::EventLoop& loop, std::string node_name, std::function<void()> changed);
-  ~NodeEvents();
   NodeEvents(const NodeEvents&) = delete;
   NodeEvents& operator=(const NodeEvents&) = delete;
 
@@ -77,16 +77,16 @@ class NodeEvents {
   std::uint64_t sending_count_ = 0;
   std::string sending_name_;
   std::unique_ptr<apiserver::ApiCall> call_;
-  base::EventLoop::TimerId timer_ = 0;
+  base::Timer timer_{loop_};
   base::TimePoint wake_at_{};
 
   base::Duration credit_ = kBurst * kRefill;
   base::TimePoint credited_at_;
-  base::Duration back_off_{};
+  base::Backoff::Random random_;
+  base::Backoff back_off_;
   base::TimePoint not_before_{};
   bool denied_ = false;
   std::uint64_t names_ = 0;
-  std::minstd_rand random_{std::random_device{}()};
 };
 
 }  // namespace tranche::daemon

@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <filesystem>
 #include <vector>
 
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
+#include "base/testing/temp_dir.h"
 #include "daemon/handover.h"
 
 namespace tranche::daemon {
@@ -20,18 +20,13 @@ using ::testing::IsEmpty;
 
 class StandByTest : public ::testing::Test {
  protected:
-  StandByTest() {
-    std::string pattern = ::testing::TempDir() + "stand-by-XXXXXX";
-    directory_ = mkdtemp(pattern.data());
-  }
-  ~StandByTest() override { std::filesystem::remove_all(directory_); }
-
   std::unique_ptr<Handover> Other() {
     return Handover::New(loop_, directory_, {.host = "other"},
                          {.yield = [](const AgentIdentity&) {}, .became_incumbent = [] {}});
   }
 
-  std::string directory_;
+  const base::testing::TempDir folder_;
+  const std::string& directory_ = folder_.path();
   base::testing::FakeLoop loop_;
 };
 
