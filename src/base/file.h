@@ -1,7 +1,8 @@
-// Files, the small way: bounded reads, atomic writes, owned descriptors, directory watching.
+// Helpers for files: bounded reads, atomic writes, owned descriptors, and watching of directories.
 //
-// Nothing here throws. Errors carry the path. UniqueFd is movable; the rest is plain functions,
-// safe from any thread.
+// Threading: plain functions, safe on any thread. A UniqueFd is a value that can be moved; a
+// DirectoryWatch belongs to the loop's thread.
+// Errors: a Status that names the path. Nothing throws.
 #pragma once
 
 #include <sys/types.h>
@@ -55,8 +56,8 @@ Result<std::vector<std::string>> ListDirectory(const std::string& path);  // nam
 [[nodiscard]] std::string ParentDirectory(std::string_view path);
 [[nodiscard]] std::string BaseName(std::string_view path);
 
-// What a path is just now: enough to tell a socket or file made anew from the same one, touched or
-// not. All zero where there is none.
+// Which file is at a path at this moment. A socket or file that was made again has another
+// identity; one that was only touched has the same. All zero where there is none.
 struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;         // may be used again by the next file…

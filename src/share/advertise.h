@@ -1,4 +1,7 @@
-// From devices and sharing rules to what is advertised: resource names and ids. Pure.
+// Computes from devices and sharing rules what is advertised: resource names and ids.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: none; rules and devices that match nothing are listed in the result.
 #pragma once
 
 #include <cstddef>

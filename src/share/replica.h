@@ -1,6 +1,9 @@
-// Replica ids: "UUID::k" for the k-th share of a device, "UUID" for a whole one.
+// Replica ids are "UUID::k" for the k-th share of a device, and "UUID" for a whole one.
 //
-// Pure. The form is upstream's and is what kubelets have in their checkpoints.
+// The form is upstream's and is what kubelets have in their checkpoints.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: none; what is not a replica's id counts as the id of a whole device.
 #pragma once
 
 #include <string>
