@@ -28,7 +28,7 @@ class DeviceNodes {
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
 
  private:
-  void Read();
+  void ReadNames();
 
   base::EventLoop& loop_;
   std::function<void()> changed_;

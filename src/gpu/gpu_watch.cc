@@ -148,7 +148,7 @@ void GpuWatch::ScanAgain() {
   restarts_due_ = std::max(0, restarts_due_ - 1);
   RequestScan(restart ? ScanMode::kRestartDriver : ScanMode::kKeepDriver);
   if (owner_.scan_requested) owner_.scan_requested();
-  // The answer sets the timer anew; this one is for a call that hangs.
+  // The answer starts the timer again; this one is for a call that hangs.
   ScheduleScan();
 }
 
