@@ -124,8 +124,8 @@ void ServedSet::RebuildPool(Entry& entry) const {
   entry.pool = std::move(pool);
 }
 
-// What strikes a whole GPU is told of each of its MIG devices too; what strikes one of them is not
-// the others' concern.
+// HealthTracker reports a fault of a whole GPU for each of its MIG devices too, so the device's own
+// entry is enough.
 bool ServedSet::DeviceHealthy(const plan::PlannedDevice& device) const {
   return owner_.healthy(device.uuid);
 }
