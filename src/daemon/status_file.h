@@ -21,7 +21,7 @@ class StatusFile {
   StatusFile(base::EventLoop& loop, const std::string& directory,
              std::function<base::Json()> status);
 
-  // Something that the status tells has changed. Changes close together are written once.
+  // Something that the status reports has changed. Changes close together are written once.
   void Changed();
   // A file that is left behind would speak for a program that has gone.
   void Remove();

@@ -1,10 +1,14 @@
-// The sharing configuration as the cluster says it: which profile by a label of this node, the
-// profiles themselves in a ConfigMap watched by name (or in files), and both named by a
-// ClusterPolicy, each where asked for.
+// ClusterSource reads the sharing configuration from the cluster: which profile, by a label of this
+// node; the profiles themselves, from a ConfigMap watched by name (or from files); and both as a
+// ClusterPolicy names them. Each is used only where it is asked for.
 //
-// What was seen last counts while the API server is away. Until it has answered for the first time
-// nothing is known (Certainty::kUnknown), and after kPatience a profile that only the label would
-// name is guessed: the default one. A ConfigMap is never guessed. The loop's thread.
+// What was seen last is used while the API server is away. Until it has answered for the first time
+// nothing is known (Certainty::kUnknown). After kPatience without an answer, a profile that only
+// the label would name is guessed to be the default one. A ConfigMap is never guessed.
+//
+// Threading: the loop's thread.
+// Errors: what Read returns says why nothing is known, and Describe reports the state of the API
+// server.
 #pragma once
 
 #include <functional>
@@ -40,10 +44,10 @@ struct ClusterSourceOptions {
 
 class ClusterSource : public ConfigSource {
  public:
-  // How long a first answer may take before a node that has nothing is served by a guess.
+  // How long a first answer may take before a node without any configuration gets a guessed one.
   static constexpr base::Duration kPatience = std::chrono::seconds(5);
-  // How long 404 is only maybe the absence of the custom resource: a server that starts says so of
-  // those it does have.
+  // A starting API server answers 404 for custom resources that it has not loaded yet. Only after
+  // this long is 404 taken to mean that there is no ClusterPolicy resource.
   static constexpr base::Duration kAbsenceProven = std::chrono::seconds(10);
 
   ClusterSource(base::EventLoop& loop, ConfigSourceOptions files, ClusterSourceOptions options,
@@ -62,7 +66,7 @@ class ClusterSource : public ConfigSource {
   void Describe(KubernetesState& state) const override;
 
  private:
-  // Where profiles come from just now, the policy having spoken.
+  // Where profiles come from at this moment, with the policy taken into account.
   struct Place {
     Certainty certainty = Certainty::kSure;
     std::string why;
@@ -82,9 +86,9 @@ class ClusterSource : public ConfigSource {
   void NodeChanged();
   void PolicyChanged();
   void PolicySays(const std::string& config_map, const std::string& default_profile);
-  void Follow();  // watches the ConfigMap that is wanted now
+  void FollowConfigMap();  // watches the ConfigMap that is wanted now
   void OutOfPatience();
-  void Tell();
+  void NotifyChanged();
 
   const ConfigSourceOptions files_options_;
   ClusterSourceOptions options_;
@@ -102,7 +106,7 @@ class ClusterSource : public ConfigSource {
   std::string policy_map_;            // .spec.devicePlugin.config.name, as last seen
   std::string policy_default_;
   bool policy_seen_ = false;  // it, or its absence for sure
-  base::Status node_told_;
+  base::Status node_reported_;
   bool patient_ = true;
   base::Timer patience_timer_;
   base::Timer absence_timer_;
