@@ -1,5 +1,8 @@
-// How every daemon is called: its flags and environment are read, --help, --version and misuse are
-// answered, and the log is set. Plain values; any thread.
+// Reads how a daemon is called: its flags and environment. It answers --help, --version and misuse,
+// and sets the log.
+//
+// Threading: before the first thread starts; FlagValues may be read on any thread.
+// Errors: a wrong call is reported on standard error, and its exit status returned.
 #pragma once
 
 #include <functional>

@@ -232,7 +232,7 @@ void AddProfile(CLI::App& app, const Settings& settings, int& exit_code) {
   command->footer(
       "Interrupted, it stops waiting; the label stays.\n"
       "Exit status: 0 in force; 1 labelled, but not in force (it says why); 2 not labelled, or\n"
-      "nobody can tell.\n"
+      "it cannot be found out what is in force.\n"
       "Examples:\n"
       "  kubectl tranche profile gpu-node dev\n"
       "  kubectl tranche profile gpu-node --remove --timeout=2m");
@@ -292,7 +292,7 @@ int RunKubectl(const std::vector<std::string>& arguments) {
 }
 
 int RunKubectlComplete(const std::vector<std::string>& arguments) {
-  // What is said here would end up in the line that is being typed.
+  // Any message printed here would end up in the line that is being typed.
   base::ConfigureLog(base::LogLevel::kError, base::LogFormat::kText);
   Settings settings;
   settings.kubeconfig = TypedFlag(arguments, "--kubeconfig");
