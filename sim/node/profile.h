@@ -1,8 +1,10 @@
-// Node profiles: what a simulated node is made of, in YAML.
+// Reads node profiles: YAML files that say what a simulated node is made of.
 //
-// A profile names its GPUs by model; models are in models.yaml beside the profiles. Plain
-// functions. Errors carry file and line. The shipped profiles are in sim/profiles; their keys are
-// shown there.
+// A profile names its GPUs by model; models are in models.yaml beside the profiles. The shipped
+// profiles are in sim/profiles; their keys are shown there.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: a Status with file and line.
 #pragma once
 
 #include <string>
