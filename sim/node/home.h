@@ -19,7 +19,7 @@ struct SimHome {
   [[nodiscard]] std::string profiles() const { return path + "/profiles"; }
 };
 
-// kNotFound names the places looked at.
+// kNotFound names the places that were tried.
 base::Result<SimHome> FindSimHome();
 
 }  // namespace tranche::sim

@@ -25,7 +25,7 @@ struct NodeProfile {
   std::vector<GpuState> gpus;  // slots 0, 1, …
 };
 
-// `name` is a shipped profile's ("a100x2") or the path of a file of one's own (has a "/" or ends in
+// `name` is a shipped profile's ("a100x2") or the path of another file (has a "/" or ends in
 // ".yaml"). `directory` holds models.yaml and the shipped profiles.
 base::Result<NodeProfile> LoadProfile(const std::string& directory, const std::string& name);
 

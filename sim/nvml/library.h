@@ -54,7 +54,7 @@ namespace tranche::sim::nvml {
 namespace abi = gpu::nvml;
 using abi::Return;
 
-// What a device handle stands for just now.
+// What a device handle stands for at this moment.
 struct Target {
   unsigned slot = 0;
   const GpuState* gpu = nullptr;

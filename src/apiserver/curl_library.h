@@ -13,7 +13,7 @@
 
 namespace tranche::apiserver {
 
-// The functions that are of use here. Those that take options are variadic: a number is a long.
+// The functions that we call. Those that take options are variadic: a number is a long.
 // clang-format off
 #define TRANCHE_CURL_FUNCTIONS(X) \
   X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_strerror) X(easy_cleanup) \

@@ -77,7 +77,7 @@ class InotifyWatch : public DirectoryWatch {
       any = true;
       for (ssize_t at = 0; at < got;) {
         const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
-        // Late news of a directory that is no longer watched says nothing about the present one.
+        // A late event of a directory that is no longer watched does not concern the present one.
         if (event->wd == descriptor_ &&
             (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0) {
           gone = true;

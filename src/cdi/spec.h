@@ -40,7 +40,7 @@ struct CdiRoots {
 
   // What may stay as it is outside tests.
   std::string sys_here = "/sys";  // for DRM nodes and the kernel's firmware path
-  // $PATH and $XDG_DATA_DIRS; of the former the usual directories are looked at in any case.
+  // $PATH and $XDG_DATA_DIRS. The usual directories of programs are searched in any case.
   std::string program_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   std::string data_path = "/usr/local/share:/usr/share";
   // lstat(2) where there is none.

@@ -23,7 +23,7 @@ class StatusFile {
 
   // Something that the status reports has changed. Changes close together are written once.
   void Changed();
-  // A file that is left behind would speak for a program that has gone.
+  // A file that is left behind would describe a program that has ended.
   void Remove();
 
  private:

@@ -28,7 +28,7 @@ struct Scan {
   base::Status status;  // not OK: no driver, or it failed; the rest is empty
   Inventory inventory;
   std::vector<std::string> lost;                // listed, but a probe says they are gone
-  std::vector<GpuDriver::Unwatched> unwatched;  // health events not to be had
+  std::vector<GpuDriver::Unwatched> unwatched;  // GPUs without health events
 };
 
 // Whether the driver library is initialised again before a scan. Only then does it list GPUs and

@@ -142,7 +142,7 @@ class GpuWatch {
   // The means of reading it.
   std::string driver_root_;
   bool missing_ = false;  // a GPU is: only a restart of the driver finds it again
-  int restarts_due_ = 0;  // so many of the next scans restart the driver
+  int restarts_due_ = 0;  // how many of the next scans restart the driver
   base::TimePoint restarted_at_{};
   base::OncePer rarely_;
   DeviceNodes device_nodes_;

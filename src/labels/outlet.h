@@ -29,7 +29,7 @@ class LabelOutlet {
   virtual ~LabelOutlet() = default;
   // These labels and no others of ours. Takes the place of what was published before.
   virtual void Publish(const Labels& labels) = 0;
-  // Takes back what would go on speaking for a program that has gone.
+  // Removes the labels that would otherwise go on describing a program that has ended.
   virtual void Withdraw() {}
 };
 

@@ -17,8 +17,8 @@
 
 namespace tranche::labels {
 
-// A task that is tried again after ever longer pauses, with jitter: a fleet must not come back in
-// step.
+// A task that is tried again after ever longer pauses, with jitter: the nodes of a cluster must
+// not all try at the same moment.
 class Retry {
  public:
   explicit Retry(base::EventLoop& loop)

@@ -56,8 +56,8 @@ struct Advertisement {
   std::vector<std::string> unmatched_devices;  // device references that match nothing
 };
 
-// Each UUID once (the first unit wins). Of a count that no message could carry only so many ids are
-// made that WorstMessageBytes still says so.
+// Each UUID once (the first unit wins). Where a count is larger than any message could carry, only
+// as many ids are made as WorstMessageBytes needs to exceed the limit.
 Advertisement Advertise(const std::vector<Unit>& units, const std::vector<Rule>& rules);
 
 // Bytes of the ListAndWatch answer for `resource` with every device Unhealthy, as protobuf encodes

@@ -15,7 +15,7 @@
 
 namespace tranche::gpu::nvml {
 
-// The functions that are of use here, by name; nullptr where the library has none.
+// The functions that we call, by name; nullptr where the library has none.
 struct Table {
 #define TRANCHE_NVML_MEMBER(name, ...) std::add_pointer_t<__VA_ARGS__> name = nullptr;
   TRANCHE_NVML_SYSTEM_FUNCTIONS(TRANCHE_NVML_MEMBER)
