@@ -7,16 +7,21 @@ import unittest
 from checks_test import TOOLS, Tree
 
 
+OPENING = "// A thing.\n//\n// Threading: any thread.\n// Errors: none.\n"
+
+
 class RoomsTest(Tree):
     def setUp(self):
         super().setUp()
-        self.write("src/base/loop.h", "namespace tranche::base {\n}  // namespace tranche::base\n")
+        self.write("src/base/loop.h", OPENING + "namespace tranche::base {\n}  // namespace tranche::base\n")
         self.write("src/base/loop_epoll.cc", '#include "base/loop.h"\n')
         self.write("src/base/testing/fake.h", "namespace tranche::base::testing {\n}\n")
-        self.write("src/agent/serve/set.h", '#include "base/loop.h"\nnamespace tranche::agent::serve {\n}\n')
+        self.write("src/agent/serve/set.h",
+                   OPENING + '#include "base/loop.h"\nnamespace tranche::agent::serve {\n}\n')
         self.write("src/agent/serve/set.cc", '#include "agent/serve/set.h"\n#include "pure/sum.h"\n')
         self.write("src/agent/serve/set_test.cc")
-        self.write("src/pure/sum.h", "namespace tranche::base {\nclass Loop;\n}\nnamespace tranche::pure {\n}\n")
+        self.write("src/pure/sum.h",
+                   OPENING + "namespace tranche::base {\nclass Loop;\n}\nnamespace tranche::pure {\n}\n")
         self.write("src/apps/tranche.cc", "int main() {}\n")
         self.write("sim/node/node.h", "namespace tranche::sim {\n}\n")
         self.write("src/base/CMakeLists.txt", "tranche_add_library(base HEADERS loop.h SOURCES loop_epoll.cc)")
@@ -50,7 +55,7 @@ class RoomsTest(Tree):
 
     def test_refuses_a_private_library_in_a_public_header(self):
         self.lists("PRIVATE tranche::base tranche::pure")
-        self.assert_refused("set.h:1: library agent_serve includes base/loop.h without tranche::base in its DEPENDS")
+        self.assert_refused("set.h:5: library agent_serve includes base/loop.h without tranche::base in its DEPENDS")
 
     def test_a_stand_in_may_use_what_the_tests_are_linked_with(self):
         self.write("src/agent/serve/testing/rig.h",
@@ -83,6 +88,15 @@ class RoomsTest(Tree):
     def test_refuses_a_header_without_a_namespace(self):
         self.write("src/base/loop.h", "int A();\n")
         self.assert_refused("src/base/loop.h: declares nothing in namespace tranche::base")
+
+    def test_refuses_a_header_that_does_not_say_its_threading_or_its_errors(self):
+        body = "namespace tranche::base {\n}\n"
+        self.write("src/base/loop.h", OPENING.replace("Threading: ", "") + body)
+        self.assert_refused("src/base/loop.h: its opening comment has no Threading:\n")
+        self.write("src/base/loop.h", OPENING.replace("Errors: none.", "Errors:") + body)
+        self.assert_refused("src/base/loop.h: its opening comment has no Errors:\n")
+        self.write("src/base/loop.h", "#pragma once\n" + OPENING + body)
+        self.assert_refused("src/base/loop.h: its opening comment has no Threading: and no Errors:")
 
     def test_refuses_to_pass_an_empty_tree(self):
         with tempfile.TemporaryDirectory() as empty:

@@ -120,7 +120,7 @@ Status WritePciFiles(const GpuState& gpu, const std::string& root) {
   TRANCHE_TRY(WriteText(directory + "/subsystem_device", Hex(gpu.pci_subsystem_id >> 16, 4)));
   TRANCHE_TRY(WriteText(directory + "/class", Hex(pci_class, 6)));
   TRANCHE_TRY(WriteText(directory + "/numa_node", std::to_string(gpu.numa_node) + "\n"));
-  // Start, end and flags of thirteen regions, of which none is told.
+  // Start, end and flags of thirteen regions, none of which is shown.
   std::string regions;
   for (int i = 0; i < 13; ++i) {
     regions += "0x0000000000000000 0x0000000000000000 0x0000000000000000\n";

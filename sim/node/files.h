@@ -1,8 +1,11 @@
-// The files of a simulated node: a driver root as real tools expect it, kept in step with its GPUs.
+// Writes the files of a simulated node, which is a driver root as real tools expect it, and keeps
+// them in step with its GPUs.
 //
-// Plain functions, of one thread at a time per root. Device nodes are real character nodes where
-// making them is allowed, else empty files in their place (which is enough for tools that only
-// look).
+// Device nodes are real character nodes where making them is allowed, else empty files in their
+// place (which is enough for tools that only look).
+//
+// Threading: plain functions; one thread at a time per root.
+// Errors: a Status that names the path.
 #pragma once
 
 #include <string>

@@ -1,8 +1,11 @@
-// Where the parts of a simulated node are kept on this machine: the libraries that stand for the
-// driver's and the node profiles, as built or installed.
+// Finds where the parts of a simulated node are kept on this machine: the libraries that stand for
+// the driver's, and the node profiles, as built or installed.
 //
-// TRANCHE_SIM_HOME where set, else "sim" beside the running program, else ../lib/tranche/sim from
-// it.
+// It is TRANCHE_SIM_HOME where that is set, else "sim" beside the running program, else
+// ../lib/tranche/sim from it.
+//
+// Threading: a plain function, safe on any thread.
+// Errors: kNotFound names the places that were tried.
 #pragma once
 
 #include <string>
@@ -16,7 +19,7 @@ struct SimHome {
   [[nodiscard]] std::string profiles() const { return path + "/profiles"; }
 };
 
-// kNotFound names the places looked at.
+// kNotFound names the places that were tried.
 base::Result<SimHome> FindSimHome();
 
 }  // namespace tranche::sim

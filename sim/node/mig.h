@@ -1,8 +1,11 @@
-// MIG layouts: from "3g.40gb,1g.10gb*4" to GPU and compute instances on a GPU's slices.
+// Applies MIG layouts: from "3g.40gb,1g.10gb*4" to GPU and compute instances on a GPU's slices.
 //
-// Pure. The grammar is  item {"," item};  item = profile ["*" count] [":" n"c" {"+" n"c"}]  where a
+// The grammar is  item {"," item};  item = profile ["*" count] [":" n"c" {"+" n"c"}]  where a
 // profile is one of the GPU's own ("1g.10gb+me") and the part after ":" splits each GPU instance
-// into compute instances (default: one of all slices). kInvalidArgument says what does not fit.
+// into compute instances (default: one of all slices).
+//
+// Threading: plain functions, safe on any thread.
+// Errors: kInvalidArgument says what does not fit.
 #pragma once
 
 #include <string>

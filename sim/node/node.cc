@@ -171,7 +171,7 @@ Result<std::unique_ptr<Node>> Node::Open(const std::string& root) {
   if (!fd.valid()) return base::ErrnoStatus(errno, *path);
   if (StateReader::Open(*path) == nullptr) {
     return Status(Code::kFailedPrecondition,
-                  *path + " is of another version of this program: make the node anew");
+                  *path + " is of another version of this program: make the node again");
   }
   void* mapped = mmap(nullptr, sizeof(NodeState), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (mapped == MAP_FAILED) return base::ErrnoStatus(errno, *path);

@@ -1,9 +1,11 @@
-// A simulated node and all that can happen to it.
+// Node is a simulated node, with all that can happen to it.
 //
-// Node changes the shared state that the node's libraries show to every process. One object belongs
-// to one thread; any number of objects and processes may work on one node. A change that does not
-// make sense (no such GPU, a layout that does not fit) is kInvalidArgument, kNotFound or
-// kFailedPrecondition and leaves the node as it was.
+// It changes the shared state that the node's libraries show to every process. Any number of
+// objects and processes may work on one node.
+//
+// Threading: one object belongs to one thread.
+// Errors: a change that does not make sense (no such GPU, a layout that does not fit) is
+// kInvalidArgument, kNotFound or kFailedPrecondition, and leaves the node as it was.
 #pragma once
 
 #include <chrono>

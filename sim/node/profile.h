@@ -1,8 +1,10 @@
-// Node profiles: what a simulated node is made of, in YAML.
+// Reads node profiles: YAML files that say what a simulated node is made of.
 //
-// A profile names its GPUs by model; models are in models.yaml beside the profiles. Plain
-// functions. Errors carry file and line. The shipped profiles are in sim/profiles; their keys are
-// shown there.
+// A profile names its GPUs by model; models are in models.yaml beside the profiles. The shipped
+// profiles are in sim/profiles; their keys are shown there.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: a Status with file and line.
 #pragma once
 
 #include <string>
@@ -23,7 +25,7 @@ struct NodeProfile {
   std::vector<GpuState> gpus;  // slots 0, 1, …
 };
 
-// `name` is a shipped profile's ("a100x2") or the path of a file of one's own (has a "/" or ends in
+// `name` is a shipped profile's ("a100x2") or the path of another file (has a "/" or ends in
 // ".yaml"). `directory` holds models.yaml and the shipped profiles.
 base::Result<NodeProfile> LoadProfile(const std::string& directory, const std::string& name);
 

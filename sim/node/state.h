@@ -1,10 +1,14 @@
-// The simulated node as several processes see it at once: one fixed-layout file, mapped by all.
+// NodeState is the simulated node as several processes see it at once: one file of fixed layout
+// that all of them map.
 //
-// Plain data. Written under an exclusive flock() by sim::Node only; read without a lock by anybody
-// who may read the file, containers with a read-only mount included, through sim::StateReader:
+// It is written under an exclusive flock() by sim::Node only. Anybody who may read the file,
+// containers with a read-only mount included, reads it without a lock through sim::StateReader:
 // `sequence` is odd while a writer is at work and changes with every write (a seqlock), and is the
-// futex that a reader may wait on. The file keeps its inode for life. Not for storage: a different
-// kLayoutVersion is refused, and the node is then made anew.
+// futex on which a reader may wait. The file keeps its inode for life. It is not for storage: a
+// different kLayoutVersion is refused, and the node then has to be made again.
+//
+// Threading: plain data; see above.
+// Errors: none.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,9 @@
-// Reads the shared state of a simulated node. Used inside libnvidia-ml.so.1 and libcuda.so.1, hence
-// without our other libraries and without exceptions.
+// StateReader reads the shared state of a simulated node. It runs inside libnvidia-ml.so.1 and
+// libcuda.so.1, hence without our other libraries and without exceptions.
 //
-// Thread-safe. Snapshots are consistent: a write under way is waited for. A file that is missing,
-// short, or of another layout does not open.
+// Threading: safe on any thread. Snapshots are consistent: a read waits for a write that is under
+// way.
+// Errors: a file that is missing, short, or of another layout does not open.
 #pragma once
 
 #include <cstdint>

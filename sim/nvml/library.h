@@ -1,10 +1,14 @@
-// The inside of the simulated libnvidia-ml.so.1: handles, the node's state as this process sees it,
-// and the faults it is told to show. One per process, as the real library's state is.
+// Library is the inside of the simulated libnvidia-ml.so.1: handles, the node's state as this
+// process sees it, and the faults that the node's state asks for. There is one per process, as of
+// the real library's state.
 //
-// Every exported function is one call of Call() or of a variant of it, which check that the library
-// is initialised, hang or fail where the node says so, and run the body under the library's lock
-// with an up-to-date state. Bodies never block. As in the real library the list of GPUs is made by
-// nvmlInit: a GPU plugged in later is seen after Shutdown and Init, one unplugged is lost.
+// Every exported function is one call of Call() or of a variant of it. Those check that the library
+// is initialised, hang or fail where the node's state asks for it, and run the body with an
+// up-to-date state. As in the real library, nvmlInit makes the list of GPUs: a GPU that is plugged
+// in later is seen after Shutdown and Init, and one that is unplugged is lost.
+//
+// Threading: safe on any thread. Bodies run under the library's lock and never block.
+// Errors: NVML's own result codes.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +54,7 @@ namespace tranche::sim::nvml {
 namespace abi = gpu::nvml;
 using abi::Return;
 
-// What a device handle stands for just now.
+// What a device handle stands for at this moment.
 struct Target {
   unsigned slot = 0;
   const GpuState* gpu = nullptr;

@@ -1,4 +1,7 @@
-// Who holds how much of a GPU's or MIG device's memory. Pure.
+// Computes how much of a GPU's or MIG device's memory is in use, and by whom.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: none.
 #pragma once
 
 #include <algorithm>

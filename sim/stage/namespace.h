@@ -1,4 +1,7 @@
-// The mount namespace of a stage.
+// Makes the mount namespace of a stage.
+//
+// Threading: EnterStageNamespace is called while the process has one thread.
+// Errors: a Status that says what the kernel refused.
 #pragma once
 
 #include <string>

@@ -1,10 +1,14 @@
-// A stage for whole programs: a node's worth of fixed paths, in a mount namespace of this process
-// alone, with a simulated node, the small kubelet, a folder of profiles, and programs run as they
-// would be on a node. The demo, the whole-process tests and the benchmarks all play on it.
+// Stage runs whole programs: it gives them the fixed paths of a node in a mount namespace of this
+// process alone, with a simulated node, the small kubelet and a folder of profiles. The demo, the
+// whole-process tests and the benchmarks all use it.
 //
-// Inside, /var/lib and /run are empty folders of its own, so nothing of the host can be touched and
-// programs find and make their files under their true names. One stage per process; one thread;
-// waiting runs the loop. Destruction ends pods and programs and removes the temporary folder.
+// Inside, /var/lib and /run are empty folders of the stage's own, so nothing of the host can be
+// touched, and programs find and make their files under their true names. There is one stage per
+// process. Waiting runs the loop. Destruction ends pods and programs and removes the temporary
+// folder.
+//
+// Threading: one thread.
+// Errors: a Status. Until returns false when its limit passes first.
 #pragma once
 
 #include <sys/types.h>

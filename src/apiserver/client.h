@@ -1,9 +1,13 @@
-// A small client of the Kubernetes API server: get, list, watch, patch, create, delete.
+// ApiClient is a small client of the Kubernetes API server: get, list, watch, patch, create,
+// delete.
 //
-// The seam is ApiClient: NewApiClient's is real (libcurl, driven by the loop), testing::FakeApi
-// holds objects. Objects are JSON, as the server sends them. The loop's thread, which nothing here
-// blocks; a callback never runs inside the call that was given it. Replies are bounded in size
-// (kMaxReplyBytes) and time.
+// NewApiClient makes the real one (libcurl, driven by the loop); testing::FakeApi holds objects in
+// memory. Objects are JSON, as the server sends them.
+//
+// Threading: the loop's thread, which nothing here blocks. A callback never runs inside the call to
+// which it was given.
+// Errors: a Status in the callback (see ApiDone). Replies are bounded in size (kMaxReplyBytes) and
+// time. A watch retries for ever and reports its state.
 #pragma once
 
 #include <cstddef>
@@ -62,7 +66,7 @@ struct WatchSpec {
 class ApiWatch {
  public:
   struct Owner {
-    // Everything there is, after each list. What is not in it is gone.
+    // All objects, after each list. An object that is not among them is gone.
     std::function<void(const base::Json::Array& objects)> listed;
     std::function<void(const base::Json& object)> changed;  // added or modified
     std::function<void(const base::Json& object)> removed;

@@ -1,7 +1,11 @@
-// Where the API server is and as whom to speak to it: a service account's or a kubeconfig's.
+// ApiConfig says where the API server is and as whom to call it: as a service account, or as a
+// kubeconfig says.
 //
-// Plain values. Token and CA named by a file are read again when the file changes (the kubelet
-// rotates them), so a value here may be a path.
+// The kubelet rotates tokens and CAs. A token or CA that is named by a file is therefore read again
+// when the file changes.
+//
+// Threading: a plain value; the functions read files and are safe on any thread.
+// Errors: kNotFound outside a cluster; otherwise a Status that says what is wrong with the file.
 #pragma once
 
 #include <string>

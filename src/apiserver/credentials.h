@@ -1,7 +1,11 @@
-// The CA, client certificate and bearer token of an ApiConfig, read anew for each request.
+// CredentialSource reads the CA, client certificate and bearer token of an ApiConfig again for each
+// request.
 //
-// The kubelet rotates these files, and requests are few: reading is simpler than watching. A file
-// that cannot be read for a moment leaves the last good contents in force. One thread at a time.
+// The kubelet rotates these files, and requests are few: reading is simpler than watching.
+//
+// Threading: one thread at a time.
+// Errors: kFailedPrecondition. Where a file cannot be read for a moment, its last good contents
+// stay in use.
 #pragma once
 
 #include <string>

@@ -21,7 +21,7 @@ namespace {
 constexpr long kKeepAliveIdleSeconds = 30;
 constexpr long kKeepAliveIntervalSeconds = 10;
 constexpr int kKeepAliveProbes = 3;
-constexpr std::size_t kMaxErrorBytes = 64U << 10;  // of a reply that tells a failure
+constexpr std::size_t kMaxErrorBytes = 64U << 10;  // of a reply that reports a failure
 
 bool IsLoopback(std::string host) {
   if (host == "localhost") return true;

@@ -1,5 +1,10 @@
-// One curl handle, prepared from a request, and what has come of it. For curl_transport.cc, on its
-// thread. curl forbids calls into it from its own callbacks: they only note what arrived.
+// CurlExchange is one curl handle, prepared from a request, and what has arrived for it. Only
+// curl_transport.cc uses it.
+//
+// curl forbids calls into it from its own callbacks, so those only record what arrived.
+//
+// Threading: the transport's thread.
+// Errors: New and Finish return a Status.
 #pragma once
 
 #include <array>
@@ -43,7 +48,7 @@ class CurlExchange {
   [[nodiscard]] const HttpRequest& request() const { return request_; }
   [[nodiscard]] const HttpOwner& owner() const { return owner_; }
   [[nodiscard]] bool answered() const { return answered_; }
-  // What there is to tell, once.
+  // What has arrived since the last call.
   bool TakeOpened() { return std::exchange(opened_, false); }
   std::string TakeData() { return std::exchange(data_, {}); }
   [[nodiscard]] bool has_news() const { return opened_ || !data_.empty(); }

@@ -1,5 +1,8 @@
-// libcurl.so.4, loaded at first use and never unloaded; linking it would cost every program of ours
-// some thirty shared objects at its start. Any thread; what curl itself promises of each function.
+// CurlLibrary is libcurl.so.4, loaded at first use and never unloaded. Linking it would make every
+// program of ours load some thirty shared objects at its start.
+//
+// Threading: Load may be called on any thread; for the functions, what curl promises of each holds.
+// Errors: kNotFound where there is no libcurl, or one that is too old.
 #pragma once
 
 #include <curl/curl.h>
@@ -10,7 +13,7 @@
 
 namespace tranche::apiserver {
 
-// The functions that are of use here. Those that take options are variadic: a number is a long.
+// The functions that we call. Those that take options are variadic: a number is a long.
 // clang-format off
 #define TRANCHE_CURL_FUNCTIONS(X) \
   X(global_init) X(easy_init) X(easy_setopt) X(easy_getinfo) X(easy_strerror) X(easy_cleanup) \

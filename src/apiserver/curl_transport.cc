@@ -65,7 +65,7 @@ class Multi : public std::enable_shared_from_this<Multi> {
     auto done = owner.done;
     auto exchange = Prepare(std::move(request), std::move(owner));
     if (!exchange.ok()) {
-      Fail(id, std::move(done), exchange.status());
+      FailLater(id, std::move(done), exchange.status());
       return id;
     }
     Entry& entry = entries_[id];
@@ -78,7 +78,7 @@ class Multi : public std::enable_shared_from_this<Multi> {
     if (const CURLMcode code = curl_.multi_add_handle(multi_, entry.exchange->handle());
         code != CURLM_OK) {
       entry.exchange.reset();
-      Fail(id, std::move(done), Status(Code::kUnavailable, "libcurl: no handle can be added"));
+      FailLater(id, std::move(done), Status(Code::kUnavailable, "libcurl: no handle can be added"));
     }
     return id;
   }
@@ -99,7 +99,7 @@ class Multi : public std::enable_shared_from_this<Multi> {
  private:
   struct Entry {
     std::shared_ptr<CurlExchange> exchange;
-    std::unique_ptr<base::Timer> timer;  // of the answer, or of a failure to tell
+    std::unique_ptr<base::Timer> timer;  // of the answer, or of a failure to report
   };
   // The loop takes a descriptor once: the second watch is of a duplicate.
   struct Socket {
@@ -115,8 +115,8 @@ class Multi : public std::enable_shared_from_this<Multi> {
                              std::move(owner));
   }
 
-  // Later, as everything is told, and not at all once cancelled.
-  void Fail(Id id, std::function<void(Result<HttpReply>)> done, Status status) {
+  // Calls `done` later, as all callbacks are called, and not at all once it is cancelled.
+  void FailLater(Id id, std::function<void(Result<HttpReply>)> done, Status status) {
     Entry& entry = entries_[id];
     entry.timer = std::make_unique<base::Timer>(loop_);
     entry.timer->Start({}, [this, id, done = std::move(done), status = std::move(status)] {
@@ -129,10 +129,10 @@ class Multi : public std::enable_shared_from_this<Multi> {
     const auto it = entries_.find(id);
     if (it == entries_.end()) return;
     if (it->second.exchange->answered()) return;
-    End(id, CURLE_OPERATION_TIMEDOUT);
+    EndTransfer(id, CURLE_OPERATION_TIMEDOUT);
   }
 
-  void End(Id id, CURLcode code) {
+  void EndTransfer(Id id, CURLcode code) {
     const auto it = entries_.find(id);
     if (it == entries_.end()) return;
     const std::shared_ptr<CurlExchange> exchange = it->second.exchange;
@@ -191,11 +191,11 @@ class Multi : public std::enable_shared_from_this<Multi> {
     for (const auto& [id, entry] : entries_) {
       if (entry.exchange != nullptr && entry.exchange->has_news()) with_news.push_back(id);
     }
-    for (const Id id : with_news) Tell(id);
-    TellEnds();
+    for (const Id id : with_news) DeliverNews(id);
+    DeliverEnds();
   }
 
-  void Tell(Id id) {
+  void DeliverNews(Id id) {
     const auto it = entries_.find(id);
     if (it == entries_.end()) return;
     const std::shared_ptr<CurlExchange> exchange = it->second.exchange;
@@ -204,7 +204,7 @@ class Multi : public std::enable_shared_from_this<Multi> {
     if (const std::string data = exchange->TakeData(); !data.empty()) exchange->owner().data(data);
   }
 
-  void TellEnds() {
+  void DeliverEnds() {
     std::vector<std::pair<CURL*, CURLcode>> ended;
     int left = 0;
     while (const CURLMsg* message = curl_.multi_info_read(multi_, &left)) {
@@ -220,8 +220,8 @@ class Multi : public std::enable_shared_from_this<Multi> {
       }
     }
     for (const auto& [id, code] : codes) {
-      Tell(id);
-      End(id, code);
+      DeliverNews(id);
+      EndTransfer(id, code);
     }
   }
 

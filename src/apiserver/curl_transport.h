@@ -1,7 +1,12 @@
-// HTTP by libcurl's multi interface, its sockets and timers on the event loop.
+// NewCurlTransport makes an HttpTransport of libcurl's multi interface, whose sockets and timers
+// run on the event loop.
 //
-// HTTP/1.1 over TLS 1.2 or later; plain HTTP to a loopback address only. No redirect is followed,
-// no proxy used but the one configured. The transport may go before its transfers: they end then.
+// It speaks HTTP/1.1 over TLS 1.2 or later, and plain HTTP to a loopback address only. It follows
+// no redirect and uses no proxy but the configured one. The transport may be destroyed before its
+// transfers, which then end.
+//
+// Threading: the loop's thread.
+// Errors: NewCurlTransport returns a Status; an exchange that fails reports it by its callback.
 #pragma once
 
 #include <memory>

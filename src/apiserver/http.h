@@ -1,6 +1,9 @@
-// One HTTP exchange with the API server, the seam below the client: NewCurlTransport's is real.
+// HttpTransport makes single HTTP exchanges with the API server. It is the interface below the
+// client: NewCurlTransport makes the real one.
 //
-// The loop's thread. A callback never runs inside Start, nor after the transfer is destroyed.
+// Threading: the loop's thread. A callback never runs inside Start, nor after the transfer is
+// destroyed.
+// Errors: `done` gets a reply of any code, or the Status that says why there is none.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,7 @@
-// kubectl's configuration file as bytes from outside: bounded, and never an exception.
+// Parses kubectl's configuration file, and the base64 in it.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: a Status. The bytes come from outside: they are bounded, and nothing throws.
 #pragma once
 
 #include <string>

@@ -1,4 +1,7 @@
-// What the API server's replies and paths mean. Pure functions over bytes from outside.
+// Interprets the replies and paths of the API server.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: a Status with the server's own words. The bytes come from outside.
 #pragma once
 
 #include <string>
@@ -13,7 +16,7 @@ namespace tranche::apiserver {
 // A metav1.Status object as ours: code by `http_code` and `reason`, the server's own words.
 base::Status StatusOf(int http_code, const base::Json& status);
 
-// The reply's object (or text), or the failure it tells.
+// The reply's object (or text), or the failure that it reports.
 base::Result<base::Json> ReadReply(HttpReply reply, bool text);
 
 // As StatusOf, from the reply of a request that failed.

@@ -1,5 +1,8 @@
-// A transport that lets requests through at a limited rate, in order: a token bucket of `burst`,
-// filled `qps` a second. The time a request waits counts against its deadline.
+// NewThrottle makes a transport that sends requests in order and at a limited rate: a token bucket
+// of `burst` tokens, filled with `qps` tokens per second.
+//
+// Threading: the loop's thread.
+// Errors: those of the transport below. The time that a request waits counts against its deadline.
 #pragma once
 
 #include <memory>

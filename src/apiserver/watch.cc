@@ -145,7 +145,7 @@ class Watcher final : public ApiWatch {
     request.accept = spec_.metadata_only
                          ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
                          : "application/json";
-    // A stream that says nothing for longer than it may last has stalled.
+    // A stream that is still open after its timeout has stalled.
     request.deadline = seconds(timeout) + kGrace;
     request.answer_deadline = kAnswerDeadline;
     lines_ = LineBuffer();
@@ -160,9 +160,9 @@ class Watcher final : public ApiWatch {
   void OnOpened() {
     opened_at_ = loop_.Now();
     if (doubtful_ && !doubt_timer_.running()) {
-      // The server came back and took our version, but may know less than we do (an etcd restored
-      // from a snapshot). It says nothing, then, until it has counted as far again, and what was
-      // written on the way it never says. Only a list is sure.
+      // After a reconnect the server may have been restored from an older snapshot of etcd. Its
+      // resourceVersions then restart below ours, and it sends no event until it passes our
+      // version; the events in between are lost. So list once more.
       doubt_timer_.Start(ToDuration(duration<double>(kDoubtSeconds * (1 + random_()))), [this] {
         if (opened_at_) return ListAgain();
         version_.clear();  // whenever it is asked again
@@ -208,8 +208,7 @@ class Watcher final : public ApiWatch {
     }
   }
 
-  // What the stream says cannot be made out, or is that it is over: only a list is sure to be
-  // whole.
+  // The stream cannot be understood, or says that it has ended: only a list is sure to be complete.
   void Broken(const Status& why) {
     version_.clear();
     Fail(why, {});

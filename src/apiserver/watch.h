@@ -1,6 +1,8 @@
-// One collection kept in sight over an HttpTransport: the list, then the watch, for ever.
+// NewApiWatch follows one collection over an HttpTransport for ever: it lists it, then watches it.
+// See ApiWatch in client.h.
 //
-// The loop's thread; an owner's callback may destroy the watch. See ApiWatch in api_client.h.
+// Threading: the loop's thread. A callback of the owner may destroy the watch.
+// Errors: failures are retried for ever, and reported by Owner::state.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,7 @@
-// A watch's stream: one JSON event a line. Bounded; pure functions over bytes from outside.
+// Parses the stream of a watch, which is one JSON event per line.
+//
+// Threading: plain functions and values; one thread at a time.
+// Errors: a Status. The bytes come from outside, and a line is bounded by kMaxWatchLineBytes.
 #pragma once
 
 #include <cstddef>

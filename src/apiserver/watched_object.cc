@@ -17,8 +17,8 @@ void WatchedObject::Begin(ApiClient& api, std::string collection, const std::str
                       .field_selector = "metadata.name=" + name,
                       .label_selector = "",
                       .metadata_only = metadata_only},
-                     {.listed = [this](const Json::Array& objects) { Listed(objects); },
-                      .changed = [this](const Json& object) { Seen(object); },
+                     {.listed = [this](const Json::Array& objects) { ObjectsListed(objects); },
+                      .changed = [this](const Json& object) { ObjectSeen(object); },
                       .removed =
                           [this](const Json& object) {
                             if (base::TextAt(object, {"metadata", "name"}) != name_) return;
@@ -32,7 +32,7 @@ void WatchedObject::Begin(ApiClient& api, std::string collection, const std::str
                           }});
 }
 
-void WatchedObject::Listed(const Json::Array& objects) {
+void WatchedObject::ObjectsListed(const Json::Array& objects) {
   const auto mine = std::ranges::find_if(objects, [this](const Json& object) {
     return base::TextAt(object, {"metadata", "name"}) == name_;
   });
@@ -42,7 +42,7 @@ void WatchedObject::Listed(const Json::Array& objects) {
   changed_();
 }
 
-void WatchedObject::Seen(const Json& object) {
+void WatchedObject::ObjectSeen(const Json& object) {
   if (base::TextAt(object, {"metadata", "name"}) != name_) return;
   known_ = Known::kPresent;
   object_ = object;

@@ -1,6 +1,8 @@
-// One object of the API server, kept in sight by name.
+// WatchedObject follows one object of the API server by its name.
 //
-// What was last seen stays while the server is away. The loop's thread.
+// Threading: the loop's thread.
+// Errors: status() says why it is not in sync. The object as last seen stays while the server is
+// away.
 #pragma once
 
 #include <functional>
@@ -33,8 +35,8 @@ class WatchedObject {
   [[nodiscard]] std::string WhyNothing() const;
 
  private:
-  void Listed(const base::Json::Array& objects);
-  void Seen(const base::Json& object);
+  void ObjectsListed(const base::Json::Array& objects);
+  void ObjectSeen(const base::Json& object);
 
   std::string what_;
   std::string name_;

@@ -32,8 +32,8 @@ class InotifyWatch : public DirectoryWatch {
         poll_timer_(loop),
         rearm_timer_(loop) {
     if (fd_.valid()) {
-      watch_ = loop_.WatchFd(fd_.get(), FdEvents::kRead, [this] { Read(); });
-      Arm();
+      watch_ = loop_.WatchFd(fd_.get(), FdEvents::kRead, [this] { ReadEvents(); });
+      WatchPath();
     } else {
       // Out of inotify instances: the poll below still finds every change, only later.
       LogWarning(
@@ -49,7 +49,7 @@ class InotifyWatch : public DirectoryWatch {
 
  private:
   // Watches what is at the path now: for the same directory the kernel gives the same descriptor.
-  void Arm() {
+  void WatchPath() {
     rearm_timer_.Stop();
     const int before = descriptor_;
     descriptor_ = inotify_add_watch(fd_.get(), directory_.c_str(), kEvents | IN_ONLYDIR);
@@ -57,19 +57,19 @@ class InotifyWatch : public DirectoryWatch {
     if (before >= 0 && before != descriptor_) inotify_rm_watch(fd_.get(), before);
     if (descriptor_ < 0) {
       rearm_timer_.Start(kRearmDelay, [this] {
-        Arm();
-        if (descriptor_ >= 0) Tell();
+        WatchPath();
+        if (descriptor_ >= 0) NotifyChanged();
       });
     }
   }
 
   // A copy is called, because the callback may end this watch.
-  void Tell() {
+  void NotifyChanged() {
     const std::function<void()> changed = changed_;
     changed();
   }
 
-  void Read() {
+  void ReadEvents() {
     alignas(inotify_event) std::array<char, 16U << 10U> buffer{};
     bool any = false;
     bool gone = false;
@@ -79,7 +79,7 @@ class InotifyWatch : public DirectoryWatch {
       any = true;
       for (ssize_t at = 0; at < got;) {
         const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
-        // Late news of a directory that is no longer watched says nothing about the present one.
+        // A late event of a directory that is no longer watched does not concern the present one.
         if (event->wd == descriptor_ &&
             (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT)) != 0) {
           gone = true;
@@ -87,16 +87,16 @@ class InotifyWatch : public DirectoryWatch {
         at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
       }
     }
-    if (gone) Arm();
-    if (any) Tell();
+    if (gone) WatchPath();
+    if (any) NotifyChanged();
   }
 
   void SchedulePoll() {
     poll_timer_.Start(poll_every_, [this] {
       SchedulePoll();
       // A parent that was replaced sends no event.
-      if (fd_.valid()) Arm();
-      Tell();
+      if (fd_.valid()) WatchPath();
+      NotifyChanged();
     });
   }
 

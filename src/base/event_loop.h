@@ -1,8 +1,13 @@
-// The one thread of a daemon: timers, file descriptors, signals, and work posted by other threads.
+// EventLoop is the one thread of a daemon: it runs timers, file descriptors, signals, and work that
+// other threads post.
 //
-// EventLoop is the seam: EpollLoop is real, testing::FakeLoop runs in virtual time. Everything but
-// Post() is called on the loop's own thread (or before Run). Callbacks run on the loop's thread,
-// one at a time, and may add or cancel anything, themselves included. Time is the steady clock.
+// EpollLoop is the real one; testing::FakeLoop runs in virtual time. Callbacks run one at a time
+// and may add or cancel anything, themselves included. Time is the steady clock.
+//
+// Threading: Post() may be called on any thread. Everything else is called on the loop's own
+// thread, or before Run. Callbacks run on the loop's thread.
+// Errors: NewEpollLoop and WatchSignals fail where the kernel refuses a descriptor; nothing else
+// fails.
 #pragma once
 
 #include <chrono>

@@ -52,8 +52,8 @@ Result<std::vector<std::string>> ListDirectory(const std::string& path);  // nam
 [[nodiscard]] std::string ParentDirectory(std::string_view path);
 [[nodiscard]] std::string BaseName(std::string_view path);
 
-// What a path is just now: enough to tell a socket or file made anew from the same one, touched or
-// not. All zero where there is none.
+// Which file is at a path at this moment. A socket or file that was made again has another
+// identity; one that was only touched has the same. All zero where there is none.
 struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;         // may be used again by the next file…

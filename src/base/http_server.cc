@@ -143,7 +143,7 @@ class CivetServer : public HttpServer {
   mg_context* context_ = nullptr;
   int port_ = 0;
   std::map<std::string, std::function<HttpAnswer()>> handlers_;
-  std::atomic<bool> stopping_ = false;  // tells the server's threads, which the destructor joins
+  std::atomic<bool> stopping_ = false;  // read by the server's threads, which the destructor joins
   WeakRunner runner_;                   // last: it goes first
 };
 

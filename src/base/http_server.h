@@ -1,8 +1,12 @@
-// A small HTTP/1.1 server for /metrics, /livez and /readyz (civetweb does the protocol).
+// HttpServer is a small HTTP/1.1 server for /metrics, /livez and /readyz (civetweb does the
+// protocol).
 //
-// Handlers run on the loop's thread and answer at once; the server's threads only wait for them, so
-// a handler needs no lock. A request that the loop does not answer within 5 s gets a 503 that says
-// so: a stuck loop is visible. GET and HEAD only; a body is never read.
+// It answers GET and HEAD only, and never reads a body.
+//
+// Threading: the loop's thread. Handlers run there and answer at once; the server's own threads
+// only wait for them, so a handler needs no lock.
+// Errors: a request that the loop does not answer within 5 s gets a 503 that says so, which makes a
+// stuck loop visible.
 #pragma once
 
 #include <functional>

@@ -59,7 +59,7 @@ void DropDuplicates(Json::Object& members) {
 // of an object for each that is added.
 class Builder final : public nlohmann::json_sax<Library> {
  public:
-  Json Take() { return std::move(root_); }
+  Json TakeRoot() { return std::move(root_); }
 
   bool null() override { return Add(nullptr); }
   bool boolean(bool value) override { return Add(value); }
@@ -219,7 +219,7 @@ Result<Json> Json::Parse(std::string_view text) {
   if (!Library::sax_parse(text.begin(), text.end(), &builder)) {
     return Status(Code::kInvalidArgument, "not valid JSON");
   }
-  return builder.Take();
+  return builder.TakeRoot();
 }
 
 bool operator==(const Json& a, const Json& b) {

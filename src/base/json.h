@@ -1,7 +1,11 @@
-// A JSON value: null, bool, integer, number, string, array, object (keys in insertion order).
+// Json is a JSON value: null, bool, integer, number, string, array, or object (keys in insertion
+// order).
 //
-// Plain value type for status files, machine-readable output and the CDI spec. Parsing is bounded
-// in depth (64) and never throws. Not thread-safe beyond what a value is.
+// It is used for status files, machine-readable output and the CDI spec.
+//
+// Threading: a plain value; one thread at a time.
+// Errors: Parse bounds the depth (64), returns a Status, and never throws. An accessor of the wrong
+// kind crashes.
 #pragma once
 
 #include <cstdint>

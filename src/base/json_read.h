@@ -5,7 +5,8 @@
 // pointers stay valid as long as `json` does, so do not keep one of a temporary.
 //
 // Threading: plain functions, safe on any thread.
-// Errors: none; a function that returns a pointer or an optional tells "missing" from "empty".
+// Errors: none; a function that returns a pointer or an optional distinguishes "missing" from
+// "empty".
 #pragma once
 
 #include <concepts>

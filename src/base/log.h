@@ -1,8 +1,12 @@
-// One line per event to stderr: level, time, message, key=value pairs (or one JSON object a line).
+// The log writes one line per event to stderr: level, time, message, and key=value pairs (or one
+// JSON object per line).
 //
-// Thread-safe. Strings from outside are escaped and bounded (contracts: "Strings from pods"), so a
-// hostile value cannot forge a line. State changes are Info, per-call detail is Debug; repeated
-// failures are the caller's to limit (see OncePer in this header).
+// State changes are logged as Info, details of single calls as Debug. A caller whose failures
+// repeat limits their lines itself (see OncePer in this header).
+//
+// Threading: safe on any thread, but for ConfigureLog and OncePer, which say so.
+// Errors: none. Strings from outside are escaped and bounded, so a hostile value cannot forge a
+// line.
 #pragma once
 
 #include <chrono>

@@ -1,9 +1,13 @@
-// std::mutex with the annotations that clang's thread-safety analysis reads (preset `clang`); with
-// other compilers the macros are empty. For the few places that are not on the event loop.
+// Mutex is std::mutex with the annotations that clang's thread-safety analysis reads (preset
+// `clang`); with other compilers the macros are empty. It is for the few places that are not on the
+// event loop.
 //
-//   Mutex mutex_;
-//   int count_ TRANCHE_GUARDED_BY(mutex_) = 0;
-//   MutexLock lock(mutex_);
+//     Mutex mutex_;
+//     int count_ TRANCHE_GUARDED_BY(mutex_) = 0;
+//     MutexLock lock(mutex_);
+//
+// Threading: safe on any thread; that is its purpose.
+// Errors: none.
 #pragma once
 
 #include <chrono>

@@ -1,9 +1,12 @@
-// Status and Result: how every function that can fail says so.
+// Status and Result are what every function that can fail returns.
 //
-// A Status is a code plus a message for people; kOk carries no message. A Result<T> is a T or the
+// A Status is a code plus a message for people; kOk carries no message. A Result<T> is a T, or the
 // Status that says why there is none. Both are [[nodiscard]]. Codes have gRPC's canonical numbers
-// (https://grpc.github.io/grpc/core/md_doc_statuscodes.html), so crossing to grpc::Status is a
-// cast. Values only; safe to copy between threads.
+// (https://grpc.github.io/grpc/core/md_doc_statuscodes.html), so that converting to grpc::Status is
+// a cast.
+//
+// Threading: plain values, which may be copied to other threads.
+// Errors: reading the value of a Result that has none crashes.
 #pragma once
 
 #include <cstdlib>

@@ -12,7 +12,7 @@
 // called on any thread while the runner lives: an object that has threads of its own joins them
 // before the runner is destroyed. A thread that can outlive the object cannot use its runner.
 // What Wrap and AliveCheck return may be copied and destroyed on any thread, also later than the
-// runner, but is called on the loop's thread only. Whether the object is still there is looked at
+// runner, but is called on the loop's thread only. Whether the object is still there is checked
 // when the task runs, not when it is posted; since both that and the destruction happen on the
 // loop's thread, the object cannot go in between.
 // Errors: none. A task that comes too late is dropped without a word.

@@ -1,8 +1,10 @@
-// What every container with a GPU gets of the driver, and what each device adds.
+// Computes which edits every container with a GPU gets for the driver, and which each device adds.
 //
 // The choice of files is that of NVIDIA's nvcdi library: control nodes, libraries of the driver's
-// version, graphics configuration, IPC sockets, firmware and tools; per device its nodes. Reads the
-// roots only; not thread-safe.
+// version, graphics configuration, IPC sockets, firmware and tools; for each device its nodes.
+//
+// Threading: plain functions that only read the roots; one thread at a time.
+// Errors: kFailedPrecondition where the driver's libraries or a device node are missing.
 #pragma once
 
 #include <string>

@@ -1,8 +1,11 @@
-// What a CDI device or a whole spec does to a container, as plain values, and how it becomes JSON.
+// Edits are what a CDI device, or a whole spec, does to a container. They are plain values that
+// become JSON.
 //
-// Rules of tidying (no entry twice, nothing of the common part repeated in a device, shallow paths
-// first) are those of NVIDIA's nvcdi library, so that both programs write the same document. Pure
-// functions, safe from any thread.
+// Simplify's rules (no entry twice, nothing of the common part repeated in a device, shallow paths
+// first) are those of NVIDIA's nvcdi library, so that both programs write the same document.
+//
+// Threading: plain values and functions, safe on any thread.
+// Errors: none.
 #pragma once
 
 #include <cstdint>

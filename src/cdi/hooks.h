@@ -1,8 +1,12 @@
-// The hooks of a CDI spec: runs of NVIDIA's hook program while a container is being made.
+// HookWriter writes the hooks of a CDI spec: runs of NVIDIA's hook program while a container is
+// being created.
 //
-// Names and arguments are the hook program's (nvidia-ctk hook …, or nvidia-cdi-hook …). Where the
-// host certainly has no such program, every container would fail to start: no hook is written then,
-// and what can be done by bind mounts is done so.
+// Names and arguments are those of the hook program (nvidia-ctk hook …, or nvidia-cdi-hook …).
+// Where the host certainly has no such program, a hook would make every container fail to start. No
+// hook is written then, and bind mounts do what they can instead.
+//
+// Threading: a plain object; one thread at a time.
+// Errors: none.
 #pragma once
 
 #include <set>

@@ -1,7 +1,12 @@
-// The dynamic linker's cache, /etc/ld.so.cache: where a system keeps its 64-bit libraries.
+// Parses the dynamic linker's cache, /etc/ld.so.cache, which lists where a system keeps its 64-bit
+// libraries.
 //
-// Asked only when a driver library is in none of the usual directories. Format: glibc's
+// It is read only when a driver library is in none of the usual directories. Format: glibc's
 // sysdeps/generic/dl-cache.h ("glibc-ld.so.cache1.1", alone or after the old "ld.so-1.7.0" part).
+//
+// Threading: a plain function, safe on any thread.
+// Errors: kInvalidArgument where the bytes are not a cache; entries that point outside the data are
+// left out.
 #pragma once
 
 #include <string>

@@ -55,32 +55,32 @@ class LinkMaker {
   explicit LinkMaker(LibrarySet& set) : set_(set) {}
 
   void Add(const Mount& mount) {
-    Take(mount);
+    SetLibrary(mount);
     AddFixed();
     AddByName();
   }
 
   // Only what ldconfig would do.
   void AddSoname(const Mount& mount) {
-    Take(mount);
+    SetLibrary(mount);
     const Result<std::string> soname = ReadSoname(library_);
     if (soname.ok() && !soname->empty() && *soname != name_) {
-      Put(set_.soname_links, name_, *soname);
+      AddOnce(set_.soname_links, name_, *soname);
     }
   }
 
  private:
-  void Take(const Mount& mount) {
+  void SetLibrary(const Mount& mount) {
     directory_ = ParentDirectory(mount.container_path);
     name_ = BaseName(mount.container_path);
     library_ = mount.host_path;
   }
 
   void AddLink(const std::string& target, const std::string& name) {
-    Put(set_.links, target, name);
+    AddOnce(set_.links, target, name);
   }
 
-  void Put(std::vector<Link>& links, const std::string& target, const std::string& name) const {
+  void AddOnce(std::vector<Link>& links, const std::string& target, const std::string& name) const {
     Link link{.target = target, .path = JoinPath(directory_, name), .library = library_};
     const bool known = std::any_of(links.begin(), links.end(), [&link](const Link& other) {
       return other.target == link.target && other.path == link.path;
@@ -106,7 +106,7 @@ class LinkMaker {
     const std::string beside = ParentDirectory(library_);
     if (wanted != name_) {
       if (IsSymbolicLink(JoinPath(beside, wanted))) AddLink(name_, wanted);
-      Put(set_.soname_links, name_, wanted);
+      AddOnce(set_.soname_links, name_, wanted);
     }
     const std::optional<std::string> plain = WithoutVersion(wanted);
     if (plain && IsSymbolicLink(JoinPath(beside, *plain))) AddLink(wanted, *plain);

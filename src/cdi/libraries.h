@@ -1,8 +1,12 @@
-// The driver's libraries in a container: which files, and the links by which programs find them.
+// Finds the driver's libraries for a container: which files, and the links by which programs find
+// them.
 //
-// Which libraries and links: those of NVIDIA's nvcdi library. A program asks for "libcuda.so.1" and
-// sometimes for "libcuda.so", while the file is libcuda.so.<version>; the links and the linker's
-// cache are normally made by hooks. Reads the driver root only; not thread-safe.
+// The choice of libraries and links is that of NVIDIA's nvcdi library. A program asks for
+// "libcuda.so.1" and sometimes for "libcuda.so", while the file is libcuda.so.<version>; hooks
+// normally make the links and the linker's cache.
+//
+// Threading: plain functions that only read the driver root; one thread at a time.
+// Errors: kFailedPrecondition where the driver's main libraries are missing.
 #pragma once
 
 #include <string>

@@ -1,9 +1,12 @@
-// Finding the driver's files and device nodes under the roots where this process sees them.
+// Roots finds the driver's files and device nodes under the roots where this process sees them.
 //
 // Search directories and their order are those of NVIDIA's nvcdi library. Results are paths as this
-// process sees them; InDriverRoot/InDevRoot give the path a container knows. A symbolic link is
-// followed where noted; what it leads out of the root to is left out, since the host has it
-// elsewhere. Reads only; not finding something is an empty answer. Not thread-safe.
+// process sees them; InDriverRoot gives the path that a container knows. A symbolic link is
+// followed where that is noted; a target outside the root is left out, since the host has it
+// elsewhere.
+//
+// Threading: it only reads; one thread at a time.
+// Errors: none; what is not found is an empty answer.
 #pragma once
 
 #include <functional>

@@ -1,10 +1,14 @@
-// The CDI spec file that tells a container runtime what `k8s.device-plugin.nvidia.com/gpu=<id>`
-// means: device nodes, driver libraries, and the hooks that link them into place.
+// Builds and writes the CDI spec file, which defines for a container runtime what
+// `k8s.device-plugin.nvidia.com/gpu=<id>` means: device nodes, driver libraries, and the hooks that
+// link them into place.
 //
-// Written natively after the Container Device Interface specification
-// (https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md), with the same device
-// names and the same effect on a container as NVIDIA's nvcdi library. Reads the driver root; writes
-// one file, atomically.
+// The spec follows the Container Device Interface specification
+// (https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md). Device names and the
+// effect on a container are the same as with NVIDIA's nvcdi library.
+//
+// Threading: plain functions that read the driver root; one thread at a time.
+// Errors: a Status with the path that is missing or cannot be written. Files are replaced
+// atomically.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +40,7 @@ struct CdiRoots {
 
   // What may stay as it is outside tests.
   std::string sys_here = "/sys";  // for DRM nodes and the kernel's firmware path
-  // $PATH and $XDG_DATA_DIRS; of the former the usual directories are looked at in any case.
+  // $PATH and $XDG_DATA_DIRS. The usual directories of programs are searched in any case.
   std::string program_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   std::string data_path = "/usr/local/share:/usr/share";
   // lstat(2) where there is none.

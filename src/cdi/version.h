@@ -1,7 +1,10 @@
-// Which version of the CDI specification a document needs.
+// Determines which version of the CDI specification a document needs.
 //
-// Versions and what each brought: the "Released versions" table of the specification
-// (https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md#version). Pure.
+// Versions and what each brought are in the "Released versions" table of the specification
+// (https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md#version).
+//
+// Threading: plain functions, safe on any thread.
+// Errors: none.
 #pragma once
 
 #include <optional>

@@ -1,8 +1,11 @@
-// The sharing configuration, validated: what `version: v1` files, flags and environment say
-// together.
+// Config is the validated sharing configuration: what a `version: v1` file, flags and environment
+// say together.
 //
-// A plain immutable value. Field names follow the keys of the file; every default is upstream's.
-// Built only by LoadConfig (config/load.h). Units are in the names or types.
+// It is built by LoadConfig only (config/load.h). Field names follow the keys of the file, and
+// every default is upstream's. Units are in the names or types.
+//
+// Threading: a plain value that does not change once it is built.
+// Errors: none; LoadConfig has refused what is not valid.
 #pragma once
 
 #include <chrono>

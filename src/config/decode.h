@@ -1,6 +1,8 @@
-// A Tree as a FileModel: upstream's decoding, with upstream's error texts and order of errors.
+// Decodes a Tree into a FileModel as upstream does, with upstream's error texts and order of
+// errors.
 //
-// Pure; safe from any thread.
+// Threading: a plain function, safe on any thread.
+// Errors: a Failure with the place in the text; unknown and duplicate keys are diagnostics.
 #pragma once
 
 #include <optional>

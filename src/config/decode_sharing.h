@@ -1,5 +1,8 @@
-// The parts of a config that upstream decodes with code of its own, keys in exact case: the sharing
-// objects and the resource rules. Pure; errors go to the Decoder.
+// Decodes the parts of a config for which upstream has decoders of its own, so that their keys
+// match in exact case: the sharing objects and the resource rules.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: they are recorded in the Decoder.
 #pragma once
 
 #include <string_view>

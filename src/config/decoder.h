@@ -1,7 +1,12 @@
-// Decoding in the manner of Go's encoding/json: what a wrong type is called, which error counts.
+// Decoder decodes as Go's encoding/json does: it calls a wrong type by the same name, and reports
+// the same one of several errors.
 //
 // Go keeps the first type error and goes on, but stops at once at an error of a type that decodes
-// itself; the latter wins. Not thread-safe; lives for one text.
+// itself; the latter wins.
+//
+// Threading: one thread at a time. A Decoder is used for one text.
+// Errors: failure() is the error that counts, with its place in the text; diagnostics are kept
+// apart.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,8 @@
-// What a config file says, key by key, before flags, defaults and validation: upstream's own struct
-// with "absent" kept apart from every value. Values only.
+// FileModel is what a config file says, key by key, before flags, defaults and validation:
+// upstream's own struct, with an absent key kept apart from every value.
+//
+// Threading: a plain value.
+// Errors: none.
 #pragma once
 
 #include <cstdint>

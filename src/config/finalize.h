@@ -1,5 +1,8 @@
-// A FileModel with flags applied, validated into a Config: upstream's second stage, and what we do
-// not support. Pure; safe from any thread.
+// Validates a FileModel to which flags have been applied and makes a Config of it. This is
+// upstream's second stage, and it refuses what we do not support.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: a Failure with the place in the text, where that is known.
 #pragma once
 
 #include <variant>

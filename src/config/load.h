@@ -1,9 +1,10 @@
-// YAML (or JSON) text, flags and environment in; one validated Config out, or an error with its
-// line.
+// Turns YAML (or JSON) text, flags and environment into one validated Config.
 //
-// Pure: reads no file and no environment itself, so that it can be fuzzed and replayed. Bounded:
-// text over kMaxConfigBytes, nesting over 64 levels or aliases that expand beyond 1,000,000 nodes
-// are refused. Safe from any thread.
+// It reads neither files nor the environment itself, so that it can be fuzzed and replayed.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: a Status with the line. Text over kMaxConfigBytes, nesting over 64 levels and aliases
+// that expand beyond 1,000,000 nodes are refused.
 #pragma once
 
 #include <functional>
@@ -22,7 +23,7 @@ inline constexpr std::size_t kMaxConfigBytes = 1U << 20U;  // a ConfigMap holds 
 
 enum class Severity { kWarning, kError };
 
-// Something to tell the user about a file. `line` and `column` count from 1; 0 is unknown.
+// A message for the user about a file. `line` and `column` count from 1; 0 is unknown.
 struct Diagnostic {
   Severity severity = Severity::kWarning;
   std::string message;  // for people, without the position
@@ -57,7 +58,7 @@ base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source
                                 const std::vector<Override>& command_line);
 
 // What upstream prints of the same file: its normalised config (keys, defaults, order as in
-// test/conformance/config-vectors.jsonl), after its "not yet supported" step and before flag
+// tests/conformance/config-vectors.jsonl), after its "not yet supported" step and before flag
 // validation; and the warnings of that step. Accepts sharing.mps and every other thing that
 // LoadConfig refuses as unsupported. Only file text: no flags, no environment.
 struct Normalised {

@@ -1,7 +1,11 @@
-// A YAML document after resolution: plain values with marks, no tags, no anchors, no merge keys.
+// Node is a part of a YAML document after resolution: plain values with marks, and no tags, anchors
+// or merge keys.
 //
-// Nodes are owned by a Tree and shared where the text used an alias, so a tree is a graph without
-// cycles; Tree bounds what walking it can cost. Values only; safe to read from any thread.
+// Nodes are owned by a Tree and shared where the text used an alias. A tree is thus a graph without
+// cycles; Tree bounds what a walk over it can cost.
+//
+// Threading: plain values, which any thread may read.
+// Errors: none.
 #pragma once
 
 #include <cstdint>

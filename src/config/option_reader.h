@@ -1,6 +1,8 @@
-// Reads values of the `tranche:` key: strict types, our own error texts, each with path and line.
-// Keeps the first error; after it the values it returns mean nothing. Not thread-safe; lives for
-// one key.
+// OptionReader reads the values of the `tranche:` key with strict types and our own error texts.
+//
+// Threading: one thread at a time. An OptionReader is used for one key.
+// Errors: it keeps the first error, with path and line; after it the values that it returns mean
+// nothing.
 #pragma once
 
 #include <array>

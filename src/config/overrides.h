@@ -1,4 +1,7 @@
-// Command line and environment values laid over a FileModel. Pure; safe from any thread.
+// Lays the values of the command line and the environment over a FileModel.
+//
+// Threading: a plain function, safe on any thread.
+// Errors: kInvalidArgument where a value is not of its flag's kind.
 #pragma once
 
 #include "base/status.h"

@@ -1,7 +1,8 @@
-// Resource names of NVIDIA's plugin ("nvidia.com/gpu") and the nearest right spelling of a wrong
-// one.
+// Checks the resource names of NVIDIA's plugin ("nvidia.com/gpu"), and finds the known name that is
+// nearest to a misspelt one.
 //
-// Pure functions, safe from any thread.
+// Threading: plain functions, safe on any thread.
+// Errors: upstream's texts for a name that is not valid.
 #pragma once
 
 #include <string>

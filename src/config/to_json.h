@@ -1,4 +1,7 @@
-// A Config, or what a file says, as JSON. Pure; safe from any thread.
+// Writes a Config, or what a file says, as JSON.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: none.
 #pragma once
 
 #include "base/json.h"

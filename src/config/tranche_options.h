@@ -1,5 +1,8 @@
-// The `tranche:` key of a config, decoded and checked (docs/configuration.md). Keys in exact case;
-// a wrong value is an error with its line, an unknown key a warning. Pure; safe from any thread.
+// Decodes and checks the `tranche:` key of a config (docs/configuration.md). Its keys match in
+// exact case.
+//
+// Threading: a plain function, safe on any thread.
+// Errors: a wrong value is a Failure with its line; an unknown key is a warning.
 #pragma once
 
 #include <optional>

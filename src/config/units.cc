@@ -23,7 +23,8 @@ std::string Shown(std::string_view text) {
                                   : std::string(text.substr(0, kMaxShown)) + "...";
 }
 
-// "12.5" as 125 and one decimal place. Digits beyond `max_places` are dropped, and `inexact` told.
+// "12.5" as 125 and one decimal place. Digits beyond `max_places` are dropped, and `inexact` says
+// so.
 struct Decimal {
   Wide digits = 0;
   int places = 0;

@@ -1,5 +1,8 @@
-// Values with units as people write them: Go durations, Kubernetes quantities, percents, and the
-// words Go takes for a boolean. Pure functions, safe from any thread; errors are kInvalidArgument.
+// Reads values with units as people write them: Go durations, Kubernetes quantities, percents, and
+// the words that Go takes for a boolean.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: kInvalidArgument, or an empty optional.
 #pragma once
 
 #include <chrono>

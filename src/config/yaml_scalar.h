@@ -1,5 +1,8 @@
-// What a YAML 1.1 scalar means, as Go's yaml.v2 (behind sigs.k8s.io/yaml) reads it, and how Go's
-// encoding/json writes it back. Pure functions, safe from any thread.
+// Determines what a YAML 1.1 scalar means to Go's yaml.v2 (which sigs.k8s.io/yaml uses), and how
+// Go's encoding/json writes it back.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: ResolveScalar returns an error text, KeyText an empty optional; the others do not fail.
 #pragma once
 
 #include <optional>

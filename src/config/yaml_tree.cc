@@ -216,7 +216,7 @@ class TreeBuilder final : public YAML::EventHandler {
       Merge(frame, *node, mark);
     } else {
       frame.have_key = false;
-      Put(frame, {std::move(frame.key), frame.key_mark, node}, false);
+      PutEntry(frame, {std::move(frame.key), frame.key_mark, node}, false);
     }
   }
 
@@ -253,10 +253,10 @@ class TreeBuilder final : public YAML::EventHandler {
   void MergeMap(Frame& frame, const Node& from, Mark mark) {
     merged_entries_ += from.entries.size();
     if (merged_entries_ > kMaxNodes) StopWith(mark, "document contains excessive aliasing");
-    for (const Node::Entry& entry : from.entries) Put(frame, entry, true);
+    for (const Node::Entry& entry : from.entries) PutEntry(frame, entry, true);
   }
 
-  void Put(Frame& frame, Node::Entry entry, bool merged) {
+  void PutEntry(Frame& frame, Node::Entry entry, bool merged) {
     const auto [found, fresh] = frame.index.emplace(entry.key, frame.node->entries.size());
     if (fresh) {
       if (merged) frame.merged.emplace(entry.key, true);

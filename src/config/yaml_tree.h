@@ -1,8 +1,11 @@
-// The first document of a YAML (or JSON) text as a Tree.
+// Parses the first document of a YAML (or JSON) text into a Tree.
 //
-// Bounded before anything recurses: kMaxConfigBytes of text, 64 levels, 1,000,000 nodes after
-// aliases and merge keys are expanded. Duplicate keys: the last one wins, with a diagnostic. Never
-// throws; safe from any thread.
+// Limits apply before anything recurses: kMaxConfigBytes of text, 64 levels, and 1,000,000 nodes
+// after aliases and merge keys are expanded. Of duplicate keys the last one wins, with a
+// diagnostic.
+//
+// Threading: a plain function, safe on any thread.
+// Errors: a Failure; nothing throws.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,7 @@
 // The link by which config-manager hands the chosen config to the program beside it.
 //
-// Plain functions over real files; any thread.
+// Threading: plain functions over real files; any thread.
+// Errors: a Status that names the path.
 #pragma once
 
 #include <optional>

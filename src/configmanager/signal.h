@@ -1,7 +1,7 @@
 // Which process config-manager signals, and how.
 //
-// Plain functions over /proc; any thread. Processes come and go meanwhile: one that ends while it
-// is looked at is no error.
+// Threading: plain functions over /proc; any thread.
+// Errors: processes come and go meanwhile, and one that ends while it is looked at is no error.
 #pragma once
 
 #include <sys/types.h>

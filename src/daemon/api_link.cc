@@ -33,10 +33,10 @@ void ApiLink::Connect() { ConnectWithin(base::Duration::zero()); }
 
 void ApiLink::ConnectWithin(base::Duration time) {
   if (!wanted() || tried_) return;
-  timer_.Start(time, [this] { Try(); });
+  timer_.Start(time, [this] { TryConnect(); });
 }
 
-void ApiLink::Try() {
+void ApiLink::TryConnect() {
   tried_ = true;
   auto connection = connect_(loop_);
   if (!connection.ok()) {
@@ -44,7 +44,7 @@ void ApiLink::Try() {
     if (rarely_(status_.message(), loop_.Now())) {
       base::LogWarning("cannot ask the API server", {base::Kv("error", status_.message())});
     }
-    timer_.Start(kRetry, [this] { Try(); });
+    timer_.Start(kRetry, [this] { TryConnect(); });
     return owner_.not_connected(status_);
   }
   status_ = base::Status::Ok();

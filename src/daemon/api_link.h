@@ -47,7 +47,7 @@ class ApiLink {
   [[nodiscard]] const base::Status& status() const { return status_; }
 
  private:
-  void Try();
+  void TryConnect();
 
   base::EventLoop& loop_;
   std::function<base::Result<ApiConnection>(base::EventLoop&)> connect_;

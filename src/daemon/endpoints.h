@@ -3,7 +3,7 @@
 //
 // Threading: the loop's thread.
 // Errors: an address that is taken is tried again until it is free: two agents share the port of a
-// host while one hands over to the other. `unavailable` is told each time.
+// host while one hands over to the other. `unavailable` is called each time.
 #pragma once
 
 #include <functional>

@@ -29,7 +29,7 @@ struct Event {
   std::uint64_t count = 1;  // repeats of the same message in a row
 };
 
-// How a part of a program tells what has happened to it.
+// How a part of a program reports what has happened to it.
 using RaiseEvent = std::function<void(EventType type, Reason reason, const std::string& message)>;
 
 }  // namespace tranche::daemon

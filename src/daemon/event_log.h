@@ -1,5 +1,5 @@
 // What has happened to a program: each event is logged, kept for reports (the newest kMost), and
-// told to Kubernetes where that is asked for.
+// sent to Kubernetes where that is asked for.
 //
 // Threading: the loop's thread.
 // Errors: none; what Kubernetes does not take is said by kubernetes_state().
@@ -34,7 +34,7 @@ class EventLog {
   void Connect(apiserver::ApiClient& api);  // which outlives this
 
   [[nodiscard]] const std::deque<Event>& events() const { return events_; }  // newest last
-  // "" where Kubernetes is not told; else as NodeEvents::state() says.
+  // "" where events are not sent to Kubernetes; else as NodeEvents::state() says.
   [[nodiscard]] std::string kubernetes_state() const;
 
  private:

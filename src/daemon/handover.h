@@ -1,14 +1,18 @@
 // Two agents on one node: how the second takes over from the first without a gap.
 //
-// In `directory` (…/device-plugins/tranche, the one place both can see) the incumbent holds a lock
-// on agent.lock. A newcomer that finds it held is a successor: it registers under endpoint names of
-// its own, and when its ListAndWatch streams are there it calls Announce, which puts up
-// successor.json; every older agent that sees it yields (stand_by.h), and the lock passes on. Of
-// any number of agents the newest that serves stays. An announcement counts only while its writer
-// lives: it holds a lock on the very file. Locks are the kernel's (flock), so that an agent which
-// died holds nothing; pids, which mean nothing across pid namespaces, are only shown to people; who
-// is newer is told by the time since boot, which containers share. All methods and callbacks: the
-// loop's thread.
+// In `directory` (…/device-plugins/tranche, the one place that both can see) the incumbent holds a
+// lock on agent.lock. A newcomer that finds it held is a successor: it registers under endpoint
+// names of its own, and when its ListAndWatch streams are there it calls Announce, which puts up
+// successor.json. Every older agent that sees it yields (stand_by.h), and the lock passes on. Of
+// any number of agents the newest that serves stays.
+//
+// An announcement counts only while its writer lives, which holds a lock on the very file. Locks
+// are the kernel's (flock), so that an agent which died holds nothing. Pids mean nothing across pid
+// namespaces and are only shown to people; which agent is newer follows from the time since boot,
+// which containers share.
+//
+// Threading: methods and callbacks on the loop's thread.
+// Errors: an agent that cannot take a lock works without; status() says why.
 #pragma once
 
 #include <functional>

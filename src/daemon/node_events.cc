@@ -36,7 +36,7 @@ NodeEvents::NodeEvents(base::EventLoop& loop, std::string node_name, std::functi
 
 void NodeEvents::Connect(apiserver::ApiClient& api) {
   api_ = &api;
-  Wake({});
+  WakeAfter({});
 }
 
 void NodeEvents::Raise(const Event& event) {
@@ -59,7 +59,7 @@ void NodeEvents::Raise(const Event& event) {
         Entry{.event = event, .first_time = event.wall_time, .raised = now}));
     entries_.back()->event.count = 1;
   }
-  Wake(PartOf(event.type == EventType::kNormal ? kNormalSpread : kWarningSpread));
+  WakeAfter(PartOf(event.type == EventType::kNormal ? kNormalSpread : kWarningSpread));
 }
 
 Duration NodeEvents::PartOf(Duration most) {
@@ -75,12 +75,12 @@ void NodeEvents::DropOldest() {
 }
 
 // A timer, also for now: a call may not be replaced from within its own answer.
-void NodeEvents::Wake(Duration delay) {
+void NodeEvents::WakeAfter(Duration delay) {
   if (api_ == nullptr || sending_ != nullptr) return;
   const base::TimePoint at = std::max(loop_.Now() + delay, not_before_);
   if (timer_.running() && wake_at_ <= at) return;
   wake_at_ = at;
-  timer_.Start(at - loop_.Now(), [this] { Next(); });
+  timer_.Start(at - loop_.Now(), [this] { SendNext(); });
 }
 
 // How long until this one may be sent.
@@ -90,11 +90,11 @@ Duration NodeEvents::Due(const Entry& entry) const {
   return std::max(Duration::zero(), entry.last_sent + kRepeatEvery - loop_.Now());
 }
 
-void NodeEvents::Next() {
+void NodeEvents::SendNext() {
   const base::TimePoint now = loop_.Now();
   if (denied_) {
     denied_ = false;
-    Say("not sent since it was not permitted");
+    SetState("not sent since it was not permitted");
   }
   credit_ = std::min(kBurst * kRefill, credit_ + (now - credited_at_));
   credited_at_ = now;
@@ -106,8 +106,8 @@ void NodeEvents::Next() {
     soonest = std::min(soonest, due);
   }
   if (soonest == kNotDue) return;
-  if (next == nullptr) return Wake(soonest);
-  if (credit_ < kRefill) return Wake(kRefill - credit_);
+  if (next == nullptr) return WakeAfter(soonest);
+  if (credit_ < kRefill) return WakeAfter(kRefill - credit_);
   credit_ -= kRefill;
   sending_ = next;
   Send(*next);
@@ -133,10 +133,10 @@ void NodeEvents::Send(Entry& entry) {
         Json::MakeObject({{"count", entry.event.count}, {"lastTimestamp", entry.event.wall_time}});
   }
   call_ = api_->Send(std::move(request),
-                     [this](const base::Result<Json>& answer) { Done(answer.status()); });
+                     [this](const base::Result<Json>& answer) { Answered(answer.status()); });
 }
 
-void NodeEvents::Done(const Status& status) {
+void NodeEvents::Answered(const Status& status) {
   const std::shared_ptr<Entry> entry = std::exchange(sending_, nullptr);
   switch (status.code()) {
     case Code::kOk:
@@ -144,7 +144,7 @@ void NodeEvents::Done(const Status& status) {
       entry->sent = sending_count_;
       entry->last_sent = loop_.Now();
       back_off_.Reset();
-      Say("sent");
+      SetState("sent");
       break;
     case Code::kPermissionDenied:
       return Denied();
@@ -165,9 +165,9 @@ void NodeEvents::Done(const Status& status) {
     default:
       // With jitter: a fleet must not come back in step.
       not_before_ = loop_.Now() + back_off_.Next();
-      Say("waiting: " + status.message());
+      SetState("waiting: " + status.message());
   }
-  Wake({});
+  WakeAfter({});
 }
 
 void NodeEvents::Denied() {
@@ -176,12 +176,12 @@ void NodeEvents::Denied() {
   }
   entries_.clear();
   denied_ = true;
-  Say("not permitted");
+  SetState("not permitted");
   not_before_ = loop_.Now() + kDeniedFor;
-  Wake({});
+  WakeAfter({});
 }
 
-void NodeEvents::Say(std::string state) {
+void NodeEvents::SetState(std::string state) {
   if (state == state_) return;
   state_ = std::move(state);
   changed_();

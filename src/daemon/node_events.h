@@ -1,10 +1,13 @@
-// What the agent has to tell, as Kubernetes Events on its own node (`kubectl describe node`).
+// NodeEvents writes events as Kubernetes Events on the agent's own node (`kubectl describe node`).
 //
-// Best effort: never waited for, repeats are counted in one Event, no more than kBurst at once and
-// one each kRefill after, and at most kMaxKept are held while the server is away. What makes all
-// nodes of a cluster speak at once, such as an edit of their ConfigMap, is told over a while: each
-// waits for a random part of kNormalSpread or kWarningSpread. An account that may not write Events
-// (403) is asked again every kDeniedFor, and otherwise left in peace. The loop's thread.
+// Nothing waits for them. Repeats are counted in one Event, no more than kBurst are sent at once
+// and one each kRefill after, and at most kMaxKept are held while the server is away. Something
+// that makes all nodes of a cluster report at once, such as an edit of their ConfigMap, is spread
+// over time: each node waits for a random part of kNormalSpread or kWarningSpread.
+//
+// Threading: the loop's thread.
+// Errors: state() says why Events wait. An account that may not write Events (403) tries again
+// every kDeniedFor only.
 #pragma once
 
 #include <cstdint>
@@ -56,12 +59,12 @@ class NodeEvents {
     base::TimePoint last_sent;
   };
 
-  void Wake(base::Duration delay);
-  void Next();
+  void WakeAfter(base::Duration delay);
+  void SendNext();
   void Send(Entry& entry);
-  void Done(const base::Status& status);
+  void Answered(const base::Status& status);
   void Denied();
-  void Say(std::string state);
+  void SetState(std::string state);
   void DropOldest();
   [[nodiscard]] base::Duration Due(const Entry& entry) const;
   base::Duration PartOf(base::Duration most);

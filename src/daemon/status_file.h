@@ -21,9 +21,9 @@ class StatusFile {
   StatusFile(base::EventLoop& loop, const std::string& directory,
              std::function<base::Json()> status);
 
-  // Something that the status tells has changed. Changes close together are written once.
+  // Something that the status reports has changed. Changes close together are written once.
   void Changed();
-  // A file that is left behind would speak for a program that has gone.
+  // A file that is left behind would describe a program that has ended.
   void Remove();
 
  private:

@@ -1,7 +1,10 @@
-// What a GPU is: the facts about one device of this node, as read once from its driver.
+// The facts about the GPUs and MIG devices of this node, as read once from the driver.
 //
-// Plain values. Memory is in bytes. Identity is the UUID; the index is the driver's enumeration
-// order and may change when devices come and go.
+// A device is identified by its UUID; its index is its place in the driver's list and may change
+// when devices come and go. Memory is in bytes.
+//
+// Threading: plain values.
+// Errors: none; a GPU that could not be read is a BrokenGpu with the driver's error.
 #pragma once
 
 #include <cstdint>
@@ -57,7 +60,7 @@ struct Gpu {
   friend bool operator==(const Gpu&, const Gpu&) = default;
 };
 
-// A GPU the driver lists but would not tell about: it is not advertised, the rest of the node is.
+// A GPU that the driver lists but fails to describe. It is not advertised; the rest of the node is.
 struct BrokenGpu {
   unsigned index = 0;
   std::string uuid;  // "" where even that failed

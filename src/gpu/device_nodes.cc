@@ -31,11 +31,11 @@ void DeviceNodes::Watch(const std::string& driver_root) {
   if (!base::Exists(directory)) directory = "/dev";
   if (directory == directory_) return;
   directory_ = std::move(directory);
-  watch_ = base::WatchDirectory(loop_, directory_, [this] { Read(); });
+  watch_ = base::WatchDirectory(loop_, directory_, [this] { ReadNames(); });
   names_ = GpuNodesIn(directory_);
 }
 
-void DeviceNodes::Read() {
+void DeviceNodes::ReadNames() {
   std::vector<std::string> names = GpuNodesIn(directory_);
   if (names == names_) return;
   names_ = std::move(names);

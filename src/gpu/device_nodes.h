@@ -17,7 +17,7 @@ namespace tranche::gpu {
 
 class DeviceNodes {
  public:
-  // `changed` when nodes have come or gone. Nothing is looked at before Watch.
+  // `changed` when nodes have come or gone. Nothing is read before Watch.
   DeviceNodes(base::EventLoop& loop, std::function<void()> changed)
       : loop_(loop), changed_(std::move(changed)) {}
 
@@ -28,7 +28,7 @@ class DeviceNodes {
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
 
  private:
-  void Read();
+  void ReadNames();
 
   base::EventLoop& loop_;
   std::function<void()> changed_;

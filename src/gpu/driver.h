@@ -1,8 +1,9 @@
-// The seam to the GPU driver. NvmlDriver (gpu/nvml/driver.h) asks libnvidia-ml; testing::FakeDriver
-// is a table.
+// GpuDriver is the interface to the GPU driver. NvmlDriver (gpu/nvml/driver.h) calls libnvidia-ml;
+// testing::FakeDriver is a table.
 //
-// Calls block, and may hang in a sick driver: only DriverThread (gpu/driver_thread.h) makes them,
-// and it reports a call that does not come back. Every call may be made again after a failure.
+// Threading: calls block, and may hang when the driver is broken. So only DriverThread
+// (gpu/driver_thread.h) makes them, and reports a call that does not come back.
+// Errors: a Status per call. Every call may be made again after a failure.
 #pragma once
 
 #include <chrono>
@@ -21,7 +22,7 @@ class GpuDriver {
   // Loads and initialises the driver library. kNotFound: no library (a node without a driver);
   // kUnavailable: library there, driver not (yet). Initialised: no effect.
   virtual base::Status Initialise() = 0;
-  // Forgets the driver, so that the next Initialise starts afresh (device lost, driver replaced).
+  // Forgets the driver, so that the next Initialise starts again (device lost, driver replaced).
   virtual void Shutdown() = 0;
 
   virtual base::Result<Inventory> Enumerate() = 0;

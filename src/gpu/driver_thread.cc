@@ -65,17 +65,17 @@ struct Context {
   bool wants_events = false;
   bool wants_topology = false;
 
-  // Runs tell(listener) on the loop, unless the owner has gone by then.
-  template <class Tell>
-  void Post(Tell tell) const {
+  // Runs call(listener) on the loop, unless the owner has gone by then.
+  template <class Call>
+  void Post(Call call) const {
     const MutexLock lock(shared->mutex);
     if (shared->gone()) return;
-    shared->loop->Post([weak = listener, tell = std::move(tell)]() mutable {
-      if (const auto alive = weak.lock()) tell(*alive);
+    shared->loop->Post([weak = listener, call = std::move(call)]() mutable {
+      if (const auto alive = weak.lock()) call(*alive);
     });
   }
 
-  // Makes a driver call and keeps book of it.
+  // Makes a driver call and records that it runs.
   template <class Make>
   auto Timed(Role role, std::string_view name, Span expected, const Make& make) const {
     {
@@ -169,7 +169,7 @@ class Scanner {
       if (shared.waiting) {
         shared.watching = true;
         base::LogWarning(
-            "the driver is not initialised anew: a wait for events does not come back");
+            "the driver is not initialised again: a wait for events does not come back");
         return;
       }
     }
@@ -213,7 +213,7 @@ class Scanner {
   bool initialised_ = false;
   std::vector<std::string> watched_;
   std::vector<GpuDriver::Unwatched> unwatched_;
-  std::vector<std::string> connected_;  // GPUs whose topology has been told
+  std::vector<std::string> connected_;  // GPUs whose topology has been reported
 };
 
 // The thread that waits for events.
@@ -222,25 +222,25 @@ class Waiter {
   explicit Waiter(Context context) : context_(std::move(context)) {}
 
   void Run() {
-    while (Begin()) {
+    while (BeginWait()) {
       auto events = context_.Timed(kWaiter, "WaitForEvents", kWaitSlice,
                                    [&] { return context_.driver->WaitForEvents(kWaitSlice); });
-      const unsigned watch = End();
+      const unsigned watch = EndWait();
       if (events.ok()) {
         back_off_.Reset();
-        for (HealthEvent& event : *events) Tell(std::move(event));
+        for (HealthEvent& event : *events) PostHealthEvent(std::move(event));
         continue;
       }
       HealthEvent failed;
       failed.kind = HealthEvent::Kind::kWaitFailed;
       failed.error = events.status().message();
-      Tell(std::move(failed));
+      PostHealthEvent(std::move(failed));
       BackOff(watch);
     }
   }
 
  private:
-  bool Begin() {
+  bool BeginWait() {
     Shared& shared = *context_.shared;
     const MutexLock lock(shared.mutex);
     while (!shared.gone() && !shared.watching) shared.changed.Wait(shared.mutex);
@@ -248,7 +248,7 @@ class Waiter {
     return shared.waiting;
   }
 
-  unsigned End() {
+  unsigned EndWait() {
     Shared& shared = *context_.shared;
     const MutexLock lock(shared.mutex);
     shared.waiting = false;
@@ -269,7 +269,7 @@ class Waiter {
     }
   }
 
-  void Tell(HealthEvent event) {
+  void PostHealthEvent(HealthEvent event) {
     context_.Post([event = std::move(event)](Listener& listener) { listener.health_event(event); });
   }
 

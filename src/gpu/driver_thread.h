@@ -1,11 +1,12 @@
-// Runs a GpuDriver's blocking calls off the loop, and notices when one does not come back.
+// DriverThread runs a GpuDriver's blocking calls off the loop, and notices when one does not come
+// back.
 //
-// Two threads: one takes inventory and probes, one waits for events. It decides nothing. A wait for
-// events that fails is reported each time, ever more rarely (1 s to 30 s).
+// It has two threads: one takes inventory and probes, one waits for events. It decides nothing. A
+// wait for events that fails is reported each time, ever more rarely (1 s to 30 s).
 //
-// Threading: the loop's thread. Results arrive as calls on the loop, none after this object has
-// gone. Errors: a scan that fails says so in Scan::status; nothing ends the threads but the
-// destructor.
+// Threading: the loop's thread. Results arrive as calls on the loop, and none after this object is
+// destroyed.
+// Errors: a scan that fails says so in Scan::status. Nothing but the destructor ends the threads.
 #pragma once
 
 #include <chrono>
@@ -27,16 +28,16 @@ struct Scan {
   base::Status status;  // not OK: no driver, or it failed; the rest is empty
   Inventory inventory;
   std::vector<std::string> lost;                // listed, but a probe says they are gone
-  std::vector<GpuDriver::Unwatched> unwatched;  // health events not to be had
+  std::vector<GpuDriver::Unwatched> unwatched;  // GPUs without health events
 };
 
-// Whether the driver library is initialised anew before a scan. Only then does it list GPUs and MIG
-// devices that came after it was initialised, and find a lost GPU that is back.
+// Whether the driver library is initialised again before a scan. Only then does it list GPUs and
+// MIG devices that came after it was initialised, and find a lost GPU that is back.
 enum class ScanMode { kKeepDriver, kRestartDriver };
 
 class DriverThread {
  public:
-  // What is left empty, but `scanned`, is not asked of the driver.
+  // All but `scanned` may be empty: the driver is then not asked for it.
   struct Listener {
     std::function<void(Scan)> scanned;  // once per RequestScan answered
     std::function<void(HealthEvent)> health_event;

@@ -148,7 +148,7 @@ void GpuWatch::ScanAgain() {
   restarts_due_ = std::max(0, restarts_due_ - 1);
   RequestScan(restart ? ScanMode::kRestartDriver : ScanMode::kKeepDriver);
   if (owner_.scan_requested) owner_.scan_requested();
-  // The answer sets the timer anew; this one is for a call that hangs.
+  // The answer starts the timer again; this one is for a call that hangs.
   ScheduleScan();
 }
 
@@ -156,7 +156,7 @@ void GpuWatch::ScanAgain() {
 
 void GpuWatch::HealthChanged(const std::vector<HealthChange>& changes) {
   if (!changes.empty() && owner_.health_changed) owner_.health_changed(changes);
-  // A GPU that is lost is looked at now: a reset may be over before the next scan is due, and a
+  // A GPU that is lost is scanned now: a reset may be over before the next scan is due, and a
   // return can only be seen of what has been seen to be away.
   const auto fell_ill = [](const HealthChange& change) { return !change.healthy; };
   if (std::ranges::any_of(changes, fell_ill)) {

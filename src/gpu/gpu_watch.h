@@ -52,7 +52,7 @@ struct GpuState {
   bool lost = false;
   std::string reason;                        // of being unhealthy
   std::optional<double> healthy_in_seconds;  // when recovery is a matter of time
-  std::string error;                         // the driver would not tell about it: not advertised
+  std::string error;                         // the driver failed to describe it: not advertised
 };
 
 class GpuWatch {
@@ -77,7 +77,7 @@ class GpuWatch {
     bool devices_changed = false;  // inventory() is another one, or the driver was not ready before
   };
 
-  // What is left empty, but `scanned`, is not asked of the driver.
+  // All but `scanned` may be empty: the driver is then not asked for it.
   struct Owner {
     // After every scan, good or bad.
     std::function<void(const News&)> scanned;
@@ -132,7 +132,7 @@ class GpuWatch {
   Owner owner_;
   Intervals intervals_;
 
-  // What is known.
+  // The state as last read.
   bool known_ = false;
   base::Status status_;
   Inventory listed_;
@@ -140,10 +140,10 @@ class GpuWatch {
   InventoryMemory memory_;
   HealthTracker health_;
 
-  // How it is looked at.
+  // The means of reading it.
   std::string driver_root_;
   bool missing_ = false;  // a GPU is: only a restart of the driver finds it again
-  int restarts_due_ = 0;  // so many of the next scans restart the driver
+  int restarts_due_ = 0;  // how many of the next scans restart the driver
   base::TimePoint restarted_at_{};
   base::OncePer rarely_;
   DeviceNodes device_nodes_;

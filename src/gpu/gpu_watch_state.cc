@@ -55,7 +55,7 @@ std::vector<GpuState> GpuWatch::Gpus() const {
     }
   }
   for (const BrokenGpu& broken : listed_.broken) {
-    // One that is remembered from when it still told its UUID is there already.
+    // A GPU that is remembered from when its UUID could still be read is there already.
     if (broken.uuid.empty() &&
         std::ranges::find(inventory_.gpus, broken.index, &Gpu::index) != inventory_.gpus.end()) {
       continue;

@@ -137,7 +137,7 @@ std::vector<HealthChange> HealthTracker::Scanned(const Inventory& inventory,
       } else if (const auto parent = unhealthy_.find(gpu.uuid);
                  is_new && parent != unhealthy_.end() && !parent->second.lost &&
                  !parent->second.one_instance) {
-        Trip(mig.uuid, parent->second, changes);  // cutting a sick GPU anew does not heal it
+        Trip(mig.uuid, parent->second, changes);  // a new MIG layout does not heal a broken GPU
       }
     }
     if (is_gone) {

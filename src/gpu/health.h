@@ -1,24 +1,27 @@
-// Which XIDs make a GPU unhealthy and when it is healthy again: a state machine without a clock.
+// HealthTracker decides which XIDs make a GPU unhealthy, and when it is healthy again. It is a
+// state machine without a clock: time goes in as an argument, decisions come out as values.
 //
-// Pure. Time goes in as an argument, decisions come out as values. One HealthTracker per node,
-// owned by the loop's thread.
-//
-// An XID makes the whole GPU unhealthy, or the MIG devices it names. How it recovers depends on the
-// policy:
-//   auto   recoverable XIDs: after the quiet period without another; needs-reset XIDs: after a
-//   reset,
-//          which is what it looks like when a GPU was gone and is back, or by command
-//   reset  any XID: only after a reset, or by command
-//   never  only by command (or a restart of the agent: nothing of this is stored)
+// An XID makes the whole GPU unhealthy, or the MIG devices that it names. How a device recovers
+// depends on the policy:
+//   auto   after a recoverable XID: when the quiet period has passed without another;
+//          after an XID that needs a reset: after a reset (seen as a GPU that was gone and is
+//          back), or by command
+//   reset  after any XID: only after a reset, or by command
+//   never  only by command (or by a restart of the agent: nothing of this is stored)
 // A GPU that is gone is unhealthy at once; when it is back the policy decides as after a reset.
 // Each trip within an hour of the last recovery doubles the wait; a GPU that was gone and is back
-// is healthy at once the first time and waits from the second. Nothing recovers without a
+// is healthy at once the first time and waits from the second. Every recovery is reported by a
 // HealthChange that says why.
 //
-// A failed wait for events (kWaitFailed) says nothing about any one GPU, and upstream's answer,
-// every device unhealthy until a restart, costs the node for one sick GPU. Here it changes nothing
-// by itself: whoever gets it has the node looked at again, and GPUs that do not answer are then
+// A failed wait for events (kWaitFailed) says nothing about any one GPU. Upstream then marks every
+// device unhealthy until a restart, which costs the whole node for one broken GPU. Here it changes
+// nothing by itself: the caller has the node scanned again, and GPUs that do not answer are then
 // lost.
+//
+// Threading: one HealthTracker per node, owned by the loop's thread; the other functions are safe
+// on any thread.
+// Errors: Clear refuses a device that is unknown or lost; words of a filter that are not understood
+// are returned.
 #pragma once
 
 #include <chrono>

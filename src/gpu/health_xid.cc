@@ -47,7 +47,8 @@ constexpr std::array kXids = {
     XidInfo{94, kRecoverable, "contained memory error", kCatalog},
     XidInfo{95, kNeedsReset, "uncontained memory error", kCatalog},
     XidInfo{108, kRecoverable, "NVLink remote translation error", kCatalog},
-    // The catalog asks for a reset; upstream ignores it, and so do we unless told otherwise.
+    // The catalog asks for a reset; upstream ignores it, and so do we unless the user says
+    // otherwise.
     XidInfo{109, kApplication, "context switch timeout", kCatalog},
     XidInfo{110, kNeedsReset, "security fault", kCatalog},
     XidInfo{119, kNeedsReset, "GSP RPC timeout", kCatalog},

@@ -1,5 +1,9 @@
-// GPUs that were there a moment ago. A GPU that falls off the bus is often no longer listed at all;
-// dropping its ids at once would look like a smaller node instead of a sick one. Pure.
+// InventoryMemory remembers the GPUs that were there a moment ago. A GPU that falls off the bus is
+// often no longer listed at all; to drop its ids at once would look like a smaller node instead of
+// a broken one.
+//
+// Threading: a plain object without a clock; one thread at a time.
+// Errors: none.
 #pragma once
 
 #include <chrono>

@@ -1,7 +1,10 @@
-// One resource's device-plugin endpoint: a gRPC server on a unix socket that the kubelet calls, and
-// the call that tells the kubelet about it. (k8s.io/kubelet deviceplugin v1beta1.)
+// PluginServer is one resource's device-plugin endpoint: a gRPC server on a unix socket that the
+// kubelet calls. RegisterWithKubelet is the call that announces the endpoint to the kubelet.
+// (k8s.io/kubelet deviceplugin v1beta1.)
 //
-// The handler's methods run on the loop; gRPC's threads only post. Methods: the loop's thread.
+// Threading: the loop's thread. The handler's methods run there; gRPC's threads only post.
+// Errors: Start returns a Status; a server that ends later reports it by ServerFailed, and a
+// registration that fails by its callback.
 #pragma once
 
 #include <cstdint>

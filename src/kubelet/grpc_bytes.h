@@ -1,4 +1,8 @@
-// Between gRPC's byte buffers and strings. For the .cc files that wrap gRPC.
+// Converts between gRPC's byte buffers and strings. It is included only by the .cc files that wrap
+// gRPC.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: a buffer that cannot be read is an empty string.
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>

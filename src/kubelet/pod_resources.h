@@ -1,5 +1,10 @@
-// Who holds which device ids, from the kubelet's pod-resources socket (k8s.io/kubelet podresources
-// v1, List). The kubelet answers at most 100 times in a burst, so ask seldom.
+// Reads which containers hold which device ids, from the kubelet's pod-resources socket
+// (k8s.io/kubelet podresources v1, List).
+//
+// The kubelet answers at most 100 times in a burst, so call it seldom.
+//
+// Threading: the loop's thread.
+// Errors: a Status in the callback; kNotFound where there is no such socket.
 #pragma once
 
 #include <functional>

@@ -1,7 +1,8 @@
-// gRPC calls over a unix socket, methods by name, messages as bytes. The socket is connected by us
-// and handed to gRPC, so there is no resolver, no load balancer and no reconnecting.
+// Makes gRPC calls over a unix socket, with methods by name and messages as bytes. We connect the
+// socket and hand it to gRPC, so there is no resolver, no load balancer and no reconnecting.
 //
-// Callbacks run on the loop. A failed call's Status has gRPC's code and text.
+// Threading: the loop's thread. Callbacks run there.
+// Errors: the Status of a failed call has gRPC's code and text.
 #pragma once
 
 #include <functional>

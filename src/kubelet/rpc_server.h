@@ -1,8 +1,10 @@
-// A gRPC server on one unix socket, methods by name, messages as bytes: what the device-plugin
-// endpoint and the simulated kubelet are built on. The gRPC headers stay in the .cc.
+// RpcServer is a gRPC server on one unix socket, with methods by name and messages as bytes. The
+// device-plugin endpoint and the simulated kubelet are built on it. The gRPC headers stay in the
+// .cc file.
 //
-// One thread of its own only moves bytes; callbacks and methods run on the loop. Nothing is called
-// back after destruction.
+// Threading: callbacks and methods run on the loop's thread; a thread of its own only moves bytes.
+// Nothing is called back after destruction.
+// Errors: Start returns a Status; a server that fails later calls OnFailed.
 #pragma once
 
 #include <functional>

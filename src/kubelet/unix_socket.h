@@ -1,4 +1,7 @@
-// Unix stream sockets by path, non-blocking and close-on-exec. Safe from any thread.
+// Opens Unix stream sockets by path, non-blocking and close-on-exec.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: a Status; each function says which codes mean what.
 #pragma once
 
 #include <string>

@@ -1,4 +1,8 @@
-// Which outlet labels take, by name: for `gpu-feature-discovery` and `tranche agent --labels`.
+// Chooses the outlet of the labels by its name, for `gpu-feature-discovery` and `tranche agent
+// --labels`.
+//
+// Threading: the loop's thread.
+// Errors: CheckOutlet refuses a choice that is unknown or incomplete.
 #pragma once
 
 #include <memory>

@@ -50,7 +50,7 @@ std::string FixedText(std::string_view bytes) {
   return SanitiseLabel(bytes.substr(first, bytes.find_last_not_of('\0') - first + 1));
 }
 
-// Finds what is told of vGPU devices among the node's NVIDIA functions.
+// Finds the vGPU devices among the node's NVIDIA PCI functions.
 Status ReadVgpu(const std::string& devices, LabelFacts& facts) {
   const auto names = base::ListDirectory(devices);
   if (!names.ok()) return names.status();
@@ -63,7 +63,7 @@ Status ReadVgpu(const std::string& devices, LabelFacts& facts) {
     if (!config.ok()) return config.status();
     auto vgpu = VgpuOf(*config);
     if (!vgpu.ok()) return vgpu.status().Wrap(name);
-    // Of several the last is told, if it tells anything.
+    // Of several, the last one with a driver version counts; where none has one, the first.
     if (*vgpu && (!facts.vgpu || !(*vgpu)->driver_version.empty())) facts.vgpu = **std::move(vgpu);
   }
   return Status::Ok();

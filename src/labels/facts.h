@@ -1,5 +1,9 @@
-// What the labels tell of a node besides its GPUs: machine type, and whether a hypervisor gave it
-// vGPUs. Small reads of /sys.
+// Reads the facts about a node that labels state besides its GPUs: the machine type, and whether a
+// hypervisor provides the node's GPUs as vGPUs. These are small reads of files, mostly below /sys.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: ReadLabelFacts logs what cannot be read, and marks it as not known; VgpuOf returns a
+// Status.
 #pragma once
 
 #include <string>
@@ -10,7 +14,7 @@
 
 namespace tranche::labels {
 
-// `sys_root` goes before /sys. The timestamp is left empty.
+// `sys_root` is a prefix for /sys (simulated nodes). The timestamp is left empty.
 LabelFacts ReadLabelFacts(const std::string& machine_type_file, const std::string& sys_root);
 
 // A PCI function's configuration space: the vGPU host where it is a vGPU, else nothing.

@@ -32,7 +32,7 @@ class NodeLabels {
   void Connect(apiserver::ApiClient& api);
   void Update(const config::Config& config, const gpu::Inventory& inventory,
               const plan::Plan& plan);
-  // Takes back what would go on speaking for a program that has gone.
+  // Removes the labels that would otherwise go on describing a program that has ended.
   void Withdraw() { publisher_.Withdraw(); }
 
  private:

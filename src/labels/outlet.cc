@@ -20,20 +20,20 @@ constexpr std::size_t kMostFile = 1U << 20U;
 class TextOutlet : public LabelOutlet {
  public:
   TextOutlet(base::EventLoop& loop, std::function<void(const std::string&)> write, State state)
-      : write_(std::move(write)), teller_(loop, std::move(state)) {}
+      : write_(std::move(write)), reporter_(loop, std::move(state)) {}
 
   void Publish(const Labels& labels) override {
     std::string text = FormatLabels(labels);
     if (!written_ || text != last_) write_(text);
     written_ = true;
     last_ = std::move(text);
-    teller_.Forget();
-    teller_.Tell(Status::Ok());
+    reporter_.Forget();
+    reporter_.Report(Status::Ok());
   }
 
  private:
   std::function<void(const std::string&)> write_;
-  Teller teller_;
+  StateReporter reporter_;
   bool written_ = false;
   std::string last_;
 };
@@ -41,7 +41,7 @@ class TextOutlet : public LabelOutlet {
 class FileOutlet : public LabelOutlet {
  public:
   FileOutlet(base::EventLoop& loop, std::string path, State state)
-      : path_(std::move(path)), retry_(loop), teller_(loop, std::move(state)) {
+      : path_(std::move(path)), retry_(loop), reporter_(loop, std::move(state)) {
     // Removed by hand, or by a program that ends after this one began: it is written again. What
     // others write there is theirs: two agents that hand over would not come to an end.
     watch_ = base::WatchDirectory(loop, base::ParentDirectory(path_), [this] {
@@ -52,7 +52,7 @@ class FileOutlet : public LabelOutlet {
   void Publish(const Labels& labels) override {
     text_ = FormatLabels(labels);
     published_ = true;
-    teller_.Forget();
+    reporter_.Forget();
     retry_.Reset();
     Write();
   }
@@ -70,7 +70,7 @@ class FileOutlet : public LabelOutlet {
     const auto there = base::ReadFile(path_, kMostFile);
     Status status;
     if (!there.ok() || *there != text_) status = Replace();
-    teller_.Tell(status);
+    reporter_.Report(status);
     if (!status.ok()) retry_.Later([this] { Write(); });
   }
 
@@ -86,7 +86,7 @@ class FileOutlet : public LabelOutlet {
 
   const std::string path_;
   Retry retry_;
-  Teller teller_;
+  StateReporter reporter_;
   std::unique_ptr<base::DirectoryWatch> watch_;
   bool published_ = false;
   std::string text_;

@@ -1,9 +1,12 @@
-// Where labels are brought out: standard output, a file for Node Feature Discovery, its NodeFeature
-// object, or the node itself.
+// LabelOutlet puts the labels where they are wanted: on standard output, in a file for Node Feature
+// Discovery, in its NodeFeature object, or on the node itself.
 //
-// An outlet is given the labels that there should be and sees to it for as long as it lives: it
-// writes only where something differs, tries again with back-off (1 s to 5 min, with jitter) where
-// it cannot, and puts right what others change. The loop's thread; nothing blocks but small files.
+// An outlet is given the wanted labels and maintains them as long as it lives: it writes only where
+// something differs, tries again with back-off (1 s to 5 min, with jitter) where it cannot, and
+// restores what others change.
+//
+// Threading: the loop's thread. Only accesses to small files block it.
+// Errors: an outlet reports by its State callback why the labels are not out yet.
 #pragma once
 
 #include <functional>
@@ -26,7 +29,7 @@ class LabelOutlet {
   virtual ~LabelOutlet() = default;
   // These labels and no others of ours. Takes the place of what was published before.
   virtual void Publish(const Labels& labels) = 0;
-  // Takes back what would go on speaking for a program that has gone.
+  // Removes the labels that would otherwise go on describing a program that has ended.
   virtual void Withdraw() {}
 };
 

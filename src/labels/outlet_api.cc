@@ -36,24 +36,24 @@ Json ToJson(const Labels& labels) {
 class ObjectOutlet : public LabelOutlet {
  public:
   ObjectOutlet(base::EventLoop& loop, apiserver::ApiClient& api, State state)
-      : api_(api), retry_(loop), teller_(loop, std::move(state)) {}
+      : api_(api), retry_(loop), reporter_(loop, std::move(state)) {}
 
   void Publish(const Labels& labels) override {
     wanted_ = labels;
     fresh_ = true;
-    teller_.Forget();
+    reporter_.Forget();
     retry_.Reset();
     if (watch_ == nullptr) watch_ = StartWatch();
-    Step();
+    WriteIfDifferent();
   }
 
  protected:
   virtual apiserver::WatchSpec What() = 0;
   virtual std::string Name() = 0;
-  // Whether `present` is as it should be. What differs by the time of a start alone is, unless
-  // `exactly`: two agents that hand over would not come to an end.
+  // Whether `present` is as it should be. Unless `exactly`, a difference in the timestamp label
+  // alone does not count: during a handover the two agents would overwrite each other for ever.
   virtual bool Right(const Labels& wanted, bool exactly) = 0;
-  // Sends what makes it so. Ends by Sent.
+  // Sends the request that makes it so. Ends by calling Sent.
   virtual void Write(const Labels& wanted) = 0;
 
   void Send(apiserver::ApiRequest request, apiserver::ApiDone done) {
@@ -67,18 +67,18 @@ class ObjectOutlet : public LabelOutlet {
     fresh_ = false;
     if (!reply.ok()) return Failed(reply.status());
     present_ = std::move(*reply);
-    // Whatever comes next has to wait: somebody else may want it otherwise.
-    retry_.Later([this] { Step(); });
-    Settle();
+    // The next write has to wait: somebody else may want other labels.
+    retry_.Later([this] { WriteIfDifferent(); });
+    ReportIfRight();
   }
   void Failed(const Status& status) {
     fresh_ = false;
-    teller_.Tell(status);
-    retry_.Later([this] { Step(); });
+    reporter_.Report(status);
+    retry_.Later([this] { WriteIfDifferent(); });
   }
-  void Step() {
+  void WriteIfDifferent() {
     if (!wanted_ || !in_sync_ || call_ != nullptr) return;
-    if (Settle()) return;
+    if (ReportIfRight()) return;
     if (retry_.waiting() && !fresh_) return;
     Write(*wanted_);
   }
@@ -99,43 +99,43 @@ class ObjectOutlet : public LabelOutlet {
     return api_.Watch(What(), {.listed =
                                    [this](const Json::Array& objects) {
                                      present_.reset();
-                                     for (const Json& one : objects) Take(one);
+                                     for (const Json& one : objects) RememberIfOurs(one);
                                      in_sync_ = true;
-                                     Step();
+                                     WriteIfDifferent();
                                    },
                                .changed =
                                    [this](const Json& object) {
-                                     Take(object);
-                                     Step();
+                                     RememberIfOurs(object);
+                                     WriteIfDifferent();
                                    },
                                .removed =
                                    [this](const Json& object) {
                                      if (base::TextAt(object, {"metadata", "name"}) == Name())
                                        present_.reset();
-                                     Step();
+                                     WriteIfDifferent();
                                    },
                                .state =
                                    [this](const Status& status) {
                                      in_sync_ = status.ok();
-                                     if (!status.ok()) teller_.Tell(status);
-                                     Step();
+                                     if (!status.ok()) reporter_.Report(status);
+                                     WriteIfDifferent();
                                    }});
   }
 
-  void Take(const Json& object) {
+  void RememberIfOurs(const Json& object) {
     if (base::TextAt(object, {"metadata", "name"}) == Name()) present_ = object;
   }
 
-  bool Settle() {
+  bool ReportIfRight() {
     if (!Right(*wanted_, fresh_)) return false;
     fresh_ = false;
-    teller_.Tell(Status::Ok());
+    reporter_.Report(Status::Ok());
     return true;
   }
 
   apiserver::ApiClient& api_;
   Retry retry_;
-  Teller teller_;
+  StateReporter reporter_;
   std::optional<Labels> wanted_;
   std::optional<Json> present_;
   bool in_sync_ = false;
@@ -215,7 +215,7 @@ class NodeFeatureOutlet : public ObjectOutlet {
              base::LogWarning("the NodeFeature object will have no owner: its pod cannot be read",
                               {Kv("pod", options_.pod), Kv("error", pod.status().message())});
            }
-           Step();
+           WriteIfDifferent();
          });
   }
 

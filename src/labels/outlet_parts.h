@@ -1,4 +1,7 @@
-// What outlets have in common: trying again, and saying how it goes. The loop's thread.
+// The parts that outlets share: trying again, and reporting their state.
+//
+// Threading: the loop's thread.
+// Errors: none.
 #pragma once
 
 #include <chrono>
@@ -14,8 +17,8 @@
 
 namespace tranche::labels {
 
-// A task that is tried again after ever longer pauses, with jitter: a fleet must not come back in
-// step.
+// A task that is tried again after ever longer pauses, with jitter: the nodes of a cluster must
+// not all try at the same moment.
 class Retry {
  public:
   explicit Retry(base::EventLoop& loop)
@@ -39,27 +42,27 @@ class Retry {
   base::Backoff back_off_;
 };
 
-// Tells a state on the loop, where it is another one.
-class Teller {
+// Reports a state on the loop, where it differs from the last one.
+class StateReporter {
  public:
-  Teller(base::EventLoop& loop, LabelOutlet::State state)
+  StateReporter(base::EventLoop& loop, LabelOutlet::State state)
       : state_(std::move(state)), runner_(loop) {}
 
-  void Tell(const base::Status& status) {
-    if (told_ && status == last_) return;
-    told_ = true;
+  void Report(const base::Status& status) {
+    if (reported_ && status == last_) return;
+    reported_ = true;
     last_ = status;
-    // A copy is called, because it may end this teller.
+    // A copy is called, because it may destroy this object.
     runner_.Post([state = state_, status] {
       if (state) state(status);
     });
   }
-  // The next state is news in any case.
-  void Forget() { told_ = false; }
+  // The next state is reported in any case.
+  void Forget() { reported_ = false; }
 
  private:
   LabelOutlet::State state_;
-  bool told_ = false;
+  bool reported_ = false;
   base::Status last_;
   base::WeakRunner runner_;  // last: it goes first
 };

@@ -1,5 +1,8 @@
-// Keeps a node's labels in step with what is served: told of each plan as it is applied, it makes
-// the labels from that very plan and hands them to an outlet where they differ. The loop's thread.
+// LabelPublisher keeps a node's labels in step with what is served. It receives each plan as it is
+// applied, makes the labels from that very plan, and hands them to an outlet where they differ.
+//
+// Threading: the loop's thread.
+// Errors: none of its own; the outlet reports what it cannot write.
 #pragma once
 
 #include <memory>
@@ -16,7 +19,7 @@ namespace tranche::labels {
 
 class LabelPublisher {
  public:
-  // `sys_root` goes before /sys.
+  // `sys_root` is a prefix for /sys (simulated nodes).
   explicit LabelPublisher(std::string sys_root);
 
   // Where the labels go from now on; those that there are, at once.
@@ -26,7 +29,7 @@ class LabelPublisher {
   // What is in force now. `plan` is nullptr where nothing can be served.
   void Update(const config::Config& config, const gpu::Inventory& inventory,
               const plan::Plan* plan);
-  // The labels begin anew: a new timestamp, and written again.
+  // Starts the labels again: they get a new timestamp and are written again.
   void Restart();
   void Withdraw();
 

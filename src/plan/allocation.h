@@ -1,9 +1,13 @@
-// What a container is given for the ids it was allocated: environment, mounts, device nodes, CDI
-// names. Pure: the same request gets the same answer (annotation keys included, so that a replayed
-// answer is recognisable), and no file is touched.
+// Computes what a container is given for the ids that it was allocated: environment, mounts, device
+// nodes, CDI names.
 //
 // Rules and error texts are upstream's (NVIDIA's device plugin v0.20.0); device specs are listed
-// once each.
+// once each. The same request gets the same answer, annotation keys included, so that an answer
+// that is replayed can be recognised. Only ReadNodeFacts looks at files.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: kUnknown with upstream's text for a request that is refused; kNotFound where a required
+// IMEX channel is missing.
 #pragma once
 
 #include <string>

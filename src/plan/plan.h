@@ -1,8 +1,8 @@
 // A Config and the devices of this node make a Plan: which resources, devices and rules are served.
 //
-// Pure. The plan is what `tranche validate` prints and what the agent applies. Errors are of the
-// config against this node (a MIG layout that the strategy does not allow, a message too long for
-// the kubelet); things worth saying that are no errors are warnings with their line.
+// Threading: plain functions, safe on any thread.
+// Errors: what this node cannot serve (a MIG layout that the strategy does not allow, a message too
+// long for the kubelet). What is worth saying and is no error is a warning with its line.
 #pragma once
 
 #include <map>

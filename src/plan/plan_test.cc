@@ -366,39 +366,5 @@ TEST(PlanTest, TheKubeletsMessageLimitIsALimit) {
       "all are unhealthy; the kubelet refuses more than 4194304: choose fewer replicas");
 }
 
-// ---- Knows ----
-
-TEST(KnowsTest, OnlyTheIdsThatAreAdvertised) {
-  const Plan plan =
-      Planned(Configured(Shared(2) + Options("    replicasPerDevice: {\"1\": 1}\n")), Gpus(2));
-  const auto knows = [&](const std::string& id) { return Knows(plan, "nvidia.com/gpu", id); };
-  for (const char* id : {"GPU-0::0", "GPU-0::1", "GPU-1"}) EXPECT_TRUE(knows(id)) << id;
-  for (const char* id : {"",
-                         "GPU-0",
-                         "GPU-0::2",
-                         "GPU-0::01",
-                         "GPU-0::00",
-                         "GPU-0::+1",
-                         "GPU-0:: 1",
-                         "GPU-0::-1",
-                         "GPU-0::1 ",
-                         "GPU-0::99999999999999999999",
-                         "GPU-0::4294967296",
-                         "GPU-0::",
-                         "::0",
-                         "::",
-                         "GPU-0::0::0",
-                         "GPU-0:0",
-                         "GPU-1::0",
-                         "gpu-0::0",
-                         "GPU-9::0",
-                         "GPU-9"}) {
-    EXPECT_FALSE(knows(id)) << id;
-  }
-  EXPECT_FALSE(Knows(plan, "nvidia.com/gpu.shared", "GPU-0::0"));
-  EXPECT_FALSE(Knows(plan, "", "GPU-0::0"));
-  EXPECT_FALSE(Knows(plan, "nvidia.com/gpu", std::string("GPU-0::0\0", 9)));
-}
-
 }  // namespace
 }  // namespace tranche::plan

@@ -83,7 +83,7 @@ ClusterSource::ClusterSource(base::EventLoop& loop, FileSourceOptions files,
     : files_options_(std::move(files)),
       options_(std::move(options)),
       changed_(std::move(changed)),
-      files_(NewFileSource(loop, files_options_, [this] { Tell(); })),
+      files_(NewFileSource(loop, files_options_, [this] { NotifyChanged(); })),
       patience_timer_(loop),
       absence_timer_(loop) {
   patience_timer_.Start(kPatience, [this] { OutOfPatience(); });
@@ -91,7 +91,7 @@ ClusterSource::ClusterSource(base::EventLoop& loop, FileSourceOptions files,
 
 void ClusterSource::OutOfPatience() {
   patient_ = false;
-  Tell();
+  NotifyChanged();
 }
 
 void ClusterSource::Connect(apiserver::ApiClient& api, const std::string& default_namespace) {
@@ -108,21 +108,21 @@ void ClusterSource::Connect(apiserver::ApiClient& api, const std::string& defaul
                                                          [this] { PolicyChanged(); });
     policy_->Begin(api, kPolicies, options_.cluster_policy, /*metadata_only=*/false);
   }
-  Follow();
+  FollowConfigMap();
 }
 
 void ClusterSource::CannotConnect(const Status& why) {
   connect_status_ = why;
-  Tell();
+  NotifyChanged();
 }
 
-void ClusterSource::Tell() { changed_(); }
+void ClusterSource::NotifyChanged() { changed_(); }
 
 // ---- the node's label ----
 
 void ClusterSource::NodeChanged() {
-  const bool news = !(node_->status() == node_told_);
-  node_told_ = node_->status();
+  const bool news = !(node_->status() == node_reported_);
+  node_reported_ = node_->status();
   // A node that was deleted will be made again by its kubelet: until then it is what it was.
   if (node_->known() == apiserver::WatchedObject::Known::kPresent) {
     const std::string& label =
@@ -132,10 +132,10 @@ void ClusterSource::NodeChanged() {
                     {base::Kv("label", options_.node_label), base::Kv("value", label)});
       label_ = label;
       files_->Select(label);
-      return Tell();
+      return NotifyChanged();
     }
   }
-  if (news) Tell();
+  if (news) NotifyChanged();
 }
 
 bool ClusterSource::NeedsLabel(const Place& place) const {
@@ -150,12 +150,12 @@ void ClusterSource::PolicyChanged() {
     if (!absence_timer_.running() && (!policy_seen_ || !policy_map_.empty())) {
       absence_timer_.Start(kAbsenceProven, [this] { PolicySays("", ""); });
     }
-    return Tell();
+    return NotifyChanged();
   }
   absence_timer_.Stop();
   switch (policy_->known()) {
     case apiserver::WatchedObject::Known::kNothing:
-      return Tell();
+      return NotifyChanged();
     case apiserver::WatchedObject::Known::kAbsent:
       return PolicySays("", "");
     case apiserver::WatchedObject::Known::kPresent:
@@ -174,8 +174,8 @@ void ClusterSource::PolicySays(const std::string& config_map, const std::string&
   policy_seen_ = true;
   policy_map_ = config_map;
   policy_default_ = default_profile;
-  Follow();
-  Tell();
+  FollowConfigMap();
+  NotifyChanged();
 }
 
 ClusterSource::Place ClusterSource::FindPlace() const {
@@ -210,7 +210,7 @@ ClusterSource::Place ClusterSource::FindPlace() const {
 // ---- the ConfigMap ----
 
 // Not called from the ConfigMap's own watch, which it may end.
-void ClusterSource::Follow() {
+void ClusterSource::FollowConfigMap() {
   const Place place = FindPlace();
   const std::string wanted = place.in_cluster && place.status.ok() ? place.config_map : "";
   if (wanted == map_name_ || api_ == nullptr) return;
@@ -218,7 +218,8 @@ void ClusterSource::Follow() {
   map_.reset();
   if (wanted.empty()) return;
   const auto [space, name] = SplitName(wanted);
-  map_ = std::make_unique<apiserver::WatchedObject>("configmap " + wanted, [this] { Tell(); });
+  map_ = std::make_unique<apiserver::WatchedObject>("configmap " + wanted,
+                                                    [this] { NotifyChanged(); });
   map_->Begin(*api_, "/api/v1/namespaces/" + space + "/configmaps", name, /*metadata_only=*/false);
   // Another ConfigMap is another first answer.
   patient_ = true;

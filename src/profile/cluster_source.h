@@ -45,7 +45,7 @@ struct ClusterSourceOptions {
 
 class ClusterSource : public ConfigSource {
  public:
-  // How long a first answer may take before a node that has nothing is served by a guess.
+  // How long a first answer may take before a node without any configuration gets a guessed one.
   static constexpr base::Duration kPatience = std::chrono::seconds(5);
   // A starting API server answers 404 for CRDs that it has not loaded yet. Only after this long is
   // 404 taken to mean that there is no ClusterPolicy CRD.
@@ -67,7 +67,7 @@ class ClusterSource : public ConfigSource {
   void Describe(KubernetesState& state) const override;
 
  private:
-  // Where profiles come from just now, the policy having spoken.
+  // Where profiles come from at this moment, with the policy taken into account.
   struct Place {
     Certainty certainty = Certainty::kSure;
     std::string why;
@@ -87,9 +87,9 @@ class ClusterSource : public ConfigSource {
   void NodeChanged();
   void PolicyChanged();
   void PolicySays(const std::string& config_map, const std::string& default_profile);
-  void Follow();  // watches the ConfigMap that is wanted now
+  void FollowConfigMap();  // watches the ConfigMap that is wanted now
   void OutOfPatience();
-  void Tell();
+  void NotifyChanged();
 
   const FileSourceOptions files_options_;
   ClusterSourceOptions options_;
@@ -107,7 +107,7 @@ class ClusterSource : public ConfigSource {
   std::string policy_map_;            // .spec.devicePlugin.config.name, as last seen
   std::string policy_default_;
   bool policy_seen_ = false;  // it, or its absence for sure
-  base::Status node_told_;
+  base::Status node_reported_;
   bool patient_ = true;
   base::Timer patience_timer_;
   base::Timer absence_timer_;

@@ -1,8 +1,11 @@
-// The last configuration that could be applied, kept where it survives a restart, a reboot and the
-// kubelet's wipe of its folder.
+// Stores the last configuration that could be applied, in a place that survives a restart, a reboot
+// and the kubelet's wipe of its folder.
 //
-// One small file, replaced atomically, with a checksum: a torn or foreign file reads as an error,
-// not as a configuration. Any thread.
+// It is one small file with a checksum, which is replaced atomically.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: kNotFound where there is no file. A torn or foreign file is kDataLoss, not a
+// configuration.
 #pragma once
 
 #include <string>

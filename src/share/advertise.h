@@ -1,5 +1,8 @@
-// From devices and sharing rules to what is advertised: resource names, and how many replicas of
-// each device. Pure: counts stay numbers here, and replica.h says which ids they stand for.
+// Computes from devices and sharing rules what is advertised: resource names, and how many replicas
+// of each device. Counts stay numbers here; replica.h says which ids they stand for.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: none; rules and devices that match nothing are listed in the result.
 #pragma once
 
 #include <cstdint>

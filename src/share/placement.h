@@ -1,9 +1,13 @@
-// Preferred allocation: which of the free ids a container should get. Pure and deterministic.
+// Preferred allocation: chooses which of the free ids a container should get. The choice is
+// deterministic.
 //
 // The rules are upstream's (whole GPUs by connection score; replicas distributed or packed), made
-// deterministic, plus `spread`: a GPU that the request already has a replica of comes after every
-// usable one it has none of. Cost: replicas O(available + size · log devices); whole GPUs as
-// PreferWhole says.
+// deterministic, plus `spread`: a GPU of which the request already has a replica comes after every
+// usable GPU of which it has none. Replicas cost O(available + size · log devices); for whole GPUs
+// see PreferWhole.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: kInvalidArgument where too few replicas are available; see each function.
 #pragma once
 
 #include <string>

@@ -1,7 +1,10 @@
 // Replica ids: "UUID::k" for the k-th share of a device, "UUID" for a whole one. They are made
 // where the kubelet is told of devices, and read where it asks; all else counts replicas.
 //
-// Pure. The form is upstream's and is what kubelets have in their checkpoints.
+// The form is upstream's and is what kubelets have in their checkpoints.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: none; what is not a replica's id counts as the id of a whole device.
 #pragma once
 
 #include <string>

@@ -1,12 +1,15 @@
-// Which socket name to register under, so that no (resource, endpoint) pair is registered while the
-// kubelet may still have that pair's stream open (kubelet 1.37 then loses the plugin: docs, "life
-// of an allocation").
+// EndpointNames chooses the socket name under which a resource registers, so that no (resource,
+// endpoint) pair is registered while the kubelet may still have that pair's stream open (kubelet
+// 1.37 then loses the plugin: docs, "life of an allocation").
 //
 // The plain name (upstream's: nvidia-gpu.sock) is used with a kubelet that has not seen it from us
-// or a predecessor; otherwise nvidia-gpu.<n>.sock. What was used with which kubelet is kept in a
-// small file that survives the wipe of the folder at a kubelet start. A name whose socket somebody
-// serves is passed over whatever the file says: another agent, or NVIDIA's plugin that is about to
-// be replaced. The loop's thread.
+// or a predecessor; otherwise nvidia-gpu.<n>.sock is used. A small file, which survives the wipe of
+// the folder at a kubelet start, records which names were used with which kubelet. A name whose
+// socket somebody serves is skipped whatever the file says: it belongs to another agent, or to
+// NVIDIA's plugin that is about to be replaced.
+//
+// Threading: the loop's thread.
+// Errors: none. A file that cannot be read or written costs only the memory across restarts.
 #pragma once
 
 #include <map>

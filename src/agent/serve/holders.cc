@@ -40,7 +40,7 @@ void Holders::Refresh() {
     ask_again_ = true;
     return;
   }
-  timer_.Start(kSoon, [this] { Ask(); });
+  timer_.Start(kSoon, [this] { AskKubelet(); });
 }
 
 void Holders::SetUrgent(bool urgent) {
@@ -50,10 +50,10 @@ void Holders::SetUrgent(bool urgent) {
 }
 
 void Holders::ScheduleNext() {
-  timer_.Start(urgent_ ? kUrgent : kSeldom, [this] { Ask(); });
+  timer_.Start(urgent_ ? kUrgent : kSeldom, [this] { AskKubelet(); });
 }
 
-void Holders::Ask() {
+void Holders::AskKubelet() {
   asking_ = true;
   kubelet::ListHoldings(
       loop_, socket_path_,

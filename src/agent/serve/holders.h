@@ -1,7 +1,8 @@
-// Which ids pods hold, asked of the kubelet's pod-resources socket now and then.
+// Holders knows which ids pods hold. It asks the kubelet's pod-resources socket at intervals.
 //
-// Where the socket is not to be had nothing is known, and known() says so: callers then avoid
-// nothing and refuse what cannot be done blindly. The loop's thread.
+// Threading: the loop's thread.
+// Errors: while the socket cannot be asked, known() is false and status() says why. Callers then
+// avoid no id, and refuse what cannot be done without that knowledge.
 #pragma once
 
 #include <functional>
@@ -39,7 +40,7 @@ class Holders {
   [[nodiscard]] int HeldOf(const std::string& resource) const;
 
  private:
-  void Ask();
+  void AskKubelet();
   void ScheduleNext();
 
   base::EventLoop& loop_;

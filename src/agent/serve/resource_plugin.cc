@@ -88,7 +88,7 @@ void ResourcePlugin::SetDevices(std::vector<kubelet::PluginDevice> devices) {
   if (!first && Same(devices, devices_)) return;
   devices_ = std::move(devices);
   if (server_ != nullptr) server_->SetDevices(devices_);
-  if (first) Try();
+  if (first) ServeAndRegister();
 }
 
 void ResourcePlugin::KubeletSocketChanged() {
@@ -97,10 +97,10 @@ void ResourcePlugin::KubeletSocketChanged() {
   const bool another_kubelet = !(base::IdentityOf(kubelet_socket_) == kubelet_);
   if (phase_ == Phase::kWaiting && !another_kubelet) return;
   back_off_.Reset();
-  Try();
+  ServeAndRegister();
 }
 
-void ResourcePlugin::Try() {
+void ResourcePlugin::ServeAndRegister() {
   timer_.Stop();
   const base::FileIdentity kubelet = base::IdentityOf(kubelet_socket_);
   const bool registers = !kubelet_socket_.empty();
@@ -108,10 +108,10 @@ void ResourcePlugin::Try() {
       server_ != nullptr && !endpoint_spent_ && kubelet_ == kubelet && server_->SocketInPlace();
   if (!reusable) {
     if (registers && !kubelet.exists()) {
-      return Fail({Code::kUnavailable, "no kubelet at " + kubelet_socket_});
+      return RetryAfterFailure({Code::kUnavailable, "no kubelet at " + kubelet_socket_});
     }
     kubelet_ = kubelet;
-    if (const Status status = StartServer(); !status.ok()) return Fail(status);
+    if (const Status status = StartServer(); !status.ok()) return RetryAfterFailure(status);
   }
   if (!registers) return SetPhase(Phase::kWaiting);
   endpoint_spent_ = true;
@@ -139,16 +139,17 @@ void ResourcePlugin::Registered(const Status& status) {
   if (status.ok()) {
     SetPhase(Phase::kWaiting);
     timer_.Start(kStreamTimeout, [this] {
-      Fail({Code::kDeadlineExceeded, "the kubelet accepted the registration but opened no stream"});
+      RetryAfterFailure(
+          {Code::kDeadlineExceeded, "the kubelet accepted the registration but opened no stream"});
     });
     return;
   }
   // Nobody listened: the kubelet has not heard the name and it can be offered again.
   if (status.code() == Code::kUnavailable) endpoint_spent_ = false;
-  Fail(status);
+  RetryAfterFailure(status);
 }
 
-void ResourcePlugin::Fail(const Status& status) {
+void ResourcePlugin::RetryAfterFailure(const Status& status) {
   if (status.message() != error_) {
     base::LogWarning("not registered with the kubelet",
                      {Kv("resource", resource_), Kv("error", status.message())});
@@ -159,7 +160,7 @@ void ResourcePlugin::Fail(const Status& status) {
 }
 
 void ResourcePlugin::RetryAfter(base::Duration delay) {
-  timer_.Start(delay, [this] { Try(); });
+  timer_.Start(delay, [this] { ServeAndRegister(); });
 }
 
 void ResourcePlugin::SetPhase(Phase phase) {
@@ -190,7 +191,9 @@ void ResourcePlugin::ServerFailed(const std::string& why) {
   ++attempt_;
   endpoint_spent_ = true;
   // Not from inside the server's own call.
-  runner_.Post([this, why] { Fail({Code::kInternal, "the gRPC server ended: " + why}); });
+  runner_.Post([this, why] {
+    RetryAfterFailure({Code::kInternal, "the gRPC server ended: " + why});
+  });
 }
 
 base::Result<kubelet::ContainerAnswer> ResourcePlugin::Allocate(

@@ -1,10 +1,13 @@
-// One advertised resource's life with the kubelet: serve, register, wait for its stream, and again
-// when the kubelet has restarted or the stream is lost.
+// ResourcePlugin connects one advertised resource with the kubelet: it serves, registers, waits for
+// the kubelet's stream, and does so again when the kubelet has restarted or the stream is lost.
 //
-// Registered means that ListAndWatch has arrived. A pair of resource and endpoint name is never
+// Only a ListAndWatch stream counts as registered. A pair of resource and endpoint name is never
 // registered while its stream may be open (see endpoint_names.h): a registration that may have
-// reached the kubelet is followed by one under the next name. Changing the device list never
-// touches the stream. The loop's thread.
+// reached the kubelet is followed by one under the next name. A change of the device list never
+// touches the stream.
+//
+// Threading: the loop's thread.
+// Errors: failures are retried with back-off; error() says what failed last.
 #pragma once
 
 #include <cstdint>
@@ -67,10 +70,10 @@ class ResourcePlugin : public kubelet::PluginHandler {
   void ServerFailed(const std::string& why) override;
 
  private:
-  void Try();
+  void ServeAndRegister();
   base::Status StartServer();
   void Registered(const base::Status& status);
-  void Fail(const base::Status& status);
+  void RetryAfterFailure(const base::Status& status);
   void RetryAfter(base::Duration delay);
   void SetPhase(Phase phase);
 

@@ -1,4 +1,7 @@
-// What one advertised resource is like at the moment: of ServedSet, for reports. Plain data.
+// ResourceState describes one advertised resource of a ServedSet at this moment, for reports.
+//
+// Threading: plain data.
+// Errors: none; `error` is the resource's own.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,10 @@
-// Everything served to the kubelet just now: one ResourcePlugin per advertised resource, kept in
-// step with the plan in force, the devices' health, and what pods still hold.
+// ServedSet is everything that is served to the kubelet: one ResourcePlugin per advertised
+// resource, kept in step with the plan in force, the devices' health, and what pods still hold.
 //
-// A resource that stays keeps its stream through every change. The loop's thread.
+// A resource that stays keeps its stream through every change.
+//
+// Threading: the loop's thread.
+// Errors: none of its own; States() has the error of each resource.
 #pragma once
 
 #include <functional>

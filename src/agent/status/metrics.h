@@ -1,4 +1,7 @@
-// AgentState as Prometheus text. Pure; label values are escaped, bounded in length and in number.
+// AgentState as Prometheus text. Label values are escaped, and bounded in length and in number.
+//
+// Threading: pure.
+// Errors: none.
 #pragma once
 
 #include <string>

@@ -1,6 +1,9 @@
 // What the agent knows of itself, as one value: the source of status.json, /readyz, /livez and
-// /metrics. Assembled from what its parts say of themselves, rendered by report.h. Plain data:
-// times are ages in seconds.
+// /metrics. It is assembled from what the agent's parts say of themselves, and rendered by
+// report.h.
+//
+// Threading: plain data; times are ages in seconds.
+// Errors: none.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,8 @@
 // Shell completion: `tranche completion bash|zsh|fish` prints a small script which asks the program
 // itself, so that completion never disagrees with what the program accepts.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: none; a shell that is not known has an empty script.
 #pragma once
 
 #include <string>

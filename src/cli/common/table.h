@@ -1,4 +1,7 @@
-// Text for a terminal: columns that line up, and colour where it is wanted. Values only.
+// Formats text for a terminal: columns that line up, and colour where it is wanted.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: none.
 #pragma once
 
 #include <string>

@@ -1,4 +1,7 @@
-// The program's version, from the build.
+// The program's version, which the build sets.
+//
+// Threading: constants.
+// Errors: none.
 #pragma once
 
 #include <string>

@@ -1,7 +1,11 @@
-// Questions to an API server, each waited for: what a command that a person types wants of it.
+// Cluster sends requests to an API server and waits for each answer, as a command that a person
+// types needs it.
 //
-// Runs the loop until the answers are there. One thread. Interrupt() (from a callback of the loop)
-// ends every wait; what has no answer by then is kCancelled.
+// It runs the loop until the answers are there.
+//
+// Threading: one thread, which is the loop's.
+// Errors: a Status per request. Interrupt() (from a callback of the loop) ends every wait; what has
+// no answer by then is kCancelled.
 #pragma once
 
 #include <string>

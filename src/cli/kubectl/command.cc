@@ -290,7 +290,7 @@ int RunKubectl(const std::vector<std::string>& arguments) {
 }
 
 int RunKubectlComplete(const std::vector<std::string>& arguments) {
-  // What is said here would end up in the line that is being typed.
+  // Any message printed here would end up in the line that is being typed.
   base::ConfigureLog(base::LogLevel::kError, base::LogFormat::kText);
   Settings settings;
   settings.kubeconfig = TypedFlag(arguments, "--kubeconfig");

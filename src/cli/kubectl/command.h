@@ -1,6 +1,7 @@
 // `kubectl tranche …` (the program kubectl-tranche) and its completion (kubectl_complete-tranche).
 //
-// Exit codes: 0 well or in force, 1 degraded, 2 a mistake in the words or no answer from
+// Threading: one thread.
+// Errors: exit codes are 0 well or in force, 1 degraded, 2 a wrong command line or no answer from
 // the cluster.
 #pragma once
 

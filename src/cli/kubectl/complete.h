@@ -1,8 +1,9 @@
-// Completion of `kubectl tranche …`: kubectl runs `kubectl_complete-tranche WORD…`, the last word
-// being typed, and reads candidates, one a line, and then a directive:
+// Completes `kubectl tranche …`: kubectl runs `kubectl_complete-tranche WORD…`, where the last word
+// is being typed, and reads candidates, one per line, and then a directive:
 // https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/
 //
-// Pure, but for the two questions that are handed in.
+// Threading: plain functions. Only the two functions of CompletionSources ask a cluster.
+// Errors: none.
 #pragma once
 
 #include <functional>

@@ -173,7 +173,8 @@ std::string AgentPath(const PluginPod& pod, const std::string& path) {
 
 base::Result<gpu::Inventory> AgentInventory(const Json& agent_status) {
   if (!base::ValueAt(agent_status, "gpus").is_array()) {
-    return base::Status(base::Code::kFailedPrecondition, "the agent there does not tell its GPUs");
+    return base::Status(base::Code::kFailedPrecondition,
+                        "the agent there does not report its GPUs");
   }
   gpu::Inventory inventory;
   inventory.driver_version = base::TextAt(agent_status, {"driver", "version"});

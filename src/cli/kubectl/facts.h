@@ -1,6 +1,9 @@
-// What the API server's objects say of GPUs: counts on nodes, requests of pods, the plugin's pods.
+// Reads from the API server's objects what concerns GPUs: counts on nodes, requests of pods, the
+// plugin's pods.
 //
-// Pure; the objects are hostile text.
+// Threading: plain functions, safe on any thread.
+// Errors: what is missing or of another kind counts as absent; AgentInventory returns a Status. The
+// objects are treated as hostile text.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +43,7 @@ struct PluginPod {
   std::string created;                   // RFC 3339, sorts
   std::vector<std::string> config_maps;  // mounted, for the names of profiles
   std::vector<std::string> beside;       // others on that node that do not end
-  std::int64_t port = 9435;  // contracts, "Command line, ports, files"; or its port called metrics
+  std::int64_t port = 9435;  // our default, or the port of the pod that is called metrics
 };
 // Of each node the one to ask: one that stays rather than one that ends, ready rather than not,
 // newer rather than older.
@@ -49,7 +52,7 @@ std::map<std::string, PluginPod> PluginPods(const base::Json::Array& pods);
 // The path at which the API server passes a question on to the agent in a pod.
 std::string AgentPath(const PluginPod& pod, const std::string& path);
 
-// The devices that an agent says it has, for judging a config: no more than it tells.
+// The devices that an agent says it has, for judging a config: no more than it reports.
 base::Result<gpu::Inventory> AgentInventory(const base::Json& agent_status);
 
 }  // namespace tranche::cli::kubectl

@@ -82,7 +82,7 @@ class ProfileChange {
     return options_.remove ? "the node's default" : "profile " + options_.profile;
   }
 
-  void Say(const std::string& line) {
+  void PrintLine(const std::string& line) {
     out_ << line << "\n";
     out_.flush();
   }
@@ -116,10 +116,10 @@ class ProfileChange {
                                       .patch = apiserver::PatchKind::kMerge});
     if (!answer.ok()) return answer.status().Wrap("labelling node " + options_.node);
     const std::string was = old_.empty() ? "none" : base::Printable(old_, 64);
-    Say(options_.remove ? fmt::format("node/{}: label {} removed (was: {})", options_.node,
-                                      options_.view.node_label, was)
-                        : fmt::format("node/{}: {}={} (was: {})", options_.node,
-                                      options_.view.node_label, options_.profile, was));
+    PrintLine(options_.remove ? fmt::format("node/{}: label {} removed (was: {})", options_.node,
+                                            options_.view.node_label, was)
+                              : fmt::format("node/{}: {}={} (was: {})", options_.node,
+                                            options_.view.node_label, options_.profile, was));
     return Status::Ok();
   }
 
@@ -163,15 +163,15 @@ class ProfileChange {
   int AgentIsThere(const Json& status, State state) {
     expected_ = Expected(status);
     if (state == State::kCannotTell) {
-      Say(
+      PrintLine(
           fmt::format("the agent does not say which profile is in force (it reads a file that "
                       "config-manager links); nothing was refused ({})",
                       Seconds()));
     } else {
-      Say(fmt::format("{} is in force ({})", Wanted(), Seconds()));
+      PrintLine(fmt::format("{} is in force ({})", Wanted(), Seconds()));
     }
     for (const std::string& line : base::TextsAt(ConfigOf(status), "warnings")) {
-      Say("warning: " + base::Printable(line, 400));
+      PrintLine("warning: " + base::Printable(line, 400));
     }
     return kInForce;
   }
@@ -192,7 +192,8 @@ class ProfileChange {
     return NotInForce(why);
   }
 
-  // The kubelet tells the API server within its node status period (10 s where nothing is set).
+  // The kubelet reports to the API server within its node status period (10 s where nothing is
+  // set).
   int WaitForNode() {
     for (;;) {
       const auto node = cluster_.Get(NodePath());
@@ -201,7 +202,7 @@ class ProfileChange {
       if (node.ok()) {
         const Counts now = NodeCounts(*node, "allocatable");
         if (Follows(now, missing)) {
-          for (const auto& [name, count] : expected_) Say(Change(name, count));
+          for (const auto& [name, count] : expected_) PrintLine(Change(name, count));
           return kInForce;
         }
       } else {

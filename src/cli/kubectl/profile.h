@@ -1,8 +1,9 @@
-// `kubectl tranche profile`: labels a node and waits until what the label names is in force there:
-// the agent says so, and the node's allocatable follows.
+// `kubectl tranche profile` labels a node and waits until the profile that the label names is in
+// force there: the agent reports it, and the node's allocatable follows.
 //
-// Exit codes: 0 in force, 1 labelled but not in force (the reason is shown, the label stays), 2 not
-// labelled, or nobody can tell. One thread.
+// Threading: one thread.
+// Errors: exit codes are 0 in force, 1 labelled but not in force (the reason is shown, the label
+// stays), 2 not labelled, or it cannot be found out what is in force.
 #pragma once
 
 #include <chrono>

@@ -1,7 +1,8 @@
 // `kubectl tranche status`: the GPUs of a cluster's nodes as one document, and as tables of it.
 //
-// What may not be asked is left out and noted; only with no right to anything is there no answer.
-// One thread.
+// Threading: one thread.
+// Errors: what the user may not ask is left out and noted. Only a user who may ask nothing at all
+// gets no answer.
 #pragma once
 
 #include <map>

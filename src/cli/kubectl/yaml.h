@@ -1,4 +1,7 @@
-// JSON written as YAML, as `kubectl … -o yaml` would. Pure.
+// Writes JSON as YAML, as `kubectl … -o yaml` would.
+//
+// Threading: a plain function, safe on any thread.
+// Errors: none.
 #pragma once
 
 #include <string>

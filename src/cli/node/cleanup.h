@@ -1,12 +1,13 @@
 // `tranche cleanup`: removes from a node what an uninstalled agent leaves there.
 //
-// Only files of our names are touched; whatever else lies beside them stays, and so does a folder
-// that it keeps from being empty. Left alone, and said so: everything while an agent runs (unless
-// forced), what another plugin serves or has written, and CDI specs while pods hold GPUs, whose
-// containers would not start again without (unless all is asked for). One thread.
+// Only files of our names are touched. Whatever else lies beside them stays, and so does a folder
+// that it keeps from being empty. Some of ours is left alone too, which is then said: everything
+// while an agent runs (unless forced), what another plugin serves or has written, and CDI specs
+// while pods hold GPUs, whose containers would not start again without them (unless all is asked
+// for).
 //
-// Exit codes: 0 done (or, dry, nothing refused), 1 an agent runs, or something could not be
-// removed.
+// Threading: one thread.
+// Errors: exit code 1 where an agent runs, or something could not be removed; else 0.
 #pragma once
 
 #include <functional>

@@ -1,8 +1,9 @@
 // `tranche demo`: the whole story of sharing GPUs by time, told in the terminal in about 20
-// seconds.
+// seconds. Times are shown, not judged.
 //
-// Exit codes: 0 everything happened as told; 1 a step did not; 2 it could not be set up (why is
-// said). Times are shown, not judged.
+// Threading: one thread, and those of the programs that it starts.
+// Errors: exit code 1 where a step did not happen as told, 2 where the stage could not be set up
+// (the reason is said); else 0.
 #pragma once
 
 #include <string>

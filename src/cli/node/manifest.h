@@ -1,7 +1,9 @@
 // Sharing configs in what a person has at hand: a bare file, a ConfigMap manifest (alone, in a List
-// or among other documents), or a bare `data:` fragment of one.
+// or among other documents), or a bare `data:` fragment of one. Line numbers stay those of the
+// file.
 //
-// Pure; safe from any thread. Line numbers stay those of the file.
+// Threading: pure; any thread.
+// Errors: what holds no config is not found; a config's own mistakes are for whoever reads it.
 #pragma once
 
 #include <string>

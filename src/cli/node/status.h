@@ -1,8 +1,11 @@
 // `tranche status`: what the agent on this node says of itself, for a person or as JSON.
 //
-// Reads the agent's status file and nothing else; needs no more than the right to read it. Exit
-// codes: 0 ready and well, 1 degraded (the reasons are shown), 2 no agent or unreadable.
-// One thread; everything in the file is treated as hostile text.
+// It reads the agent's status file and nothing else, and needs no more than the right to read it.
+// Everything in the file is treated as hostile text.
+//
+// Threading: one thread.
+// Errors: exit code 1 where the agent is degraded (the reasons are shown), 2 where there is no
+// agent or its file cannot be read; else 0.
 #pragma once
 
 #include <chrono>

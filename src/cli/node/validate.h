@@ -1,7 +1,9 @@
 // `tranche validate`: what each profile of some files would advertise, and what is wrong with them.
+// The files are treated as hostile text.
 //
-// Exit codes: 0 all is well, 1 a config is invalid (or holds an unknown key, unless lenient), 2 a
-// file holds no sharing config or cannot be read. One thread; the files are hostile text.
+// Threading: one thread.
+// Errors: exit code 1 where a config is invalid (or holds an unknown key, unless lenient), 2 where
+// a file holds no sharing config or cannot be read; else 0.
 #pragma once
 
 #include <functional>

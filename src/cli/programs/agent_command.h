@@ -1,7 +1,8 @@
-// `tranche agent`, and `nvidia-device-plugin` under its own name: flags and environment in, the
-// agent run until a signal ends it.
+// `tranche agent`, and `nvidia-device-plugin` under its own name: reads flags and environment, and
+// runs the agent until a signal ends it.
 //
-// Exit codes: 0 ended as told, 1 flags that make no sense or a driver that is required and absent.
+// Threading: the main thread, which becomes the loop's.
+// Errors: exit code 1 where flags make no sense, or a driver that is required is absent; else 0.
 #pragma once
 
 #include <functional>

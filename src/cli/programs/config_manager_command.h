@@ -1,8 +1,9 @@
 // `config-manager`: reads the flags and environment of NVIDIA's program of that name, and runs
 // configmanager/manager until it is done (--oneshot) or told to end.
 //
-// Exit codes: 0 done or ended as told, 1 flags that make no sense, no way to reach an API server,
-// or (--oneshot) no config to link to.
+// Threading: the main thread, which becomes the loop's.
+// Errors: exit code 1 where flags make no sense, where there is no way to reach an API server or,
+// with --oneshot, no config to link to; else 0.
 #pragma once
 
 #include <string>

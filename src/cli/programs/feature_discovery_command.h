@@ -1,7 +1,8 @@
-// `gpu-feature-discovery`: flags and environment in, labels out until a signal ends it.
+// `gpu-feature-discovery`: reads flags and environment, and labels the node until a signal ends it.
 //
-// Exit codes: 0 ended as told (or oneshot and done), 1 flags or a config that make no sense, a
-// driver that is required and absent at the start, or oneshot and not done.
+// Threading: the main thread, which becomes the loop's.
+// Errors: exit code 1 where flags or a config make no sense, where a driver that is required is
+// absent at the start, and where --oneshot could not be done; else 0.
 #pragma once
 
 #include <string>

@@ -1,7 +1,8 @@
 // `mps-control-daemon`, a name that DaemonSets for NVIDIA's image may run: it says what is not
 // supported and what to use instead.
 //
-// Exit codes: 0 for --help and --version, else 1.
+// Threading: the main thread.
+// Errors: exit code 0 for --help and --version, else 1.
 #pragma once
 
 #include <iosfwd>

@@ -1,7 +1,8 @@
-// `tranche reference`: writes the pages of docs/reference. It is for who changes Tranche, and so is
-// not in the list of commands.
+// `tranche reference`: writes the pages of docs/reference. It is for whoever changes Tranche, and
+// so is not in the list of commands.
 //
-// Exit codes: 0 done, 1 a page could not be written.
+// Threading: one thread.
+// Errors: exit code 1 where a page could not be written; else 0.
 #pragma once
 
 namespace CLI {  // NOLINT(readability-identifier-naming)

@@ -253,7 +253,7 @@ void Commands::AddServe() {
   serve->add_option("--state", options.state, "Folder for pods and their logs")->required();
   serve->add_option("--pod-resources", options.pod_resources, "Pod-resources socket to serve");
   serve->add_flag("--force", options.force, "Also where a kubelet serves the folder");
-  serve->add_flag("--end-pods", options.end_pods, "End the pods when told to stop");
+  serve->add_flag("--end-pods", options.end_pods, "End the pods when this program is stopped");
 }
 
 void Commands::AddNode() {

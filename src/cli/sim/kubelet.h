@@ -1,8 +1,9 @@
-// `tranche sim kubelet` serves the small kubelet; the other commands drive one over its control
-// socket (--control, or TRANCHE_SIM_KUBELET_CONTROL).
+// `tranche sim kubelet serve` serves the small kubelet; the other commands of `tranche sim kubelet`
+// control one over its control socket (--control, or TRANCHE_SIM_KUBELET_CONTROL).
 //
-// Exit codes: 0 done; 1 the kubelet said no, or a pod was refused; 2 no kubelet there; 3 a pod has
-// to wait (`pod run`), or the count did not come in time (`wait`).
+// Threading: one thread.
+// Errors: exit codes are 0 done; 1 the kubelet refused, or a pod was refused; 2 no kubelet there; 3
+// a pod has to wait (`pod run`), or the count did not come in time (`wait`).
 #pragma once
 
 #include <string>

@@ -190,7 +190,7 @@ void Commands::AddHealth() {
 }
 
 void Commands::AddPlugging() {
-  OnNode("plug", "Plug a GPU in; programs see it when they initialise NVML anew",
+  OnNode("plug", "Plug a GPU in; programs see it when they initialise NVML again",
          "plug a100-sxm4-80gb\n  tranche sim plug h100x8/3",
          [](tranche::sim::Node& node, const Typed& typed) -> Status {
            Result<tranche::sim::SimHome> home = tranche::sim::FindSimHome();

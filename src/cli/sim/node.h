@@ -1,6 +1,7 @@
-// `tranche sim …`: makes simulated nodes and lets things happen to them while programs run on them.
+// `tranche sim …` makes simulated nodes and lets things happen to them while programs run on them.
 //
-// Exit codes: 0 done, 1 refused or failed (why is on standard error). One thread.
+// Threading: one thread.
+// Errors: exit codes are 0 done, 1 refused or failed (standard error says why).
 #pragma once
 
 namespace CLI {  // NOLINT(readability-identifier-naming)

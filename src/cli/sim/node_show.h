@@ -1,4 +1,7 @@
-// A simulated node as text or JSON, for `tranche sim node show`. Pure.
+// Describes a simulated node as text or JSON, for `tranche sim node show`.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: none.
 #pragma once
 
 #include <string>

@@ -1,11 +1,14 @@
-// What libnvidia-ml.so.1 looks like from outside: the part of its binary interface that we call,
-// and that the simulated library exports. Our own declarations, so that building needs no NVIDIA
-// header; tests/nvml/nvml_abi_check.cc holds every one of them against the real nvml.h.
-// Values and layouts are those of NVIDIA's "NVML API Reference Guide"
-// (docs.nvidia.com/deploy/nvml-api) and of the nvml.h of CUDA 12.8 to 13.5.
+// The part of the binary interface of libnvidia-ml.so.1 that we call and that the simulated library
+// exports. The declarations are our own, so that building needs no NVIDIA header;
+// tests/nvml/nvml_abi_check.cc compares every one of them with the real nvml.h. Values and layouts
+// are those of NVIDIA's "NVML API Reference Guide" (docs.nvidia.com/deploy/nvml-api) and of the
+// nvml.h of CUDA 12.8 to 13.5.
 //
-// Plain data, no code. The library itself is thread-safe; handles stay valid until Shutdown. The
-// functions and their types are listed in gpu/nvml/functions.h.
+// This header has no code; gpu/nvml/functions.h lists the functions and their types. Handles stay
+// valid until Shutdown.
+//
+// Threading: plain data. The library itself is thread-safe.
+// Errors: every function returns a Return.
 #pragma once
 
 namespace tranche::gpu::nvml {

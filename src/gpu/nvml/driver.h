@@ -1,5 +1,8 @@
-// The GpuDriver that asks NVIDIA's libnvidia-ml. Calls block. WaitForEvents may run beside the
-// other calls; those are one at a time.
+// NvmlDriver is the GpuDriver that calls NVIDIA's libnvidia-ml.
+//
+// Threading: calls block. WaitForEvents may run beside the other calls; of those only one runs at a
+// time.
+// Errors: as gpu/driver.h says.
 #pragma once
 
 #include <functional>
@@ -15,7 +18,7 @@ namespace tranche::gpu::nvml {
 struct NvmlOptions {
   std::string
       driver_root;       // where the driver's files are for this process; "" or "/": the loader's
-  std::string sys_root;  // goes before /sys and /proc; "" in real life
+  std::string sys_root;  // prefix for /sys and /proc (simulated nodes); else ""
 };
 
 std::unique_ptr<GpuDriver> NewNvmlDriver(NvmlOptions options);

@@ -1,12 +1,13 @@
-// The functions of libnvidia-ml.so.1 that we call or that the simulated library answers, each once,
-// with its type: loaders, the simulated library and the test against the real nvml.h are all made
-// from this list. Types are in gpu/nvml/abi.h; expand the list inside namespace tranche::gpu::nvml
-// or after a using-directive for it.
+// The list of the functions of libnvidia-ml.so.1 that we call or that the simulated library
+// answers, each once and with its type. Loaders, the simulated library and the test against the
+// real nvml.h are all made from it. Types are in gpu/nvml/abi.h; expand the list inside namespace
+// tranche::gpu::nvml or after a using-directive for it.
 //
-//   #define MEMBER(name, ...) std::add_pointer_t<__VA_ARGS__> name = nullptr;
-//   struct Table { TRANCHE_NVML_FUNCTIONS(MEMBER) };
+//     #define MEMBER(name, ...) std::add_pointer_t<__VA_ARGS__> name = nullptr;
+//     struct Table { TRANCHE_NVML_FUNCTIONS(MEMBER) };
 //
-// A driver may lack any of them: look each up by dlsym and treat an absent one as
+// Threading: macros only. The library itself is thread-safe.
+// Errors: a driver may lack any of the functions. Look each up by dlsym and treat an absent one as
 // kFunctionNotFound.
 #pragma once
 

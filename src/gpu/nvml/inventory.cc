@@ -150,7 +150,7 @@ Status NvmlInventory::ReadFacts(Device device, Gpu& gpu) {
   TRANCHE_TRY(ReadPci(device, gpu));
   Memory memory{};
   const Return memory_result = Call(table_.nvmlDeviceGetMemoryInfo, device, &memory);
-  // GPUs that share the CPU's memory have none of their own to tell of.
+  // GPUs that share the CPU's memory have none of their own to report.
   if (memory_result != nvml::kSuccess && !Unsupported(memory_result)) {
     return ReturnStatus(memory_result, "nvmlDeviceGetMemoryInfo");
   }

@@ -1,4 +1,8 @@
-// Reads the facts about every GPU and MIG device from NVML. One sick GPU costs only itself.
+// NvmlInventory reads the facts about every GPU and MIG device from NVML.
+//
+// Threading: calls block; one thread at a time.
+// Errors: Read fails only where NVML does not report how many GPUs there are. A GPU that fails is
+// listed as broken, and the others are read all the same.
 #pragma once
 
 #include <map>
@@ -27,7 +31,7 @@ struct NvmlSession {
 
 class NvmlInventory {
  public:
-  // `sys_root` goes before /sys and /proc.
+  // `sys_root` is a prefix for /sys and /proc (simulated nodes).
   NvmlInventory(const Table& table, const std::string& sys_root, NvmlSession& session)
       : table_(table), sys_root_(sys_root), session_(session) {}
 

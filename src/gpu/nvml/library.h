@@ -1,5 +1,9 @@
-// libnvidia-ml.so.1, found, loaded and initialised; every function may be absent. Thread-safe as
-// NVML is. Shut down and unloaded when the last user lets go of it.
+// NvmlLibrary finds, loads and initialises libnvidia-ml.so.1. Any of its functions may be absent.
+//
+// The library is shut down and unloaded when the last shared pointer to it is released.
+//
+// Threading: safe on any thread, as NVML itself is.
+// Errors: kNotFound where there is no library, kUnavailable where it cannot be used.
 #pragma once
 
 #include <memory>
@@ -11,7 +15,7 @@
 
 namespace tranche::gpu::nvml {
 
-// The functions that are of use here, by name; nullptr where the library has none.
+// The functions that we call, by name; nullptr where the library has none.
 struct Table {
 #define TRANCHE_NVML_MEMBER(name, ...) std::add_pointer_t<__VA_ARGS__> name = nullptr;
   TRANCHE_NVML_SYSTEM_FUNCTIONS(TRANCHE_NVML_MEMBER)

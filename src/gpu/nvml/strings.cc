@@ -26,7 +26,7 @@ class Reader {
  public:
   explicit Reader(std::string_view text) : text_(text) {}
 
-  bool Take(std::string_view word) {
+  bool TakeWord(std::string_view word) {
     if (!text_.starts_with(word)) return false;
     text_.remove_prefix(word.size());
     return true;
@@ -53,13 +53,13 @@ void ReadMinorLine(std::string_view line, MigMinors& out) {
   unsigned gi = 0;
   unsigned ci = 0;
   unsigned minor = 0;
-  if (!reader.Take("gpu") || !reader.TakeNumber(gpu) || !reader.Take("/gi") ||
+  if (!reader.TakeWord("gpu") || !reader.TakeNumber(gpu) || !reader.TakeWord("/gi") ||
       !reader.TakeNumber(gi)) {
     return;
   }
-  const bool compute = reader.Take("/ci");
+  const bool compute = reader.TakeWord("/ci");
   if (compute && !reader.TakeNumber(ci)) return;
-  if (!reader.Take("/access ") || !reader.TakeNumber(minor) || !reader.done()) return;
+  if (!reader.TakeWord("/access ") || !reader.TakeNumber(minor) || !reader.done()) return;
   if (compute) {
     out.compute_instances[{gpu, gi, ci}] = minor;
   } else {
@@ -89,8 +89,8 @@ std::optional<std::string> ParseBusId(std::string_view text) {
   unsigned bus = 0;
   unsigned device = 0;
   unsigned function = 0;
-  if (!reader.TakeNumber(domain, 16) || !reader.Take(":") || !reader.TakeNumber(bus, 16) ||
-      !reader.Take(":") || !reader.TakeNumber(device, 16) || !reader.Take(".") ||
+  if (!reader.TakeNumber(domain, 16) || !reader.TakeWord(":") || !reader.TakeNumber(bus, 16) ||
+      !reader.TakeWord(":") || !reader.TakeNumber(device, 16) || !reader.TakeWord(".") ||
       !reader.TakeNumber(function, 16) || !reader.done()) {
     return std::nullopt;
   }
@@ -109,12 +109,12 @@ std::optional<MigProfile> ParseMigProfile(std::string_view text) {
   Reader reader(text);
   MigProfile profile;
   if (!reader.TakeNumber(profile.gpu_slices)) return std::nullopt;
-  const bool partial = reader.Take("c.");
+  const bool partial = reader.TakeWord("c.");
   if (partial) {
     profile.compute_slices = profile.gpu_slices;
     if (!reader.TakeNumber(profile.gpu_slices)) return std::nullopt;
   }
-  if (!reader.Take("g.") || !reader.TakeNumber(profile.memory_gb) || !reader.Take("gb")) {
+  if (!reader.TakeWord("g.") || !reader.TakeNumber(profile.memory_gb) || !reader.TakeWord("gb")) {
     return std::nullopt;
   }
   if (!partial) profile.compute_slices = profile.gpu_slices;
@@ -179,7 +179,8 @@ std::optional<unsigned> ParsePciClass(std::string_view text) {
   constexpr unsigned kMostClass = 0xFFFFFF;
   Reader reader(base::Trim(text));
   unsigned parsed = 0;
-  if (!reader.Take("0x") || !reader.TakeNumber(parsed, 16) || !reader.done()) return std::nullopt;
+  if (!reader.TakeWord("0x") || !reader.TakeNumber(parsed, 16) || !reader.done())
+    return std::nullopt;
   return parsed <= kMostClass ? std::optional(parsed) : std::nullopt;
 }
 

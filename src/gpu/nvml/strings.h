@@ -1,5 +1,8 @@
-// What NVML and /proc say in text, made into values. Everything here treats its input as hostile:
-// bounded, no assumption of a terminator or of a character set. Pure.
+// Parses the texts of NVML and /proc into values, and names NVML's results.
+//
+// Threading: plain functions, safe on any thread.
+// Errors: an empty optional for text that is not understood. All input is treated as hostile: it is
+// bounded, and neither a terminator nor a character set is assumed.
 #pragma once
 
 #include <cstddef>

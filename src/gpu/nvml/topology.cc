@@ -73,7 +73,7 @@ Topology ReadNvmlTopology(const Table& table, const std::vector<ConnectedGpu>& g
       const Return result =
           Call(table.nvmlDeviceGetTopologyCommonAncestor, gpus[a].device, gpus[b].device, &level);
       int score = result == nvml::kSuccess ? PcieScore(level) : 0;
-      // A link has two ends; one of the GPUs may not tell of its own.
+      // A link has two ends; one of the GPUs may not report its own.
       const int count =
           std::max(CountAt(links[a], gpus[b].pci_bus_id), CountAt(links[b], gpus[a].pci_bus_id));
       score += kPerNvLink * std::min(count, kMostNvLinks);

@@ -1,4 +1,7 @@
-// How GPUs are connected, as upstream scores it. A pair that cannot be asked about scores 0.
+// Reads how the GPUs are connected, and scores each pair as upstream does.
+//
+// Threading: calls block; one thread at a time.
+// Errors: none; a pair about which NVML does not answer scores 0.
 #pragma once
 
 #include <string>
