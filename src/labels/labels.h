@@ -1,4 +1,4 @@
-// The node labels of NVIDIA's gpu-feature-discovery, made from what is served. Pure.
+// The node labels of NVIDIA's gpu-feature-discovery, made from what is served.
 //
 // Keys and values are upstream's, with these exceptions: a value that Kubernetes would refuse as a
 // label is cut to one; what the driver does not tell is left out instead of ending the program; and
@@ -7,6 +7,9 @@
 // a whole GPU (if no GPU is whole, of all models) the one with the most GPUs, then the one with the
 // lowest index; and each model has labels of its own, tranche.dev/gpu.<model>.{count,memory}, the
 // number of models being tranche.dev/gpu.models.
+//
+// Threading: plain functions of their arguments, safe on any thread.
+// Errors: none; MadeLabels::warnings says what could not be labelled as it should be.
 #pragma once
 
 #include <map>
@@ -51,9 +54,6 @@ MadeLabels MakeLabels(const config::Config& config, const gpu::Inventory& invent
 
 // Whether a label is one of those made here, and not the operator's or somebody else's.
 [[nodiscard]] bool IsOurLabel(std::string_view key);
-
-// What upstream does to names: other characters than letters, digits, "-_. " go, blanks are "-".
-std::string SanitiseLabel(std::string_view text);
 
 // One "key=value" line each.
 std::string FormatLabels(const Labels& labels);
