@@ -7,8 +7,10 @@
 // any number of agents the newest that serves stays. An announcement counts only while its writer
 // lives: it holds a lock on the very file. Locks are the kernel's (flock), so that an agent which
 // died holds nothing; pids, which mean nothing across pid namespaces, are only shown to people; who
-// is newer is told by the time since boot, which containers share. All methods and callbacks: the
-// loop's thread.
+// is newer is told by the time since boot, which containers share.
+//
+// Threading: all methods and callbacks on the loop's thread.
+// Errors: an agent that cannot use the directory works without; status() says why.
 #pragma once
 
 #include <functional>
@@ -18,19 +20,9 @@
 
 #include "base/event_loop.h"
 #include "base/status.h"
+#include "daemon/handover_note.h"
 
 namespace tranche::daemon {
-
-// Who an agent is, for the other's message.
-struct AgentIdentity {
-  // This process, started now.
-  static AgentIdentity Self();
-
-  std::string host;  // hostname: the pod's name in a pod
-  int pid = 0;
-  std::string started;                     // RFC 3339
-  [[nodiscard]] std::string Text() const;  // "nvidia-device-plugin-x7k2p (pid 1, started …)"
-};
 
 class Handover {
  public:
@@ -61,9 +53,5 @@ class Handover {
   [[nodiscard]] virtual bool successor_serving() const = 0;
   [[nodiscard]] virtual const base::Status& status() const = 0;
 };
-
-// Whether an agent lives that holds the lock, or has announced that it serves. Takes nothing
-// itself.
-bool AgentIsThere(const std::string& directory);
 
 }  // namespace tranche::daemon
