@@ -1,24 +1,17 @@
 #include "daemon/handover.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
-#include <ctime>
 #include <utility>
 
 #include "base/directory_watch.h"
 #include "base/file.h"
-#include "base/json.h"
-#include "base/json_read.h"
 #include "base/log.h"
-#include "base/time.h"
 #include "base/timer.h"
 #include "base/weak_runner.h"
 
@@ -26,114 +19,18 @@ namespace tranche::daemon {
 
 namespace {
 
-using base::Code;
 using base::ErrnoStatus;
-using base::Json;
 using base::Kv;
 using base::Result;
 using base::Status;
 using base::UniqueFd;
 
-constexpr char kLockName[] = "agent.lock";
-constexpr char kAnnouncementName[] = "successor.json";
-constexpr char kApiVersion[] = "tranche.dev/v1";
-constexpr std::size_t kMaxNoteBytes = 16U << 10U;
-constexpr std::size_t kMaxTextBytes = 256;
 // How long a lock that has come free may go unnoticed: the kernel tells nobody.
 constexpr auto kLockRetry = std::chrono::milliseconds(50);
 // How soon an announcement that could not be written is tried again.
 constexpr auto kWriteRetry = std::chrono::milliseconds(1000);
 // inotify is only a hint; the one thing behind it is that an incumbent leaves a little later.
 constexpr auto kPollEvery = std::chrono::seconds(2);
-
-// Who wrote a note, and when it came to the node.
-struct Note {
-  AgentIdentity identity;
-  std::int64_t arrival_ns = 0;  // CLOCK_BOOTTIME: the same for every container of a node
-  std::string token;            // tells apart two that came in the same nanosecond
-  bool leaving = false;         // serves only until somebody takes over
-
-  [[nodiscard]] bool NewerThan(const Note& other) const {
-    return std::pair(arrival_ns, token) > std::pair(other.arrival_ns, other.token);
-  }
-};
-
-std::string RandomToken() {
-  std::array<unsigned char, 16> bytes{};
-  // Never short for so few bytes (getrandom(2)); were it, the pid below would still differ.
-  if (getrandom(bytes.data(), bytes.size(), 0) < 0) bytes.fill(0);
-  std::string token;
-  for (const unsigned char byte : bytes) token += fmt::format("{:02x}", byte);
-  return token + fmt::format("-{}", getpid());
-}
-
-std::int64_t BootTimeNs() {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
-std::string Encode(const Note& note) {
-  return Json::MakeObject({{"apiVersion", kApiVersion},
-                           {"kind", "AgentNote"},
-                           {"host", note.identity.host},
-                           {"pid", note.identity.pid},
-                           {"started", note.identity.started},
-                           {"arrivalNs", note.arrival_ns},
-                           {"leaving", note.leaving},
-                           {"token", note.token}})
-             .Dump() +
-         "\n";
-}
-
-std::string TextField(const Json& json, std::string_view key) {
-  return base::PrintableAt(json, key, kMaxTextBytes);
-}
-
-std::optional<Note> Decode(std::string_view text) {
-  const Result<Json> json = Json::Parse(text);
-  if (!json.ok()) return std::nullopt;
-  const std::optional<std::int64_t> arrival = base::IntAt(*json, "arrivalNs");
-  if (!arrival) return std::nullopt;
-  Note note{.identity = {.host = TextField(*json, "host"), .started = TextField(*json, "started")},
-            .arrival_ns = *arrival,
-            .token = TextField(*json, "token")};
-  if (const auto pid = base::IntAt(*json, "pid")) note.identity.pid = static_cast<int>(*pid);
-  note.leaving = base::BoolAt(*json, "leaving");
-  return note;
-}
-
-std::optional<Note> ReadNote(int fd) {
-  std::string text(kMaxNoteBytes, '\0');
-  const ssize_t got = pread(fd, text.data(), text.size(), 0);
-  if (got <= 0) return std::nullopt;
-  text.resize(static_cast<std::size_t>(got));
-  return Decode(text);
-}
-
-Status WriteNote(int fd, const Note& note, const std::string& path) {
-  const std::string text = Encode(note);
-  const ssize_t written = pwrite(fd, text.data(), text.size(), 0);
-  if (written < 0) return ErrnoStatus(errno, "write " + path);
-  if (static_cast<std::size_t>(written) != text.size()) return ErrnoStatus(ENOSPC, "write " + path);
-  if (ftruncate(fd, written) != 0) return ErrnoStatus(errno, "truncate " + path);
-  return Status::Ok();
-}
-
-// Whether some living process holds a lock on the file.
-bool IsHeld(int fd) { return flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK; }
-
-UniqueFd OpenToLook(const std::string& path) {
-  return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-}
-
-// Held, and not by one that only waits for another to take over.
-bool IsHeldToStay(const std::string& path) {
-  const UniqueFd fd = OpenToLook(path);
-  if (!fd.valid() || !IsHeld(fd.get())) return false;
-  const std::optional<Note> note = ReadNote(fd.get());
-  return !note || !note->leaving;
-}
 
 bool SameFile(int fd, const std::string& path) {
   struct stat open_file {};
@@ -149,7 +46,7 @@ class FlockHandover : public Handover {
       : loop_(loop),
         lock_path_(base::JoinPath(directory, kLockName)),
         announcement_path_(base::JoinPath(directory, kAnnouncementName)),
-        self_{.identity = std::move(self), .arrival_ns = BootTimeNs(), .token = RandomToken()},
+        self_(HandoverNote::Now(std::move(self))),
         listener_(std::move(listener)),
         retry_timer_(loop),
         runner_(loop) {
@@ -225,7 +122,7 @@ class FlockHandover : public Handover {
 
   void RememberPredecessor(int fd) {
     if (incumbent_ || (predecessor_ && !predecessor_->host.empty())) return;
-    const std::optional<Note> note = ReadNote(fd);
+    const std::optional<HandoverNote> note = ReadNote(fd);
     // Locked but not yet written: somebody, whose name the next look may find.
     predecessor_ = note ? note->identity : AgentIdentity{};
   }
@@ -242,7 +139,8 @@ class FlockHandover : public Handover {
   // Everything there is to see in the directory, whatever woke us.
   void Look() {
     if (yielded_) return;
-    if (const std::optional<Note> newer = NewerAnnouncement()) return Yield(newer->identity);
+    if (const std::optional<HandoverNote> newer = NewerAnnouncement())
+      return Yield(newer->identity);
     if (serving_ && !Announced()) {
       Status written = WriteAnnouncement();
       if (!written.ok() && log_once_(written.message(), loop_.Now())) {
@@ -260,15 +158,15 @@ class FlockHandover : public Handover {
   }
 
   // The announcement that is up, if its writer lives. `fd` is only borrowed for a moment.
-  [[nodiscard]] std::optional<Note> LiveAnnouncement() const {
+  [[nodiscard]] std::optional<HandoverNote> LiveAnnouncement() const {
     const UniqueFd fd = OpenToLook(announcement_path_);
     // The writer locked the file before it gave it this name.
     if (!fd.valid() || !IsHeld(fd.get())) return std::nullopt;
     return ReadNote(fd.get());
   }
 
-  [[nodiscard]] std::optional<Note> NewerAnnouncement() const {
-    std::optional<Note> note = LiveAnnouncement();
+  [[nodiscard]] std::optional<HandoverNote> NewerAnnouncement() const {
+    std::optional<HandoverNote> note = LiveAnnouncement();
     if (note && !note->NewerThan(self_)) return std::nullopt;
     return note;
   }
@@ -319,7 +217,7 @@ class FlockHandover : public Handover {
   base::EventLoop& loop_;
   std::string lock_path_;
   std::string announcement_path_;
-  Note self_;
+  HandoverNote self_;
   Listener listener_;
   Status status_;
   UniqueFd lock_;          // agent.lock, locked
@@ -335,23 +233,6 @@ class FlockHandover : public Handover {
 };
 
 }  // namespace
-
-bool AgentIsThere(const std::string& directory) {
-  return IsHeldToStay(base::JoinPath(directory, kLockName)) ||
-         IsHeldToStay(base::JoinPath(directory, kAnnouncementName));
-}
-
-AgentIdentity AgentIdentity::Self() {
-  char host[256] = "";
-  gethostname(host, sizeof(host) - 1);
-  return {.host = host, .pid = getpid(), .started = base::Rfc3339Now()};
-}
-
-std::string AgentIdentity::Text() const {
-  if (host.empty() && pid == 0) return "another agent";
-  return fmt::format("{} (pid {}{}{})", host.empty() ? "unknown host" : host, pid,
-                     started.empty() ? "" : ", started ", started);
-}
 
 std::unique_ptr<Handover> Handover::New(base::EventLoop& loop, const std::string& directory,
                                         AgentIdentity self, Listener listener) {

@@ -22,19 +22,9 @@
 
 #include "base/event_loop.h"
 #include "base/status.h"
+#include "daemon/handover_note.h"
 
 namespace tranche::daemon {
-
-// Who an agent is, for the other's message.
-struct AgentIdentity {
-  // This process, started now.
-  static AgentIdentity Self();
-
-  std::string host;  // hostname: the pod's name in a pod
-  int pid = 0;
-  std::string started;                     // RFC 3339
-  [[nodiscard]] std::string Text() const;  // "nvidia-device-plugin-x7k2p (pid 1, started …)"
-};
 
 class Handover {
  public:
@@ -65,9 +55,5 @@ class Handover {
   [[nodiscard]] virtual bool successor_serving() const = 0;
   [[nodiscard]] virtual const base::Status& status() const = 0;
 };
-
-// Whether an agent lives that holds the lock, or has announced that it serves. Takes nothing
-// itself.
-bool AgentIsThere(const std::string& directory);
 
 }  // namespace tranche::daemon

@@ -335,12 +335,5 @@ TEST_F(HandoverTest, ADescriptorIsNotLeakedByAnyPath) {
   EXPECT_EQ(open_files(), before);
 }
 
-TEST(AgentIdentityTest, TextSaysWhatIsKnown) {
-  EXPECT_EQ((AgentIdentity{.host = "x7k2p", .pid = 1, .started = "now"}.Text()),
-            "x7k2p (pid 1, started now)");
-  EXPECT_EQ(AgentIdentity{}.Text(), "another agent");
-  EXPECT_EQ((AgentIdentity{.host = "", .pid = 7, .started = ""}.Text()), "unknown host (pid 7)");
-}
-
 }  // namespace
 }  // namespace tranche::daemon

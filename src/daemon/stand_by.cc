@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "daemon/handover.h"
+#include "daemon/handover_note.h"
 
 namespace tranche::daemon {
 
@@ -39,7 +39,7 @@ void StandBy::OnSignal(int number) {
 }
 
 void StandBy::LookForAgent() {
-  if (AgentIsThere(directory_)) {
+  if (FindAgent(directory_)) {
     look_timer_.Start(kLook, [this] { LookForAgent(); });
     return;
   }

@@ -6,7 +6,6 @@
 #include <csignal>
 #include <vector>
 
-#include "base/file.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
 #include "daemon/handover.h"
@@ -29,20 +28,6 @@ class StandByTest : public ::testing::Test {
   const std::string& directory_ = folder_.path();
   base::testing::FakeLoop loop_;
 };
-
-TEST_F(StandByTest, AnAgentIsThereWhileItHoldsTheLockOrItsWord) {
-  EXPECT_FALSE(AgentIsThere(directory_));
-  auto incumbent = Other();
-  EXPECT_TRUE(AgentIsThere(directory_));
-  auto successor = Other();
-  successor->Announce();
-  incumbent.reset();
-  // Nobody has the lock, but the successor has said that it serves.
-  EXPECT_TRUE(AgentIsThere(directory_));
-  successor.reset();
-  EXPECT_FALSE(AgentIsThere(directory_));
-  EXPECT_TRUE(base::ReadFile(directory_ + "/agent.lock", 4096).ok()) << "files are nobody";
-}
 
 TEST_F(StandByTest, ItServesAgainOnceTheNodeIsWithoutAnAgent) {
   auto other = Other();

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "labels/label_text.h"
 
 namespace tranche::labels {
 namespace {

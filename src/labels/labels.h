@@ -55,9 +55,6 @@ MadeLabels MakeLabels(const config::Config& config, const gpu::Inventory& invent
 // Whether a label is one of those made here, and not the operator's or somebody else's.
 [[nodiscard]] bool IsOurLabel(std::string_view key);
 
-// What upstream does to names: other characters than letters, digits, "-_. " go, blanks are "-".
-std::string SanitiseLabel(std::string_view text);
-
 // One "key=value" line each.
 std::string FormatLabels(const Labels& labels);
 

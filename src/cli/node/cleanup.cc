@@ -1,7 +1,5 @@
 #include "cli/node/cleanup.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,10 +12,9 @@
 #include <utility>
 
 #include "base/file.h"
-#include "base/json.h"
-#include "base/json_read.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/handover_note.h"
 #include "kubelet/unix_socket.h"
 
 namespace tranche::cli::node {
@@ -26,7 +23,6 @@ namespace {
 
 using base::Code;
 using base::JoinPath;
-using base::Result;
 using base::Status;
 
 constexpr char kPluginDirectory[] = "/var/lib/kubelet/device-plugins";
@@ -36,15 +32,14 @@ constexpr char kFeatureDirectory[] = "/etc/kubernetes/node-feature-discovery/fea
 constexpr char kFeatureFile[] = "gfd";
 // As written: a host may have /var/run as a link to /run, or as a folder of its own.
 constexpr std::array<const char*, 2> kCdiDirectories{"/var/run/cdi", "/run/cdi"};
-// See daemon/handover, profile/last_good and agent/serve/endpoint_names.
-constexpr std::array<std::string_view, 4> kStateFiles{"agent.lock", "successor.json",
+// See daemon/handover_note, profile/last_good and agent/serve/endpoint_names.
+constexpr std::array<std::string_view, 4> kStateFiles{daemon::kLockName, daemon::kAnnouncementName,
                                                       "endpoints.json", "last-good.json"};
 constexpr std::array<std::string_view, 1> kRunFiles{"status.json"};
 // See cdi/spec: "k8s.device-plugin.nvidia.com-gpu.json" and the others.
 constexpr std::string_view kCdiPrefix = "k8s.device-plugin.nvidia.com-";
 constexpr std::array<std::string_view, 5> kCdiClasses{"gpu", "imex-channel", "gdrcopy", "gds",
                                                       "mofed"};
-constexpr std::size_t kMaxSmallFile = 1U << 20U;
 constexpr std::size_t kMaxNamed = 3;  // pods in a message
 
 constexpr char kOtherPlugin[] = "another plugin serves this node";
@@ -95,16 +90,11 @@ std::string InRoot(const std::string& root, const std::string& path) {
   return root + path;
 }
 
-// The agent that holds the lock, "" for none.
+// The agent that serves the node, "" for none.
 std::string RunningAgent(const std::string& state_directory) {
-  const std::string path = JoinPath(state_directory, "agent.lock");
-  const base::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!fd.valid()) return "";
-  if (flock(fd.get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) return "";
-  const auto text = base::ReadFile(path, kMaxSmallFile);
-  const auto note = text.ok() ? base::Json::Parse(*text) : Result<base::Json>(text.status());
-  const std::string host = note.ok() ? base::PrintableAt(*note, "host") : "";
-  return host.empty() ? "an agent" : "the agent " + host;
+  const std::optional<daemon::AgentIdentity> agent = daemon::FindAgent(state_directory);
+  if (!agent) return "";
+  return agent->host.empty() ? "an agent" : "the agent " + agent->host;
 }
 
 std::string Holders(const std::vector<kubelet::Holding>& holdings) {

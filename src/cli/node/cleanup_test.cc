@@ -124,6 +124,21 @@ TEST_F(CleanupTest, ARunningAgentIsLeftInPeace) {
   EXPECT_FALSE(There(kCdiFile));
 }
 
+TEST_F(CleanupTest, AnAgentThatHasOnlyAnnouncedItselfIsOneThatRuns) {
+  auto older = daemon::Handover::New(loop_, root_.path() + kState, {.host = "older"}, {});
+  const auto newer = Agent();
+  newer->Announce();
+  older.reset();
+  EXPECT_EQ(Run(), 1);
+  EXPECT_THAT(errors_.str(), HasSubstr("the agent pod-x runs on this node"));
+}
+
+TEST_F(CleanupTest, AnAgentThatIsLeavingIsNone) {
+  const auto agent = Agent();
+  agent->Leave();
+  EXPECT_EQ(Run(), 0) << errors_.str();
+}
+
 TEST_F(CleanupTest, CdiSpecsStayWhilePodsHoldGpus) {
   holdings_ = {{.pod_namespace = "default", .pod = "train", .resource = "nvidia.com/gpu"}};
   EXPECT_EQ(Run(), 0);

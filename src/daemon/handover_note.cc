@@ -1,0 +1,133 @@
+#include "daemon/handover_note.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <utility>
+
+#include "base/json.h"
+#include "base/json_read.h"
+#include "base/time.h"
+
+namespace tranche::daemon {
+
+namespace {
+
+using base::ErrnoStatus;
+using base::Json;
+using base::Result;
+using base::Status;
+using base::UniqueFd;
+
+constexpr char kApiVersion[] = "tranche.dev/v1";
+constexpr std::size_t kMaxNoteBytes = 16U << 10U;
+constexpr std::size_t kMaxTextBytes = 256;
+
+std::string RandomToken() {
+  std::array<unsigned char, 16> bytes{};
+  // Never short for so few bytes (getrandom(2)); were it, the pid below would still differ.
+  if (getrandom(bytes.data(), bytes.size(), 0) < 0) bytes.fill(0);
+  std::string token;
+  for (const unsigned char byte : bytes) token += fmt::format("{:02x}", byte);
+  return token + fmt::format("-{}", getpid());
+}
+
+std::int64_t BootTimeNs() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// Who holds the file: nobody does while the holder only waits for another agent to take over.
+std::optional<AgentIdentity> FindHolder(const std::string& path) {
+  const UniqueFd fd = OpenToLook(path);
+  if (!fd.valid() || !IsHeld(fd.get())) return std::nullopt;
+  const std::optional<HandoverNote> note = ReadNote(fd.get());
+  if (!note) return AgentIdentity{};
+  if (note->leaving) return std::nullopt;
+  return note->identity;
+}
+
+}  // namespace
+
+AgentIdentity AgentIdentity::Self() {
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  return {.host = host, .pid = getpid(), .started = base::Rfc3339Now()};
+}
+
+std::string AgentIdentity::Text() const {
+  if (host.empty() && pid == 0) return "another agent";
+  return fmt::format("{} (pid {}{}{})", host.empty() ? "unknown host" : host, pid,
+                     started.empty() ? "" : ", started ", started);
+}
+
+bool HandoverNote::NewerThan(const HandoverNote& other) const {
+  return std::pair(arrival_ns, token) > std::pair(other.arrival_ns, other.token);
+}
+
+HandoverNote HandoverNote::Now(AgentIdentity identity) {
+  return {.identity = std::move(identity), .arrival_ns = BootTimeNs(), .token = RandomToken()};
+}
+
+std::string EncodeNote(const HandoverNote& note) {
+  return Json::MakeObject({{"apiVersion", kApiVersion},
+                           {"kind", "AgentNote"},
+                           {"host", note.identity.host},
+                           {"pid", note.identity.pid},
+                           {"started", note.identity.started},
+                           {"arrivalNs", note.arrival_ns},
+                           {"leaving", note.leaving},
+                           {"token", note.token}})
+             .Dump() +
+         "\n";
+}
+
+std::optional<HandoverNote> DecodeNote(std::string_view text) {
+  const Result<Json> json = Json::Parse(text);
+  if (!json.ok()) return std::nullopt;
+  const std::optional<std::int64_t> arrival = base::IntAt(*json, "arrivalNs");
+  if (!arrival) return std::nullopt;
+  return HandoverNote{.identity = {.host = base::PrintableAt(*json, "host", kMaxTextBytes),
+                                   .pid = static_cast<int>(base::IntAt(*json, "pid").value_or(0)),
+                                   .started = base::PrintableAt(*json, "started", kMaxTextBytes)},
+                      .arrival_ns = *arrival,
+                      .token = base::PrintableAt(*json, "token", kMaxTextBytes),
+                      .leaving = base::BoolAt(*json, "leaving")};
+}
+
+std::optional<HandoverNote> ReadNote(int fd) {
+  std::string text(kMaxNoteBytes, '\0');
+  const ssize_t got = pread(fd, text.data(), text.size(), 0);
+  if (got <= 0) return std::nullopt;
+  text.resize(static_cast<std::size_t>(got));
+  return DecodeNote(text);
+}
+
+Status WriteNote(int fd, const HandoverNote& note, const std::string& path) {
+  const std::string text = EncodeNote(note);
+  const ssize_t written = pwrite(fd, text.data(), text.size(), 0);
+  if (written < 0) return ErrnoStatus(errno, "write " + path);
+  if (static_cast<std::size_t>(written) != text.size()) return ErrnoStatus(ENOSPC, "write " + path);
+  if (ftruncate(fd, written) != 0) return ErrnoStatus(errno, "truncate " + path);
+  return Status::Ok();
+}
+
+bool IsHeld(int fd) { return flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK; }
+
+UniqueFd OpenToLook(const std::string& path) {
+  return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+}
+
+std::optional<AgentIdentity> FindAgent(const std::string& directory) {
+  std::optional<AgentIdentity> agent = FindHolder(base::JoinPath(directory, kLockName));
+  return agent ? agent : FindHolder(base::JoinPath(directory, kAnnouncementName));
+}
+
+}  // namespace tranche::daemon
