@@ -69,6 +69,10 @@ class FlockHandover : public Handover {
   [[nodiscard]] const Status& status() const override { return status_; }
   [[nodiscard]] bool successor_serving() const override { return NewerAnnouncement().has_value(); }
 
+  void TakeLockIfFree() override {
+    if (watch_ != nullptr) Look();
+  }
+
   void Announce() override {
     if (std::exchange(serving_, true) || watch_ == nullptr) return;
     Look();
@@ -77,11 +81,12 @@ class FlockHandover : public Handover {
 
   void Leave() override {
     self_.leaving = true;
-    if (lock_.valid()) WriteIntoLock();
-    if (!announcement_.valid()) return;
-    const Status written = WriteNote(announcement_.get(), self_, announcement_path_);
-    if (!written.ok()) {
-      base::LogWarning("cannot say that this agent leaves", {Kv("error", written.message())});
+    for (const auto& [fd, path] : {std::pair(lock_note_.get(), &lock_path_),
+                                   std::pair(announcement_.get(), &announcement_path_)}) {
+      if (fd < 0) continue;
+      if (Status written = WriteNote(fd, self_, *path); !written.ok()) {
+        base::LogWarning("cannot say that this agent leaves", {Kv("error", written.message())});
+      }
     }
   }
 
@@ -106,14 +111,19 @@ class FlockHandover : public Handover {
     return Status::Ok();
   }
 
-  // Where that fails only our name is lost: the lock holds on a full disk too.
+  // Where that fails only our name is lost: the lock holds on a full disk too. What is opened for
+  // writing here stays open: when it is closed, however this process ends, whoever waits for the
+  // lock hears of it at once.
   void WriteIntoLock() {
-    const UniqueFd fd(open(lock_path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    lock_note_ = UniqueFd(open(lock_path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     Status written = ErrnoStatus(errno, "open " + lock_path_);
-    if (fd.valid()) {
+    if (lock_note_.valid()) {
       // Whoever removed ours and made another may say there who he is.
-      if (!SameFile(lock_.get(), lock_path_)) return;
-      written = WriteNote(fd.get(), self_, lock_path_);
+      if (!SameFile(lock_note_.get(), lock_path_) || !SameFile(lock_.get(), lock_path_)) {
+        lock_note_ = UniqueFd();
+        return;
+      }
+      written = WriteNote(lock_note_.get(), self_, lock_path_);
     }
     if (!written.ok()) {
       base::LogWarning("cannot write into the handover lock", {Kv("error", written.message())});
@@ -220,6 +230,8 @@ class FlockHandover : public Handover {
   HandoverNote self_;
   Listener listener_;
   Status status_;
+  // Closed after the lock is let go, which is what it is to tell of; so it stands before it.
+  UniqueFd lock_note_;     // agent.lock, to write into
   UniqueFd lock_;          // agent.lock, locked
   UniqueFd announcement_;  // our successor.json, locked
   std::optional<AgentIdentity> predecessor_;

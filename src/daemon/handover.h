@@ -43,6 +43,8 @@ class Handover {
   virtual ~Handover() = default;
 
   [[nodiscard]] virtual bool incumbent() const = 0;
+  // Takes the lock now if it has come free, instead of within the moment in which that is noticed.
+  virtual void TakeLockIfFree() = 0;
   // Who held the lock when we came; absent for an incumbent.
   [[nodiscard]] virtual std::optional<AgentIdentity> predecessor() const = 0;
   // "I serve every resource", incumbent or not: nothing changes unless an older agent is there to

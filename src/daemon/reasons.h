@@ -112,29 +112,30 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "A newer agent serves this node, and this one stands by.", "As for `TakingOver`."},
 });
 
-constexpr const ReasonText* FindReason(std::string_view name) {
-  for (const ReasonText& text : kReasons) {
-    if (text.name == name) return &text;
-  }
-  return nullptr;
+// Its place in kReasons; kReasons.size() where it has none. (Not a pointer: g++ 12 refuses to
+// compare one in a constant expression under -fsanitize=undefined, https://gcc.gnu.org/PR71962.)
+constexpr std::size_t FindReason(std::string_view name) {
+  std::size_t place = 0;
+  while (place < kReasons.size() && kReasons[place].name != name) ++place;
+  return place;
 }
 
 class Reason {
  public:
   // NOLINTNEXTLINE(google-explicit-constructor): call sites read raise(type, "ConfigApplied", …).
-  consteval Reason(const char* name) : text_(FindReason(name)) {
-    if (text_ == nullptr) NotInTheTable();
+  consteval Reason(const char* name) : place_(FindReason(name)) {
+    if (place_ == kReasons.size()) NotInTheTable();
   }
 
-  [[nodiscard]] constexpr std::string_view name() const { return text_->name; }
+  [[nodiscard]] constexpr std::string_view name() const { return kReasons[place_].name; }
   // NOLINTNEXTLINE(google-explicit-constructor): where it is only shown, a reason is its name.
-  operator std::string() const { return std::string(text_->name); }
+  operator std::string() const { return std::string(name()); }
 
  private:
   // Not constexpr: a constructor that comes here is no constant, and does not compile.
   static void NotInTheTable() {}
 
-  const ReasonText* text_;
+  std::size_t place_;
 };
 
 }  // namespace tranche::daemon

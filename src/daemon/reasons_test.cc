@@ -13,9 +13,9 @@
 namespace tranche::daemon {
 namespace {
 
-static_assert(FindReason("ConfigApplied") != nullptr);
-static_assert(FindReason("ConfigAplied") == nullptr);
-static_assert(FindReason("") == nullptr);
+static_assert(FindReason("ConfigApplied") < kReasons.size());
+static_assert(FindReason("ConfigAplied") == kReasons.size());
+static_assert(FindReason("") == kReasons.size());
 
 // The reasons that `text` does not raise: they are in it neither as a literal nor otherwise.
 std::set<std::string> NotRaisedIn(const std::string& text) {

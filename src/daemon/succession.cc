@@ -27,6 +27,8 @@ void Succession::Begin() {
 
 void Succession::Terminate() {
   if (std::exchange(terminated_, true)) return;
+  // The predecessor may have left this very moment: then it is ours to hand over.
+  handover_->TakeLockIfFree();
   const bool wait = handover_->incumbent() && owner_.serving() && !handover_->successor_serving();
   base::LogInfo("received SIGTERM, shutting down", {base::Kv("waiting_for_successor", wait)});
   if (!wait) return owner_.leave();

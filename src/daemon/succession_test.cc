@@ -90,6 +90,16 @@ TEST_F(SuccessionTest, ToldToEndItLeavesWhenTheSuccessorServesAndHasNotYielded) 
   EXPECT_FALSE(older->succession->yielded()) << "it was told to end, and is not to stand by";
 }
 
+TEST_F(SuccessionTest, ToldToEndRightAfterThePredecessorHasLeftItWaitsToo) {
+  auto older = Start();
+  const auto newer = Start();
+  older.reset();
+  newer->succession->Terminate();
+  EXPECT_EQ(newer->left, 0);
+  loop_.AdvanceBy(Succession::kPatience);
+  EXPECT_EQ(newer->left, 1);
+}
+
 TEST_F(SuccessionTest, WithNothingToHandOverItLeavesAtOnce) {
   const auto only = Start();
   only->serving = false;

@@ -151,13 +151,13 @@ void AddCalls(const std::vector<agent::serve::ResourceState>& resources, Familie
 }  // namespace
 
 const std::vector<MetricText>& MetricTexts() {
-  static const std::vector<MetricText> kTexts = [] {
+  static const std::vector<MetricText> all = [] {
     constexpr MetricKind kGauge = MetricKind::kGauge;
     constexpr MetricKind kCounter = MetricKind::kCounter;
     std::vector<MetricText> texts{
         {"build_info", kGauge, {"version"}, "Always 1; the agent's version."},
         {"ready", kGauge, {}, "Whether /readyz answers 200."},
-        {"degraded", kGauge, {}, "Whether anything is not as asked for; /readyz has the reasons."},
+        {"degraded", kGauge, {}, "Whether anything is degraded; /readyz has the reasons."},
         {"holders_known", kGauge, {}, "Whether the ids that pods hold can be read."},
         {"config_usable", kGauge, {}, "Whether some config is in force."},
         {"config_from_last_good",
@@ -195,7 +195,7 @@ const std::vector<MetricText>& MetricTexts() {
     for (MetricText& text : texts) text.name.insert(0, kPrefix);
     return texts;
   }();
-  return kTexts;
+  return all;
 }
 
 std::string MetricsText(const AgentState& state) {

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "agent/agent.h"
@@ -130,19 +131,21 @@ std::string ProgramName(AgentName name) {
   return name == AgentName::kTrancheAgent ? "tranche agent" : "nvidia-device-plugin";
 }
 
-// Stands by until the node is to be served again (true) or this program is told to end.
-bool StandBy(const agent::AgentOptions& options) {
+// Stands by until the node is to be served again (nullopt), or this program is told to end or
+// cannot go on: its exit status.
+std::optional<int> StandBy(const agent::AgentOptions& options) {
   bool serve_again = false;
-  daemon::RunOnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
-    daemon::StandBy stand_by(loop, options.StateDirectory(), options.listen, [&](bool again) {
-      serve_again = again;
-      loop.Stop();
-    });
-    on_signal = [&stand_by](int number) { stand_by.OnSignal(number); };
-    loop.Run();
-    return 0;
-  });
-  return serve_again;
+  const int status =
+      daemon::RunOnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
+        daemon::StandBy stand_by(loop, options.StateDirectory(), options.listen, [&](bool again) {
+          serve_again = again;
+          loop.Stop();
+        });
+        on_signal = [&stand_by](int number) { stand_by.OnSignal(number); };
+        loop.Run();
+        return 0;
+      });
+  return serve_again ? std::nullopt : std::optional(status);
 }
 
 int Serve(const agent::AgentOptions& options) {
@@ -163,7 +166,7 @@ int Serve(const agent::AgentOptions& options) {
         });
     // Outside a pod nobody would start it again.
     if (!yielded || !cli::common::Environment("KUBERNETES_SERVICE_HOST")) return status;
-    if (!StandBy(options)) return 0;
+    if (const auto ended = StandBy(options)) return *ended;
   }
 }
 

@@ -131,12 +131,12 @@ constexpr auto kKeys = std::to_array<KeyText>({
 
 // The config of a file that says nothing, with what is optional in it.
 const base::Json& Defaults() {
-  static const base::Json kDefaults = [] {
+  static const base::Json defaults = [] {
     const auto loaded = config::LoadConfig("tranche: {memory: {}, time: {}}", "", {}, {});
     TRANCHE_CHECK(loaded.ok());
     return config::ToJson(loaded->config);
   }();
-  return kDefaults;
+  return defaults;
 }
 
 }  // namespace

@@ -144,6 +144,7 @@ std::string MetricsPage() {
 
 std::string EventsPage() {
   std::vector<Row> rows;
+  rows.reserve(daemon::kReasons.size());
   for (const daemon::ReasonText& reason : daemon::kReasons) {
     rows.push_back({Code(reason.name), std::string(reason.type), std::string(reason.program),
                     std::string(reason.meaning), std::string(reason.advice)});
