@@ -22,7 +22,6 @@
 
 namespace {
 
-namespace agent = tranche::agent;
 namespace apiserver = tranche::apiserver;
 using tranche::base::Code;
 using tranche::base::Json;
