@@ -77,7 +77,10 @@ void CheckAddress(const tranche::apiserver::ApiConfig& config) {
   if (!address.ok()) return CheckMessage(address.status());
   const std::string& url = address->url;
   TRANCHE_CHECK(url.starts_with("https://") || url.starts_with("http://"));
-  TRANCHE_CHECK(!url.ends_with('/') && url.find_first_of("?#@ \r\n") == std::string::npos);
+  TRANCHE_CHECK(!url.ends_with('/') && url.find_first_of("?# \r\n") == std::string::npos);
+  // A user would stand before the host; in a path an @ is a character like others.
+  const std::string_view rest = std::string_view(url).substr(url.find("://") + 3);
+  TRANCHE_CHECK(rest.substr(0, rest.find('/')).find('@') == std::string_view::npos);
   TRANCHE_CHECK(address->host.find_first_of("\r\n") == std::string::npos);
 }
 
