@@ -17,10 +17,24 @@ constexpr std::size_t kMaxShown = 64;
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-bool SameWithoutCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return Lower(x) == Lower(y); });
+// Two letters beyond ASCII are the same as one of it but for their case, to Go as to Unicode: the
+// long s and the sign of Kelvin.
+std::string Folded(std::string_view text) {
+  constexpr std::string_view kLongS = "\xC5\xBF";
+  constexpr std::string_view kKelvin = "\xE2\x84\xAA";
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::string_view special = text.starts_with(kLongS)    ? kLongS
+                                     : text.starts_with(kKelvin) ? kKelvin
+                                                                 : "";
+    out += special.empty() ? Lower(text.front()) : special == kLongS ? 's' : 'k';
+    text.remove_prefix(std::max<std::size_t>(special.size(), 1));
+  }
+  return out;
 }
+
+bool SameWithoutCase(std::string_view a, std::string_view b) { return Folded(a) == Folded(b); }
 
 const Decoder::Field* Match(std::string_view key, const std::vector<Decoder::Field>& fields) {
   const Decoder::Field* folded = nullptr;

@@ -13,7 +13,7 @@ namespace tranche::config {
 
 // Fills `config` but for its `tranche` part. The failure's message is complete
 // ("unable to validate flags: …") but for the place.
-std::optional<Failure> Finalize(const FileModel& model, Config& config);
+std::optional<Failure> Finalize(const FileModel& model, Reader reader, Config& config);
 
 // Names listed twice, and other things that are accepted and probably not meant.
 void WarnOfSharing(const FileModel& model, std::vector<Diagnostic>& warnings);

@@ -78,7 +78,7 @@ std::string FormatDiagnostic(const std::string& source, const Diagnostic& diagno
 
 base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source,
                                 const std::vector<Override>& environment,
-                                const std::vector<Override>& command_line) {
+                                const std::vector<Override>& command_line, Reader reader) {
   Tree tree;
   Decoded decoded;
   if (const auto failure = ReadText(text, tree, decoded)) {
@@ -88,7 +88,8 @@ base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source
     for (const Override& given : *overrides) TRANCHE_TRY(ApplyOverride(given, decoded.model));
   }
   Loaded out;
-  if (const auto failure = Finalize(decoded.model, out.config)) return AsStatus(*failure, source);
+  if (const auto failure = Finalize(decoded.model, reader, out.config))
+    return AsStatus(*failure, source);
   out.warnings = std::move(decoded.diagnostics);
   if (decoded.model.tranche != nullptr) {
     auto failure = DecodeTranche(*decoded.model.tranche, out.config.time_slicing,

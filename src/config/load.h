@@ -44,6 +44,10 @@ struct Override {
   std::string origin;  // "--mig-strategy" or "MIG_STRATEGY", for messages
 };
 
+// Whose config it is. gpu-feature-discovery takes any value of what only the plugin uses: list and
+// id strategy, allocation policy and IMEX channels; and an empty MIG strategy is `none` to it.
+enum class Reader { kPlugin, kFeatureDiscovery };
+
 struct Loaded {
   Config config;
   std::vector<Diagnostic> warnings;
@@ -55,7 +59,8 @@ struct Loaded {
 // the file's values.
 base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source,
                                 const std::vector<Override>& environment,
-                                const std::vector<Override>& command_line);
+                                const std::vector<Override>& command_line,
+                                Reader reader = Reader::kPlugin);
 
 // What upstream prints of the same file: its normalised config (keys, defaults, order as in
 // tests/conformance/config-vectors.jsonl), after its "not yet supported" step and before flag

@@ -86,8 +86,8 @@ TEST(LoadConfigTest, FlagErrorsAreUpstreamsSecondStage) {
             "must be [] or [0]; found [2] (f.yaml:2)");
   EXPECT_EQ(ErrorOf("flags: {plugin: {deviceIDStrategy: name}}"),
             "unable to validate flags: invalid --device-id-strategy option: name (f.yaml:1)");
-  EXPECT_EQ(ErrorOf("flags: {deviceDiscoveryStrategy: vfio}"),
-            "unable to validate flags: invalid --device-discovery-strategy option vfio (f.yaml:1)");
+  EXPECT_EQ(ErrorOf("flags: {deviceDiscoveryStrategy: guess}"),
+            "unable to validate flags: invalid --device-discovery-strategy option guess (f.yaml:1)");
 }
 
 TEST(LoadConfigTest, WhatIsNotSupportedIsNamed) {
