@@ -181,6 +181,15 @@ TEST_F(AgentTest, ADriverThatIsNotThereDoesNotEndItBeforeTheProfileIsKnown) {
   EXPECT_EQ(Run([&](Agent&) { EXPECT_TRUE(Ended()) << "no profile can say otherwise"; }), 1);
 }
 
+TEST_F(AgentTest, WhatIsOddAboutItsInstallIsShownAndIsNoFailure) {
+  options_.install_warnings = {"values: mps without effect in this chart"};
+  Run([&](Agent& agent) {
+    EXPECT_THAT(agent.Snapshot().config.warnings,
+                ElementsAre("values: mps without effect in this chart"));
+    EXPECT_THAT(agent.Snapshot().Degraded(), IsEmpty());
+  });
+}
+
 TEST_F(AgentTest, ABadEditIsRefusedAndWhatWasInForceStays) {
   Run([&](Agent& agent) {
     const int lists = kubelet_.lists();
