@@ -91,7 +91,7 @@ Json Each(const Items& items, Render render) {
   return out;
 }
 
-base::HttpAnswer JsonAnswer(int status, const Json& body) {
+http::Answer JsonAnswer(int status, const Json& body) {
   return {.status = status, .content_type = "application/json", .body = body.Dump() + "\n"};
 }
 
@@ -118,14 +118,14 @@ Json StatusJson(const AgentState& state) {
                            {"events", Each(state.events, EventJson)}});
 }
 
-base::HttpAnswer Livez(const AgentState& state) {
+http::Answer Livez(const AgentState& state) {
   return JsonAnswer(200, Json::MakeObject({{"apiVersion", kApiVersion},
                                            {"live", true},
                                            {"ready", state.Ready()},
                                            {"reasons", Json::MakeTexts(state.Degraded())}}));
 }
 
-base::HttpAnswer Readyz(const AgentState& state) {
+http::Answer Readyz(const AgentState& state) {
   const bool ready = state.Ready();
   return JsonAnswer(ready ? 200 : 503,
                     Json::MakeObject({{"apiVersion", kApiVersion},
@@ -133,8 +133,6 @@ base::HttpAnswer Readyz(const AgentState& state) {
                                       {"reasons", Json::MakeTexts(state.Degraded())}}));
 }
 
-base::HttpAnswer StatusAnswer(const AgentState& state) {
-  return JsonAnswer(200, StatusJson(state));
-}
+http::Answer StatusAnswer(const AgentState& state) { return JsonAnswer(200, StatusJson(state)); }
 
 }  // namespace tranche::agent::status
