@@ -244,7 +244,7 @@ std::vector<std::string> NodeNames(const Settings& settings) {
   auto session = Session::Open(settings);
   if (!session.ok()) return names;
   const auto nodes = (*session)->cluster().Ask({.path = "/api/v1/nodes?limit=500",
-                                                .metadata_only = true,
+                                                .form = apiserver::ReplyForm::kMetadata,
                                                 .deadline = std::chrono::seconds(2)});
   if (!nodes.ok()) return names;
   for (const Json& node : base::ItemsAt(*nodes, "items")) {
