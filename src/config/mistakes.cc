@@ -95,7 +95,31 @@ class Finder {
       Look({*key, *entry});
     }
     Missing(path, where, seen, unknown);
+    Empty(seen, unknown);
     for (const Node::Entry* entry : unknown) found_.Add(UnknownKey(*entry, path));
+  }
+
+  // A list without entries. Their keys may stand beside it, where the dash was lost.
+  void Empty(const std::map<const Key*, const Node::Entry*>& seen,
+             std::vector<const Node::Entry*>& unknown) {
+    const Key* resources = FindKey("sharing.timeSlicing", "resources");
+    const auto found = seen.find(resources);
+    if (found == seen.end() || !found->second->value->items.empty()) return;
+    const Node::Entry& entry = *found->second;
+    if (!entry.value->is_list() && !entry.value->is_null()) return;
+    const auto beside = [&](const Node::Entry* one) {
+      return FindKey("sharing.timeSlicing.resources[]", one->key) != nullptr;
+    };
+    if (std::erase_if(unknown, beside) > 0) {
+      found_.Error(
+          entry.key_mark,
+          "resources has no entry, a list is wanted: an entry's keys stand beside it",
+          "write a dash before the first of them, `- name: nvidia.com/gpu`, and indent the "
+          "others as that one");
+    } else {
+      found_.Error(entry.key_mark, "resources has no entry",
+                   "write `- name: nvidia.com/gpu` below it, or leave sharing out");
+    }
   }
 
   // A key that is missing because it is misspelt is one mistake, and the misspelt one is told.
@@ -152,10 +176,6 @@ class Finder {
             fmt::format("{} is {}, an entry with keys is wanted", Shown(*item), KindOf(*item)),
             "write `- name: nvidia.com/gpu`");
       }
-    }
-    if (node.items.empty() && value.key.path == "sharing.timeSlicing.resources") {
-      found_.Error(value.entry.key_mark, "resources has no entry",
-                   "write `- name: nvidia.com/gpu` below it, or leave sharing out");
     }
   }
 

@@ -123,12 +123,12 @@ TEST(MistakesTest, WhatIsMissingIsToldOnceAndWhereItIsMisspelt) {
            {"f:1:11: error: resources is missing in sharing.timeSlicing; write the resources to "
             "share, `- name: nvidia.com/gpu`"}},
           {"sharing:\n  timeSlicing:\n    resources:\n    name: gpu\n    replicas: 4\n",
+           {"f:3:5: error: resources has no entry, a list is wanted: an entry's keys stand beside "
+            "it; write a dash before the first of them, `- name: nvidia.com/gpu`, and indent the "
+            "others as that one"}},
+          {"sharing:\n  timeSlicing:\n    resources: []\n",
            {"f:3:5: error: resources has no entry; write `- name: nvidia.com/gpu` below it, or "
-            "leave sharing out",
-            "f:4:5: error: unknown key 'name' in sharing.timeSlicing; it belongs at "
-            "sharing.timeSlicing.resources[].name",
-            "f:5:5: error: unknown key 'replicas' in sharing.timeSlicing; it belongs at "
-            "sharing.timeSlicing.resources[].replicas"}},
+            "leave sharing out"}},
           {"sharing: {timeSlicing: {resources: {name: gpu, replicas: 4}}}",
            {"f:1:25: error: resources is a map, a list is wanted; write a dash before each entry: "
             "`- name: gpu`"}}});
