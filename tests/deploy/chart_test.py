@@ -179,7 +179,8 @@ class NotesTest(unittest.TestCase):
 
     def test_name_what_has_no_effect(self):
         text = self.notes({"drvier.enabled": True}, "--values", HERE / "upstream-values.yaml")
-        self.assertIn("without effect here: drvier, mps, nfd", text)
+        self.assertIn("without effect here: drvier, gfd.nameOverride, gfd.securityContext, image.repository, mps, nfd",
+                      text)
         self.assertIn("NVIDIA's image", text)
 
 

@@ -13,6 +13,7 @@
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "cli/programs/agent_flags.h"
+#include "cli/programs/unused_values.h"
 #include "config/flag_table.h"
 #include "config/units.h"
 #include "daemon/api_link.h"
@@ -95,6 +96,7 @@ Result<agent::AgentOptions> ToOptions(const cli::common::FlagValues& values) {
   options.listen = values.Text("listen");
   options.node_name = values.Text("node-name");
   options.version = cli::common::kVersion;
+  options.install_warnings = WarnOfUnusedValues(values.Text("unused-values"));
   options.config = {.config_file = values.Text("config-file"),
                     .profiles_directory = values.Text("profiles-dir"),
                     .profile = values.Text("profile"),

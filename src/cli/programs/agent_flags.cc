@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "cli/programs/unused_values.h"
 #include "config/config.h"
 #include "config/upstream_flags.h"
 
@@ -134,6 +135,7 @@ FlagGroup RunningFlags() {
                   .Default("info")
                   .Help("debug, info, warning or error"),
               Flag("log-format").Env("TRANCHE_LOG_FORMAT").Default("text").Help("text or json"),
+              UnusedValuesFlag(),
           }};
 }
 

@@ -14,6 +14,7 @@
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "cli/programs/feature_discovery_flags.h"
+#include "cli/programs/unused_values.h"
 #include "config/flag_table.h"
 #include "daemon/api_link.h"
 #include "daemon/life.h"
@@ -63,6 +64,7 @@ struct Setup {
 
 Result<Setup> ReadSetup(const cli::common::FlagValues& values) {
   TRANCHE_TRY(cli::common::ConfigureLogging(values));
+  WarnOfUnusedValues(values.Text("unused-values"));
   Setup setup;
   TRANCHE_TRY(ReadNumber(values, "kube-api-qps", setup.api.qps));
   TRANCHE_TRY(ReadNumber(values, "kube-api-burst", setup.api.burst));
