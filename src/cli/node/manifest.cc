@@ -270,8 +270,8 @@ FoundProfile Lost(const LostProfile& lost, const Document& document) {
       false,
       fmt::format("indent every line after \"{}\" (--fix prints it so)",
                   lost.text.substr(0, kMaxShown))};
-  return {lost.name, "ConfigMap", document.origin.lines + lost.line, "", document.origin,
-          document.origin.InFile(std::move(why))};
+  return {lost.name, "ConfigMap",     document.origin.lines + lost.line,
+          "",        document.origin, document.origin.InFile(std::move(why))};
 }
 
 }  // namespace

@@ -99,7 +99,8 @@ TEST(ValidateTest, OneBadProfileMakesTheWholeInvalid) {
       {}, "data:\n  good: |\n    version: v1\n  bad: |\n    sharing:\n      timeSlicing: {}\n");
   EXPECT_EQ(outcome.exit_code, kValidateInvalid);
   EXPECT_TRUE(Says(outcome, "profile 'good': valid")) << outcome.text;
-  EXPECT_TRUE(Says(outcome, "<stdin>:6:7: error: resources is missing in sharing.timeSlicing")) << outcome.text;
+  EXPECT_TRUE(Says(outcome, "<stdin>:6:7: error: resources is missing in sharing.timeSlicing"))
+      << outcome.text;
 }
 
 std::string Sharing(const std::string& name) {
@@ -110,8 +111,9 @@ TEST(ValidateTest, ANameThatMatchesNoNvidiaResourceIsAnErrorOnAnyNode) {
   for (const InventoryReader& reader : {InventoryReader(TwoGpus), InventoryReader(NoDriver)}) {
     const Outcome outcome = Validate({}, Sharing("nvidia.com/gpus"), reader);
     EXPECT_EQ(outcome.exit_code, kValidateInvalid);
-    EXPECT_TRUE(Says(outcome, "<stdin>:4:14: error: nvidia.com/gpus matches no NVIDIA resource; "
-                              "write nvidia.com/gpu"))
+    EXPECT_TRUE(Says(outcome,
+                     "<stdin>:4:14: error: nvidia.com/gpus matches no NVIDIA resource; "
+                     "write nvidia.com/gpu"))
         << outcome.text;
     EXPECT_FALSE(Says(outcome, "on this node")) << outcome.text;
   }
@@ -120,26 +122,30 @@ TEST(ValidateTest, ANameThatMatchesNoNvidiaResourceIsAnErrorOnAnyNode) {
 TEST(ValidateTest, ANameThatMatchesNothingOnThisNodeIsWarnedOf) {
   const Outcome outcome = Validate({}, Sharing("nvidia.com/mig-1g.10gb"));
   EXPECT_EQ(outcome.exit_code, kValidateWell);
-  EXPECT_TRUE(Says(outcome, "<stdin>:4: warning: resource 'nvidia.com/mig-1g.10gb' matches nothing "
-                            "on this node"))
+  EXPECT_TRUE(Says(outcome,
+                   "<stdin>:4: warning: resource 'nvidia.com/mig-1g.10gb' matches nothing "
+                   "on this node"))
       << outcome.text;
 }
 
 TEST(ValidateTest, TheOffendingLineIsShownWhereAskedFor) {
   const Outcome outcome = Validate({.carets = true}, Sharing("nvidia.com/gpus"));
-  EXPECT_TRUE(Says(outcome, "\n        - {name: nvidia.com/gpus, replicas: 4}\n"
-                            "                 ^\n"))
+  EXPECT_TRUE(Says(outcome,
+                   "\n        - {name: nvidia.com/gpus, replicas: 4}\n"
+                   "                 ^\n"))
       << outcome.text;
   EXPECT_FALSE(Says(Validate({}, Sharing("nvidia.com/gpus")), "^"));
 }
 
 TEST(ValidateTest, WhatIsBesideTheConfigsIsPassedOverByName) {
-  const Outcome outcome = Validate(
-      {}, "kind: ConfigMap\nmetadata: {name: mig}\ndata:\n  c: |\n    version: v1\n"
-          "    mig-configs: {}\n---\nkind: ConfigMap\ndata: {a: 'version: v1'}\n");
+  const Outcome outcome =
+      Validate({},
+               "kind: ConfigMap\nmetadata: {name: mig}\ndata:\n  c: |\n    version: v1\n"
+               "    mig-configs: {}\n---\nkind: ConfigMap\ndata: {a: 'version: v1'}\n");
   EXPECT_EQ(outcome.exit_code, kValidateWell);
-  EXPECT_TRUE(Says(outcome, "<stdin>:1: passed over: ConfigMap mig, a config of mig-parted (the MIG "
-                            "manager)"))
+  EXPECT_TRUE(Says(outcome,
+                   "<stdin>:1: passed over: ConfigMap mig, a config of mig-parted (the MIG "
+                   "manager)"))
       << outcome.text;
 }
 
@@ -148,7 +154,8 @@ TEST(ValidateTest, AProfileThatAnotherObjectNamesMustBeThere) {
       "kind: ClusterPolicy\nmetadata: {name: cp}\nspec: {devicePlugin: {config: {name: cm, "
       "default: DEV}}}\n";
   const Outcome alone = Validate({}, policy);
-  EXPECT_TRUE(Says(alone, "<stdin>:3: note: ClusterPolicy cp names ConfigMap cm, which is not among"))
+  EXPECT_TRUE(
+      Says(alone, "<stdin>:3: note: ClusterPolicy cp names ConfigMap cm, which is not among"))
       << alone.text;
   const Outcome both = Validate(
       {}, policy + "---\nkind: ConfigMap\nmetadata: {name: cm}\ndata: {dev: 'version: v1'}\n");
@@ -159,10 +166,10 @@ TEST(ValidateTest, AProfileThatAnotherObjectNamesMustBeThere) {
 TEST(ValidateTest, AFolderIsReadWhereAskedFor) {
   const base::testing::TempDir folder;
   std::filesystem::create_directories(folder.path() + "/a/.git");
-  ASSERT_TRUE(base::WriteFileAtomically(folder.path() + "/a/one.yaml", Sharing("gpu")).ok());
-  ASSERT_TRUE(base::WriteFileAtomically(folder.path() + "/a/pod.yml", "kind: Pod\n").ok());
-  ASSERT_TRUE(base::WriteFileAtomically(folder.path() + "/a/.git/two.yaml", "sharring: 1\n").ok());
-  ASSERT_TRUE(base::WriteFileAtomically(folder.path() + "/notes.txt", "sharring: 1\n").ok());
+  ASSERT_TRUE(base::WriteFileAtomic(folder.path() + "/a/one.yaml", Sharing("gpu")).ok());
+  ASSERT_TRUE(base::WriteFileAtomic(folder.path() + "/a/pod.yml", "kind: Pod\n").ok());
+  ASSERT_TRUE(base::WriteFileAtomic(folder.path() + "/a/.git/two.yaml", "sharring: 1\n").ok());
+  ASSERT_TRUE(base::WriteFileAtomic(folder.path() + "/notes.txt", "sharring: 1\n").ok());
   const Outcome named = Validate({.files = {folder.path()}});
   EXPECT_EQ(named.exit_code, kValidateNoConfig);
   EXPECT_TRUE(Says(named, "a folder; -r reads what is in it")) << named.text;
