@@ -128,6 +128,17 @@ class FeatureDiscoveryTest : public ::testing::Test {
   FeatureDiscovery* discovery_ = nullptr;
 };
 
+TEST_F(FeatureDiscoveryTest, WhatOnlyThePluginRefusesIsNoReasonNotToLabel) {
+  Flag("oneshot", "true");
+  Flag("mig-strategy", "");
+  with_config_ = true;
+  Config(
+      "flags: {plugin: {deviceListStrategy: wish, deviceIDStrategy: name}}\n"
+      "imex: {channelIDs: [0, 1]}\n");
+  EXPECT_EQ(RunToItsEnd(), 0);
+  EXPECT_TRUE(Last(kCount, "2"));
+}
+
 TEST_F(FeatureDiscoveryTest, OneshotLabelsOnceAndEnds) {
   Flag("oneshot", "true");
   EXPECT_EQ(RunToItsEnd(), 0);
