@@ -6,17 +6,23 @@
 #include <array>
 
 #include "config/decode.h"
-#include "config/explain_yaml.h"
+#include "config/file_model.h"
 #include "config/finalize.h"
 #include "config/mistakes.h"
-#include "config/overrides.h"
 #include "config/schema.h"
 #include "config/to_json.h"
 #include "config/tranche_options.h"
-#include "config/yaml_tree.h"
+#include "config/yaml/explain.h"
+#include "config/yaml/tree.h"
 
 namespace tranche::config {
 namespace {
+
+using yaml::ExplainYaml;
+using yaml::Failure;
+using yaml::Node;
+using yaml::ParseYaml;
+using yaml::Tree;
 
 // The stages of upstream's reading, as it names them before an error in a file.
 constexpr std::string_view kStages =
