@@ -1,17 +1,17 @@
-#include "cli/node/manifest.h"
+#include "cli/manifest/manifest.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
-#include "cli/node/flat_config_map.h"
+#include "cli/manifest/flat_config_map.h"
 #include "config/resource_name.h"
 #include "config/schema.h"
 #include "config/yaml/explain.h"
 #include "config/yaml/tree.h"
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 namespace {
 
 using config::yaml::Node;
@@ -238,11 +238,31 @@ class Finder {
         Take(*entry, fmt::format("{}.{}", path, key));
       }
     }
+    if (out_.profiles.size() > before) CheckDefault(config, path, before);
     const std::string name = TextAt(config, "name");
     const bool ours = path.ends_with("devicePlugin.config");
     if (!ours || out_.profiles.size() > before || name.empty()) return;
     const std::string from = carrier_.empty() ? path : carrier_;
     out_.references.push_back({Line(config.mark), from, name, TextAt(config, "default")});
+  }
+
+  // `default` names one of the profiles found from `first` on.
+  void CheckDefault(const Node& config, const std::string& path, std::size_t first) {
+    const Node::Entry* wanted = config.Find("default");
+    if (wanted == nullptr || !wanted->value->is_string() || wanted->value->text.empty()) return;
+    std::vector<std::string> names;
+    for (std::size_t i = first; i < out_.profiles.size(); ++i) {
+      names.push_back(out_.profiles[i].name);
+    }
+    const std::string& text = wanted->value->text;
+    if (std::find(names.begin(), names.end(), text) != names.end()) return;
+    const bool whole = text.find('\n') != std::string::npos || text.find(':') != std::string::npos;
+    const std::string near = config::NearestName(text, names);
+    const std::string which =
+        near.empty() ? fmt::format("one of {}", fmt::join(names, ", ")) : near;
+    Broken(*wanted, path,
+           whole ? "holds a config, a name is wanted" : "names no profile that is here",
+           fmt::format("write the name of a profile, {}", which));
   }
 
   void ValuesText(const Node::Entry& entry, const std::string& path, int texts) {
@@ -313,4 +333,4 @@ Manifest ReadManifest(std::string_view file) {
   return out;
 }
 
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest
