@@ -127,7 +127,7 @@ TEST_F(ConfigManagerTest, AskedIsOnlyForTheMetadataOfItsOwnNode) {
   Start();
   ASSERT_THAT(api_.watched(), SizeIs(1));
   EXPECT_EQ(api_.watched()[0].field_selector, "metadata.name=gpu-node");
-  EXPECT_TRUE(api_.watched()[0].metadata_only);
+  EXPECT_EQ(api_.watched()[0].form, apiserver::ReplyForm::kMetadata);
 }
 
 TEST_F(ConfigManagerTest, OneshotWaitsForTheApiServer) {

@@ -37,8 +37,8 @@ constexpr char kPod[] = "/api/v1/namespaces/gpu/pods/gfd-x";
 class NodeFeatureTest : public OutletTest {
  protected:
   std::unique_ptr<LabelOutlet> New(const std::string& pod = "") {
-    return NewNodeFeatureOutlet(loop_, api_,
-                                {.node = "gpu-node", .namespace_name = "gpu", .pod = pod}, State());
+    return NewNodeFeatureOutlet(
+        loop_, api_, {.node = "gpu-node", .namespace_name = "gpu", .pod = pod}, StateChanged());
   }
   Labels Published() {
     const Json* object = api_.Find(kFeature);
@@ -161,7 +161,7 @@ class NodeLabelTest : public OutletTest {
         "nvidia.com/gpu.deploy.driver": "true", "nvidia.com/device-plugin.config": "dev"}}})"));
   }
   std::unique_ptr<LabelOutlet> New() {
-    return NewNodeLabelOutlet(loop_, api_, "gpu-node", State());
+    return NewNodeLabelOutlet(loop_, api_, "gpu-node", StateChanged());
   }
   Labels OnNode() { return Texts(api_.Find(kNode)->Find("metadata")->Find("labels")); }
   static Labels With(Labels more) {

@@ -27,7 +27,7 @@ using testing::OutletTest;
 TEST_F(OutletTest, TextIsWrittenOnceForEachSetOfLabels) {
   std::vector<std::string> written;
   const auto outlet = NewTextOutlet(
-      loop_, [&](const std::string& text) { written.push_back(text); }, State());
+      loop_, [&](const std::string& text) { written.push_back(text); }, StateChanged());
   outlet->Publish(kFour);
   outlet->Publish(kFour);
   outlet->Publish(kEight);
@@ -48,7 +48,7 @@ class FileOutletTest : public OutletTest {
 };
 
 TEST_F(FileOutletTest, TheFileIsReplacedByWayOfAHiddenOneAndRemovedInTheEnd) {
-  const auto outlet = NewFileOutlet(loop_, path_, State());
+  const auto outlet = NewFileOutlet(loop_, path_, StateChanged());
   outlet->Publish(kFour);
   EXPECT_EQ(Read(), FormatLabels(kFour));
   const base::FileIdentity first = base::IdentityOf(path_);
@@ -65,7 +65,7 @@ TEST_F(FileOutletTest, TheFileIsReplacedByWayOfAHiddenOneAndRemovedInTheEnd) {
 
 TEST_F(FileOutletTest, WhatCannotBeWrittenIsTriedAgain) {
   ASSERT_TRUE(base::WriteFileAtomic(directory_ / "features.d", "in the way").ok());
-  const auto outlet = NewFileOutlet(loop_, path_, State());
+  const auto outlet = NewFileOutlet(loop_, path_, StateChanged());
   outlet->Publish(kFour);
   loop_.AdvanceBy(30s);
   EXPECT_THAT(states_, ElementsAre(Not(Code::kOk)));
@@ -76,7 +76,7 @@ TEST_F(FileOutletTest, WhatCannotBeWrittenIsTriedAgain) {
 }
 
 TEST_F(FileOutletTest, AFileThatSomebodyRemovesComesBack) {
-  const auto outlet = NewFileOutlet(loop_, path_, State());
+  const auto outlet = NewFileOutlet(loop_, path_, StateChanged());
   outlet->Publish(kFour);
   std::filesystem::remove(path_);
   loop_.AdvanceBy(1min);

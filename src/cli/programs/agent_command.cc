@@ -20,6 +20,7 @@
 #include "daemon/life.h"
 #include "daemon/stand_by.h"
 #include "gpu/nvml/driver.h"
+#include "http/tcp_listener.h"
 
 namespace tranche::cli::programs {
 
@@ -94,6 +95,9 @@ Result<agent::AgentOptions> ToOptions(const cli::common::FlagValues& values) {
   options.run_directory = values.Text("run-dir");
   options.cdi_directory = values.Text("cdi-dir");
   options.listen = values.Text("listen");
+  if (!options.listen.empty()) {
+    TRANCHE_TRY(http::CheckTcpAddress(options.listen).Wrap("--listen"));
+  }
   options.node_name = values.Text("node-name");
   options.version = cli::common::kVersion;
   options.install_warnings = WarnOfUnusedValues(values.Text("unused-values"));

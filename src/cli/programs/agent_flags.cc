@@ -125,7 +125,8 @@ FlagGroup RunningFlags() {
               Flag("listen")
                   .Env("TRANCHE_LISTEN")
                   .Default("9435")
-                  .Help("[address:]port of /metrics, /livez and /readyz; empty: none"),
+                  .Help("[address:]port of /metrics, /livez and /readyz, such as 9435 (IPv4 and "
+                        "IPv6) or 127.0.0.1:9435; empty: none"),
               Flag("rescan-interval")
                   .Env("TRANCHE_RESCAN_INTERVAL")
                   .Default("10s")

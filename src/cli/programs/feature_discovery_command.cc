@@ -110,10 +110,9 @@ class LazyClient {
   std::unique_ptr<apiserver::ApiClient> client_;
 };
 
-Result<std::unique_ptr<labels::LabelOutlet>> NewOutlet(base::EventLoop& loop, const Setup& setup,
-                                                       LazyClient& client,
-                                                       const config::Config& config,
-                                                       labels::LabelOutlet::State state) {
+Result<std::unique_ptr<labels::LabelOutlet>> NewOutlet(
+    base::EventLoop& loop, const Setup& setup, LazyClient& client, const config::Config& config,
+    labels::LabelOutlet::StateChanged state_changed) {
   const labels::OutletChoice choice = Choose(setup, config);
   TRANCHE_TRY(labels::CheckOutlet(choice));
   apiserver::ApiClient* api = nullptr;
@@ -122,15 +121,16 @@ Result<std::unique_ptr<labels::LabelOutlet>> NewOutlet(base::EventLoop& loop, co
     if (!made.ok()) return made.status();
     api = *made;
   }
-  return labels::NewOutlet(loop, choice, api, std::move(state));
+  return labels::NewOutlet(loop, choice, api, std::move(state_changed));
 }
 
 int Serve(const Setup& setup) {
   return daemon::RunOnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
     LazyClient client(loop, setup);
     discovery::FeatureDiscoveryOptions options = setup.options;
-    options.new_outlet = [&](const config::Config& config, labels::LabelOutlet::State state) {
-      return NewOutlet(loop, setup, client, config, std::move(state));
+    options.new_outlet = [&](const config::Config& config,
+                             labels::LabelOutlet::StateChanged state_changed) {
+      return NewOutlet(loop, setup, client, config, std::move(state_changed));
     };
     auto discovery = discovery::FeatureDiscovery::New(loop, std::move(options));
     if (!discovery.ok()) {

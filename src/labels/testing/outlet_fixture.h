@@ -32,7 +32,7 @@ inline Labels Texts(const base::Json* object) {
 
 class OutletTest : public ::testing::Test {
  protected:
-  LabelOutlet::State State() {
+  LabelOutlet::StateChanged StateChanged() {
     return [this](const base::Status& status) { states_.push_back(status.code()); };
   }
   // Writes so far, of any kind.

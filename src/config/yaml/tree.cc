@@ -1,4 +1,4 @@
-#include "config/yaml_tree.h"
+#include "config/yaml/tree.h"
 
 #include <fmt/format.h>
 #include <yaml-cpp/eventhandler.h>
@@ -8,9 +8,9 @@
 #include <sstream>
 #include <unordered_map>
 
-#include "config/yaml_scalar.h"
+#include "config/yaml/scalar.h"
 
-namespace tranche::config {
+namespace tranche::config::yaml {
 namespace {
 
 // Counted without regard to quotes, so far above kMaxDepth; upstream's library has the same limit.
@@ -270,7 +270,7 @@ class TreeBuilder final : public YAML::EventHandler {
           {Severity::kWarning,
            fmt::format("duplicate key '{}': this one wins over the one on line {}", entry.key,
                        old.key_mark.line),
-           entry.key_mark.line, entry.key_mark.column, false});
+           entry.key_mark.line, entry.key_mark.column, false, ""});
     }
     if (merged) frame.merged.emplace(entry.key, true);
     old = std::move(entry);
@@ -355,11 +355,10 @@ std::optional<Failure> Clean(std::string_view text, std::string& out) {
 }  // namespace
 
 std::optional<Failure> ParseYaml(std::string_view text, Tree& tree) {
-  if (text.size() > kMaxConfigBytes) {
-    return Failure{
-        base::Code::kOutOfRange,
-        fmt::format("config of {} bytes is larger than {}", text.size(), kMaxConfigBytes),
-        {}};
+  if (text.size() > kMaxTextBytes) {
+    return Failure{base::Code::kOutOfRange,
+                   fmt::format("config of {} bytes is larger than {}", text.size(), kMaxTextBytes),
+                   {}};
   }
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) {
@@ -383,4 +382,4 @@ std::optional<Failure> ParseYaml(std::string_view text, Tree& tree) {
   return std::nullopt;
 }
 
-}  // namespace tranche::config
+}  // namespace tranche::config::yaml
