@@ -79,9 +79,6 @@ TEST(XidFilterTest, EnabledBeatsDisabledAndTheBuiltInList) {
   EXPECT_FALSE(Filter("", "13").Ignores(13));
   EXPECT_FALSE(Filter("48", "48").Ignores(48));
   EXPECT_TRUE(Filter("", "13").Ignores(31));
-  const XidFilter one_of_none = Filter("all", "48");
-  EXPECT_FALSE(one_of_none.Ignores(48));
-  EXPECT_TRUE(one_of_none.Ignores(79));
   EXPECT_FALSE(Filter("all", "all").Ignores(13));
 }
 

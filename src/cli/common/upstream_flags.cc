@@ -1,13 +1,19 @@
-#include "config/upstream_flags.h"
+#include "cli/common/upstream_flags.h"
 
 #include <fmt/format.h>
 
 #include "config/config.h"
 #include "config/to_json.h"
 
-namespace tranche::config {
+namespace tranche::cli::common {
 
 namespace {
+
+using config::Flags;
+using config::GfdFlags;
+using config::Imex;
+using config::PluginFlags;
+using config::Text;
 
 std::string SleepInterval() {
   const auto interval = GfdFlags().sleep_interval.value();
@@ -178,4 +184,4 @@ FlagGroup UpstreamFeatureDiscoveryFlags() {
       }};
 }
 
-}  // namespace tranche::config
+}  // namespace tranche::cli::common

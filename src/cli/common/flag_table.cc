@@ -1,4 +1,4 @@
-#include "config/flag_table.h"
+#include "cli/common/flag_table.h"
 
 #include <fmt/format.h>
 
@@ -8,8 +8,12 @@
 #include "base/text.h"
 #include "config/units.h"
 
-namespace tranche::config {
+namespace tranche::cli::common {
 namespace {
+
+using config::ParseGoBool;
+using config::ParseGoDuration;
+using config::ParseGoInt;
 
 std::vector<std::string> SplitList(std::string_view text) {
   std::vector<std::string> out;
@@ -281,4 +285,4 @@ std::string FormatFlags(const std::vector<FlagGroup>& groups) {
   return out;
 }
 
-}  // namespace tranche::config
+}  // namespace tranche::cli::common

@@ -1,15 +1,17 @@
-#include "config/flag_table.h"
+#include "cli/common/flag_table.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <map>
 
+#include "cli/common/upstream_flags.h"
 #include "config/to_json.h"
-#include "config/upstream_flags.h"
 
-namespace tranche::config {
+namespace tranche::cli::common {
 namespace {
+
+using config::LoadConfig;
 
 std::vector<FlagGroup> Groups() {
   return {UpstreamPluginFlags(),
@@ -221,4 +223,4 @@ TEST(FlagTableTest, GivingADefaultChangesNothing) {
 }
 
 }  // namespace
-}  // namespace tranche::config
+}  // namespace tranche::cli::common

@@ -17,7 +17,9 @@
 #include "base/status.h"
 #include "config/load.h"
 
-namespace tranche::config {
+namespace tranche::cli::common {
+
+using config::Override;
 
 enum class FlagKind { kText, kBool, kDuration, kInt, kNumber, kTextList, kIntList };
 
@@ -117,4 +119,4 @@ std::optional<std::string> FlagValue(std::string_view flag,
 // Flags by group with their variables and defaults, for --help.
 std::string FormatFlags(const std::vector<FlagGroup>& groups);
 
-}  // namespace tranche::config
+}  // namespace tranche::cli::common
