@@ -21,6 +21,7 @@
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "base/worker.h"
 #include "config/load.h"
 #include "daemon/api_link.h"
 #include "daemon/endpoints.h"
@@ -81,6 +82,7 @@ class Agent {
   labels::NodeLabels labels_;
   gpu::GpuWatch gpus_;
   serve::Serving serving_;
+  std::unique_ptr<base::Worker> disk_;
   profile::InForce config_;
   daemon::Succession succession_;
   daemon::Endpoints endpoints_;

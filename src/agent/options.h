@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/event_loop.h"
+#include "base/worker.h"
 #include "daemon/api_link.h"
 #include "gpu/gpu_watch.h"
 #include "kubelet/device_plugin.h"
@@ -46,6 +47,9 @@ struct AgentOptions {
   // Makes what speaks with the kubelet.
   std::function<std::unique_ptr<kubelet::PluginLink>(base::EventLoop&)> new_link =
       kubelet::NewPluginLink;
+  // Makes what does whatever may block on a disk.
+  std::function<std::unique_ptr<base::Worker>(base::EventLoop&)> new_worker =
+      [](base::EventLoop& loop) { return base::Worker::New(loop); };
 
   [[nodiscard]] bool NeedsApi() const { return cluster.Any() || events || labels.NeedsApi(); }
   // Plugin sockets live beside the kubelet's, our own files in a folder there (folders survive the

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
+#include "base/testing/fake_worker.h"
 #include "base/testing/real_loop.h"
 
 namespace tranche::profile {
@@ -65,7 +66,7 @@ class InForceTest : public ::testing::Test {
           source_ = source.get();
           return source;
         },
-        Overrides{}, state_,
+        Overrides{}, LastGoodPlace{.directory = state_, .worker = &worker_},
         InForce::Owner{
             .apply = [this](const config::Loaded& loaded, const std::string& source) -> Status {
               TRANCHE_TRY(node_);
@@ -104,6 +105,7 @@ class InForceTest : public ::testing::Test {
   base::testing::TempDir dir_;
   const std::string state_ = dir_ / "tranche";
   base::testing::FakeLoop loop_;
+  base::testing::FakeWorker worker_{loop_};
   FakeSource* source_ = nullptr;
   Status node_;               // what the node says to any config
   std::vector<int> applied_;  // replicas of each that was taken into use
@@ -415,10 +417,11 @@ TEST_F(InForceTest, AFullDiskIsToldOnceAndTheLastGoodWrittenLater) {
   TakeEvents();
   loop_.AdvanceBy(seconds(300));
   EXPECT_THAT(TakeEvents(), ElementsAre(StartsWith("Warning LastGoodNotSaved: ")));
+  EXPECT_NE(state().not_saved, "");
   ASSERT_EQ(unlink(state_.c_str()), 0);
-  loop_.AdvanceBy(seconds(30));
+  loop_.AdvanceBy(LastGoodKeeper::kLongestRetry);
   EXPECT_EQ(LoadLastGood(state_)->text, Replicas(4));
-  EXPECT_EQ(loop_.timer_count(), 0U);
+  EXPECT_EQ(state().not_saved, "");
 }
 
 // ---- no config named ----

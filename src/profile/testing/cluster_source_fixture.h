@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "base/testing/fake_loop.h"
+#include "base/testing/fake_worker.h"
 #include "base/testing/real_loop.h"
 #include "config/load.h"
 #include "profile/cluster_source.h"
@@ -76,7 +77,7 @@ class ClusterSourceTest : public ::testing::Test {
         [this](std::function<void()> changed) {
           return std::make_unique<ClusterSource>(loop_, files_, options_, std::move(changed));
         },
-        Overrides{}, state_,
+        Overrides{}, LastGoodPlace{.directory = state_, .worker = &worker_},
         InForce::Owner{
             .apply = [this](const config::Loaded& loaded, const std::string&) -> base::Status {
               const auto& resources = loaded.config.time_slicing.resources;
@@ -107,6 +108,7 @@ class ClusterSourceTest : public ::testing::Test {
   base::testing::TempDir dir_;
   const std::string state_ = dir_ / "tranche";
   base::testing::FakeLoop loop_;
+  base::testing::FakeWorker worker_{loop_};
   apiserver::testing::FakeApi api_{loop_};
   FileSourceOptions files_;
   ClusterSourceOptions options_;
