@@ -32,8 +32,9 @@ std::string Printable(std::string message) {
   return message;
 }
 
-std::optional<Failure> ReadText(std::string_view text, Tree& tree, Decoded& decoded) {
-  auto failure = ParseYaml(text, tree);
+std::optional<Failure> ReadText(std::string_view text, int first_line, Tree& tree,
+                                Decoded& decoded) {
+  auto failure = ParseYaml(text, tree, first_line);
   if (failure) {
     failure->message = "unmarshal error: " + failure->message;
   } else {
@@ -51,6 +52,17 @@ std::string Hint(const std::vector<Diagnostic>& diagnostics) {
                                     [](const Diagnostic& one) { return one.unknown_key; });
   if (unknown == diagnostics.end()) return "";
   return fmt::format("; line {}: {}", unknown->line, unknown->message);
+}
+
+// What is left out counts as what is worst in it.
+void CutWarnings(std::vector<Diagnostic>& warnings) {
+  if (warnings.size() <= kMaxWarnings) return;
+  const auto rest = warnings.begin() + static_cast<std::ptrdiff_t>(kMaxWarnings);
+  Diagnostic more{.message = fmt::format("{} more warnings are left out", warnings.end() - rest)};
+  more.unknown_key =
+      std::any_of(rest, warnings.end(), [](const Diagnostic& one) { return one.unknown_key; });
+  warnings.erase(rest, warnings.end());
+  warnings.push_back(std::move(more));
 }
 
 base::Status AsStatus(const Failure& failure, const std::string& source) {
@@ -78,10 +90,10 @@ std::string FormatDiagnostic(const std::string& source, const Diagnostic& diagno
 
 base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source,
                                 const std::vector<Override>& environment,
-                                const std::vector<Override>& command_line) {
+                                const std::vector<Override>& command_line, int first_line) {
   Tree tree;
   Decoded decoded;
-  if (const auto failure = ReadText(text, tree, decoded)) {
+  if (const auto failure = ReadText(text, first_line, tree, decoded)) {
     return AsStatus(*failure, source, decoded);
   }
   for (const auto* overrides : {&environment, &command_line}) {
@@ -103,13 +115,14 @@ base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source
   WarnOfSharing(decoded.model, out.warnings);
   std::stable_sort(out.warnings.begin(), out.warnings.end(),
                    [](const Diagnostic& a, const Diagnostic& b) { return a.line < b.line; });
+  CutWarnings(out.warnings);
   return out;
 }
 
 base::Result<Normalised> Normalise(std::string_view text) {
   Tree tree;
   Decoded decoded;
-  if (const auto failure = ReadText(text, tree, decoded)) {
+  if (const auto failure = ReadText(text, 1, tree, decoded)) {
     return base::Status(failure->code, failure->message);
   }
   Normalised out;

@@ -3,8 +3,9 @@
 // It reads neither files nor the environment itself, so that it can be fuzzed and replayed.
 //
 // Threading: plain functions, safe on any thread.
-// Errors: a Status with the line. Text over kMaxConfigBytes, nesting over 64 levels and aliases
-// that expand beyond 1,000,000 nodes are refused.
+// Errors: a Status with the line. Text over kMaxConfigBytes, nesting over 64 levels, aliases that
+// expand beyond 1,000,000 nodes, and more values than yaml_tree.h allows for the size of the text
+// are refused.
 #pragma once
 
 #include <functional>
@@ -53,9 +54,12 @@ struct Loaded {
 // "unable to load config: …" or "unable to validate flags: …" on, followed by " (FILE:LINE)" where
 // the place is known. CLI overrides come after environment overrides in precedence and both replace
 // the file's values.
+// Lines count from `first_line`, for a text that is a part of a file. Of very many warnings the
+// first kMaxWarnings are kept, and one more that says how many there were.
+inline constexpr std::size_t kMaxWarnings = 100;
 base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source,
                                 const std::vector<Override>& environment,
-                                const std::vector<Override>& command_line);
+                                const std::vector<Override>& command_line, int first_line = 1);
 
 // What upstream prints of the same file: its normalised config (keys, defaults, order as in
 // tests/conformance/config-vectors.jsonl), after its "not yet supported" step and before flag

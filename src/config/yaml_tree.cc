@@ -7,6 +7,7 @@
 #include <cmath>
 #include <sstream>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "config/yaml_scalar.h"
 
@@ -16,12 +17,17 @@ namespace {
 // Counted without regard to quotes, so far above kMaxDepth; upstream's library has the same limit.
 constexpr int kMaxOpenBrackets = 10'000;
 
+// What has a meaning between brackets.
+constexpr std::string_view kParts = "[]{},:?";
+
 // What stops the library's parser from inside an event; caught in ParseYaml.
 struct Stop {
   Failure failure;
 };
 
-Mark FromLibrary(const YAML::Mark& mark) { return {mark.line + 1, mark.column + 1}; }
+Mark FromLibrary(const YAML::Mark& mark, int first_line) {
+  return {mark.line < 0 ? 0 : mark.line + first_line, mark.column + 1};
+}
 
 bool Same(Mark a, Mark b) { return a.line == b.line && a.column == b.column; }
 
@@ -40,10 +46,31 @@ Failure YamlFailure(Mark mark, const std::string& message) {
   throw Stop{YamlFailure(mark, message)};
 }
 
+// Numbers of entries, found by their key: the key itself is kept once, in the entry.
+struct ByKey {
+  using is_transparent = void;
+  const Node* map = nullptr;
+  [[nodiscard]] std::string_view Key(std::uint32_t at) const { return map->entries[at].key; }
+  [[nodiscard]] static std::string_view Key(std::string_view key) { return key; }
+  template <class T>
+  std::size_t operator()(const T& a) const {
+    return std::hash<std::string_view>()(Key(a));
+  }
+  template <class A, class B>
+  bool operator()(const A& a, const B& b) const {
+    return Key(a) == Key(b);
+  }
+};
+using Index = std::unordered_set<std::uint32_t, ByKey, ByKey>;
+
 class TreeBuilder final : public YAML::EventHandler {
  public:
   // `text` is what the library reads: its marks are offsets into it.
-  TreeBuilder(std::string_view text, Tree& tree) : text_(text), tree_(tree) {}
+  TreeBuilder(std::string_view text, int first_line, Tree& tree)
+      : text_(text),
+        first_line_(first_line),
+        most_values_(std::max(kFewNodes, text.size() / kBytesPerNode)),
+        tree_(tree) {}
 
   void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
   void OnDocumentEnd() override {}
@@ -51,20 +78,20 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     // "[a,,b]": the library makes a null of it, upstream's an error.
     if (anchor == 0 && !frames_.empty() && frames_.back().node->is_list() && At(mark) == ',') {
-      StopWith(FromLibrary(mark), "did not find expected node content");
+      StopWith(Place(mark), "did not find expected node content");
     }
     // A torn last line: the library makes a key of it, and gives it a value at the key's own place.
     const bool torn = anchor == 0 && !frames_.empty() && frames_.back().block &&
-                      frames_.back().have_key && Same(frames_.back().key_mark, FromLibrary(mark)) &&
+                      frames_.back().have_key && Same(frames_.back().key_mark, Place(mark)) &&
                       !ColonOnLine(mark);
-    if (torn) StopWith(FromLibrary(mark), "could not find expected ':'");
+    if (torn) StopWith(Place(mark), "could not find expected ':'");
     Add(New(mark, anchor), anchor);
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) StopWith(FromLibrary(mark), "anchor value contains itself");
-    Attach(found->second, FromLibrary(mark), false);
+    if (found == anchors_.end()) StopWith(Place(mark), "anchor value contains itself");
+    Attach(found->second, Place(mark), false);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -79,7 +106,7 @@ class TreeBuilder final : public YAML::EventHandler {
     CheckQuotes(mark);
     if (anchor != 0) anchors_[anchor] = &node;
     const bool merge_word = value == "<<" && (kind.empty() || tag == "tag:yaml.org,2002:merge");
-    Attach(&node, node.mark, merge_word);
+    Attach(&node, node.mark, merge_word, anchor != 0);
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
@@ -102,16 +129,24 @@ class TreeBuilder final : public YAML::EventHandler {
     bool merge = false;  // the key is a merge key
     std::string key;
     Mark key_mark;
-    std::unordered_map<std::string, std::size_t> index;  // key to entry
-    std::unordered_map<std::string, bool> merged;        // keys that came only from a merge
+    Index index;                               // entries by their key
+    std::unordered_set<std::uint32_t> merged;  // entries that came only from a merge
   };
 
+  [[nodiscard]] Mark Place(const YAML::Mark& mark) const { return FromLibrary(mark, first_line_); }
+
+  // One more value that takes memory.
+  void Charge(Mark mark) {
+    if (++values_ <= most_values_) return;
+    StopWith(mark, fmt::format("a text of {} bytes may have {} values: write fewer, or split the "
+                               "config into several profiles",
+                               text_.size(), most_values_));
+  }
+
   Node& New(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) {
-    if (tree_.nodes.size() >= kMaxNodes) {
-      StopWith(FromLibrary(mark), "document has more than 1000000 nodes");
-    }
+    Charge(Place(mark));
     Node& node = tree_.nodes.emplace_back();
-    node.mark = FromLibrary(mark);
+    node.mark = Place(mark);
     return node;
   }
 
@@ -155,7 +190,7 @@ class TreeBuilder final : public YAML::EventHandler {
         ++at;
       }
     }
-    StopWith(FromLibrary(mark), "found unexpected end of stream");
+    StopWith(Place(mark), "found unexpected end of stream");
   }
 
   void Add(Node& node, YAML::anchor_t anchor) {
@@ -166,10 +201,10 @@ class TreeBuilder final : public YAML::EventHandler {
   void Open(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind,
             YAML::EmitterStyle::value style) {
     if (frames_.size() >= static_cast<std::size_t>(kMaxDepth)) {
-      StopWith(FromLibrary(mark), fmt::format("exceeded max depth of {}", kMaxDepth));
+      StopWith(Place(mark), fmt::format("exceeded max depth of {}", kMaxDepth));
     }
     if (!frames_.empty() && frames_.back().node->is_map() && !frames_.back().have_key) {
-      StopWith(FromLibrary(mark), "invalid map key: a list or a map");
+      StopWith(Place(mark), "invalid map key: a list or a map");
     }
     Node& node = New(mark, anchor);
     node.kind = kind;
@@ -177,6 +212,7 @@ class TreeBuilder final : public YAML::EventHandler {
     frame.node = &node;
     frame.anchor = anchor;
     frame.block = style == YAML::EmitterStyle::Block;
+    frame.index = Index(0, ByKey{&node}, ByKey{&node});
   }
 
   void Close() {
@@ -194,14 +230,15 @@ class TreeBuilder final : public YAML::EventHandler {
     if (parent.expanded > kMaxNodes) {
       StopWith(parent.mark, "document contains excessive aliasing");
     }
-    parent.depth = std::max(parent.depth, child.depth + 1);
+    parent.depth = std::max(parent.depth, static_cast<std::uint8_t>(child.depth + 1));
     if (parent.depth > kMaxDepth) {
       StopWith(parent.mark, fmt::format("exceeded max depth of {}", kMaxDepth));
     }
   }
 
   // `node` is the next item, key, value or the root. `mark` is where it stands, alias or not.
-  void Attach(const Node* node, Mark mark, bool merge_word) {
+  // `named` means that an alias may refer to it.
+  void Attach(const Node* node, Mark mark, bool merge_word, bool named = true) {
     if (frames_.empty()) {
       tree_.root = node;
       return;
@@ -211,6 +248,11 @@ class TreeBuilder final : public YAML::EventHandler {
       frame.node->items.push_back(node);
     } else if (!frame.have_key) {
       TakeKey(frame, *node, mark, merge_word);
+      // A key's text is in its frame: the node is needed by nobody, unless it has a name.
+      if (node == &tree_.nodes.back() && !named) {
+        tree_.nodes.pop_back();
+        --values_;
+      }
     } else if (frame.merge) {
       frame.have_key = false;
       Merge(frame, *node, mark);
@@ -251,20 +293,24 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void MergeMap(Frame& frame, const Node& from, Mark mark) {
-    merged_entries_ += from.entries.size();
-    if (merged_entries_ > kMaxNodes) StopWith(mark, "document contains excessive aliasing");
-    for (const Node::Entry& entry : from.entries) PutEntry(frame, entry, true);
+    for (const Node::Entry& entry : from.entries) {
+      Charge(mark);
+      PutEntry(frame, entry, true);
+    }
   }
 
   void PutEntry(Frame& frame, Node::Entry entry, bool merged) {
-    const auto [found, fresh] = frame.index.emplace(entry.key, frame.node->entries.size());
-    if (fresh) {
-      if (merged) frame.merged.emplace(entry.key, true);
-      frame.node->entries.push_back(std::move(entry));
+    std::vector<Node::Entry>& entries = frame.node->entries;
+    const auto found = frame.index.find(std::string_view(entry.key));
+    if (found == frame.index.end()) {
+      const auto at = static_cast<std::uint32_t>(entries.size());
+      entries.push_back(std::move(entry));
+      frame.index.insert(at);
+      if (merged) frame.merged.insert(at);
       return;
     }
-    Node::Entry& old = frame.node->entries[found->second];
-    const bool overrides_merge = frame.merged.erase(entry.key) > 0;
+    Node::Entry& old = entries[*found];
+    const bool overrides_merge = frame.merged.erase(*found) > 0;
     if (!merged && !overrides_merge && tree_.diagnostics.size() < kMaxDiagnostics) {
       tree_.diagnostics.push_back(
           {Severity::kWarning,
@@ -272,17 +318,20 @@ class TreeBuilder final : public YAML::EventHandler {
                        old.key_mark.line),
            entry.key_mark.line, entry.key_mark.column, false});
     }
-    if (merged) frame.merged.emplace(entry.key, true);
+    if (merged) frame.merged.insert(*found);
+    // The key stays: the index finds it by that.
     old = std::move(entry);
   }
 
   static constexpr std::size_t kMaxDiagnostics = 100;
 
   std::string_view text_;
+  int first_line_;
+  std::size_t most_values_;
+  std::size_t values_ = 0;
   Tree& tree_;
   std::vector<Frame> frames_;
   std::unordered_map<YAML::anchor_t, const Node*> anchors_;
-  std::uint64_t merged_entries_ = 0;
 };
 
 // The length of the UTF-8 sequence at `at`, or 0 where there is none (RFC 3629).
@@ -324,9 +373,10 @@ bool IsPrintable(char32_t c) {
 
 // The text with every line break of YAML 1.1 (CR, CR LF, NEL, LS, PS) as LF: the library knows only
 // two of them. Refuses what YAML does not allow and the library takes.
-std::optional<Failure> Clean(std::string_view text, std::string& out) {
-  int line = 1;
+std::optional<Failure> Clean(std::string_view text, int first_line, std::string& out) {
+  int line = first_line;
   int open_brackets = 0;
+  int bracket_parts = 0;
   out.reserve(text.size());
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = SequenceLength(text, at);
@@ -338,6 +388,15 @@ std::optional<Failure> Clean(std::string_view text, std::string& out) {
     if (c == ']' || c == '}') open_brackets = std::max(0, open_brackets - 1);
     if (open_brackets > kMaxOpenBrackets) {
       return YamlFailure({line, 0}, fmt::format("exceeded max depth of {}", kMaxOpenBrackets));
+    }
+    // So it does with all that stands in the outermost bracket, to its end.
+    if (open_brackets == 0) bracket_parts = 0;
+    if (open_brackets > 0 && c < 0x80 && kParts.find(static_cast<char>(c)) != kParts.npos &&
+        ++bracket_parts > kMaxBracketParts) {
+      return YamlFailure({line, 0},
+                         fmt::format("more than {} commas, colons and brackets within one bracket: "
+                                     "write lines without brackets instead",
+                                     kMaxBracketParts));
     }
     const bool pair = c == '\r' && at + 1 < text.size() && text[at + 1] == '\n';
     const bool line_break = c == '\n' || c == '\r' || c == 0x85 || c == 0x2028 || c == 0x2029;
@@ -354,7 +413,7 @@ std::optional<Failure> Clean(std::string_view text, std::string& out) {
 
 }  // namespace
 
-std::optional<Failure> ParseYaml(std::string_view text, Tree& tree) {
+std::optional<Failure> ParseYaml(std::string_view text, Tree& tree, int first_line) {
   if (text.size() > kMaxConfigBytes) {
     return Failure{
         base::Code::kOutOfRange,
@@ -366,16 +425,16 @@ std::optional<Failure> ParseYaml(std::string_view text, Tree& tree) {
     text.remove_prefix(kByteOrderMark.size());
   }
   std::string clean;
-  if (auto failure = Clean(text, clean)) return failure;
+  if (auto failure = Clean(text, first_line, clean)) return failure;
   try {
     std::istringstream stream(clean);
     YAML::Parser parser(stream);
-    TreeBuilder builder(clean, tree);
+    TreeBuilder builder(clean, first_line, tree);
     parser.HandleNextDocument(builder);
   } catch (const Stop& stop) {
     return stop.failure;
   } catch (const YAML::Exception& error) {
-    return YamlFailure(FromLibrary(error.mark), error.msg);
+    return YamlFailure(FromLibrary(error.mark, first_line), error.msg);
   } catch (const std::exception& error) {
     return YamlFailure({}, error.what());
   }
