@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "config/resource_name.h"
 #include "config/yaml_tree.h"
@@ -41,33 +42,49 @@ bool TextLooksLikeConfig(const std::string& text) {
   return !config::ParseYaml(text, tree) && LooksLikeConfig(*tree.root);
 }
 
-std::string_view Line(std::string_view text, int number) {
-  for (int i = 1; i < number; ++i) {
-    const std::size_t end = text.find('\n');
-    if (end == std::string_view::npos) return "";
-    text.remove_prefix(end + 1);
+// The lines of a part of a file, by the file's numbers.
+class Lines {
+ public:
+  Lines(std::string_view text, int first_line) : first_line_(first_line) {
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find('\n'), text.size());
+      lines_.push_back(text.substr(0, end));
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
   }
-  return text.substr(0, text.find('\n'));
-}
+
+  // "" where there is none.
+  [[nodiscard]] std::string_view At(int number) const {
+    return number >= first_line_ && number < end() ? lines_[Place(number)] : "";
+  }
+  [[nodiscard]] int end() const { return first_line_ + static_cast<int>(lines_.size()); }
+
+ private:
+  [[nodiscard]] std::size_t Place(int number) const {
+    return static_cast<std::size_t>(number - first_line_);
+  }
+
+  int first_line_;
+  std::vector<std::string_view> lines_;
+};
 
 // A ConfigMap's value with its place. `|` keeps lines as they are: they can be told exactly.
-FoundProfile AsProfile(std::string_view document, const Node::Entry& entry) {
+FoundProfile AsProfile(const Lines& document, const Node::Entry& entry) {
   FoundProfile out;
   out.name = entry.key;
   out.line = entry.value->mark.line;
-  const std::string_view line = Line(document, out.line);
+  const std::string_view line = document.At(out.line);
   const auto column = static_cast<std::size_t>(std::max(entry.value->mark.column - 1, 0));
   const std::size_t bar = line.find('|', std::min(column, line.size()));
   if (bar != std::string_view::npos && line.find_first_of("'\"", column) > bar) {
     ++out.line;
-    for (int at = out.line;; ++at) {
-      const std::string_view content = Line(document, at);
-      const std::size_t first = content.find_first_not_of(" \r");
+    for (int at = out.line; at < document.end(); ++at) {
+      const std::size_t first = document.At(at).find_first_not_of(" \r");
       if (first != std::string_view::npos) {
         out.indent = static_cast<int>(first);
         break;
       }
-      if (at > out.line + 100 || content.data() == nullptr) break;
+      if (at > out.line + 100) break;
     }
     const std::size_t kept =
         std::min(entry.value->text.find_first_not_of(" \n"), entry.value->text.size());
@@ -75,14 +92,20 @@ FoundProfile AsProfile(std::string_view document, const Node::Entry& entry) {
     const std::size_t inner = start == std::string::npos ? kept : kept - start - 1;
     out.indent = std::max(0, out.indent - static_cast<int>(inner));
   }
-  out.text =
-      std::string(static_cast<std::size_t>(std::max(out.line - 1, 0)), '\n') + entry.value->text;
+  out.first_line = std::max(out.line, 1);
+  out.text = entry.value->text;
   return out;
 }
 
+// A document of a file, and the line of the file at which it begins.
+struct Document {
+  std::string text;
+  int first_line = 1;
+};
+
 class Finder {
  public:
-  Finder(std::string_view document, std::vector<FoundProfile>& out)
+  Finder(const Document& document, std::vector<FoundProfile>& out)
       : document_(document), out_(out) {}
 
   void Look(const Node& root) {
@@ -106,14 +129,16 @@ class Finder {
       return entry.value->is_string() && TextLooksLikeConfig(entry.value->text);
     };
     if (std::none_of(data.entries.begin(), data.entries.end(), is_config)) return;
+    const Lines lines(document_.text, document_.first_line);
     for (const Node::Entry& entry : data.entries) {
+      if (out_.size() > kMaxProfiles) return;
       if (entry.value->is_string() || entry.value->is_null()) {
-        out_.push_back(AsProfile(document_, entry));
+        out_.push_back(AsProfile(lines, entry));
       }
     }
   }
 
-  std::string_view document_;
+  const Document& document_;
   std::vector<FoundProfile>& out_;
 };
 
@@ -121,30 +146,23 @@ bool IsMarker(std::string_view line, std::string_view marker) {
   return line.substr(0, 3) == marker && (line.size() == 3 || line.find_first_of(" \t\r", 3) == 3);
 }
 
-// The documents of a file, each with the lines before it emptied, so that lines count from the top.
-std::vector<std::string> SplitDocuments(std::string_view text) {
-  std::vector<std::string> out(1);
-  std::size_t lines = 0;
-  while (!text.empty()) {
+// The documents of a file.
+std::vector<Document> SplitDocuments(std::string_view text) {
+  std::vector<Document> out(1);
+  for (int number = 1; !text.empty(); ++number) {
     const std::size_t end = text.find('\n');
     std::string line(text.substr(0, end));
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (IsMarker(line, "---")) {
-      out.emplace_back(lines, '\n');
+      out.push_back({.text = {}, .first_line = number});
       line.replace(0, 3, "   ");
     } else if (IsMarker(line, "...")) {
       line.clear();
     }
-    out.back() += line;
-    if (end != std::string_view::npos) out.back() += '\n';
-    ++lines;
+    out.back().text += line;
+    if (end != std::string_view::npos) out.back().text += '\n';
   }
   return out;
-}
-
-bool IsBlank(std::string_view text) {
-  config::Tree tree;
-  return !config::ParseYaml(text, tree) && tree.root->is_null();
 }
 
 }  // namespace
@@ -152,26 +170,38 @@ bool IsBlank(std::string_view text) {
 base::Result<std::vector<FoundProfile>> FindProfiles(std::string_view text,
                                                      const std::string& source) {
   std::vector<FoundProfile> out;
-  config::Tree first;
-  // An empty file is a config: upstream's defaults. So is the first document alone, if it is one.
-  const bool readable = !config::ParseYaml(text, first);
-  if ((readable && LooksLikeConfig(*first.root)) || IsBlank(text)) {
-    out.push_back({"", std::string(text), 1, 0});
-    if (!(readable && first.root->is_null()) || SplitDocuments(text).size() == 1) return out;
-    out.clear();
+  std::vector<Document> documents = SplitDocuments(text);
+  {
+    config::Tree first;
+    // An empty file is a config: upstream's defaults. So is the first document alone, if it is one.
+    const bool readable = !config::ParseYaml(text, first);
+    const bool blank = readable && first.root->is_null();
+    if ((readable && LooksLikeConfig(*first.root)) || (blank && documents.size() == 1)) {
+      out.push_back({.name = "", .text = std::string(text), .line = 1});
+      return out;
+    }
   }
-  for (const std::string& document : SplitDocuments(text)) {
+  for (Document& document : documents) {
+    if (document.text.find_first_not_of(" \r\n") == std::string::npos) continue;
     config::Tree tree;
-    if (const auto failure = config::ParseYaml(document, tree)) {
+    if (const auto failure = config::ParseYaml(document.text, tree, document.first_line)) {
       return base::Status(failure->code, failure->mark.line > 0
                                              ? fmt::format("{} ({}:{})", failure->message, source,
                                                            failure->mark.line)
                                              : failure->message);
     }
     if (LooksLikeConfig(*tree.root)) {
-      out.push_back({"", document, tree.root->mark.line, 0});
+      out.push_back({.name = "",
+                     .text = std::move(document.text),
+                     .line = tree.root->mark.line,
+                     .first_line = document.first_line});
     } else {
       Finder(document, out).Look(*tree.root);
+    }
+    if (out.size() > kMaxProfiles) {
+      return base::Status(base::Code::kOutOfRange,
+                          fmt::format("{} holds more than {} configs: split it into several files",
+                                      source, kMaxProfiles));
     }
   }
   return out;

@@ -60,13 +60,32 @@ TEST(FindProfilesTest, LinesAndColumnsAreThoseOfTheFile) {
   const auto found = Find(manifest);
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[0].indent, 4);
-  const auto a = config::LoadConfig(found[0].text, "f", {}, {});
+  const auto a = config::LoadConfig(found[0].text, "f", {}, {}, found[0].first_line);
   ASSERT_TRUE(a.ok());
   ASSERT_EQ(a->warnings.size(), 1U);
   EXPECT_EQ(a->warnings[0].line, 6);
   EXPECT_EQ(a->warnings[0].column + found[0].indent, 7);
-  const auto b = config::LoadConfig(found[1].text, "f", {}, {});
+  const auto b = config::LoadConfig(found[1].text, "f", {}, {}, found[1].first_line);
   EXPECT_NE(b.status().message().find("(f:9)"), std::string::npos) << b.status().message();
+}
+
+TEST(FindProfilesTest, LinesOfALaterDocumentAreThoseOfTheFile) {
+  const auto found = Find("kind: Namespace\n---\n# two\n---\nversion: v1\nnope: 1\n");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].line, 5);
+  const auto loaded = config::LoadConfig(found[0].text, "f", {}, {}, found[0].first_line);
+  ASSERT_TRUE(loaded.ok());
+  ASSERT_EQ(loaded->warnings.size(), 1U);
+  EXPECT_EQ(loaded->warnings[0].line, 6);
+  EXPECT_FALSE(FindProfiles("kind: Namespace\n---\na: [\n", "f").ok());
+}
+
+TEST(FindProfilesTest, OnlySoManyConfigsMayBeInOneFile) {
+  std::string text;
+  for (std::size_t i = 0; i < kMaxProfiles; ++i) text += "---\nversion: v1\n";
+  EXPECT_EQ(Find("kind: Namespace\n" + text).size(), kMaxProfiles);
+  const auto more = FindProfiles("kind: Namespace\n" + text + "---\nversion: v1\n", "f");
+  EXPECT_EQ(more.status().message(), "f holds more than 1000 configs: split it into several files");
 }
 
 }  // namespace

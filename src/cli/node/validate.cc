@@ -24,7 +24,7 @@ using config::Diagnostic;
 using config::Severity;
 
 constexpr char kApiVersion[] = "tranche.dev/v1";
-// A manifest with many profiles of up to 4 MiB cannot be larger than Kubernetes' own limit by far.
+// A manifest cannot be larger than Kubernetes' own limit by far.
 constexpr std::size_t kMaxFile = config::kMaxConfigBytes;
 
 // What one profile would do.
@@ -54,7 +54,7 @@ class Judge {
     out.source = source;
     out.name = profile.name;
     out.line = profile.line;
-    const auto loaded = config::LoadConfig(profile.text, source, {}, {});
+    const auto loaded = config::LoadConfig(profile.text, source, {}, {}, profile.first_line);
     if (!loaded.ok()) {
       out.error = loaded.status().message();
       return out;
@@ -106,7 +106,7 @@ base::Result<std::string> Read(const std::string& file, std::istream& in) {
     text.append(chunk.data(), static_cast<std::size_t>(in.gcount()));
   }
   if (text.size() > kMaxFile) {
-    return base::Status(base::Code::kOutOfRange, "standard input is larger than 4 MiB");
+    return base::Status(base::Code::kOutOfRange, "standard input is larger than 1 MiB");
   }
   return text;
 }
