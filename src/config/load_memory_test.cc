@@ -140,8 +140,9 @@ TEST(LoadMemoryTest, TooManyValuesAreRefusedEarlyWithTheirLine) {
       "", [](int i) { return std::to_string(i) + ":\n"; }, "");
   base::Status status;
   Cost(text, status);
-  EXPECT_THAT(status.message(), HasSubstr("may have 43690 values: write fewer, or split the config "
-                                          "into several profiles (f:43690)"));
+  EXPECT_THAT(status.message(),
+              HasSubstr("f:43690:1: a text of 1048570 bytes may have 43690 values: "
+                        "write fewer, or split the config into several profiles"));
 }
 
 TEST(LoadMemoryTest, TooMuchInOneBracketIsRefusedWithItsLine) {
@@ -150,9 +151,9 @@ TEST(LoadMemoryTest, TooMuchInOneBracketIsRefusedWithItsLine) {
                                   "", [](int) { return "1,\n"; }, "]\n", 100'000);
   base::Status status;
   Cost(text, status);
-  EXPECT_THAT(status.message(), HasSubstr("more than 20000 commas, colons and brackets within one "
-                                          "bracket: write lines without brackets instead "
-                                          "(f:20002)"));
+  EXPECT_THAT(status.message(),
+              HasSubstr("f:20002: more than 20000 commas, colons and brackets within "
+                        "one bracket: write lines without brackets instead"));
 }
 
 // More than any config has: 2,000 resources, and a list of 3,000 devices in one line.
@@ -177,8 +178,8 @@ TEST(LoadMemoryTest, OfVeryManyWarningsTheFirstAreKeptAndTheRestIsCounted) {
   }
   const auto loaded = LoadConfig(text, "f", {}, {});
   ASSERT_TRUE(loaded.ok()) << loaded.status().message();
-  ASSERT_EQ(loaded->warnings.size(), kMaxWarnings + 1);
-  EXPECT_THAT(loaded->warnings.back().message, HasSubstr(" more warnings are left out"));
+  ASSERT_EQ(loaded->warnings.size(), kMaxFindings + 1);
+  EXPECT_THAT(loaded->warnings.back().message, HasSubstr(" more findings are left out"));
 }
 
 }  // namespace

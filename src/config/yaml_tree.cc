@@ -10,37 +10,19 @@
 #include <unordered_set>
 
 #include "config/yaml_scalar.h"
+#include "config/yaml_text.h"
 
 namespace tranche::config {
 namespace {
-
-// Counted without regard to quotes, so far above kMaxDepth; upstream's library has the same limit.
-constexpr int kMaxOpenBrackets = 10'000;
-
-// What has a meaning between brackets.
-constexpr std::string_view kParts = "[]{},:?";
 
 // What stops the library's parser from inside an event; caught in ParseYaml.
 struct Stop {
   Failure failure;
 };
 
-Mark FromLibrary(const YAML::Mark& mark, int first_line) {
-  return {mark.line < 0 ? 0 : mark.line + first_line, mark.column + 1};
-}
+Mark FromLibrary(const YAML::Mark& mark) { return {mark.line + 1, mark.column + 1}; }
 
 bool Same(Mark a, Mark b) { return a.line == b.line && a.column == b.column; }
-
-// sigs.k8s.io/yaml has two stages before decoding and says of both that the conversion failed.
-Failure ConversionFailure(Mark mark, std::string message) {
-  return {base::Code::kInvalidArgument, "error converting YAML to JSON: " + std::move(message),
-          mark};
-}
-
-Failure YamlFailure(Mark mark, const std::string& message) {
-  if (mark.line <= 0) return ConversionFailure(mark, "yaml: " + message);
-  return ConversionFailure(mark, fmt::format("yaml: line {}: {}", mark.line, message));
-}
 
 [[noreturn]] void StopWith(Mark mark, const std::string& message) {
   throw Stop{YamlFailure(mark, message)};
@@ -66,11 +48,8 @@ using Index = std::unordered_set<std::uint32_t, ByKey, ByKey>;
 class TreeBuilder final : public YAML::EventHandler {
  public:
   // `text` is what the library reads: its marks are offsets into it.
-  TreeBuilder(std::string_view text, int first_line, Tree& tree)
-      : text_(text),
-        first_line_(first_line),
-        most_values_(std::max(kFewNodes, text.size() / kBytesPerNode)),
-        tree_(tree) {}
+  TreeBuilder(std::string_view text, Tree& tree)
+      : text_(text), most_values_(std::max(kFewNodes, text.size() / kBytesPerNode)), tree_(tree) {}
 
   void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
   void OnDocumentEnd() override {}
@@ -78,20 +57,20 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     // "[a,,b]": the library makes a null of it, upstream's an error.
     if (anchor == 0 && !frames_.empty() && frames_.back().node->is_list() && At(mark) == ',') {
-      StopWith(Place(mark), "did not find expected node content");
+      StopWith(FromLibrary(mark), "did not find expected node content");
     }
     // A torn last line: the library makes a key of it, and gives it a value at the key's own place.
     const bool torn = anchor == 0 && !frames_.empty() && frames_.back().block &&
-                      frames_.back().have_key && Same(frames_.back().key_mark, Place(mark)) &&
+                      frames_.back().have_key && Same(frames_.back().key_mark, FromLibrary(mark)) &&
                       !ColonOnLine(mark);
-    if (torn) StopWith(Place(mark), "could not find expected ':'");
+    if (torn) StopWith(FromLibrary(mark), "could not find expected ':'");
     Add(New(mark, anchor), anchor);
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) StopWith(Place(mark), "anchor value contains itself");
-    Attach(found->second, Place(mark), false);
+    if (found == anchors_.end()) StopWith(FromLibrary(mark), "anchor value contains itself");
+    Attach(found->second, FromLibrary(mark), false);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -133,20 +112,18 @@ class TreeBuilder final : public YAML::EventHandler {
     std::unordered_set<std::uint32_t> merged;  // entries that came only from a merge
   };
 
-  [[nodiscard]] Mark Place(const YAML::Mark& mark) const { return FromLibrary(mark, first_line_); }
-
   // One more value that takes memory.
   void Charge(Mark mark) {
     if (++values_ <= most_values_) return;
-    StopWith(mark, fmt::format("a text of {} bytes may have {} values: write fewer, or split the "
-                               "config into several profiles",
-                               text_.size(), most_values_));
+    throw Stop{LimitFailure(mark, fmt::format("a text of {} bytes may have {} values: write fewer, "
+                                              "or split the config into several profiles",
+                                              text_.size(), most_values_))};
   }
 
   Node& New(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) {
-    Charge(Place(mark));
+    Charge(FromLibrary(mark));
     Node& node = tree_.nodes.emplace_back();
-    node.mark = Place(mark);
+    node.mark = FromLibrary(mark);
     return node;
   }
 
@@ -190,7 +167,7 @@ class TreeBuilder final : public YAML::EventHandler {
         ++at;
       }
     }
-    StopWith(Place(mark), "found unexpected end of stream");
+    StopWith(FromLibrary(mark), "found unexpected end of stream");
   }
 
   void Add(Node& node, YAML::anchor_t anchor) {
@@ -201,10 +178,10 @@ class TreeBuilder final : public YAML::EventHandler {
   void Open(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind,
             YAML::EmitterStyle::value style) {
     if (frames_.size() >= static_cast<std::size_t>(kMaxDepth)) {
-      StopWith(Place(mark), fmt::format("exceeded max depth of {}", kMaxDepth));
+      StopWith(FromLibrary(mark), fmt::format("exceeded max depth of {}", kMaxDepth));
     }
     if (!frames_.empty() && frames_.back().node->is_map() && !frames_.back().have_key) {
-      StopWith(Place(mark), "invalid map key: a list or a map");
+      StopWith(FromLibrary(mark), "invalid map key: a list or a map");
     }
     Node& node = New(mark, anchor);
     node.kind = kind;
@@ -316,7 +293,7 @@ class TreeBuilder final : public YAML::EventHandler {
           {Severity::kWarning,
            fmt::format("duplicate key '{}': this one wins over the one on line {}", entry.key,
                        old.key_mark.line),
-           entry.key_mark.line, entry.key_mark.column, false});
+           entry.key_mark.line, entry.key_mark.column, false, ""});
     }
     if (merged) frame.merged.insert(*found);
     // The key stays: the index finds it by that.
@@ -326,7 +303,6 @@ class TreeBuilder final : public YAML::EventHandler {
   static constexpr std::size_t kMaxDiagnostics = 100;
 
   std::string_view text_;
-  int first_line_;
   std::size_t most_values_;
   std::size_t values_ = 0;
   Tree& tree_;
@@ -334,86 +310,9 @@ class TreeBuilder final : public YAML::EventHandler {
   std::unordered_map<YAML::anchor_t, const Node*> anchors_;
 };
 
-// The length of the UTF-8 sequence at `at`, or 0 where there is none (RFC 3629).
-std::size_t SequenceLength(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const unsigned lead = byte(at);
-  const std::size_t length = lead < 0x80   ? 1
-                             : lead < 0xC2 ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4
-                                           : 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xC0U) != 0x80U) return 0;
-  }
-  const unsigned second = byte(at + 1);
-  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-      (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) {
-    return 0;
-  }
-  return length;
-}
-
-char32_t Decode(std::string_view text, std::size_t at, std::size_t length) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
-  if (length == 1) return byte(0);
-  char32_t value = byte(0) & (0x7FU >> length);
-  for (std::size_t i = 1; i < length; ++i) value = (value << 6U) | (byte(i) & 0x3FU);
-  return value;
-}
-
-// https://yaml.org/spec/1.1/#c-printable
-bool IsPrintable(char32_t c) {
-  return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c <= 0x7E) || c == 0x85 ||
-         (c >= 0xA0 && c <= 0xFFFD) || c >= 0x10000;
-}
-
-// The text with every line break of YAML 1.1 (CR, CR LF, NEL, LS, PS) as LF: the library knows only
-// two of them. Refuses what YAML does not allow and the library takes.
-std::optional<Failure> Clean(std::string_view text, int first_line, std::string& out) {
-  int line = first_line;
-  int open_brackets = 0;
-  int bracket_parts = 0;
-  out.reserve(text.size());
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = SequenceLength(text, at);
-    if (length == 0) return YamlFailure({line, 0}, "invalid UTF-8: not a text file");
-    const char32_t c = Decode(text, at, length);
-    if (!IsPrintable(c)) return YamlFailure({line, 0}, "control characters are not allowed");
-    // The library reads a line to its end before the first event, a token for each bracket.
-    if (c == '[' || c == '{') ++open_brackets;
-    if (c == ']' || c == '}') open_brackets = std::max(0, open_brackets - 1);
-    if (open_brackets > kMaxOpenBrackets) {
-      return YamlFailure({line, 0}, fmt::format("exceeded max depth of {}", kMaxOpenBrackets));
-    }
-    // So it does with all that stands in the outermost bracket, to its end.
-    if (open_brackets == 0) bracket_parts = 0;
-    if (open_brackets > 0 && c < 0x80 && kParts.find(static_cast<char>(c)) != kParts.npos &&
-        ++bracket_parts > kMaxBracketParts) {
-      return YamlFailure({line, 0},
-                         fmt::format("more than {} commas, colons and brackets within one bracket: "
-                                     "write lines without brackets instead",
-                                     kMaxBracketParts));
-    }
-    const bool pair = c == '\r' && at + 1 < text.size() && text[at + 1] == '\n';
-    const bool line_break = c == '\n' || c == '\r' || c == 0x85 || c == 0x2028 || c == 0x2029;
-    if (line_break) {
-      ++line;
-      out.push_back('\n');
-    } else {
-      out.append(text.substr(at, length));
-    }
-    at += pair ? 2 : length;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
-std::optional<Failure> ParseYaml(std::string_view text, Tree& tree, int first_line) {
+std::optional<Failure> ParseYaml(std::string_view text, Tree& tree) {
   if (text.size() > kMaxConfigBytes) {
     return Failure{
         base::Code::kOutOfRange,
@@ -425,16 +324,16 @@ std::optional<Failure> ParseYaml(std::string_view text, Tree& tree, int first_li
     text.remove_prefix(kByteOrderMark.size());
   }
   std::string clean;
-  if (auto failure = Clean(text, first_line, clean)) return failure;
+  if (auto failure = CleanYaml(text, clean)) return failure;
   try {
     std::istringstream stream(clean);
     YAML::Parser parser(stream);
-    TreeBuilder builder(clean, first_line, tree);
+    TreeBuilder builder(clean, tree);
     parser.HandleNextDocument(builder);
   } catch (const Stop& stop) {
     return stop.failure;
   } catch (const YAML::Exception& error) {
-    return YamlFailure(FromLibrary(error.mark, first_line), error.msg);
+    return YamlFailure(FromLibrary(error.mark), error.msg);
   } catch (const std::exception& error) {
     return YamlFailure({}, error.what());
   }

@@ -206,6 +206,7 @@ void WarnAboutUnmatched(const config::Config& config, const std::vector<share::U
       plan.warnings.push_back({"more that match nothing on this node are left out", 0});
       return;
     }
+    if (!config::AdviseOnName(name).what.empty()) continue;  // said with the config
     std::string message = "resource '" + name + "' matches nothing on this node";
     if (const std::string nearest = config::NearestName(name, names); !nearest.empty()) {
       message += " (did you mean '" + nearest + "'?)";

@@ -117,7 +117,7 @@ Json Each(const Items& items, Render render) {
   return out;
 }
 
-base::HttpAnswer JsonAnswer(int status, const Json& body) {
+http::Answer JsonAnswer(int status, const Json& body) {
   return {.status = status, .content_type = "application/json", .body = Told(body).Dump() + "\n"};
 }
 
@@ -144,14 +144,14 @@ Json StatusJson(const AgentState& state) {
                                 {"events", Each(state.events, EventJson)}}));
 }
 
-base::HttpAnswer Livez(const AgentState& state) {
+http::Answer Livez(const AgentState& state) {
   return JsonAnswer(200, Json::MakeObject({{"apiVersion", kApiVersion},
                                            {"live", true},
                                            {"ready", state.Ready()},
                                            {"reasons", Json::MakeTexts(state.Degraded())}}));
 }
 
-base::HttpAnswer Readyz(const AgentState& state) {
+http::Answer Readyz(const AgentState& state) {
   const bool ready = state.Ready();
   return JsonAnswer(ready ? 200 : 503,
                     Json::MakeObject({{"apiVersion", kApiVersion},
@@ -159,7 +159,7 @@ base::HttpAnswer Readyz(const AgentState& state) {
                                       {"reasons", Json::MakeTexts(state.Degraded())}}));
 }
 
-base::HttpAnswer StatusAnswer(const AgentState& state) {
+http::Answer StatusAnswer(const AgentState& state) {
   return {.content_type = "application/json", .body = StatusJson(state).Dump() + "\n"};
 }
 
