@@ -77,12 +77,13 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
                {.healthy = [this](const std::string& uuid) { return gpus_.Healthy(uuid); },
                 .changed = [this] { ServingChanged(); },
                 .event = events_.raiser()}),
+      disk_(options_.new_worker(loop)),
       config_(loop,
               [this](std::function<void()> changed) {
                 return profile::NewConfigSource(loop_, options_.config, options_.cluster,
                                                 std::move(changed));
               },
-              options_.overrides, options_.StateDirectory(),
+              options_.overrides, {.directory = options_.StateDirectory(), .worker = disk_.get()},
               {.apply = [this](const config::Loaded& loaded,
                                const std::string& source) { return Apply(loaded, source); },
                .event = events_.raiser(),

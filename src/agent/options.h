@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/disk/worker.h"
 #include "base/event_loop.h"
 #include "daemon/api_link.h"
 #include "gpu/gpu_watch.h"
@@ -49,6 +50,9 @@ struct AgentOptions {
   // Makes what speaks with the kubelet.
   std::function<std::unique_ptr<kubelet::PluginLink>(base::EventLoop&)> new_link =
       kubelet::NewPluginLink;
+  // Makes what does whatever may block on a disk.
+  std::function<std::unique_ptr<base::disk::Worker>(base::EventLoop&)> new_worker =
+      [](base::EventLoop& loop) { return base::disk::Worker::New(loop); };
 
   [[nodiscard]] bool NeedsApi() const { return cluster.Any() || events || labels.NeedsApi(); }
   // Plugin sockets live beside the kubelet's, our own files in a folder there (folders survive the

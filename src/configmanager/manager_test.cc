@@ -220,8 +220,8 @@ TEST_F(ConfigManagerTest, ALabelThatNamesNothingKeepsTheLastGoodConfig) {
   loop_.AdvanceBy(std::chrono::seconds(1));
   EXPECT_EQ(Linked(), "dev");
   EXPECT_FALSE(exit_status_);
-  EXPECT_THAT(EventMessages(), ElementsAre(HasSubstr("specified config dve does not exist; the "
-                                                     "last good config stays")));
+  EXPECT_THAT(EventMessages(), ElementsAre(HasSubstr("specified config dve does not exist; did "
+                                                     "you mean dev?; the last good config stays")));
   // Said once, however often it is looked at.
   Settle();
   Settle();
