@@ -28,7 +28,7 @@ namespace tranche::daemon {
 
 class Handover {
  public:
-  struct Listener {
+  struct Owner {
     // A newer agent is serving: the owner ends its streams and leaves. Called once, incumbent or
     // not; what this object holds is let go when it is destroyed.
     std::function<void(const AgentIdentity& successor)> yield;
@@ -39,7 +39,7 @@ class Handover {
   // Never fails for want of a lock: where the directory cannot be written the agent works without
   // (status() says why) and is its own incumbent. `became_incumbent` is for a successor only.
   static std::unique_ptr<Handover> New(base::EventLoop& loop, const std::string& directory,
-                                       AgentIdentity self, Listener listener);
+                                       AgentIdentity self, Owner owner);
   virtual ~Handover() = default;
 
   [[nodiscard]] virtual bool incumbent() const = 0;
