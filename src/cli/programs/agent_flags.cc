@@ -150,7 +150,9 @@ FlagGroup HealthVariables() {
                       .Help("XIDs to ignore, split by commas; all (or xids): every one"),
                   Flag("enable-healthchecks")
                       .Env("DP_ENABLE_HEALTHCHECKS")
-                      .Help("XIDs to heed all the same, split by commas; all: every one"),
+                      .Help("XIDs to heed all the same, split by commas; all: every one. What is "
+                            "named here "
+                            "counts for nothing where all are disabled"),
               },
           .environment_only = true};
 }

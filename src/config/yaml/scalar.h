@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include "config/node.h"
+#include "config/yaml/node.h"
 
-namespace tranche::config {
+namespace tranche::config::yaml {
 
 // Fills `node`'s kind and value from a scalar. `tag` is "" for a plain scalar, "!" for a quoted
 // one, otherwise the full tag ("tag:yaml.org,2002:int"). Returns an error text, or nothing.
@@ -28,4 +28,4 @@ std::optional<std::string> KeyText(const Node& node);
 // `max_bytes`: for error messages.
 std::string CompactJson(const Node& node, std::size_t max_bytes = 1024);
 
-}  // namespace tranche::config
+}  // namespace tranche::config::yaml

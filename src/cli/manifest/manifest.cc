@@ -1,20 +1,20 @@
-#include "cli/node/manifest.h"
+#include "cli/manifest/manifest.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
-#include "cli/node/flat_config_map.h"
-#include "config/explain_yaml.h"
+#include "cli/manifest/flat_config_map.h"
 #include "config/resource_name.h"
 #include "config/schema.h"
-#include "config/yaml_tree.h"
+#include "config/yaml/explain.h"
+#include "config/yaml/tree.h"
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 namespace {
 
-using config::Node;
+using config::yaml::Node;
 
 constexpr std::size_t kMaxShown = 64;
 constexpr int kMaxTexts = 4;  // a text in a text in a text
@@ -60,8 +60,8 @@ bool LooksLikeConfig(const Node& root) {
 }
 
 bool TextLooksLikeConfig(const std::string& text) {
-  config::Tree tree;
-  if (!config::ParseYaml(text, tree)) return LooksLikeConfig(*tree.root);
+  config::yaml::Tree tree;
+  if (!config::yaml::ParseYaml(text, tree)) return LooksLikeConfig(*tree.root);
   // One that cannot be read is meant as one all the same, if it begins like one.
   return text.starts_with("version: v1\n") || text.find("\nsharing:") != std::string::npos ||
          text.starts_with("sharing:");
@@ -98,7 +98,7 @@ std::string Describe(const Node& root) {
 
 // Where the text of `entry` lies in the file. `|` keeps lines as they are: they are told exactly.
 Origin OriginOf(std::string_view document, const Node::Entry& entry, const Origin& outer) {
-  const config::Mark mark = entry.value->mark;
+  const config::yaml::Mark mark = entry.value->mark;
   Origin out{outer.lines + mark.line - 1, 0, false};
   const std::string_view line = LineOf(document, mark.line);
   const auto column = static_cast<std::size_t>(std::max(mark.column - 1, 0));
@@ -144,7 +144,9 @@ class Finder {
         {Line(root.mark), Describe(root) + (stranger_.empty() ? "" : ", " + stranger_)});
   }
 
-  [[nodiscard]] int Line(config::Mark mark) const { return origin_.lines + std::max(mark.line, 1); }
+  [[nodiscard]] int Line(config::yaml::Mark mark) const {
+    return origin_.lines + std::max(mark.line, 1);
+  }
 
   void Object(const Node& root) {
     const std::string kind = TextAt(root, "kind");
@@ -204,8 +206,8 @@ class Finder {
   // What another program's ConfigMap holds is said; anything else is only named as a whole.
   void PassStrangers(const Node::Entry& data) {
     for (const Node::Entry& entry : data.value->entries) {
-      config::Tree tree;
-      if (!entry.value->is_string() || config::ParseYaml(entry.value->text, tree)) continue;
+      config::yaml::Tree tree;
+      if (!entry.value->is_string() || config::yaml::ParseYaml(entry.value->text, tree)) continue;
       stranger_ = Stranger(*tree.root);
       if (!stranger_.empty()) return;
     }
@@ -236,6 +238,7 @@ class Finder {
         Take(*entry, fmt::format("{}.{}", path, key));
       }
     }
+    if (out_.profiles.size() > before) CheckDefault(config, path, before);
     const std::string name = TextAt(config, "name");
     const bool ours = path.ends_with("devicePlugin.config");
     if (!ours || out_.profiles.size() > before || name.empty()) return;
@@ -243,9 +246,28 @@ class Finder {
     out_.references.push_back({Line(config.mark), from, name, TextAt(config, "default")});
   }
 
+  // `default` names one of the profiles found from `first` on.
+  void CheckDefault(const Node& config, const std::string& path, std::size_t first) {
+    const Node::Entry* wanted = config.Find("default");
+    if (wanted == nullptr || !wanted->value->is_string() || wanted->value->text.empty()) return;
+    std::vector<std::string> names;
+    for (std::size_t i = first; i < out_.profiles.size(); ++i) {
+      names.push_back(out_.profiles[i].name);
+    }
+    const std::string& text = wanted->value->text;
+    if (std::find(names.begin(), names.end(), text) != names.end()) return;
+    const bool whole = text.find('\n') != std::string::npos || text.find(':') != std::string::npos;
+    const std::string near = config::NearestName(text, names);
+    const std::string which =
+        near.empty() ? fmt::format("one of {}", fmt::join(names, ", ")) : near;
+    Broken(*wanted, path,
+           whole ? "holds a config, a name is wanted" : "names no profile that is here",
+           fmt::format("write the name of a profile, {}", which));
+  }
+
   void ValuesText(const Node::Entry& entry, const std::string& path, int texts) {
-    config::Tree tree;
-    if (config::ParseYaml(entry.value->text, tree) || !tree.root->is_map()) return;
+    config::yaml::Tree tree;
+    if (config::yaml::ParseYaml(entry.value->text, tree) || !tree.root->is_map()) return;
     const Origin inner = OriginOf(text_, entry, origin_);
     const std::string_view outer_text = std::exchange(text_, entry.value->text);
     const Origin outer = std::exchange(origin_, inner);
@@ -286,13 +308,13 @@ Manifest ReadManifest(std::string_view file) {
       first = false;
       continue;
     }
-    config::Tree tree;
-    if (const auto failure = config::ParseYaml(document.text, tree)) {
+    config::yaml::Tree tree;
+    if (const auto failure = config::yaml::ParseYaml(document.text, tree)) {
       // A config that cannot be read is still a config, with its mistakes.
       if (documents.size() == 1 && TextLooksLikeConfig(document.text)) {
         out.profiles.push_back({"", "", 1, std::string(file), {}, std::nullopt});
       } else {
-        out.unreadable = document.origin.InFile(config::ExplainYaml(document.text, *failure));
+        out.unreadable = document.origin.InFile(config::yaml::ExplainYaml(document.text, *failure));
       }
       return out;
     }
@@ -311,4 +333,4 @@ Manifest ReadManifest(std::string_view file) {
   return out;
 }
 
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest

@@ -14,15 +14,10 @@
 #include <string_view>
 #include <vector>
 
-#include "config/load.h"
+#include "base/status.h"
+#include "config/yaml/diagnostic.h"
 
-namespace tranche::config {
-
-// Counted from 1; 0 is unknown.
-struct Mark {
-  int line = 0;
-  int column = 0;
-};
+namespace tranche::config::yaml {
 
 struct Node {
   enum class Kind { kNull, kBool, kInt, kUnsigned, kFloat, kString, kList, kMap };
@@ -69,4 +64,4 @@ struct Failure {
   Mark mark;
 };
 
-}  // namespace tranche::config
+}  // namespace tranche::config::yaml

@@ -1,4 +1,4 @@
-#include "config/yaml_scalar.h"
+#include "config/yaml/scalar.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-namespace tranche::config {
+namespace tranche::config::yaml {
 namespace {
 
 constexpr std::string_view kTagPrefix = "tag:yaml.org,2002:";
@@ -383,4 +383,4 @@ std::string CompactJson(const Node& node, std::size_t max_bytes) {
   return out;
 }
 
-}  // namespace tranche::config
+}  // namespace tranche::config::yaml

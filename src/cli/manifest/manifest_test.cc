@@ -1,10 +1,10 @@
-#include "cli/node/manifest.h"
+#include "cli/manifest/manifest.h"
 
 #include <gtest/gtest.h>
 
 #include "config/load.h"
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 namespace {
 
 constexpr char kConfig[] = "sharing: {timeSlicing: {resources: [{name: gpu, replicas: 2}]}}\n";
@@ -82,6 +82,21 @@ TEST(ReadManifestTest, ChartsValuesCarryThemWhereverTheyLie) {
             1U);
 }
 
+TEST(ReadManifestTest, ADefaultIsTheNameOfAProfileThatIsThere) {
+  const auto told = [](const std::string& name) {
+    const auto found = Find("config:\n  default: " + name + "\n  map: {dev: 'version: v1'}\n");
+    return found.size() < 2 ? ""
+                            : found.back().broken->message + "; " + found.back().broken->instead;
+  };
+  EXPECT_EQ(told("dev"), "");
+  EXPECT_EQ(told("\"\""), "");
+  EXPECT_EQ(told("DEV"),
+            "config.default names no profile that is here; write the name of a profile, dev");
+  EXPECT_EQ(
+      told("'version: v1'"),
+      "config.default holds a config, a name is wanted; write the name of a profile, one of dev");
+}
+
 TEST(ReadManifestTest, TextOfValuesIsReadInItsPlace) {
   const std::string application =
       "kind: Application\nspec:\n  sources:\n  - helm:\n      values: |\n        config:\n"
@@ -144,4 +159,4 @@ TEST(ReadManifestTest, ManyDocumentsCostNoMoreThanTheirText) {
 }
 
 }  // namespace
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest

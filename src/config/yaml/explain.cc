@@ -1,10 +1,10 @@
-#include "config/explain_yaml.h"
+#include "config/yaml/explain.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-namespace tranche::config {
+namespace tranche::config::yaml {
 namespace {
 
 std::string_view LineAt(std::string_view text, int number) {
@@ -73,4 +73,4 @@ Diagnostic ExplainYaml(std::string_view text, const Failure& failure) {
   return out;
 }
 
-}  // namespace tranche::config
+}  // namespace tranche::config::yaml

@@ -1,4 +1,4 @@
-#include "config/overrides.h"
+#include "config/file_model.h"
 
 #include <fmt/format.h>
 

@@ -1,18 +1,32 @@
-// A list of what is wrong with one file, bounded.
+// What is to be said of a file to whoever wrote it, and a bounded list of such messages.
 //
-// Threading: a plain value.
+// Threading: plain values.
 // Errors: none; mistakes beyond kMaxMistakes are dropped.
 #pragma once
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "config/load.h"
-#include "config/node.h"
+namespace tranche::config::yaml {
 
-namespace tranche::config {
+// A place in a text, counted from 1; 0 is unknown.
+struct Mark {
+  int line = 0;
+  int column = 0;
+};
+
+enum class Severity { kWarning, kError };
+
+// A message for the user about a file. `line` and `column` count from 1; 0 is unknown.
+struct Diagnostic {
+  Severity severity = Severity::kWarning;
+  std::string message;  // what is wrong, without the position
+  int line = 0;
+  int column = 0;
+  bool strict = false;  // accepted, and cannot be meant: an error in `tranche validate`
+  std::string instead;  // what to write, "" where `message` says it
+};
 
 inline constexpr std::size_t kMaxMistakes = 100;  // of one file
 
@@ -38,4 +52,4 @@ class MistakeList {
   std::vector<Diagnostic> found_;
 };
 
-}  // namespace tranche::config
+}  // namespace tranche::config::yaml

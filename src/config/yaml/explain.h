@@ -7,10 +7,10 @@
 
 #include <string_view>
 
-#include "config/load.h"
-#include "config/node.h"
+#include "config/yaml/diagnostic.h"
+#include "config/yaml/node.h"
 
-namespace tranche::config {
+namespace tranche::config::yaml {
 
 // True where the text has a placeholder of a template engine, `{{ … }}`, that nobody filled in.
 bool IsTemplate(std::string_view text);
@@ -20,4 +20,4 @@ inline constexpr std::string_view kFillTemplate =
 // `failure` is what ParseYaml said of the text.
 Diagnostic ExplainYaml(std::string_view text, const Failure& failure);
 
-}  // namespace tranche::config
+}  // namespace tranche::config::yaml

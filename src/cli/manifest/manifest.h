@@ -12,10 +12,10 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/node/document.h"
+#include "cli/manifest/document.h"
 #include "config/load.h"
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 
 struct FoundProfile {
   std::string name;     // its key, "" for a bare config
@@ -51,4 +51,4 @@ struct Manifest {
 
 Manifest ReadManifest(std::string_view file);
 
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest
