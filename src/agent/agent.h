@@ -63,7 +63,6 @@ class Agent {
   base::Result<plan::NodeFacts> PrepareNode(const config::Config& config);
   void ReadPlanWarnings(const plan::Plan& plan, const std::string& source);
   void ServingChanged();
-  void ConnectToApi();
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
   void Changed();
   void Reload();

@@ -54,10 +54,9 @@ class AgentTest : public ::testing::Test {
     options_.overrides.command_line = {Flag("driver-root-ctr-path", dir_ / "root")};
     options_.config.config_file = dir_ / "config/config.yaml";
     options_.kubelet_socket = dir_ / "device-plugins/kubelet.sock";
-    options_.pod_resources_socket = "";
     options_.run_directory = dir_ / "run";
     options_.cdi_directory = dir_ / "cdi";
-    options_.listen = "";
+    options_.rescan_interval = std::chrono::seconds(10);
     options_.version = "test";
     options_.node_name = "gpu-node";
     options_.sys_root = dir_ / "none";
@@ -180,7 +179,10 @@ TEST_F(AgentTest, TheProfileSaysWhetherADriverThatIsNotThereEndsIt) {
 TEST_F(AgentTest, ADriverThatIsNotThereDoesNotEndItBeforeTheProfileIsKnown) {
   driver_->Fail("Initialise", {Code::kNotFound, "no library"});
   options_.config.config_file = "";
-  options_.cluster = {.node_name = "gpu-node", .watch_node = true, .config_map = "gpu/profiles"};
+  options_.cluster = {.node_name = "gpu-node",
+                      .watch_node = true,
+                      .node_label = kLabel,
+                      .config_map = "gpu/profiles"};
   api_status_ = {Code::kUnavailable, "no API server"};
   Run([&](Agent&) {
     loop_.AdvanceBy(seconds(30));
@@ -371,7 +373,7 @@ class AgentOnAClusterTest : public AgentTest {
                        .profile_file = "",
                        .default_profile = "two",
                        .fallbacks = {}};
-    options_.cluster = {.node_name = "gpu-node", .watch_node = true};
+    options_.cluster = {.node_name = "gpu-node", .watch_node = true, .node_label = kLabel};
     Profile("two", 2);
     Profile("four", 4);
   }

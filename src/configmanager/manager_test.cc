@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -41,11 +42,14 @@ class ConfigManagerTest : public ::testing::Test {
     }
     fs::create_directories(folder_ / "proc");
     options_.node_name = "gpu-node";
+    options_.node_label = kLabel;
     options_.source_directory = folder_ / "configs";
     options_.destination = folder_ / "config/config.yaml";
     options_.default_config = "default";
     options_.proc_directory = folder_ / "proc";
     options_.send_signal = true;
+    options_.signal = SIGHUP;
+    options_.process_to_signal = "nvidia-device-plugin";
   }
 
   void Label(const std::string& value) { api_.PutLabel(kNode, kLabel, value); }

@@ -36,12 +36,12 @@ constexpr auto kPollEvery = std::chrono::seconds(2);
 class FlockHandover : public Handover {
  public:
   FlockHandover(base::EventLoop& loop, const std::string& directory, AgentIdentity self,
-                Listener listener)
+                Owner owner)
       : loop_(loop),
         lock_path_(base::JoinPath(directory, kLockName)),
         announcement_path_(base::JoinPath(directory, kAnnouncementName)),
         self_(HandoverNote::Now(std::move(self))),
-        listener_(std::move(listener)),
+        owner_(std::move(owner)),
         retry_timer_(loop),
         runner_(loop) {
     status_ = base::MakeDirectories(directory);
@@ -172,7 +172,7 @@ class FlockHandover : public Handover {
     if (Status locked = TryLock(); !locked.ok() && log_once_(locked.message(), loop_.Now())) {
       base::LogWarning("cannot look at the handover lock", {Kv("error", locked.message())});
     }
-    if (incumbent_ && !was_incumbent) runner_.Post([this] { listener_.became_incumbent(); });
+    if (incumbent_ && !was_incumbent) runner_.Post([this] { owner_.became_incumbent(); });
   }
 
   // The announcement that is up, if its writer lives. `fd` is only borrowed for a moment.
@@ -231,14 +231,14 @@ class FlockHandover : public Handover {
     yielded_ = true;
     base::LogInfo("a newer agent is serving, leaving", {Kv("successor", successor.Text())});
     // The owner may destroy this object in its answer, so it is told from a call of its own.
-    runner_.Post([this, successor] { listener_.yield(successor); });
+    runner_.Post([this, successor] { owner_.yield(successor); });
   }
 
   base::EventLoop& loop_;
   std::string lock_path_;
   std::string announcement_path_;
   HandoverNote self_;
-  Listener listener_;
+  Owner owner_;
   Status status_;
   // Closed after the lock is let go, which is what it is to tell of; so it stands before it.
   UniqueFd lock_note_;     // agent.lock, to write into
@@ -258,8 +258,8 @@ class FlockHandover : public Handover {
 }  // namespace
 
 std::unique_ptr<Handover> Handover::New(base::EventLoop& loop, const std::string& directory,
-                                        AgentIdentity self, Listener listener) {
-  return std::make_unique<FlockHandover>(loop, directory, std::move(self), std::move(listener));
+                                        AgentIdentity self, Owner owner) {
+  return std::make_unique<FlockHandover>(loop, directory, std::move(self), std::move(owner));
 }
 
 }  // namespace tranche::daemon

@@ -33,7 +33,7 @@ class Handover {
   // How long a lock may be held by no agent before an agent works without it.
   static constexpr base::Duration kForeignPatience = std::chrono::seconds(3);
 
-  struct Listener {
+  struct Owner {
     // A newer agent is serving: the owner ends its streams and leaves. Called once, incumbent or
     // not; what this object holds is let go when it is destroyed.
     std::function<void(const AgentIdentity& successor)> yield;
@@ -44,7 +44,7 @@ class Handover {
   // Never fails for want of a lock: where the directory cannot be written the agent works without
   // (status() says why) and is its own incumbent. `became_incumbent` is for a successor only.
   static std::unique_ptr<Handover> New(base::EventLoop& loop, const std::string& directory,
-                                       AgentIdentity self, Listener listener);
+                                       AgentIdentity self, Owner owner);
   virtual ~Handover() = default;
 
   [[nodiscard]] virtual bool incumbent() const = 0;

@@ -49,6 +49,7 @@ class ClusterSourceTest : public ::testing::Test {
     files_.default_profile = "default";
     options_.node_name = "gpu-node";
     options_.watch_node = true;
+    options_.node_label = kLabel;
     options_.policy_namespace = "gpu-operator";
     api_.PutLabel(kNode, "other", "1");
     PutMap(4);
