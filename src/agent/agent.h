@@ -18,6 +18,7 @@
 #include "agent/options.h"
 #include "agent/serve/serving.h"
 #include "agent/status/state.h"
+#include "base/disk/worker.h"
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -62,7 +63,6 @@ class Agent {
   base::Result<plan::NodeFacts> PrepareNode(const config::Config& config);
   void ReadPlanWarnings(const plan::Plan& plan, const std::string& source);
   void ServingChanged();
-  void ConnectToApi();
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
   void Changed();
   void Reload();
@@ -83,6 +83,7 @@ class Agent {
   labels::NodeLabels labels_;
   gpu::GpuWatch gpus_;
   serve::Serving serving_;
+  std::unique_ptr<base::disk::Worker> disk_;
   profile::InForce config_;
   daemon::Succession succession_;
   daemon::Endpoints endpoints_;

@@ -11,6 +11,8 @@
 
 namespace tranche::config {
 
+using yaml::Failure;
+
 // Fills `config` but for its `tranche` part. The failure's message is upstream's, without the
 // stages that upstream puts before it.
 std::optional<Failure> Finalize(const FileModel& model, Reader reader, Config& config);

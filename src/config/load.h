@@ -16,22 +16,15 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "config/config.h"
+#include "config/yaml/diagnostic.h"
+#include "config/yaml/tree.h"
 
 namespace tranche::config {
 
-inline constexpr std::size_t kMaxConfigBytes = 1U << 20U;  // a ConfigMap holds no more
+inline constexpr std::size_t kMaxConfigBytes = yaml::kMaxTextBytes;
 
-enum class Severity { kWarning, kError };
-
-// A message for the user about a file. `line` and `column` count from 1; 0 is unknown.
-struct Diagnostic {
-  Severity severity = Severity::kWarning;
-  std::string message;  // what is wrong, without the position
-  int line = 0;
-  int column = 0;
-  bool strict = false;  // accepted, and cannot be meant: an error in `tranche validate`
-  std::string instead;  // what to write, "" where `message` says it
-};
+using yaml::Diagnostic;
+using yaml::Severity;
 
 // "file.yaml:12:5: warning: unknown key 'sharring' at the top level; did you mean 'sharing'?"
 std::string FormatDiagnostic(const std::string& source, const Diagnostic& diagnostic);
@@ -53,6 +46,10 @@ struct Loaded {
   Config config;
   std::vector<Diagnostic> warnings;
 };
+
+// Of very many findings the first kMaxFindings are kept, and one more that says how many there
+// were.
+inline constexpr std::size_t kMaxFindings = 100;
 
 // What is to be said of a file, mistakes and warnings together, in the order of its lines; and the
 // config, where it can be used. Where it cannot, one finding at least is an error.

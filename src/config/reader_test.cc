@@ -10,6 +10,7 @@
 namespace tranche::config {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 base::Result<Loaded> Read(const std::string& text, Reader reader = Reader::kPlugin) {
@@ -85,9 +86,12 @@ TEST(ReaderTest, KeysMatchWithoutCaseInLettersBeyondAsciiToo) {
   ASSERT_TRUE(loaded.ok()) << loaded.status().message();
   EXPECT_EQ(loaded->config.flags.plugin.nvidia_ctk_path, "/x");
   EXPECT_EQ(loaded->config.time_slicing.resources.size(), 1U);
-  EXPECT_FALSE(LoadConfig("ver\xC5\xBFion: v2", "", {}, {}).ok());
-  EXPECT_TRUE(LoadConfig("ver\xC5\xBFion: v1", "", {}, {}).ok());
-  EXPECT_FALSE(Read("sharing: {timeSlicing: {resource\xC5\xBF: [{name: gpu, replicas: 2}]}}").ok());
+  EXPECT_THAT(LoadConfig("ver\xC5\xBFion: v2", "", {}, {}).status().message(),
+              HasSubstr("version: \"v2\" is not known"));
+  EXPECT_THAT(Read("sharing: {timeSlicing: {resource\xC5\xBF: [{name: gpu, replicas: 2}]}}")
+                  .status()
+                  .message(),
+              HasSubstr("did you mean 'resources'?"));
 }
 
 }  // namespace

@@ -79,6 +79,7 @@ TEST(XidFilterTest, EnabledBeatsDisabledAndTheBuiltInList) {
   EXPECT_FALSE(Filter("", "13").Ignores(13));
   EXPECT_FALSE(Filter("48", "48").Ignores(48));
   EXPECT_TRUE(Filter("", "13").Ignores(31));
+  EXPECT_FALSE(Filter("all", "all").Ignores(13));
 }
 
 TEST(XidFilterTest, WhatIsNotUnderstoodIsReturned) {
