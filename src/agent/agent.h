@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/container_parts.h"
 #include "agent/options.h"
 #include "agent/serve/serving.h"
 #include "agent/status/state.h"
@@ -58,8 +59,13 @@ class Agent {
   void DriverFailed(const gpu::GpuWatch::News& news);
   void HealthChanged(const std::vector<gpu::HealthChange>& changes);
   base::Status Apply(const config::Loaded& loaded, const std::string& source);
-  base::Result<plan::NodeFacts> PrepareNode(const config::Config& config);
   void ReadPlanWarnings(const plan::Plan& plan, const std::string& source);
+  [[nodiscard]] ContainerParts::Node NodeNow() const;
+  void PlanStays();
+  void RemakeParts();
+  bool Judge(const serve::Applied& applied);
+  void RaiseUnfit(const serve::Applied& applied, const plan::Unfit& before);
+  base::Result<plan::NodeFacts> FactsFor(const std::vector<std::string>& uuids);
   void ServingChanged();
   void ConnectToApi();
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
@@ -71,6 +77,7 @@ class Agent {
   const bool fail_on_init_error_;
   const daemon::AgentIdentity identity_ = daemon::AgentIdentity::Self();
   std::vector<std::string> plan_warnings_;
+  plan::Unfit unfit_;  // advertised devices that cannot be used as they are advertised
   base::OncePer rarely_;
 
   // Whoever uses a part is declared below it.
@@ -80,6 +87,7 @@ class Agent {
   daemon::EventLog events_;
   labels::NodeLabels labels_;
   gpu::GpuWatch gpus_;
+  ContainerParts parts_;
   serve::Serving serving_;
   profile::InForce config_;
   daemon::Succession succession_;
