@@ -36,16 +36,18 @@ gpu::RecoveryPolicy ToRecoveryPolicy(config::Recovery recovery) {
 
 Result<std::unique_ptr<Agent>> Agent::New(base::EventLoop& loop, AgentOptions options) {
   const auto& [environment, command_line] = options.overrides;
-  const auto flags = config::LoadConfig("", "", environment, command_line);
+  // Flags and environment beat a file, so this tells what they say where they say anything.
+  const auto flags =
+      config::LoadConfig("flags: {failOnInitError: false}", "", environment, command_line);
   if (!flags.ok()) return flags.status();
   return std::unique_ptr<Agent>(
       new Agent(loop, std::move(options), flags->config.flags.fail_on_init_error));
 }
 
-Agent::Agent(base::EventLoop& loop, AgentOptions options, bool fail_on_init_error)
+Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
     : loop_(loop),
       options_(std::move(options)),
-      fail_on_init_error_(fail_on_init_error),
+      told_to_fail_(told_to_fail),
       rarely_(std::chrono::minutes(5)),
       life_(loop),
       status_file_(loop, options_.run_directory, [this] { return status::StatusJson(Snapshot()); }),
@@ -144,19 +146,16 @@ void Agent::Scanned(const gpu::GpuWatch::News& news) {
   if (life_.ending()) return;
   if (!gpus_.status().ok()) {
     DriverFailed(news);
-  } else if (news.devices_changed) {
-    const auto before = serving_.served().applied();
-    config_.NodeChanged();
-    if (serving_.served().applied() == before) PlanStays();
-  } else if (parts_.device_folder() != gpus_.device_folder()) {
-    RemakeParts();  // the driver root has got nodes of its own
+  } else {
+    driver_worked_ = true;
+    DevicesScanned(news);
   }
   ConnectToApi();
 }
 
 void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
   const std::string& why = gpus_.status().message();
-  if (fail_on_init_error_ && gpus_.inventory().gpus.empty() && !config_.state().usable) {
+  if (!driver_worked_ && EndsWithoutDriver()) {
     base::LogError(
         "error starting plugins: the GPU driver cannot be used (FAIL_ON_INIT_ERROR=false "
         "waits for it instead)",
@@ -166,6 +165,12 @@ void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
   if (news.status_changed) events_.Raise(EventType::kWarning, "DriverNotReady", why);
   // A node that has no driver (yet) still says whether its config is one.
   if (!config_.state().usable) config_.NodeChanged();
+}
+
+// While an API server has yet to name the profile, only flags can ask for the end.
+bool Agent::EndsWithoutDriver() const {
+  const auto foreseen = config_.Foreseen();
+  return foreseen ? foreseen->flags.fail_on_init_error : told_to_fail_;
 }
 
 void Agent::HealthChanged(const std::vector<gpu::HealthChange>& changes) {

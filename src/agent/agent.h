@@ -52,15 +52,17 @@ class Agent {
   [[nodiscard]] status::AgentState Snapshot() const;
 
  private:
-  Agent(base::EventLoop& loop, AgentOptions options, bool fail_on_init_error);
+  Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail);
 
   void Begin();
   void Scanned(const gpu::GpuWatch::News& news);
   void DriverFailed(const gpu::GpuWatch::News& news);
+  [[nodiscard]] bool EndsWithoutDriver() const;
   void HealthChanged(const std::vector<gpu::HealthChange>& changes);
   base::Status Apply(const config::Loaded& loaded, const std::string& source);
   void ReadPlanWarnings(const plan::Plan& plan, const std::string& source);
   [[nodiscard]] ContainerParts::Node NodeNow() const;
+  void DevicesScanned(const gpu::GpuWatch::News& news);
   void PlanStays();
   void RemakeParts();
   bool Judge(const serve::Applied& applied);
@@ -74,7 +76,8 @@ class Agent {
 
   base::EventLoop& loop_;
   const AgentOptions options_;
-  const bool fail_on_init_error_;
+  const bool told_to_fail_;  // flags or environment say failOnInitError
+  bool driver_worked_ = false;
   const daemon::AgentIdentity identity_ = daemon::AgentIdentity::Self();
   std::vector<std::string> plan_warnings_;
   plan::Unfit unfit_;  // advertised devices that cannot be used as they are advertised

@@ -35,6 +35,16 @@ ContainerParts::Node Agent::NodeNow() const {
           .device_folder = gpus_.device_folder()};
 }
 
+void Agent::DevicesScanned(const gpu::GpuWatch::News& news) {
+  if (news.devices_changed) {
+    const auto before = serving_.served().applied();
+    config_.NodeChanged();
+    if (serving_.served().applied() == before) PlanStays();
+  } else if (parts_.device_folder() != gpus_.device_folder()) {
+    RemakeParts();  // the driver root has got nodes of its own
+  }
+}
+
 // The node is another, and no plan can be made of it. So the plan in force stays, without what it
 // no longer has.
 void Agent::PlanStays() {

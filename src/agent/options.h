@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "cdi/spec.h"
@@ -36,6 +37,8 @@ struct AgentOptions {
   base::Duration rescan_interval = std::chrono::seconds(10);
   std::string version;
   std::string node_name;
+  // What is odd about how it was installed; told with the warnings of the config.
+  std::vector<std::string> install_warnings;
 
   profile::ClusterSourceOptions cluster;
   bool events = false;  // Kubernetes Events on the node
