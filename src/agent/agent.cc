@@ -87,12 +87,13 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
                 .kubelet_restarted = [this] { RemakeParts(); },
                 .changed = [this] { ServingChanged(); },
                 .event = events_.raiser()}),
+      disk_(options_.new_worker(loop)),
       config_(loop,
               [this](std::function<void()> changed) {
                 return profile::NewConfigSource(loop_, options_.config, options_.cluster,
                                                 std::move(changed));
               },
-              options_.overrides, options_.StateDirectory(),
+              options_.overrides, {.directory = options_.StateDirectory(), .worker = disk_.get()},
               {.apply = [this](const config::Loaded& loaded,
                                const std::string& source) { return Apply(loaded, source); },
                .event = events_.raiser(),
@@ -150,7 +151,7 @@ void Agent::Scanned(const gpu::GpuWatch::News& news) {
     driver_worked_ = true;
     DevicesScanned(news);
   }
-  ConnectToApi();
+  api_.Connect();
 }
 
 void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
@@ -202,7 +203,7 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
   Judge(*applied);
   serving_.Apply(applied);
   labels_.Update(applied->config, gpus_.inventory(), applied->plan);
-  ConnectToApi();
+  api_.Connect();  // later than what the kubelet is told, which is on its way by now
   return Status::Ok();
 }
 
@@ -227,9 +228,6 @@ void Agent::ServingChanged() {
     succession_.Announce();
   }
 }
-
-// Later than what the kubelet is told, which is on its way by then.
-void Agent::ConnectToApi() { api_.Connect(); }
 
 void Agent::Connected(apiserver::ApiClient& api, const std::string& default_namespace) {
   config_.source().Connect(api, default_namespace);

@@ -19,6 +19,7 @@
 #include "agent/options.h"
 #include "agent/serve/serving.h"
 #include "agent/status/state.h"
+#include "base/disk/worker.h"
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -69,7 +70,6 @@ class Agent {
   void RaiseUnfit(const serve::Applied& applied, const plan::Unfit& before);
   base::Result<plan::NodeFacts> FactsFor(const std::vector<std::string>& uuids);
   void ServingChanged();
-  void ConnectToApi();
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
   void Changed();
   void Reload();
@@ -92,6 +92,7 @@ class Agent {
   gpu::GpuWatch gpus_;
   ContainerParts parts_;
   serve::Serving serving_;
+  std::unique_ptr<base::disk::Worker> disk_;
   profile::InForce config_;
   daemon::Succession succession_;
   daemon::Endpoints endpoints_;

@@ -71,12 +71,27 @@ const Node* OurKey(const Node& root) {
   return found == nullptr || found->value->is_null() ? nullptr : found->value;
 }
 
+// What is left out counts as what is worst in it; an error is not left out where it is the only
+// one.
+void Cut(std::vector<Diagnostic>& findings) {
+  if (findings.size() <= kMaxFindings) return;
+  const auto rest = findings.begin() + static_cast<std::ptrdiff_t>(kMaxFindings);
+  Diagnostic more{.message = fmt::format("{} more findings are left out", findings.end() - rest)};
+  more.strict = std::any_of(rest, findings.end(), [](const Diagnostic& one) { return one.strict; });
+  const auto error = std::find_if(rest, findings.end(), IsError);
+  if (error != findings.end() && std::none_of(findings.begin(), rest, IsError)) {
+    more = std::move(*error);
+  }
+  findings.erase(rest, findings.end());
+  findings.push_back(std::move(more));
+}
+
 // One text with flags and environment, looked through to its end.
 class Check {
  public:
   Check(std::string_view text, const std::vector<Override>& environment,
-        const std::vector<Override>& command_line)
-      : text_(text), overrides_{&environment, &command_line} {}
+        const std::vector<Override>& command_line, Reader reader)
+      : text_(text), overrides_{&environment, &command_line}, reader_(reader) {}
 
   Checked Run() && {
     if (const auto failure = ParseYaml(text_, tree_)) {
@@ -91,6 +106,7 @@ class Check {
                      [](const Diagnostic& a, const Diagnostic& b) {
                        return std::pair(a.line, a.column) < std::pair(b.line, b.column);
                      });
+    Cut(out_.findings);
     return std::move(out_);
   }
 
@@ -114,7 +130,7 @@ class Check {
     auto failure = DecodeConfig(*tree_.root, decoded);
     Config config;
     if (!failure) failure = ApplyOverrides(decoded.model);
-    if (!failure) failure = Finalize(decoded.model, config);
+    if (!failure) failure = Finalize(decoded.model, reader_, config);
     const bool usable = !failure;
     if (usable) {
       // An override may have replaced what was wrong.
@@ -148,6 +164,7 @@ class Check {
 
   std::string_view text_;
   std::array<const std::vector<Override>*, 2> overrides_;
+  Reader reader_;
   Tree tree_;
   Checked out_;
 };
@@ -160,14 +177,14 @@ std::string FormatDiagnostic(const std::string& source, const Diagnostic& diagno
 }
 
 Checked CheckConfig(std::string_view text, const std::vector<Override>& environment,
-                    const std::vector<Override>& command_line) {
-  return Check(text, environment, command_line).Run();
+                    const std::vector<Override>& command_line, Reader reader) {
+  return Check(text, environment, command_line, reader).Run();
 }
 
 base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source,
                                 const std::vector<Override>& environment,
-                                const std::vector<Override>& command_line) {
-  Checked checked = CheckConfig(text, environment, command_line);
+                                const std::vector<Override>& command_line, Reader reader) {
+  Checked checked = CheckConfig(text, environment, command_line, reader);
   if (checked.config) return Loaded{*std::move(checked.config), std::move(checked.findings)};
   const auto& findings = checked.findings;
   const auto first = std::find_if(findings.begin(), findings.end(), IsError);

@@ -38,10 +38,18 @@ struct Override {
   std::string origin;  // "--mig-strategy" or "MIG_STRATEGY", for messages
 };
 
+// Whose config it is. gpu-feature-discovery takes any value of what only the plugin uses: list and
+// id strategy, allocation policy and IMEX channels; and an empty MIG strategy is `none` to it.
+enum class Reader { kPlugin, kFeatureDiscovery };
+
 struct Loaded {
   Config config;
   std::vector<Diagnostic> warnings;
 };
+
+// Of very many findings the first kMaxFindings are kept, and one more that says how many there
+// were.
+inline constexpr std::size_t kMaxFindings = 100;
 
 // What is to be said of a file, mistakes and warnings together, in the order of its lines; and the
 // config, where it can be used. Where it cannot, one finding at least is an error.
@@ -53,13 +61,14 @@ struct Checked {
 
 // Parse and validate. Command line beats environment beats file.
 Checked CheckConfig(std::string_view text, const std::vector<Override>& environment,
-                    const std::vector<Override>& command_line);
+                    const std::vector<Override>& command_line, Reader reader = Reader::kPlugin);
 
 // The same, for whoever needs the config: the error's message is the first mistake, as
 // "FILE:LINE:COLUMN: what is wrong; what to write", and how many more there are.
 base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source,
                                 const std::vector<Override>& environment,
-                                const std::vector<Override>& command_line);
+                                const std::vector<Override>& command_line,
+                                Reader reader = Reader::kPlugin);
 
 // What upstream makes of the same file, its error texts included: its normalised config (keys,
 // defaults, order as in tests/conformance/config-vectors.jsonl), after its "not yet supported" step

@@ -7,14 +7,14 @@
 #include <cmath>
 #include <sstream>
 #include <unordered_map>
+#include <unordered_set>
 
+#include "config/yaml/document.h"
 #include "config/yaml/scalar.h"
+#include "config/yaml/text.h"
 
 namespace tranche::config::yaml {
 namespace {
-
-// Counted without regard to quotes, so far above kMaxDepth; upstream's library has the same limit.
-constexpr int kMaxOpenBrackets = 10'000;
 
 // What stops the library's parser from inside an event; caught in ParseYaml.
 struct Stop {
@@ -25,25 +25,32 @@ Mark FromLibrary(const YAML::Mark& mark) { return {mark.line + 1, mark.column + 
 
 bool Same(Mark a, Mark b) { return a.line == b.line && a.column == b.column; }
 
-// sigs.k8s.io/yaml has two stages before decoding and says of both that the conversion failed.
-Failure ConversionFailure(Mark mark, std::string message) {
-  return {base::Code::kInvalidArgument, "error converting YAML to JSON: " + std::move(message),
-          mark};
-}
-
-Failure YamlFailure(Mark mark, const std::string& message) {
-  if (mark.line <= 0) return ConversionFailure(mark, "yaml: " + message);
-  return ConversionFailure(mark, fmt::format("yaml: line {}: {}", mark.line, message));
-}
-
 [[noreturn]] void StopWith(Mark mark, const std::string& message) {
   throw Stop{YamlFailure(mark, message)};
 }
 
+// Numbers of entries, found by their key: the key itself is kept once, in the entry.
+struct ByKey {
+  using is_transparent = void;
+  const Node* map = nullptr;
+  [[nodiscard]] std::string_view Key(std::uint32_t at) const { return map->entries[at].key; }
+  [[nodiscard]] static std::string_view Key(std::string_view key) { return key; }
+  template <class T>
+  std::size_t operator()(const T& a) const {
+    return std::hash<std::string_view>()(Key(a));
+  }
+  template <class A, class B>
+  bool operator()(const A& a, const B& b) const {
+    return Key(a) == Key(b);
+  }
+};
+using Index = std::unordered_set<std::uint32_t, ByKey, ByKey>;
+
 class TreeBuilder final : public YAML::EventHandler {
  public:
   // `text` is what the library reads: its marks are offsets into it.
-  TreeBuilder(std::string_view text, Tree& tree) : text_(text), tree_(tree) {}
+  TreeBuilder(std::string_view text, Tree& tree)
+      : text_(text), most_values_(std::max(kFewNodes, text.size() / kBytesPerNode)), tree_(tree) {}
 
   void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
   void OnDocumentEnd() override {}
@@ -79,7 +86,7 @@ class TreeBuilder final : public YAML::EventHandler {
     CheckQuotes(mark);
     if (anchor != 0) anchors_[anchor] = &node;
     const bool merge_word = value == "<<" && (kind.empty() || tag == "tag:yaml.org,2002:merge");
-    Attach(&node, node.mark, merge_word);
+    Attach(&node, node.mark, merge_word, anchor != 0);
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
@@ -102,14 +109,20 @@ class TreeBuilder final : public YAML::EventHandler {
     bool merge = false;  // the key is a merge key
     std::string key;
     Mark key_mark;
-    std::unordered_map<std::string, std::size_t> index;  // key to entry
-    std::unordered_map<std::string, bool> merged;        // keys that came only from a merge
+    Index index;                               // entries by their key
+    std::unordered_set<std::uint32_t> merged;  // entries that came only from a merge
   };
 
+  // One more value that takes memory.
+  void Charge(Mark mark) {
+    if (++values_ <= most_values_) return;
+    throw Stop{LimitFailure(mark, fmt::format("a text of {} bytes may have {} values: write fewer, "
+                                              "or split the config into several profiles",
+                                              text_.size(), most_values_))};
+  }
+
   Node& New(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) {
-    if (tree_.nodes.size() >= kMaxNodes) {
-      StopWith(FromLibrary(mark), "document has more than 1000000 nodes");
-    }
+    Charge(FromLibrary(mark));
     Node& node = tree_.nodes.emplace_back();
     node.mark = FromLibrary(mark);
     return node;
@@ -177,6 +190,7 @@ class TreeBuilder final : public YAML::EventHandler {
     frame.node = &node;
     frame.anchor = anchor;
     frame.block = style == YAML::EmitterStyle::Block;
+    frame.index = Index(0, ByKey{&node}, ByKey{&node});
   }
 
   void Close() {
@@ -194,14 +208,15 @@ class TreeBuilder final : public YAML::EventHandler {
     if (parent.expanded > kMaxNodes) {
       StopWith(parent.mark, "document contains excessive aliasing");
     }
-    parent.depth = std::max(parent.depth, child.depth + 1);
+    parent.depth = std::max(parent.depth, static_cast<std::uint8_t>(child.depth + 1));
     if (parent.depth > kMaxDepth) {
       StopWith(parent.mark, fmt::format("exceeded max depth of {}", kMaxDepth));
     }
   }
 
   // `node` is the next item, key, value or the root. `mark` is where it stands, alias or not.
-  void Attach(const Node* node, Mark mark, bool merge_word) {
+  // `named` means that an alias may refer to it.
+  void Attach(const Node* node, Mark mark, bool merge_word, bool named = true) {
     if (frames_.empty()) {
       tree_.root = node;
       return;
@@ -211,6 +226,11 @@ class TreeBuilder final : public YAML::EventHandler {
       frame.node->items.push_back(node);
     } else if (!frame.have_key) {
       TakeKey(frame, *node, mark, merge_word);
+      // A key's text is in its frame: the node is needed by nobody, unless it has a name.
+      if (node == &tree_.nodes.back() && !named) {
+        tree_.nodes.pop_back();
+        --values_;
+      }
     } else if (frame.merge) {
       frame.have_key = false;
       Merge(frame, *node, mark);
@@ -251,20 +271,24 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void MergeMap(Frame& frame, const Node& from, Mark mark) {
-    merged_entries_ += from.entries.size();
-    if (merged_entries_ > kMaxNodes) StopWith(mark, "document contains excessive aliasing");
-    for (const Node::Entry& entry : from.entries) PutEntry(frame, entry, true);
+    for (const Node::Entry& entry : from.entries) {
+      Charge(mark);
+      PutEntry(frame, entry, true);
+    }
   }
 
   void PutEntry(Frame& frame, Node::Entry entry, bool merged) {
-    const auto [found, fresh] = frame.index.emplace(entry.key, frame.node->entries.size());
-    if (fresh) {
-      if (merged) frame.merged.emplace(entry.key, true);
-      frame.node->entries.push_back(std::move(entry));
+    std::vector<Node::Entry>& entries = frame.node->entries;
+    const auto found = frame.index.find(std::string_view(entry.key));
+    if (found == frame.index.end()) {
+      const auto at = static_cast<std::uint32_t>(entries.size());
+      entries.push_back(std::move(entry));
+      frame.index.insert(at);
+      if (merged) frame.merged.insert(at);
       return;
     }
-    Node::Entry& old = frame.node->entries[found->second];
-    const bool overrides_merge = frame.merged.erase(entry.key) > 0;
+    Node::Entry& old = entries[*found];
+    const bool overrides_merge = frame.merged.erase(*found) > 0;
     if (!merged && !overrides_merge && tree_.diagnostics.size() < kMaxDiagnostics) {
       tree_.diagnostics.push_back(
           {Severity::kWarning,
@@ -272,85 +296,20 @@ class TreeBuilder final : public YAML::EventHandler {
                        old.key_mark.line),
            entry.key_mark.line, entry.key_mark.column, false, ""});
     }
-    if (merged) frame.merged.emplace(entry.key, true);
+    if (merged) frame.merged.insert(*found);
+    // The key stays: the index finds it by that.
     old = std::move(entry);
   }
 
   static constexpr std::size_t kMaxDiagnostics = 100;
 
   std::string_view text_;
+  std::size_t most_values_;
+  std::size_t values_ = 0;
   Tree& tree_;
   std::vector<Frame> frames_;
   std::unordered_map<YAML::anchor_t, const Node*> anchors_;
-  std::uint64_t merged_entries_ = 0;
 };
-
-// The length of the UTF-8 sequence at `at`, or 0 where there is none (RFC 3629).
-std::size_t SequenceLength(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const unsigned lead = byte(at);
-  const std::size_t length = lead < 0x80   ? 1
-                             : lead < 0xC2 ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4
-                                           : 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xC0U) != 0x80U) return 0;
-  }
-  const unsigned second = byte(at + 1);
-  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-      (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) {
-    return 0;
-  }
-  return length;
-}
-
-char32_t Decode(std::string_view text, std::size_t at, std::size_t length) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
-  if (length == 1) return byte(0);
-  char32_t value = byte(0) & (0x7FU >> length);
-  for (std::size_t i = 1; i < length; ++i) value = (value << 6U) | (byte(i) & 0x3FU);
-  return value;
-}
-
-// https://yaml.org/spec/1.1/#c-printable
-bool IsPrintable(char32_t c) {
-  return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c <= 0x7E) || c == 0x85 ||
-         (c >= 0xA0 && c <= 0xFFFD) || c >= 0x10000;
-}
-
-// The text with every line break of YAML 1.1 (CR, CR LF, NEL, LS, PS) as LF: the library knows only
-// two of them. Refuses what YAML does not allow and the library takes.
-std::optional<Failure> Clean(std::string_view text, std::string& out) {
-  int line = 1;
-  int open_brackets = 0;
-  out.reserve(text.size());
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = SequenceLength(text, at);
-    if (length == 0) return YamlFailure({line, 0}, "invalid UTF-8: not a text file");
-    const char32_t c = Decode(text, at, length);
-    if (!IsPrintable(c)) return YamlFailure({line, 0}, "control characters are not allowed");
-    // The library reads a line to its end before the first event, a token for each bracket.
-    if (c == '[' || c == '{') ++open_brackets;
-    if (c == ']' || c == '}') open_brackets = std::max(0, open_brackets - 1);
-    if (open_brackets > kMaxOpenBrackets) {
-      return YamlFailure({line, 0}, fmt::format("exceeded max depth of {}", kMaxOpenBrackets));
-    }
-    const bool pair = c == '\r' && at + 1 < text.size() && text[at + 1] == '\n';
-    const bool line_break = c == '\n' || c == '\r' || c == 0x85 || c == 0x2028 || c == 0x2029;
-    if (line_break) {
-      ++line;
-      out.push_back('\n');
-    } else {
-      out.append(text.substr(at, length));
-    }
-    at += pair ? 2 : length;
-  }
-  return std::nullopt;
-}
 
 }  // namespace
 
@@ -365,7 +324,7 @@ std::optional<Failure> ParseYaml(std::string_view text, Tree& tree) {
     text.remove_prefix(kByteOrderMark.size());
   }
   std::string clean;
-  if (auto failure = Clean(text, clean)) return failure;
+  if (auto failure = FirstDocument(text, clean)) return failure;
   try {
     std::istringstream stream(clean);
     YAML::Parser parser(stream);

@@ -1,13 +1,19 @@
-#include "config/upstream_flags.h"
+#include "cli/common/upstream_flags.h"
 
 #include <fmt/format.h>
 
 #include "config/config.h"
 #include "config/to_json.h"
 
-namespace tranche::config {
+namespace tranche::cli::common {
 
 namespace {
+
+using config::Flags;
+using config::GfdFlags;
+using config::Imex;
+using config::PluginFlags;
+using config::Text;
 
 std::string SleepInterval() {
   const auto interval = GfdFlags().sleep_interval.value();
@@ -123,7 +129,7 @@ FlagGroup UpstreamFeatureDiscoveryFlags() {
           BoolFlag("no-timestamp", defaults.gfd.no_timestamp)
               .Env("GFD_NO_TIMESTAMP")
               .Help("leave the label nvidia.com/gfd.timestamp out"),
-          Flag("sleep-interval")
+          DurationFlag("sleep-interval")
               .Env("GFD_SLEEP_INTERVAL")
               .Default(SleepInterval())
               .Help("the longest time between two looks at the node; infinite: look when something "
@@ -159,11 +165,11 @@ FlagGroup UpstreamFeatureDiscoveryFlags() {
           Flag("kubeconfig")
               .Env("KUBECONFIG")
               .Help("how to reach the API server; empty: by the pod's service account"),
-          Flag("kube-api-qps")
+          NumberFlag("kube-api-qps")
               .Env("KUBE_API_QPS")
               .Default("5")
               .Help("requests a second to the API server"),
-          Flag("kube-api-burst")
+          IntFlag("kube-api-burst")
               .Env("KUBE_API_BURST")
               .Default("10")
               .Help("requests to the API server at one time"),
@@ -178,4 +184,4 @@ FlagGroup UpstreamFeatureDiscoveryFlags() {
       }};
 }
 
-}  // namespace tranche::config
+}  // namespace tranche::cli::common

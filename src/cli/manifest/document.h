@@ -10,7 +10,7 @@
 
 #include "config/load.h"
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 
 // Where a text that is part of a file begins in it: lines above it, and columns that were taken off
 // its left. Not exact where the file has it quoted or folded: then only its first line is known.
@@ -34,4 +34,4 @@ std::vector<Document> SplitDocuments(std::string_view file);
 // Line `number`, counted from 1, without its end; "" where there is none.
 std::string_view LineOf(std::string_view text, int number);
 
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest

@@ -1,14 +1,19 @@
-#include "config/flag_table.h"
+#include "cli/common/flag_table.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/text.h"
 #include "config/units.h"
 
-namespace tranche::config {
+namespace tranche::cli::common {
 namespace {
+
+using config::ParseGoBool;
+using config::ParseGoDuration;
+using config::ParseGoInt;
 
 std::vector<std::string> SplitList(std::string_view text) {
   std::vector<std::string> out;
@@ -27,6 +32,29 @@ base::Status Invalid(std::string message) {
 // Why Go's strconv refuses `text`.
 std::string NotAnInt(std::string_view text) {
   return fmt::format("strconv.ParseInt: parsing \"{}\": invalid syntax", text);
+}
+
+// How Go's flag library calls a kind of single values, and why it refuses `text`: "" where it takes
+// it.
+struct Judged {
+  std::string_view kind;
+  std::string refusal;
+};
+
+Judged Judge(FlagKind kind, std::string_view text) {
+  if (kind == FlagKind::kDuration && text != "infinite") {
+    const auto duration = ParseGoDuration(text);
+    return {"duration", duration.ok() ? "" : duration.status().message()};
+  }
+  if (kind == FlagKind::kInt) return {"int", ParseGoInt(text) ? "" : NotAnInt(text)};
+  if (kind == FlagKind::kNumber) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return {"float64",
+            whole ? "" : fmt::format("strconv.ParseFloat: parsing \"{}\": invalid syntax", text)};
+  }
+  return {};
 }
 
 struct Known {
@@ -62,6 +90,15 @@ base::Result<std::optional<Override>> FromEnvironment(const FlagSpec& flag,
       case FlagKind::kText:
         out.values = {*value};
         break;
+      case FlagKind::kDuration:
+      case FlagKind::kInt:
+      case FlagKind::kNumber: {
+        if (value->empty()) return std::optional<Override>();
+        const Judged judged = Judge(flag.kind, *value);
+        if (!judged.refusal.empty()) return not_a(judged.kind, judged.refusal);
+        out.values = {*value};
+        break;
+      }
       case FlagKind::kBool: {
         const auto parsed = value->empty() ? std::optional(false) : ParseGoBool(*value);
         if (!parsed) {
@@ -146,7 +183,16 @@ class ArgumentParser {
   }
 
   base::Status TakeValue(const Known& known, const std::string& value) {
-    if (known.flag->kind == FlagKind::kText) return Store(known, {value});
+    const bool list =
+        known.flag->kind == FlagKind::kTextList || known.flag->kind == FlagKind::kIntList;
+    if (!list) {
+      const Judged judged = Judge(known.flag->kind, value);
+      if (judged.refusal.empty()) return Store(known, {value});
+      // Go's own numbers do not say why.
+      const bool says_why = known.flag->kind == FlagKind::kDuration;
+      return Invalid(fmt::format("invalid value \"{}\" for flag -{}: {}", value, known.spelling,
+                                 says_why ? judged.refusal : "parse error"));
+    }
     std::vector<std::string> items = SplitList(value);
     for (const std::string& item : items) {
       if (known.flag->kind != FlagKind::kIntList || ParseGoInt(item)) continue;
@@ -239,4 +285,4 @@ std::string FormatFlags(const std::vector<FlagGroup>& groups) {
   return out;
 }
 
-}  // namespace tranche::config
+}  // namespace tranche::cli::common

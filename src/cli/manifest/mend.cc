@@ -1,12 +1,12 @@
-#include "cli/node/mend.h"
+#include "cli/manifest/mend.h"
 
 #include <algorithm>
 #include <vector>
 
-#include "cli/node/flat_config_map.h"
-#include "cli/node/manifest.h"
+#include "cli/manifest/flat_config_map.h"
+#include "cli/manifest/manifest.h"
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 namespace {
 
 std::vector<std::string> Lines(std::string_view text) {
@@ -75,4 +75,4 @@ std::optional<std::string> Mend(std::string_view file) {
   return Joined(lines);
 }
 
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest

@@ -1,11 +1,11 @@
-#include "cli/node/flat_config_map.h"
+#include "cli/manifest/flat_config_map.h"
 
 #include <algorithm>
 #include <set>
 
 #include "config/schema.h"
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 namespace {
 
 bool HasChildren(std::string_view path) { return !config::KeysOf(path).empty(); }
@@ -167,4 +167,4 @@ std::optional<std::vector<std::string>> MendFlatConfigMap(const std::vector<std:
   return out;
 }
 
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest

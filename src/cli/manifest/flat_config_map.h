@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 
 struct LostProfile {
   int line = 0;      // counted from 1
@@ -25,4 +25,4 @@ std::optional<LostProfile> FindLostProfile(std::string_view document);
 // The lines of a document with such profiles, indented as the schema of a config has it.
 std::optional<std::vector<std::string>> MendFlatConfigMap(const std::vector<std::string>& lines);
 
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest

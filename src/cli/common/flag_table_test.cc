@@ -1,15 +1,17 @@
-#include "config/flag_table.h"
+#include "cli/common/flag_table.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <map>
 
+#include "cli/common/upstream_flags.h"
 #include "config/to_json.h"
-#include "config/upstream_flags.h"
 
-namespace tranche::config {
+namespace tranche::cli::common {
 namespace {
+
+using config::LoadConfig;
 
 std::vector<FlagGroup> Groups() {
   return {UpstreamPluginFlags(),
@@ -142,6 +144,44 @@ TEST(FlagTableTest, EveryConfigFlagReachesTheConfig) {
                                       "namespace", "node-name", "pod-name"}));
 }
 
+std::string DiscoveryErrorOf(const std::vector<std::string>& arguments) {
+  const auto parsed = ParseArguments({UpstreamFeatureDiscoveryFlags()}, arguments);
+  return parsed.ok() ? "accepted" : parsed.status().message();
+}
+
+TEST(ParseArgumentsTest, EachValueOfARepeatedFlagIsOfItsKind) {
+  EXPECT_EQ(DiscoveryErrorOf({"--sleep-interval=soon", "--sleep-interval=10s"}),
+            "invalid value \"soon\" for flag -sleep-interval: time: invalid duration \"soon\"");
+  EXPECT_EQ(DiscoveryErrorOf({"--sleep-interval="}),
+            "invalid value \"\" for flag -sleep-interval: time: invalid duration \"\"");
+  EXPECT_EQ(DiscoveryErrorOf({"--kube-api-qps=x", "--kube-api-qps=1.5"}),
+            "invalid value \"x\" for flag -kube-api-qps: parse error");
+  EXPECT_EQ(DiscoveryErrorOf({"--kube-api-burst=1.5", "--kube-api-burst=2"}),
+            "invalid value \"1.5\" for flag -kube-api-burst: parse error");
+  EXPECT_EQ(DiscoveryErrorOf({"--oneshot=maybe", "--oneshot"}),
+            "invalid boolean value \"maybe\" for -oneshot: parse error");
+  EXPECT_EQ(DiscoveryErrorOf({"--sleep-interval=infinite", "--kube-api-qps=1e1",
+                              "--kube-api-burst=0x10", "--sleep-interval=1h"}),
+            "accepted");
+}
+
+TEST(EnvironmentOverridesTest, EmptyNumbersAndDurationsAreNotGiven) {
+  const auto given = [](const std::string& variable, const std::string& value) {
+    return EnvironmentOverrides({UpstreamFeatureDiscoveryFlags()},
+                                [&](const std::string& name) -> std::optional<std::string> {
+                                  if (name == variable) return value;
+                                  return std::nullopt;
+                                });
+  };
+  for (const char* variable : {"GFD_SLEEP_INTERVAL", "KUBE_API_QPS", "KUBE_API_BURST"}) {
+    EXPECT_TRUE(given(variable, "")->empty()) << variable;
+    EXPECT_FALSE(given(variable, "x").ok()) << variable;
+  }
+  EXPECT_EQ(given("KUBE_API_BURST", "x").status().message(),
+            "could not parse \"x\" as int value from environment variable \"KUBE_API_BURST\" for "
+            "flag kube-api-burst: strconv.ParseInt: parsing \"x\": invalid syntax");
+}
+
 TEST(FlagTableTest, TheSleepIntervalIsADurationOrInfinite) {
   const auto interval = [](const std::string& text) {
     return LoadConfig("flags: {gfd: {sleepInterval: 5s}}", "", {},
@@ -183,4 +223,4 @@ TEST(FlagTableTest, GivingADefaultChangesNothing) {
 }
 
 }  // namespace
-}  // namespace tranche::config
+}  // namespace tranche::cli::common

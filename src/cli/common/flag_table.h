@@ -17,9 +17,11 @@
 #include "base/status.h"
 #include "config/load.h"
 
-namespace tranche::config {
+namespace tranche::cli::common {
 
-enum class FlagKind { kText, kBool, kTextList, kIntList };
+using config::Override;
+
+enum class FlagKind { kText, kBool, kDuration, kInt, kNumber, kTextList, kIntList };
 
 struct FlagSpec {
   std::string name;                      // the long flag without dashes
@@ -64,6 +66,16 @@ inline FlagSpec BoolFlag(std::string name, bool value) {
   return {
       .name = std::move(name), .kind = FlagKind::kBool, .default_value = value ? "true" : "false"};
 }
+// A Go duration, or "infinite".
+inline FlagSpec DurationFlag(std::string name) {
+  return {.name = std::move(name), .kind = FlagKind::kDuration};
+}
+inline FlagSpec IntFlag(std::string name) {
+  return {.name = std::move(name), .kind = FlagKind::kInt};
+}
+inline FlagSpec NumberFlag(std::string name) {
+  return {.name = std::move(name), .kind = FlagKind::kNumber};
+}
 // Several words, split by commas; empty where it is not given.
 inline FlagSpec ListFlag(std::string name) {
   return {.name = std::move(name), .kind = FlagKind::kTextList};
@@ -81,8 +93,8 @@ struct FlagGroup {
 
 using EnvironmentLookup = std::function<std::optional<std::string>(const std::string& name)>;
 
-// Every variable that is present, as overrides by flag name; present but empty counts as set (an
-// empty list of integers does not). kInvalidArgument in upstream's words.
+// Every variable that is present, as overrides by flag name; present but empty counts as set (but
+// for a duration, a number, and a list of integers). kInvalidArgument in upstream's words.
 base::Result<std::vector<Override>> EnvironmentOverrides(const std::vector<FlagGroup>& groups,
                                                          const EnvironmentLookup& lookup);
 
@@ -93,8 +105,9 @@ struct ParsedArguments {
 };
 
 // The arguments after the program's name. `--flag=value` and `--flag value` (one dash does too); a
-// bool takes no separate word. The first word that is no flag ends the flags, it and the rest are
-// ignored. kInvalidArgument in Go's words: print the help and exit 1.
+// bool takes no separate word. Where a flag is repeated the last value counts, and each has to be
+// of its kind. The first word that is no flag ends the flags, it and the rest are ignored.
+// kInvalidArgument in Go's words: print the help and exit 1.
 base::Result<ParsedArguments> ParseArguments(const std::vector<FlagGroup>& groups,
                                              const std::vector<std::string>& arguments);
 
@@ -106,4 +119,4 @@ std::optional<std::string> FlagValue(std::string_view flag,
 // Flags by group with their variables and defaults, for --help.
 std::string FormatFlags(const std::vector<FlagGroup>& groups);
 
-}  // namespace tranche::config
+}  // namespace tranche::cli::common

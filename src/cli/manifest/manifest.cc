@@ -1,17 +1,17 @@
-#include "cli/node/manifest.h"
+#include "cli/manifest/manifest.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
-#include "cli/node/flat_config_map.h"
+#include "cli/manifest/flat_config_map.h"
 #include "config/resource_name.h"
 #include "config/schema.h"
 #include "config/yaml/explain.h"
 #include "config/yaml/tree.h"
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 namespace {
 
 using config::yaml::Node;
@@ -192,6 +192,7 @@ class Finder {
     };
     if (std::none_of(entries.begin(), entries.end(), is_config)) return PassStrangers(data);
     for (const Node::Entry& entry : entries) {
+      if (out_.profiles.size() > kMaxProfiles) return;
       if (entry.value->is_map()) {
         Broken(entry, path, "is a mapping; a ConfigMap holds text",
                fmt::format("write \"{}: |\", and the mapping indented below it", entry.key));
@@ -238,11 +239,31 @@ class Finder {
         Take(*entry, fmt::format("{}.{}", path, key));
       }
     }
+    if (out_.profiles.size() > before) CheckDefault(config, path, before);
     const std::string name = TextAt(config, "name");
     const bool ours = path.ends_with("devicePlugin.config");
     if (!ours || out_.profiles.size() > before || name.empty()) return;
     const std::string from = carrier_.empty() ? path : carrier_;
     out_.references.push_back({Line(config.mark), from, name, TextAt(config, "default")});
+  }
+
+  // `default` names one of the profiles found from `first` on.
+  void CheckDefault(const Node& config, const std::string& path, std::size_t first) {
+    const Node::Entry* wanted = config.Find("default");
+    if (wanted == nullptr || !wanted->value->is_string() || wanted->value->text.empty()) return;
+    std::vector<std::string> names;
+    for (std::size_t i = first; i < out_.profiles.size(); ++i) {
+      names.push_back(out_.profiles[i].name);
+    }
+    const std::string& text = wanted->value->text;
+    if (std::find(names.begin(), names.end(), text) != names.end()) return;
+    const bool whole = text.find('\n') != std::string::npos || text.find(':') != std::string::npos;
+    const std::string near = config::NearestName(text, names);
+    const std::string which =
+        near.empty() ? fmt::format("one of {}", fmt::join(names, ", ")) : near;
+    Broken(*wanted, path,
+           whole ? "holds a config, a name is wanted" : "names no profile that is here",
+           fmt::format("write the name of a profile, {}", which));
   }
 
   void ValuesText(const Node::Entry& entry, const std::string& path, int texts) {
@@ -276,6 +297,15 @@ FoundProfile Lost(const LostProfile& lost, const Document& document) {
           "",        document.origin, document.origin.InFile(std::move(why))};
 }
 
+config::Diagnostic TooMany(const Document& document) {
+  return {config::Severity::kError,
+          fmt::format("there are more than {} configs or objects in this file", kMaxProfiles),
+          document.origin.lines + 1,
+          1,
+          false,
+          "split it into several files"};
+}
+
 }  // namespace
 
 Manifest ReadManifest(std::string_view file) {
@@ -307,10 +337,14 @@ Manifest ReadManifest(std::string_view file) {
       Finder(out).Look(*tree.root, document.text, document.origin);
     }
     first = false;
+    if (out.profiles.size() > kMaxProfiles || out.passed.size() > kMaxProfiles) {
+      out.unreadable = TooMany(document);
+      return out;
+    }
   }
   // An empty file is a config: upstream's defaults.
   if (documents.empty()) out.profiles.push_back({"", "", 1, "", {}, std::nullopt});
   return out;
 }
 
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest

@@ -4,9 +4,9 @@
 // Errors: none.
 #pragma once
 
-#include "config/flag_table.h"
+#include "cli/common/flag_table.h"
 
-namespace tranche::config {
+namespace tranche::cli::common {
 
 // The device plugin's. Their values end up in LoadConfig, but for "config-file" and
 // "kubelet-socket".
@@ -15,4 +15,4 @@ FlagGroup UpstreamPluginFlags();
 // "kubeconfig", "kube-api-qps", "kube-api-burst", "namespace", "node-name", "pod-name".
 FlagGroup UpstreamFeatureDiscoveryFlags();
 
-}  // namespace tranche::config
+}  // namespace tranche::cli::common

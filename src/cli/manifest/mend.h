@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 
 // The whole file, mended.
 std::optional<std::string> Mend(std::string_view file);
 
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest

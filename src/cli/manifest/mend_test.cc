@@ -1,11 +1,11 @@
-#include "cli/node/mend.h"
+#include "cli/manifest/mend.h"
 
 #include <gtest/gtest.h>
 
-#include "cli/node/manifest.h"
+#include "cli/manifest/manifest.h"
 #include "config/load.h"
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 namespace {
 
 // The seed document's ConfigMap, as it comes out of the page.
@@ -61,4 +61,4 @@ TEST(MendTest, WhatIsWellOrCanMeanMoreThanOneThingIsLeft) {
 }
 
 }  // namespace
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest

@@ -1,10 +1,13 @@
-#include "cli/node/manifest.h"
+#include "cli/manifest/manifest.h"
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
+#include "base/testing/heap.h"
 #include "config/load.h"
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 namespace {
 
 constexpr char kConfig[] = "sharing: {timeSlicing: {resources: [{name: gpu, replicas: 2}]}}\n";
@@ -82,6 +85,21 @@ TEST(ReadManifestTest, ChartsValuesCarryThemWhereverTheyLie) {
             1U);
 }
 
+TEST(ReadManifestTest, ADefaultIsTheNameOfAProfileThatIsThere) {
+  const auto told = [](const std::string& name) {
+    const auto found = Find("config:\n  default: " + name + "\n  map: {dev: 'version: v1'}\n");
+    return found.size() < 2 ? ""
+                            : found.back().broken->message + "; " + found.back().broken->instead;
+  };
+  EXPECT_EQ(told("dev"), "");
+  EXPECT_EQ(told("\"\""), "");
+  EXPECT_EQ(told("DEV"),
+            "config.default names no profile that is here; write the name of a profile, dev");
+  EXPECT_EQ(
+      told("'version: v1'"),
+      "config.default holds a config, a name is wanted; write the name of a profile, one of dev");
+}
+
 TEST(ReadManifestTest, TextOfValuesIsReadInItsPlace) {
   const std::string application =
       "kind: Application\nspec:\n  sources:\n  - helm:\n      values: |\n        config:\n"
@@ -143,5 +161,33 @@ TEST(ReadManifestTest, ManyDocumentsCostNoMoreThanTheirText) {
   EXPECT_LE(bytes, small.size() + 1);
 }
 
+TEST(ReadManifestTest, OnlySoManyConfigsMayBeInOneFile) {
+  std::string documents;
+  std::string map = "kind: ConfigMap\ndata:\n";
+  for (std::size_t i = 0; i < kMaxProfiles; ++i) {
+    documents += "---\nversion: v1\n";
+    map += "  p" + std::to_string(i) + ": \"version: v1\"\n";
+  }
+  for (const auto& [file, one_more] :
+       {std::pair(documents, "---\nversion: v1\n"), std::pair(map, "  more: \"version: v1\"\n")}) {
+    EXPECT_EQ(Find(file).size(), kMaxProfiles);
+    EXPECT_FALSE(ReadManifest(file).unreadable);
+    const auto too_many = ReadManifest(file + one_more).unreadable;
+    ASSERT_TRUE(too_many);
+    EXPECT_EQ(too_many->message, "there are more than 1000 configs or objects in this file");
+  }
+}
+
+// 1 MiB of nothing but document markers: what is read of it takes memory in proportion.
+TEST(ReadManifestTest, ManyDocumentMarkersTakeNoMoreThanTheirShare) {
+  std::string text;
+  while (text.size() < (1U << 20U)) text += "---\nkind: A\n";
+  for (const std::string& file : {text, std::string(1U << 20U, '\n') + "---\nversion: v1\n"}) {
+    const base::testing::HeapWatch heap;
+    ReadManifest(file);
+    EXPECT_LE(heap.Most(), (4U << 20U) + 24 * file.size());
+  }
+}
+
 }  // namespace
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest

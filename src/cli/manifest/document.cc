@@ -1,10 +1,10 @@
-#include "cli/node/document.h"
+#include "cli/manifest/document.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-namespace tranche::cli::node {
+namespace tranche::cli::manifest {
 namespace {
 
 bool IsMarker(std::string_view line, std::string_view marker) {
@@ -68,4 +68,4 @@ std::string_view LineOf(std::string_view text, int number) {
   return text.substr(0, text.find('\n'));
 }
 
-}  // namespace tranche::cli::node
+}  // namespace tranche::cli::manifest
