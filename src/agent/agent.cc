@@ -5,7 +5,6 @@
 
 #include "agent/status/metrics.h"
 #include "agent/status/report.h"
-#include "cdi/spec.h"
 #include "plan/plan.h"
 
 namespace tranche::agent {
@@ -69,12 +68,23 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
              .topology_read =
                  [this](gpu::Topology topology) { serving_.SetTopology(std::move(topology)); },
              .scan_requested = [this] { Changed(); }}),
+      parts_(loop,
+             {.cdi_directory = options_.cdi_directory,
+              .own_root = options_.own_root,
+              .stat_char_device = options_.stat_char_device},
+             {.remake = [this] { RemakeParts(); },
+              .may_mend = [this] { return !succession_.successor_serving(); }}),
       serving_(loop, options_.new_link(loop),
                {.socket_directory = options_.SocketDirectory(),
                 .state_directory = options_.StateDirectory(),
                 .kubelet_socket = options_.kubelet_socket,
                 .pod_resources_socket = options_.pod_resources_socket},
-               {.healthy = [this](const std::string& uuid) { return gpus_.Healthy(uuid); },
+               {.healthy =
+                    [this](const std::string& uuid) {
+                      return gpus_.Healthy(uuid) && !unfit_.contains(uuid);
+                    },
+                .facts = [this](const std::vector<std::string>& uuids) { return FactsFor(uuids); },
+                .kubelet_restarted = [this] { RemakeParts(); },
                 .changed = [this] { ServingChanged(); },
                 .event = events_.raiser()}),
       disk_(options_.new_worker(loop)),
@@ -139,7 +149,7 @@ void Agent::Scanned(const gpu::GpuWatch::News& news) {
     DriverFailed(news);
   } else {
     driver_worked_ = true;
-    if (news.devices_changed) config_.NodeChanged();
+    DevicesScanned(news);
   }
   api_.Connect();
 }
@@ -181,37 +191,20 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
   TRANCHE_TRY(serving_.Check(config));
   auto plan = plan::BuildPlan(config, gpus_.inventory());
   if (!plan.ok()) return plan.status();
-  auto facts = PrepareNode(config);
-  if (!facts.ok()) return facts.status();
+  auto parts = parts_.Make(config, NodeNow());
+  if (!parts.ok()) return parts.status();
+  TRANCHE_TRY(parts_.Use(std::move(*parts)));
 
   ReadPlanWarnings(*plan, source);
   gpus_.SetRecovery(ToRecoveryPolicy(config.tranche.health.recovery),
                     config.tranche.health.quiet_period);
-  const auto applied = std::make_shared<serve::Applied>(
-      serve::Applied{.config = config, .plan = std::move(*plan), .facts = std::move(*facts)});
+  const auto applied =
+      std::make_shared<serve::Applied>(serve::Applied{.config = config, .plan = std::move(*plan)});
+  Judge(*applied);
   serving_.Apply(applied);
   labels_.Update(applied->config, gpus_.inventory(), applied->plan);
   api_.Connect();  // later than what the kubelet is told, which is on its way by now
   return Status::Ok();
-}
-
-// What containers are given besides the GPUs themselves, and the CDI spec that describes them.
-Result<plan::NodeFacts> Agent::PrepareNode(const config::Config& config) {
-  auto facts = plan::ReadNodeFacts(config, gpus_.driver_root());
-  if (!facts.ok() || !gpus_.ready()) return facts;
-  const cdi::CdiRoots roots{.driver_root_here = gpus_.driver_root(),
-                            .driver_root_on_host = config.flags.nvidia_driver_root,
-                            .dev_root_here = gpus_.driver_root(),
-                            .dev_root_on_host = config.flags.DevRoot(),
-                            .hook_path = config.flags.plugin.nvidia_ctk_path};
-  auto classes = cdi::WriteCdiSpecs(config, gpus_.listed(), roots, options_.cdi_directory);
-  if (!classes.ok()) return classes.status();
-  for (std::string& device_class : *classes) {
-    // These two are named one by one.
-    if (device_class == "gpu" || device_class == "imex-channel") continue;
-    facts->cdi_classes.push_back(std::move(device_class));
-  }
-  return facts;
 }
 
 void Agent::ReadPlanWarnings(const plan::Plan& plan, const std::string& source) {
@@ -266,6 +259,7 @@ void Agent::OnSignal(int number) {
 void Agent::Reload() {
   if (!gpus_.known()) return;
   config_.Refresh();
+  RemakeParts();
   gpus_.RequestScan(gpu::ScanMode::kRestartDriver);
 }
 

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/container_parts.h"
 #include "agent/options.h"
 #include "agent/serve/serving.h"
 #include "agent/status/state.h"
@@ -60,8 +61,14 @@ class Agent {
   [[nodiscard]] bool EndsWithoutDriver() const;
   void HealthChanged(const std::vector<gpu::HealthChange>& changes);
   base::Status Apply(const config::Loaded& loaded, const std::string& source);
-  base::Result<plan::NodeFacts> PrepareNode(const config::Config& config);
   void ReadPlanWarnings(const plan::Plan& plan, const std::string& source);
+  [[nodiscard]] ContainerParts::Node NodeNow() const;
+  void DevicesScanned(const gpu::GpuWatch::News& news);
+  void PlanStays();
+  void RemakeParts();
+  bool Judge(const serve::Applied& applied);
+  void RaiseUnfit(const serve::Applied& applied, const plan::Unfit& before);
+  base::Result<plan::NodeFacts> FactsFor(const std::vector<std::string>& uuids);
   void ServingChanged();
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
   void Changed();
@@ -73,6 +80,7 @@ class Agent {
   bool driver_worked_ = false;
   const daemon::AgentIdentity identity_ = daemon::AgentIdentity::Self();
   std::vector<std::string> plan_warnings_;
+  plan::Unfit unfit_;  // advertised devices that cannot be used as they are advertised
   base::OncePer rarely_;
 
   // Whoever uses a part is declared below it.
@@ -82,6 +90,7 @@ class Agent {
   daemon::EventLog events_;
   labels::NodeLabels labels_;
   gpu::GpuWatch gpus_;
+  ContainerParts parts_;
   serve::Serving serving_;
   std::unique_ptr<base::disk::Worker> disk_;
   profile::InForce config_;

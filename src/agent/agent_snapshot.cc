@@ -1,12 +1,35 @@
 // Agent::Snapshot: what the agent knows, as the plain value that reports are made from.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "agent/agent.h"
 
 namespace tranche::agent {
+
+namespace {
+
+// What is advertised and cannot be used is unhealthy, also where the driver does not list it.
+void AddUnfit(const plan::Unfit& unfit, const plan::Plan& plan, std::vector<gpu::GpuState>& gpus) {
+  for (const auto& [uuid, why] : unfit) {
+    auto gpu = std::ranges::find(gpus, uuid, &gpu::GpuState::uuid);
+    if (gpu == gpus.end()) {
+      gpu::GpuState gone;
+      gone.uuid = uuid;
+      if (const auto planned = plan.devices.find(uuid); planned != plan.devices.end()) {
+        gone.index = planned->second.index;
+        gone.name = planned->second.profile;
+      }
+      gpu = gpus.insert(gpus.end(), std::move(gone));
+    }
+    if (gpu->healthy) gpu->reason = why;
+    gpu->healthy = false;
+  }
+}
+
+}  // namespace
 
 status::AgentState Agent::Snapshot() const {
   status::AgentState state;
@@ -18,6 +41,10 @@ status::AgentState Agent::Snapshot() const {
                                options_.install_warnings.end());
   state.driver = gpus_.Driver();
   state.gpus = gpus_.Gpus();
+  if (const auto& applied = serving_.served().applied()) {
+    AddUnfit(unfit_, applied->plan, state.gpus);
+  }
+  state.missing_parts = parts_.facts().missing;
   state.resources = serving_.served().States();
   const serve::Holders& holders = serving_.holders();
   state.holders_known = holders.known();
@@ -32,6 +59,9 @@ status::AgentState Agent::Snapshot() const {
   state.warnings = plan_warnings_;
   for (std::string& warning : serving_.served().Warnings()) {
     state.warnings.push_back(std::move(warning));
+  }
+  if (const std::string why = parts_.degraded(); !why.empty()) {
+    state.warnings.push_back("containers: " + why);
   }
   if (!succession_.status().ok()) state.warnings.push_back(succession_.status().message());
   if (const auto stuck = disk_->StuckJob()) {

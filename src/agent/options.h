@@ -7,11 +7,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/disk/worker.h"
 #include "base/event_loop.h"
+#include "cdi/spec.h"
 #include "daemon/api_link.h"
 #include "gpu/gpu_watch.h"
 #include "kubelet/device_plugin.h"
@@ -43,6 +45,11 @@ struct AgentOptions {
 
   labels::OutletChoice labels;  // its file is the config's
   std::string sys_root;         // prefix of /sys, for labels
+
+  // What stays as it is outside tests: the folder whose dev is this process's own /dev, and the
+  // numbers of a device node (lstat(2) where there is none).
+  std::string own_root = "/";
+  std::function<std::optional<cdi::CharDevice>(const std::string& path)> stat_char_device;
 
   // Makes the client of the API server. Called only where one of the three above asks for it.
   std::function<base::Result<daemon::ApiConnection>(base::EventLoop&)> new_api;

@@ -15,19 +15,20 @@ namespace tranche::base {
 
 namespace {
 
-constexpr std::uint32_t kEvents = IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM |
-                                  IN_DELETE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
+constexpr std::uint32_t kNameEvents =
+    IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 // How soon a missing or replaced directory is looked for again.
 constexpr auto kRearmDelay = std::chrono::milliseconds(200);
 
 class InotifyWatch : public DirectoryWatch {
  public:
   InotifyWatch(EventLoop& loop, std::string directory, std::function<void()> changed,
-               Duration poll_every)
+               Duration poll_every, DirectoryNews news)
       : loop_(loop),
         directory_(std::move(directory)),
         changed_(std::move(changed)),
         poll_every_(poll_every),
+        events_(IN_ONLYDIR | kNameEvents | (news == DirectoryNews::kAll ? IN_CLOSE_WRITE : 0U)),
         fd_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
         poll_timer_(loop),
         rearm_timer_(loop) {
@@ -47,12 +48,16 @@ class InotifyWatch : public DirectoryWatch {
     if (fd_.valid()) loop_.UnwatchFd(watch_);
   }
 
+  void CatchUp() override {
+    if (fd_.valid()) ReadEvents();
+  }
+
  private:
   // Watches what is at the path now: for the same directory the kernel gives the same descriptor.
   void WatchPath() {
     rearm_timer_.Stop();
     const int before = descriptor_;
-    descriptor_ = inotify_add_watch(fd_.get(), directory_.c_str(), kEvents | IN_ONLYDIR);
+    descriptor_ = inotify_add_watch(fd_.get(), directory_.c_str(), events_);
     // Of a directory that was moved away; a removed one's is gone already.
     if (before >= 0 && before != descriptor_) inotify_rm_watch(fd_.get(), before);
     if (descriptor_ < 0) {
@@ -104,6 +109,7 @@ class InotifyWatch : public DirectoryWatch {
   std::string directory_;
   std::function<void()> changed_;
   Duration poll_every_;
+  const std::uint32_t events_;
   UniqueFd fd_;
   EventLoop::WatchId watch_ = 0;
   int descriptor_ = -1;
@@ -114,8 +120,10 @@ class InotifyWatch : public DirectoryWatch {
 }  // namespace
 
 std::unique_ptr<DirectoryWatch> WatchDirectory(EventLoop& loop, std::string directory,
-                                               std::function<void()> changed, Duration poll_every) {
-  return std::make_unique<InotifyWatch>(loop, std::move(directory), std::move(changed), poll_every);
+                                               std::function<void()> changed, Duration poll_every,
+                                               DirectoryNews news) {
+  return std::make_unique<InotifyWatch>(loop, std::move(directory), std::move(changed), poll_every,
+                                        news);
 }
 
 }  // namespace tranche::base

@@ -22,9 +22,17 @@ namespace tranche::base {
 class DirectoryWatch {
  public:
   virtual ~DirectoryWatch() = default;
+  // Calls `changed` now if the kernel has told of something that the loop has not come to yet.
+  // Looks at no file.
+  virtual void CatchUp() = 0;
 };
+
+// kNames is for folders of devices: there every program that closes a device has written to it.
+enum class DirectoryNews { kAll, kNames };
+
 std::unique_ptr<DirectoryWatch> WatchDirectory(EventLoop& loop, std::string directory,
                                                std::function<void()> changed,
-                                               Duration poll_every = std::chrono::seconds(30));
+                                               Duration poll_every = std::chrono::seconds(30),
+                                               DirectoryNews news = DirectoryNews::kAll);
 
 }  // namespace tranche::base

@@ -54,6 +54,34 @@ TEST_F(DirectoryWatchTest, SeesWhatHappensToFiles) {
   EXPECT_TRUE(SeenAfter([&] { fs::remove(dir_ / "b"); })) << "removed";
 }
 
+TEST_F(DirectoryWatchTest, OfADeviceFolderOnlyTheNamesAreNews) {
+  Put("node", "");
+  FakeLoop loop;
+  int calls = 0;
+  const auto watch = WatchDirectory(
+      loop, dir_.path(), [&] { ++calls; }, std::chrono::hours(1), DirectoryNews::kNames);
+  std::ofstream(dir_ / "node", std::ios::app) << "a program wrote to it";
+  loop.RunPosted();
+  EXPECT_EQ(calls, 0);
+  Put("another", "");
+  loop.RunPosted();
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(DirectoryWatchTest, WhatTheLoopHasNotComeToCanBeCaughtUpWith) {
+  FakeLoop loop;
+  int calls = 0;
+  const auto watch = WatchDirectory(
+      loop, dir_.path(), [&] { ++calls; }, std::chrono::hours(1));
+  watch->CatchUp();
+  EXPECT_EQ(calls, 0) << "nothing has happened";
+  Put("a", "");
+  watch->CatchUp();
+  EXPECT_EQ(calls, 1);
+  loop.RunPosted();
+  EXPECT_EQ(calls, 1) << "it is no news any more";
+}
+
 TEST_F(DirectoryWatchTest, ManyEventsAreFewCalls) {
   Watch(dir_.path());
   loop_.RunFor(milliseconds(5));

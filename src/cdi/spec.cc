@@ -63,7 +63,9 @@ class SpecBuilder {
                       !roots_.MayRun(roots.hook_path)),
         hooks_(roots.hook_path, config.flags.cdi_disable_hooks, hook_missing_) {}
 
-  [[nodiscard]] Result<Json> Gpus(const gpu::Inventory& inventory) const {
+  // Null where no device can be described.
+  [[nodiscard]] Result<Json> Gpus(const gpu::Inventory& inventory,
+                                  std::map<std::string, std::string>& left_out) const {
     if (!IsVersion(inventory.driver_version)) {
       return Status(Code::kFailedPrecondition,
                     "\"" + inventory.driver_version + "\" is no driver version");
@@ -80,9 +82,8 @@ class SpecBuilder {
                      .sockets = !HasFeature("disable-ipc-discoverer")});
     if (!driver.ok()) return driver.status();
     Spec spec{.kind = KindOf("gpu"), .devices = {}, .common = std::move(*driver)};
-    for (const gpu::Gpu& gpu : inventory.gpus) {
-      TRANCHE_TRY(AddGpu(gpu, spec));
-    }
+    for (const gpu::Gpu& gpu : inventory.gpus) AddGpu(gpu, spec, left_out);
+    if (spec.devices.empty()) return Json();
     return Finish(std::move(spec), true);
   }
 
@@ -105,11 +106,7 @@ class SpecBuilder {
 
   // Null where the node has nothing of it.
   [[nodiscard]] Result<Json> AllOf(const std::string& device_class, Edits edits) const {
-    if (edits.empty()) {
-      base::LogWarning("none of these devices on the node: its CDI class is left out",
-                       {base::Kv("class", device_class)});
-      return Json();
-    }
+    if (edits.empty()) return Json();
     Spec spec{.kind = KindOf(device_class), .devices = {}, .common = {}};
     spec.devices.push_back({.name = "all", .edits = std::move(edits)});
     return Finish(std::move(spec), true);
@@ -138,23 +135,26 @@ class SpecBuilder {
     return std::string(kVendor) + "/" + device_class;
   }
 
-  [[nodiscard]] Status AddGpu(const gpu::Gpu& gpu, Spec& spec) const {
+  void AddGpu(const gpu::Gpu& gpu, Spec& spec, std::map<std::string, std::string>& left_out) const {
     const bool by_uuid = config_.flags.plugin.device_id_strategy == config::DeviceIdStrategy::kUuid;
     const std::string index = std::to_string(gpu.index);
-    // A GPU in MIG mode cannot be used whole.
+    const auto add = [&](const std::string& uuid, const std::string& name, Result<Edits> edits) {
+      Status status = edits.status();
+      if (status.ok()) {
+        Spec alone{.kind = spec.kind, .devices = {{.name = name, .edits = *edits}}, .common = {}};
+        status = CheckCdiSpec(ToJson(alone));
+        if (status.ok()) spec.devices.push_back(std::move(alone.devices.front()));
+      }
+      if (!status.ok()) left_out[uuid] = "no CDI device can be made of it: " + status.message();
+    };
     if (!gpu.mig_enabled) {
-      Result<Edits> edits = GpuEdits(roots_, hooks_, gpu);
-      if (!edits.ok()) return edits.status().Wrap("GPU " + index);
-      spec.devices.push_back({.name = by_uuid ? gpu.uuid : index, .edits = std::move(*edits)});
-      return Status::Ok();
+      add(gpu.uuid, by_uuid ? gpu.uuid : index, GpuEdits(roots_, hooks_, gpu));
+      return;
     }
     for (const gpu::MigDevice& mig : gpu.mig_devices) {
       const std::string mig_index = index + ":" + std::to_string(mig.index);
-      Result<Edits> edits = MigEdits(roots_, mig);
-      if (!edits.ok()) return edits.status().Wrap("MIG device " + mig_index);
-      spec.devices.push_back({.name = by_uuid ? mig.uuid : mig_index, .edits = std::move(*edits)});
+      add(mig.uuid, by_uuid ? mig.uuid : mig_index, MigEdits(roots_, mig));
     }
-    return Status::Ok();
   }
 
   // `hides_devices`: the NVIDIA container runtime must not add devices by its own rules as well.
@@ -187,32 +187,41 @@ Status AddFile(const std::string& device_class, Result<Json> spec, std::vector<C
   return Status::Ok();
 }
 
-Result<std::vector<CdiFile>> BuildFiles(const SpecBuilder& builder, const config::Flags& flags,
-                                        const gpu::Inventory& inventory) {
-  std::vector<CdiFile> files;
-  if (HasDevices(inventory)) TRANCHE_TRY(AddFile("gpu", builder.Gpus(inventory), files));
-  TRANCHE_TRY(AddFile("imex-channel", builder.ImexChannels(), files));
-  if (flags.gdrcopy_enabled) {
-    Result<Json> spec = builder.AllOf("gdrcopy", GdrcopyEdits(builder.roots()));
-    TRANCHE_TRY(AddFile("gdrcopy", std::move(spec), files));
+// Into `made`.
+Status BuildFiles(const SpecBuilder& builder, const config::Flags& flags,
+                  const gpu::Inventory& inventory, CdiFiles& made) {
+  for (const gpu::Gpu& gpu : inventory.gpus) {
+    if (!gpu.mig_enabled) continue;
+    made.left_out[gpu.uuid] = "it is cut by MIG, and no CDI device names it as a whole";
   }
-  if (flags.gds_enabled) {
-    TRANCHE_TRY(AddFile("gds", builder.AllOf("gds", GdsEdits(builder.roots())), files));
+  if (HasDevices(inventory)) {
+    TRANCHE_TRY(AddFile("gpu", builder.Gpus(inventory, made.left_out), made.files));
+    for (const char* node : {"nvidiactl", "nvidia-uvm"}) {
+      const std::string path = std::string("/dev/") + node;
+      if (builder.roots().Node(path).empty()) made.missing.emplace_back(node);
+    }
   }
-  if (flags.mofed_enabled) {
-    TRANCHE_TRY(AddFile("mofed", builder.AllOf("mofed", MofedEdits(builder.roots())), files));
-  }
-  return files;
+  TRANCHE_TRY(AddFile("imex-channel", builder.ImexChannels(), made.files));
+  const auto add = [&](const char* device_class, const char* node, Edits edits) {
+    if (edits.empty()) made.missing.emplace_back(node);
+    return AddFile(device_class, builder.AllOf(device_class, std::move(edits)), made.files);
+  };
+  if (flags.gdrcopy_enabled) TRANCHE_TRY(add("gdrcopy", "gdrdrv", GdrcopyEdits(builder.roots())));
+  if (flags.gds_enabled) TRANCHE_TRY(add("gds", "nvidia-fs", GdsEdits(builder.roots())));
+  if (flags.mofed_enabled) TRANCHE_TRY(add("mofed", "infiniband", MofedEdits(builder.roots())));
+  return Status::Ok();
 }
 
 }  // namespace
 
-Result<std::vector<CdiFile>> BuildCdiFiles(const config::Config& config,
-                                           const gpu::Inventory& inventory, const CdiRoots& roots) {
+Result<CdiFiles> BuildCdiFiles(const config::Config& config, const gpu::Inventory& inventory,
+                               const CdiRoots& roots) {
   const SpecBuilder builder(config, roots);
-  auto files = BuildFiles(builder, config.flags, inventory);
+  CdiFiles made;
+  const Status status = BuildFiles(builder, config.flags, inventory, made);
   builder.WarnOfRefused();
-  return files;
+  if (!status.ok()) return status;
+  return made;
 }
 
 Status WriteCdiSpec(const std::string& directory, const std::string& name, const Json& spec) {
@@ -224,23 +233,10 @@ Status WriteCdiSpec(const std::string& directory, const std::string& name, const
   return base::WriteFileAtomic(path, text);
 }
 
-Result<std::vector<std::string>> WriteCdiSpecs(const config::Config& config,
-                                               const gpu::Inventory& inventory,
-                                               const CdiRoots& roots,
-                                               const std::string& directory) {
-  std::vector<std::string> classes;
+bool UsesCdi(const config::Config& config) {
   const config::PluginFlags& flags = config.flags.plugin;
-  if (!flags.Uses(config::DeviceListStrategy::kCdiAnnotations) &&
-      !flags.Uses(config::DeviceListStrategy::kCdiCri)) {
-    return classes;
-  }
-  const auto files = BuildCdiFiles(config, inventory, roots);
-  if (!files.ok()) return files.status().Wrap("unable to make the CDI spec");
-  for (const CdiFile& file : *files) {
-    TRANCHE_TRY(WriteCdiSpec(directory, file.name, file.spec));
-    classes.push_back(file.device_class);
-  }
-  return classes;
+  return flags.Uses(config::DeviceListStrategy::kCdiAnnotations) ||
+         flags.Uses(config::DeviceListStrategy::kCdiCri);
 }
 
 }  // namespace tranche::cdi

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,16 +53,23 @@ struct CdiRoots {
 // flags.plugin.deviceIDStrategy: UUID or index ("0", "0:1"); GPUs in MIG mode have none. Each other
 // class has a file of its own: "imex-channel" (by channel number), and "gdrcopy", "gds", "mofed"
 // (one device, "all") where the flag is set and their device nodes exist. kFailedPrecondition:
-// something the spec cannot do without is missing (libcuda of the driver's version, a device node),
-// with its path.
+// something the spec cannot do without is missing (libcuda of the driver's version), with its path.
 struct CdiFile {
   std::string device_class;  // "gpu", "imex-channel", "gds", …
   std::string name;
   base::Json spec;
 };
-base::Result<std::vector<CdiFile>> BuildCdiFiles(const config::Config& config,
-                                                 const gpu::Inventory& inventory,
-                                                 const CdiRoots& roots);
+// A device that cannot be described is left out, and its neighbours are not: a GPU in MIG mode, and
+// one whose device node is missing.
+struct CdiFiles {
+  std::vector<CdiFile> files;
+  std::map<std::string, std::string> left_out;  // why, by the UUID of a GPU or MIG device
+  // What the node has not, although containers need it ("nvidia-uvm") or a flag asks for it
+  // ("gdrdrv").
+  std::vector<std::string> missing;
+};
+base::Result<CdiFiles> BuildCdiFiles(const config::Config& config, const gpu::Inventory& inventory,
+                                     const CdiRoots& roots);
 
 // Checks a document against the CDI specification's rules (names, required fields, version against
 // the features used). Used before writing and by the tests.
@@ -71,11 +79,7 @@ base::Status CheckCdiSpec(const base::Json& spec);
 base::Status WriteCdiSpec(const std::string& directory, const std::string& name,
                           const base::Json& spec);
 
-// Builds and writes every spec file that the config's device list strategies want. The classes that
-// were written, none where no strategy names CDI devices.
-base::Result<std::vector<std::string>> WriteCdiSpecs(const config::Config& config,
-                                                     const gpu::Inventory& inventory,
-                                                     const CdiRoots& roots,
-                                                     const std::string& directory);
+// Whether one of the config's device list strategies names CDI devices.
+[[nodiscard]] bool UsesCdi(const config::Config& config);
 
 }  // namespace tranche::cdi

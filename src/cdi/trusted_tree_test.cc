@@ -108,7 +108,9 @@ base::Result<std::vector<CdiFile>> Build(const TestDriverTree& tree) {
   config::Config config;
   config.flags.gdrcopy_enabled = config.flags.gds_enabled = config.flags.mofed_enabled = true;
   config.imex.channel_ids = {0};
-  return BuildCdiFiles(config, testing::TestInventory(), tree.roots("/"));
+  auto made = BuildCdiFiles(config, testing::TestInventory(), tree.roots("/"));
+  if (!made.ok()) return made.status();
+  return std::move(made->files);
 }
 
 // Every path of the host that a spec names, as seen here.

@@ -47,8 +47,7 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "See that the folder of `--config-file-dst` can be written to; the message has the cause."},
     {"ConfigNotReapplied", "Warning", "the device plugin",
      "The GPUs of the node have changed, and the config in force cannot be applied to them. What "
-     "is "
-     "served stays.",
+     "is served stays, but for devices that are gone or are others now: those are unhealthy.",
      "Change the config so that it suits the GPUs that are there: `tranche validate FILE` on the "
      "node says what is wrong."},
     {"ConfigRejected", "Warning", "the device plugin",
@@ -61,7 +60,9 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "A GPU or MIG device that was unhealthy is advertised as healthy again.", "Nothing."},
     {"DeviceUnhealthy", "Warning", "the device plugin",
      "A GPU or MIG device is no longer healthy: its replicas get no new pods. The message has the "
-     "cause, an XID for example. Pods that run on it are left alone.",
+     "cause: an XID, for example, or that the GPU was cut anew by MIG. Pods that run on it are "
+     "left "
+     "alone.",
      "Wait where the message says after how long it recovers. Else drain the node and reset the "
      "GPU (`nvidia-smi --gpu-reset`) or restart the node; NVIDIA's list of XIDs says what each "
      "means."},

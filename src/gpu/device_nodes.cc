@@ -31,7 +31,9 @@ void DeviceNodes::Watch(const std::string& driver_root) {
   if (!base::Exists(directory)) directory = "/dev";
   if (directory == directory_) return;
   directory_ = std::move(directory);
-  watch_ = base::WatchDirectory(loop_, directory_, [this] { ReadNames(); });
+  watch_ = base::WatchDirectory(
+      loop_, directory_, [this] { ReadNames(); }, std::chrono::seconds(30),
+      base::DirectoryNews::kNames);
   names_ = GpuNodesIn(directory_);
 }
 

@@ -26,6 +26,8 @@ class DeviceNodes {
   void Watch(const std::string& driver_root);
 
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+  // The folder that is watched; "" before Watch.
+  [[nodiscard]] const std::string& directory() const { return directory_; }
 
  private:
   void ReadNames();

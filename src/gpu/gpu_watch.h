@@ -109,6 +109,8 @@ class GpuWatch {
   [[nodiscard]] const Inventory& listed() const { return listed_; }
   [[nodiscard]] const Inventory& inventory() const { return inventory_; }
   [[nodiscard]] const std::string& driver_root() const { return driver_root_; }
+  // The folder of the device nodes: the driver root's dev, or /dev where it has none.
+  [[nodiscard]] const std::string& device_folder() const { return device_nodes_.directory(); }
   [[nodiscard]] bool Healthy(const std::string& uuid) const { return health_.Healthy(uuid); }
 
   [[nodiscard]] DriverState Driver() const;

@@ -117,23 +117,32 @@ bool IsCharacterDevice(const std::string& path) {
 
 }  // namespace
 
-Result<NodeFacts> ReadNodeFacts(const config::Config& config, const std::string& dev_root) {
+Result<NodeFacts> ReadNodeFacts(const config::Config& config, const std::string& dev_root,
+                                const std::string& own_root) {
   NodeFacts facts;
   for (const char* path : kControlPaths) {
-    if (base::Exists(path)) facts.control_paths.emplace_back(path);
+    if (base::Exists(base::JoinPath(own_root, path))) facts.control_paths.emplace_back(path);
+  }
+  if (config.flags.plugin.pass_device_specs) {
+    // The others are for tools and displays.
+    for (const char* needed : {"nvidiactl", "nvidia-uvm"}) {
+      const std::string path = std::string("/dev/") + needed;
+      if (std::ranges::find(facts.control_paths, path) == facts.control_paths.end()) {
+        facts.missing.emplace_back(needed);
+      }
+    }
   }
   for (const int id : config.imex.channel_ids) {
     ImexChannel channel{.id = std::to_string(id),
                         .path = "/dev/nvidia-caps-imex-channels/channel" + std::to_string(id)};
     if (IsCharacterDevice(base::JoinPath(dev_root, channel.path)) ||
-        IsCharacterDevice(channel.path)) {
+        IsCharacterDevice(base::JoinPath(own_root, channel.path))) {
       facts.imex_channels.push_back(std::move(channel));
     } else if (config.imex.required) {
       return Status(Code::kNotFound,
                     "requested IMEX channel channel" + channel.id + " does not exist");
     } else {
-      base::LogWarning("ignoring an IMEX channel that does not exist",
-                       {base::Kv("path", channel.path)});
+      facts.missing.push_back("imex-channel" + channel.id);
     }
   }
   return facts;

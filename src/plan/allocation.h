@@ -25,16 +25,20 @@ struct ImexChannel {
   std::string path;  // "/dev/nvidia-caps-imex-channels/channel0"
 };
 
-// What of the node an answer depends on, read once per configuration.
+// What of the node an answer depends on. It is read again whenever the node's device folders
+// change.
 struct NodeFacts {
   std::vector<std::string> control_paths;  // of /dev/nvidiactl, … those that exist
   std::vector<ImexChannel> imex_channels;
   std::vector<std::string> cdi_classes;  // "gds", …: further classes whose CDI spec was written
+  std::vector<std::string> missing;      // "nvidia-uvm", …: wanted in an answer, and not there
 };
 
 // Looks for control nodes in /dev and for IMEX channels in `dev_root` and /dev, as upstream does.
-// kNotFound: an IMEX channel is required and not there.
-base::Result<NodeFacts> ReadNodeFacts(const config::Config& config, const std::string& dev_root);
+// `own_root` is the folder whose dev is this process's own /dev. kNotFound: an IMEX channel is
+// required and not there.
+base::Result<NodeFacts> ReadNodeFacts(const config::Config& config, const std::string& dev_root,
+                                      const std::string& own_root = "/");
 
 struct AllocationContext {
   const config::Config& config;

@@ -100,8 +100,12 @@ class UnitCollector {
     const std::string index = std::to_string(gpu.index);
     units_.push_back(
         {.uuid = gpu.uuid, .index = index, .resource = kGpuResource, .numa_node = gpu.numa_node});
-    plan_.devices[gpu.uuid] = {
-        .uuid = gpu.uuid, .index = index, .parent = "", .paths = gpu.device_paths, .resource = ""};
+    plan_.devices[gpu.uuid] = {.uuid = gpu.uuid,
+                               .index = index,
+                               .parent = "",
+                               .paths = gpu.device_paths,
+                               .profile = "",
+                               .resource = ""};
   }
 
   void AddMig(const gpu::Gpu& gpu, const gpu::MigDevice& mig, config::MigStrategy strategy) {
@@ -124,6 +128,7 @@ class UnitCollector {
                                .index = index,
                                .parent = gpu.uuid,
                                .paths = mig.device_paths,
+                               .profile = mig.profile,
                                .resource = ""};
   }
 

@@ -23,6 +23,7 @@ struct PlannedDevice {
   std::string index;               // "0", "0:1"
   std::string parent;              // UUID of the GPU of a MIG device, else ""
   std::vector<std::string> paths;  // device nodes, "/dev/nvidia0"
+  std::string profile;             // of a MIG device, "1g.10gb"; "" of a whole GPU
   std::string resource;            // the name it is advertised under
   int replicas = 1;                // 1: not shared
 };

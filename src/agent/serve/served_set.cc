@@ -153,15 +153,20 @@ void ServedSet::KubeletSocketChanged() {
 
 void ServedSet::StopServing() { entries_.clear(); }
 
+Result<kubelet::ContainerAnswer> ServedSet::AnswerFor(const plan::PlannedResource& resource,
+                                                      const std::vector<std::string>& ids) {
+  const auto facts = owner_.facts(share::DevicesOf(ids));
+  if (!facts.ok()) return facts.status();
+  return plan::Answer(
+      {.config = applied_->config, .plan = applied_->plan, .resource = resource, .facts = *facts},
+      ids);
+}
+
 Result<kubelet::ContainerAnswer> ServedSet::Allocate(const std::string& resource,
                                                      const std::vector<std::string>& ids) {
   const auto entry = entries_.find(resource);
   if (entry == entries_.end()) return Status(Code::kUnavailable, resource + " is no longer served");
-  auto answer = plan::Answer({.config = applied_->config,
-                              .plan = applied_->plan,
-                              .resource = *entry->second.planned,
-                              .facts = applied_->facts},
-                             ids);
+  auto answer = AnswerFor(*entry->second.planned, ids);
   if (!answer.ok()) {
     owner_.event(daemon::EventType::kWarning, "AllocationRefused",
                  base::Printable(answer.status().message()));

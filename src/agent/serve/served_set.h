@@ -31,13 +31,15 @@ namespace tranche::agent::serve {
 struct Applied {
   config::Config config;
   plan::Plan plan;
-  plan::NodeFacts facts;
 };
 
 class ServedSet {
  public:
   struct Owner {
     std::function<bool(const std::string& uuid)> healthy;
+    // What an answer for these devices is made from, as the node is now; an error where one of them
+    // cannot be given to a container.
+    std::function<base::Result<plan::NodeFacts>(const std::vector<std::string>& uuids)> facts;
     std::function<void()> changed;    // phases, counts
     std::function<void()> allocated;  // who holds what has changed
     daemon::RaiseEvent event;
@@ -53,6 +55,7 @@ class ServedSet {
   void KubeletSocketChanged();
   void StopServing();  // ends every stream
 
+  [[nodiscard]] const std::shared_ptr<const Applied>& applied() const { return applied_; }
   [[nodiscard]] bool AllServing() const;  // each resource has its stream now
   [[nodiscard]] bool AnyServing() const;
   [[nodiscard]] bool WaitsForHolders() const;  // an id is withheld until pods are gone
@@ -74,6 +77,8 @@ class ServedSet {
 
   base::Result<kubelet::ContainerAnswer> Allocate(const std::string& resource,
                                                   const std::vector<std::string>& ids);
+  base::Result<kubelet::ContainerAnswer> AnswerFor(const plan::PlannedResource& resource,
+                                                   const std::vector<std::string>& ids);
   base::Result<std::vector<std::string>> Preferred(const std::string& resource,
                                                    const kubelet::PreferredQuery& query);
   std::unique_ptr<ResourcePlugin> NewPlugin(const std::string& resource);

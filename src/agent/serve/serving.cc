@@ -17,9 +17,11 @@ Serving::Serving(base::EventLoop& loop, std::unique_ptr<kubelet::PluginLink> lin
       holders_(loop, options_.pod_resources_socket, [this] { HoldersChanged(); }),
       served_(loop, *link_, options_.socket_directory, options_.kubelet_socket, names_, holders_,
               ServedSet::Owner{.healthy = std::move(owner.healthy),
+                               .facts = std::move(owner.facts),
                                .changed = std::move(owner.changed),
                                .allocated = [this] { holders_.Refresh(); },
-                               .event = std::move(owner.event)}) {}
+                               .event = std::move(owner.event)}),
+      kubelet_restarted_(std::move(owner.kubelet_restarted)) {}
 
 void Serving::Start() {
   kubelet_identity_ = base::IdentityOf(options_.kubelet_socket);
@@ -53,6 +55,7 @@ void Serving::KubeletDirectoryChanged() {
   if (!now.exists()) return;
   base::LogInfo("the kubelet's socket is new", {base::Kv("socket", options_.kubelet_socket)});
   served_.KubeletSocketChanged();
+  kubelet_restarted_();
 }
 
 void Serving::HoldersChanged() {

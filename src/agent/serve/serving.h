@@ -33,6 +33,9 @@ class Serving {
   };
   struct Owner {
     std::function<bool(const std::string& uuid)> healthy;
+    // As ServedSet::Owner says.
+    std::function<base::Result<plan::NodeFacts>(const std::vector<std::string>& uuids)> facts;
+    std::function<void()> kubelet_restarted;
     std::function<void()> changed;
     daemon::RaiseEvent event;
   };
@@ -63,6 +66,7 @@ class Serving {
   EndpointNames names_;
   Holders holders_;
   ServedSet served_;
+  std::function<void()> kubelet_restarted_;
   base::FileIdentity kubelet_identity_;
   std::unique_ptr<base::DirectoryWatch> kubelet_watch_;
 };

@@ -54,6 +54,11 @@ constexpr auto kFields = std::to_array<StatusField>({
      "When it counts as healthy again, where that is a matter of time."},
     {"gpus[].error", "text",
      "What the driver says instead of telling about it; such a GPU is not advertised."},
+    {"missingParts", "list",
+     "What containers need of the node, or the config asks for, and the node has not."},
+    {"missingParts[]", "text",
+     "One of them: `nvidiactl`, `nvidia-uvm`, `gdrdrv`, `nvidia-fs`, `infiniband`, or "
+     "`imex-channel` and its number."},
     {"resources", "list", "The resources that are advertised to the kubelet."},
     {"resources[]", "object", "One of them."},
     {"resources[].name", "text", "The name that pods request."},

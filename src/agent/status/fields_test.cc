@@ -28,6 +28,7 @@ AgentState FullState() {
   state.resources.push_back({.name = "nvidia.com/gpu", .held = 1});
   state.kubernetes.used = true;
   state.kubernetes.label_value = "v";
+  state.missing_parts = {"nvidia-uvm"};
   state.warnings = {"w"};
   state.events.push_back({});
   return state;

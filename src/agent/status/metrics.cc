@@ -120,6 +120,11 @@ void AddGpus(const std::vector<gpu::GpuState>& gpus, Families& out) {
   for (const gpu::GpuState& gpu : gpus) out.Add(labels(gpu), static_cast<double>(gpu.memory_bytes));
 }
 
+void AddMissingParts(const std::vector<std::string>& parts, Families& out) {
+  out.Open("node_part_missing");
+  for (const std::string& part : parts) out.Add({part}, 1);
+}
+
 void AddDevices(const std::vector<agent::serve::ResourceState>& resources, Families& out) {
   out.Open("devices");
   for (const agent::serve::ResourceState& resource : resources) {
@@ -179,6 +184,10 @@ const std::vector<MetricText>& MetricTexts() {
          "Whether the GPU or MIG device is advertised as healthy."},
         {"gpu_lost", kGauge, {"gpu", "index", "model"}, "Whether the GPU has gone away."},
         {"gpu_memory_bytes", kGauge, {"gpu", "index", "model"}, "Memory of the GPU or MIG device."},
+        {"node_part_missing",
+         kGauge,
+         {"part"},
+         "Always 1; something of the node that containers need and that is missing."},
         {"devices",
          kGauge,
          {"resource", "health"},
@@ -204,6 +213,7 @@ std::string MetricsText(const AgentState& state) {
   AddConfig(state.config, out);
   AddDriver(state.driver, out);
   AddGpus(state.gpus, out);
+  AddMissingParts(state.missing_parts, out);
   AddDevices(state.resources, out);
   AddCalls(state.resources, out);
   return std::move(out).Text();

@@ -42,8 +42,8 @@ std::string Keys(const base::Json& json) {
 TEST(ReportTest, StatusHasEveryKeyInAFixedOrder) {
   const base::Json json = StatusJson(State());
   EXPECT_EQ(Keys(json),
-            "apiVersion kind version started nodeName ready degraded config driver gpus resources "
-            "holders kubernetes predecessor warnings events ");
+            "apiVersion kind version started nodeName ready degraded config driver gpus "
+            "missingParts resources holders kubernetes predecessor warnings events ");
   EXPECT_EQ(Keys(*json.Find("config")),
             "usable profile source fromLastGood wantedProfile wantedSource error awaiting warnings "
             "notInForce applied rejected ");

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 namespace tranche::agent::status {
 
 namespace {
@@ -64,6 +68,33 @@ void AddGpuReasons(const gpu::GpuState& gpu, std::vector<std::string>& reasons) 
   }
 }
 
+// What a part of the node is needed for, and how it is brought about.
+struct PartText {
+  std::string_view part;  // how its name begins
+  std::string_view text;
+};
+
+constexpr std::array<PartText, 6> kPartTexts{{
+    {"nvidiactl",
+     "no container can use a GPU; load the driver's kernel module (nvidia-modprobe -c 0)"},
+    {"nvidia-uvm",
+     "CUDA does not start in containers; load its kernel module (nvidia-modprobe -u -c 0)"},
+    {"gdrdrv", "gdrcopyEnabled gives containers nothing; load its kernel module"},
+    {"nvidia-fs", "gdsEnabled gives containers nothing; load its kernel module"},
+    {"infiniband",
+     "mofedEnabled gives containers nothing; see that the network card's driver is loaded"},
+    {"imex-channel",
+     "containers are not given this channel of imex.channelIDs; see that it was made "
+     "(nvidia-modprobe -i)"},
+}};
+
+void AddMissingReason(const std::string& part, std::vector<std::string>& reasons) {
+  const auto known = std::ranges::find_if(
+      kPartTexts, [&](const PartText& one) { return part.starts_with(one.part); });
+  const std::string_view text = known == kPartTexts.end() ? "containers need it" : known->text;
+  reasons.push_back(fmt::format("node: {} is missing: {}", part, text));
+}
+
 void AddResourceReasons(const agent::serve::ResourceState& resource,
                         std::vector<std::string>& reasons) {
   if (!resource.error.empty()) {
@@ -90,6 +121,7 @@ std::vector<std::string> AgentState::Degraded() const {
   AddKubernetesReasons(kubernetes, reasons);
   AddDriverReasons(driver, reasons);
   for (const gpu::GpuState& gpu : gpus) AddGpuReasons(gpu, reasons);
+  for (const std::string& part : missing_parts) AddMissingReason(part, reasons);
   for (const agent::serve::ResourceState& resource : resources)
     AddResourceReasons(resource, reasons);
   reasons.insert(reasons.end(), warnings.begin(), warnings.end());

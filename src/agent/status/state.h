@@ -28,6 +28,8 @@ struct AgentState {
   gpu::DriverState driver;
   std::vector<gpu::GpuState> gpus;
   std::vector<agent::serve::ResourceState> resources;
+  // What containers need of the node, or a flag asks for, and it has not: "nvidia-uvm".
+  std::vector<std::string> missing_parts;
   bool holders_known = false;
   std::string holders_error;
   profile::KubernetesState kubernetes;

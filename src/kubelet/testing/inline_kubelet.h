@@ -56,6 +56,14 @@ class InlineKubelet {
   [[nodiscard]] std::vector<std::string> Unhealthy(const std::string& resource) const {
     return IdsOf(resource, false);
   }
+  // As for a pod that is admitted. kNotFound: nobody serves that resource.
+  base::Result<ContainerAnswer> Allocate(const std::string& resource,
+                                         const std::vector<std::string>& ids) {
+    const auto path = registered_.find(resource);
+    const auto server = path == registered_.end() ? servers_.end() : servers_.find(path->second);
+    if (server == servers_.end()) return base::Status(base::Code::kNotFound, resource);
+    return server->second->handler.Allocate(ids);
+  }
   [[nodiscard]] int lists() const { return lists_; }  // messages received on all streams
   [[nodiscard]] const std::vector<std::string>& endpoints() const { return endpoints_; }
 

@@ -43,6 +43,7 @@ class ServedSetTest : public ::testing::Test {
         *loop_, *link_, dir_.path(), kubelet_.socket(), names_, *holders_,
         ServedSet::Owner{
             .healthy = [this](const std::string& uuid) { return !sick_.contains(uuid); },
+            .facts = [](const Ids&) { return plan::NodeFacts(); },
             .changed = [this] { ++changes_; },
             .allocated = [this] { ++allocated_; },
             .event =
@@ -54,8 +55,8 @@ class ServedSetTest : public ::testing::Test {
 
   void Apply(config::Config config, const gpu::Inventory& inventory) {
     plan::Plan plan = plan::BuildPlan(config, inventory).value();
-    set_->Apply(std::make_shared<Applied>(
-        Applied{.config = std::move(config), .plan = std::move(plan), .facts = {}}));
+    set_->Apply(
+        std::make_shared<Applied>(Applied{.config = std::move(config), .plan = std::move(plan)}));
   }
   bool Until(const std::function<bool()>& holds) { return loop_.RunUntil(holds); }
   bool UntilServing() {

@@ -1,0 +1,112 @@
+// Agent, as far as it judges which devices can be given to a container: a device that is gone, or
+// that is no longer what it was advertised as, is told as unhealthy with the reason.
+#include <map>
+#include <set>
+#include <utility>
+
+#include "agent/agent.h"
+#include "base/text.h"
+
+namespace tranche::agent {
+
+namespace {
+
+using base::Result;
+using base::Status;
+using daemon::EventType;
+
+constexpr std::size_t kMostNamed = 4;
+
+// "MIG-1, MIG-2 and 5 more"
+std::string Names(const std::vector<std::string>& uuids) {
+  const std::size_t named = std::min(uuids.size(), kMostNamed);
+  std::string text =
+      base::Join({uuids.begin(), uuids.begin() + static_cast<std::ptrdiff_t>(named)}, ", ");
+  if (named < uuids.size()) text += " and " + std::to_string(uuids.size() - named) + " more";
+  return text;
+}
+
+}  // namespace
+
+ContainerParts::Node Agent::NodeNow() const {
+  return {.driver_ready = gpus_.ready(),
+          .inventory = gpus_.inventory(),
+          .driver_root = gpus_.driver_root(),
+          .device_folder = gpus_.device_folder()};
+}
+
+void Agent::DevicesScanned(const gpu::GpuWatch::News& news) {
+  if (news.devices_changed) {
+    const auto before = serving_.served().applied();
+    config_.NodeChanged();
+    if (serving_.served().applied() == before) PlanStays();
+  } else if (parts_.device_folder() != gpus_.device_folder()) {
+    RemakeParts();  // the driver root has got nodes of its own
+  }
+}
+
+// The node is another, and no plan can be made of it. So the plan in force stays, without what it
+// no longer has.
+void Agent::PlanStays() {
+  const auto applied = serving_.served().applied();
+  if (applied == nullptr) return;
+  RemakeParts();
+  const plan::Unfit unfit =
+      plan::NoLongerAsAdvertised(applied->config, applied->plan, gpus_.inventory());
+  labels_.Update(applied->config, plan::OnlyServed(applied->plan, unfit, gpus_.inventory()),
+                 applied->plan);
+}
+
+void Agent::RemakeParts() {
+  const auto applied = serving_.served().applied();
+  if (applied == nullptr) return;
+  parts_.Remake(applied->config, NodeNow());
+  if (Judge(*applied)) serving_.HealthChanged();
+  Changed();
+}
+
+// Whether that is another judgement than before. The kubelet is not told here.
+bool Agent::Judge(const serve::Applied& applied) {
+  plan::Unfit unfit = plan::NoLongerAsAdvertised(applied.config, applied.plan, gpus_.inventory());
+  unfit.merge(parts_.WhyUnfit(applied.plan));
+  if (unfit == unfit_) return false;
+  const plan::Unfit before = std::exchange(unfit_, std::move(unfit));
+  RaiseUnfit(applied, before);
+  return true;
+}
+
+// One event for one reason: a GPU that is cut anew takes many devices with it. Of a GPU that is ill
+// anyway its own event has told.
+void Agent::RaiseUnfit(const serve::Applied& applied, const plan::Unfit& before) {
+  std::map<std::string, std::vector<std::string>> by_reason;
+  for (const auto& [uuid, why] : unfit_) {
+    const auto known = before.find(uuid);
+    const bool told = known != before.end() && known->second == why;
+    if (!told && gpus_.Healthy(uuid)) by_reason[why].push_back(uuid);
+  }
+  for (const auto& [why, uuids] : by_reason) {
+    events_.Raise(EventType::kWarning, "DeviceUnhealthy", Names(uuids) + ": " + why);
+  }
+  std::vector<std::string> usable;
+  for (const auto& [uuid, why] : before) {
+    const bool advertised = applied.plan.devices.contains(uuid);
+    if (advertised && !unfit_.contains(uuid) && gpus_.Healthy(uuid)) usable.push_back(uuid);
+  }
+  if (usable.empty()) return;
+  events_.Raise(EventType::kNormal, "DeviceRecovered",
+                Names(usable) + ": can be used as advertised again");
+}
+
+Result<plan::NodeFacts> Agent::FactsFor(const std::vector<std::string>& uuids) {
+  parts_.CatchUp();
+  if (Judge(*serving_.served().applied())) serving_.HealthChanged();
+  for (const std::string& uuid : uuids) {
+    const auto why = unfit_.find(uuid);
+    if (why == unfit_.end()) continue;
+    return Status(base::Code::kUnknown,
+                  "device " + uuid + " cannot be given to a container: " + why->second);
+  }
+  return parts_.facts();
+}
+
+}  // namespace tranche::agent

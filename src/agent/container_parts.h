@@ -1,0 +1,95 @@
+// ContainerParts makes what a container is given besides its GPUs from the node as it is now: the
+// driver's control nodes, IMEX channels, and the CDI spec with its names.
+//
+// It watches the folders of device nodes and that of the CDI specs. Its owner has everything made
+// again when they change, and CatchUp before an answer sees to it that nothing old is given.
+//
+// Threading: the loop's thread.
+// Errors: a config that the node cannot serve is refused by Make. What of the config in force has
+// become impossible is in WhyUnfit; it is tried again.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/device_folders.h"
+#include "base/event_loop.h"
+#include "base/status.h"
+#include "base/timer.h"
+#include "cdi/spec.h"
+#include "cdi/spec_folder.h"
+#include "config/config.h"
+#include "gpu/device.h"
+#include "plan/allocation.h"
+#include "plan/as_advertised.h"
+
+namespace tranche::agent {
+
+class ContainerParts {
+ public:
+  struct Options {
+    std::string cdi_directory;
+    std::string own_root;  // the folder whose dev is this process's own /dev
+    std::function<std::optional<cdi::CharDevice>(const std::string& path)> stat_char_device;
+  };
+  struct Owner {
+    // What is in use is to be made again: the node is another, or it failed a while ago.
+    std::function<void()> remake;
+    std::function<bool()> may_mend;  // whether the spec files are still this agent's
+  };
+
+  // The node as far as it matters here.
+  struct Node {
+    bool driver_ready = false;
+    const gpu::Inventory& inventory;
+    std::string driver_root;
+    std::string device_folder;  // "/driver-root/dev"
+  };
+
+  // What a config makes of a node.
+  struct Made {
+    plan::NodeFacts facts;
+    plan::Unfit unfit;  // devices that cannot be given to a container
+    std::vector<cdi::CdiFile> files;
+    std::vector<std::string> device_roots;  // whose nodes all this was made of, to be watched
+    std::string device_folder;
+  };
+
+  ContainerParts(base::EventLoop& loop, Options options, Owner owner);
+
+  // Looks at the node and changes nothing.
+  base::Result<Made> Make(const config::Config& config, const Node& node) const;
+  // Writes the spec files and takes the rest into use; or neither.
+  base::Status Use(Made made);
+  // Make and Use for the config in force. Where that fails, what was in use stays as far as it is
+  // still true.
+  void Remake(const config::Config& config, const Node& node);
+  // Sees to it that what has happened on the node by now is known.
+  void CatchUp();
+
+  // The folder of device nodes that what is in use was made of.
+  [[nodiscard]] const std::string& device_folder() const { return used_.device_folder; }
+  [[nodiscard]] const plan::NodeFacts& facts() const { return used_.facts; }
+  // Which of these devices cannot be given to a container, and why.
+  [[nodiscard]] plan::Unfit WhyUnfit(const plan::Plan& plan) const;
+  // Why what is in use is not made of the node as it is now; "" when it is.
+  [[nodiscard]] std::string degraded() const;
+
+ private:
+  base::Status AddCdi(const config::Config& config, const Node& node, Made& made) const;
+  [[nodiscard]] cdi::CdiRoots RootsOf(const config::Config& config, const Node& node) const;
+
+  const Options options_;
+  Owner owner_;
+  Made used_;
+  base::Status remade_;   // of the last attempt
+  base::Status on_disk_;  // why no spec can be given to anybody
+  base::Timer retry_timer_;
+  DeviceFolders folders_;
+  cdi::SpecFolder specs_;
+};
+
+}  // namespace tranche::agent

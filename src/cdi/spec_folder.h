@@ -1,0 +1,75 @@
+// SpecFolder keeps the CDI spec files on disk as they were made: one that is deleted, damaged or
+// replaced is written again, because pods are still given the names in it.
+//
+// Two programs that each insist on their own content would rewrite a file without end. So after a
+// file was written again the next time waits, ever longer up to half a minute.
+//
+// Threading: the loop's thread.
+// Errors: status() says which file is not as it should be, and why; it is tried again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/backoff.h"
+#include "base/directory_watch.h"
+#include "base/event_loop.h"
+#include "base/status.h"
+#include "base/timer.h"
+#include "cdi/spec.h"
+
+namespace tranche::cdi {
+
+class SpecFolder {
+ public:
+  struct Owner {
+    std::function<void()> changed;   // a file cannot be mended, or could be after all
+    std::function<bool()> may_mend;  // false where the files belong to somebody else by now
+  };
+
+  SpecFolder(base::EventLoop& loop, std::string directory, Owner owner);
+
+  // Writes these files, which are the ones that are kept from now on. Where one of them cannot be
+  // written, those of before are kept.
+  base::Status Write(const std::vector<CdiFile>& files);
+  // Looks at the files, and writes those again that are not as they were written. As long as
+  // nothing has touched them, this costs one stat(2) a file.
+  base::Status Check();
+
+  [[nodiscard]] const base::Status& status() const { return status_; }
+
+ private:
+  // What tells whether a file has been touched since.
+  struct Trace {
+    std::uint64_t inode = 0;  // 0: no file
+    std::int64_t size = 0;
+    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;
+    friend bool operator==(const Trace&, const Trace&) = default;
+  };
+  struct Kept {
+    std::string name;
+    base::Json spec;
+    Trace trace;
+  };
+
+  static Trace TraceOf(const std::string& path);
+  void FolderChanged();
+  void MendLater(base::Duration delay);
+  [[nodiscard]] bool Touched() const;
+  base::Status Mend();
+
+  base::EventLoop& loop_;
+  const std::string directory_;
+  Owner owner_;
+  std::vector<Kept> kept_;
+  base::Status status_;
+  base::Backoff back_off_;
+  base::TimePoint not_before_{};  // of mending because the folder has changed
+  base::Timer timer_;
+  std::unique_ptr<base::DirectoryWatch> watch_;
+};
+
+}  // namespace tranche::cdi
