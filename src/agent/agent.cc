@@ -60,13 +60,14 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool fail_on_init_erro
                 }}),
       events_(loop, options_.events ? options_.node_name : "", [this] { Changed(); }),
       labels_(loop, options_.labels, options_.sys_root, events_.raiser()),
+      gpu_news_(events_.raiser()),
       gpus_(loop, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
             {.scanned = [this](const gpu::GpuWatch::News& news) { Scanned(news); },
              .health_changed =
                  [this](const std::vector<gpu::HealthChange>& changes) { HealthChanged(changes); },
              .topology_read =
                  [this](gpu::Topology topology) { serving_.SetTopology(std::move(topology)); },
-             .scan_requested = [this] { Changed(); }}),
+             .scan_requested = [this] { TellGpuNews(); }}),
       serving_(loop, options_.new_link(loop),
                {.socket_directory = options_.SocketDirectory(),
                 .state_directory = options_.StateDirectory(),
@@ -132,8 +133,13 @@ void Agent::Begin() {
 
 void Agent::Scanned(const gpu::GpuWatch::News& news) {
   if (life_.ending()) return;
+  TellGpuNews();
+  const bool useless = gpus_.inventory().gpus.empty() && !gpus_.listed().broken.empty();
   if (!gpus_.status().ok()) {
     DriverFailed(news);
+  } else if (useless && EndsAtInit("error starting plugins: none of the node's GPUs can be used",
+                                   gpus_.listed().broken.front().error)) {
+    return;
   } else if (news.devices_changed) {
     config_.NodeChanged();
   }
@@ -142,16 +148,27 @@ void Agent::Scanned(const gpu::GpuWatch::News& news) {
 
 void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
   const std::string& why = gpus_.status().message();
-  if (fail_on_init_error_ && gpus_.inventory().gpus.empty() && !config_.state().usable) {
-    base::LogError(
-        "error starting plugins: the GPU driver cannot be used (FAIL_ON_INIT_ERROR=false "
-        "waits for it instead)",
-        {Kv("error", why)});
-    return life_.End(1);
-  }
+  if (gpus_.inventory().gpus.empty() &&
+      EndsAtInit("error starting plugins: the GPU driver cannot be used", why))
+    return;
   if (news.status_changed) events_.Raise(EventType::kWarning, "DriverNotReady", why);
   // A node that has no driver (yet) still says whether its config is one.
   if (!config_.state().usable) config_.NodeChanged();
+}
+
+// Where that is asked for, and nothing has ever been served.
+bool Agent::EndsAtInit(const std::string& what, const std::string& why) {
+  if (!fail_on_init_error_ || config_.state().usable) return false;
+  base::LogError(what + " (FAIL_ON_INIT_ERROR=false waits for it instead)", {Kv("error", why)});
+  life_.End(1);
+  return true;
+}
+
+void Agent::TellGpuNews() {
+  gpu_news_.Tell(gpus_.Driver(), gpus_.Gpus());
+  // A driver that hangs from the start is one that does not answer. Upstream hangs with it.
+  if (GpuNews::StartsWithout(gpus_) && !config_.state().usable) config_.NodeChanged();
+  Changed();
 }
 
 void Agent::HealthChanged(const std::vector<gpu::HealthChange>& changes) {

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/gpu_news.h"
 #include "agent/options.h"
 #include "agent/serve/serving.h"
 #include "agent/status/state.h"
@@ -56,6 +57,8 @@ class Agent {
   void Begin();
   void Scanned(const gpu::GpuWatch::News& news);
   void DriverFailed(const gpu::GpuWatch::News& news);
+  bool EndsAtInit(const std::string& what, const std::string& why);
+  void TellGpuNews();
   void HealthChanged(const std::vector<gpu::HealthChange>& changes);
   base::Status Apply(const config::Loaded& loaded, const std::string& source);
   base::Result<plan::NodeFacts> PrepareNode(const config::Config& config);
@@ -79,6 +82,7 @@ class Agent {
   daemon::ApiLink api_;
   daemon::EventLog events_;
   labels::NodeLabels labels_;
+  GpuNews gpu_news_;
   gpu::GpuWatch gpus_;
   serve::Serving serving_;
   profile::InForce config_;

@@ -69,7 +69,9 @@ void DescribeModel(const LabelInput& input, const Model& model, Labels& labels) 
     AddResourceLabels(input, kGpuResource, model.count, {SanitiseLabel(model.name)}, labels);
   } else {
     // GPUs cut by MIG are never told as shared (upstream's rule).
-    SetLabel(labels, kGpuResource, "product", SanitiseLabel(model.name));
+    if (!model.name.empty()) {
+      SetLabel(labels, kGpuResource, "product", SanitiseLabel(model.name));
+    }
     SetLabel(labels, kGpuResource, "count", std::to_string(model.count));
     SetLabel(labels, kGpuResource, "replicas", "0");
     SetLabel(labels, kGpuResource, "sharing-strategy", "none");

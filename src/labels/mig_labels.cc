@@ -69,6 +69,8 @@ void DescribeMigDevice(std::string_view resource, const gpu::MigDevice& mig, Lab
        {"engines.jpeg", mig.jpegs},
        {"engines.ofa", mig.ofas}}};
   for (const auto& [suffix, value] : values) {
+    // Where the driver fails to tell the sizes, all but the profile's own are unknown.
+    if (mig.memory_bytes == 0 && !suffix.starts_with("slices")) continue;
     SetLabel(labels, resource, suffix, std::to_string(value));
   }
 }

@@ -60,7 +60,8 @@ void AddResourceLabels(const LabelInput& input, std::string_view resource, int c
   std::erase_if(product, &std::string::empty);
   std::string name = base::Join(product, "-");
   if (sharing.replicas > 1 && !sharing.renamed) name += "-SHARED";
-  SetLabel(labels, resource, "product", std::move(name));
+  // Without a model, which the driver may fail to tell, there is nothing to name.
+  if (!product.empty()) SetLabel(labels, resource, "product", std::move(name));
   SetLabel(labels, resource, "count", std::to_string(count));
   SetLabel(labels, resource, "replicas", std::to_string(sharing.replicas));
   SetLabel(labels, resource, "sharing-strategy", sharing.replicas > 1 ? "time-slicing" : "none");
