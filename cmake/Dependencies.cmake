@@ -1,7 +1,6 @@
 # Everything comes from the distribution's packages (tools/install-packages names them).
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
@@ -10,7 +9,8 @@ find_package(benchmark REQUIRED)
 find_package(prometheus-cpp REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(PkgConfig REQUIRED)
-find_library(CIVETWEB_LIBRARY civetweb REQUIRED)
+# The archive: the shared library loads GnuTLS, which nothing here uses (src/http/server_no_tls.cc).
+find_library(MICROHTTPD_ARCHIVE NAMES libmicrohttpd.a REQUIRED)
 # For tests of TLS alone.
 find_package(OpenSSL REQUIRED)
 # The header alone: the library is loaded at run time.

@@ -37,16 +37,18 @@ gpu::RecoveryPolicy ToRecoveryPolicy(config::Recovery recovery) {
 
 Result<std::unique_ptr<Agent>> Agent::New(base::EventLoop& loop, AgentOptions options) {
   const auto& [environment, command_line] = options.overrides;
-  const auto flags = config::LoadConfig("", "", environment, command_line);
+  // Flags and environment beat a file, so this tells what they say where they say anything.
+  const auto flags =
+      config::LoadConfig("flags: {failOnInitError: false}", "", environment, command_line);
   if (!flags.ok()) return flags.status();
   return std::unique_ptr<Agent>(
       new Agent(loop, std::move(options), flags->config.flags.fail_on_init_error));
 }
 
-Agent::Agent(base::EventLoop& loop, AgentOptions options, bool fail_on_init_error)
+Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
     : loop_(loop),
       options_(std::move(options)),
-      fail_on_init_error_(fail_on_init_error),
+      told_to_fail_(told_to_fail),
       rarely_(std::chrono::minutes(5)),
       life_(loop),
       status_file_(loop, options_.run_directory, [this] { return status::StatusJson(Snapshot()); }),
@@ -140,25 +142,27 @@ void Agent::Scanned(const gpu::GpuWatch::News& news) {
   } else if (useless && EndsAtInit("error starting plugins: none of the node's GPUs can be used",
                                    gpus_.listed().broken.front().error)) {
     return;
-  } else if (news.devices_changed) {
-    config_.NodeChanged();
+  } else {
+    driver_worked_ = driver_worked_ || !useless;
+    if (news.devices_changed) config_.NodeChanged();
   }
   ConnectToApi();
 }
 
 void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
   const std::string& why = gpus_.status().message();
-  if (gpus_.inventory().gpus.empty() &&
-      EndsAtInit("error starting plugins: the GPU driver cannot be used", why))
-    return;
+  if (EndsAtInit("error starting plugins: the GPU driver cannot be used", why)) return;
   if (news.status_changed) events_.Raise(EventType::kWarning, "DriverNotReady", why);
   // A node that has no driver (yet) still says whether its config is one.
   if (!config_.state().usable) config_.NodeChanged();
 }
 
-// Where that is asked for, and nothing has ever been served.
+// Where that is asked for, and no GPU has ever been there to use. While an API server has yet to
+// name the profile, only flags can ask for it.
 bool Agent::EndsAtInit(const std::string& what, const std::string& why) {
-  if (!fail_on_init_error_ || config_.state().usable) return false;
+  const auto foreseen = config_.Foreseen();
+  const bool asked = foreseen ? foreseen->flags.fail_on_init_error : told_to_fail_;
+  if (driver_worked_ || !asked) return false;
   base::LogError(what + " (FAIL_ON_INIT_ERROR=false waits for it instead)", {Kv("error", why)});
   life_.End(1);
   return true;

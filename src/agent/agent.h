@@ -52,7 +52,7 @@ class Agent {
   [[nodiscard]] status::AgentState Snapshot() const;
 
  private:
-  Agent(base::EventLoop& loop, AgentOptions options, bool fail_on_init_error);
+  Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail);
 
   void Begin();
   void Scanned(const gpu::GpuWatch::News& news);
@@ -71,7 +71,8 @@ class Agent {
 
   base::EventLoop& loop_;
   const AgentOptions options_;
-  const bool fail_on_init_error_;
+  const bool told_to_fail_;  // flags or environment say failOnInitError
+  bool driver_worked_ = false;
   const daemon::AgentIdentity identity_ = daemon::AgentIdentity::Self();
   std::vector<std::string> plan_warnings_;
   base::OncePer rarely_;

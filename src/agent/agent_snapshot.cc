@@ -11,6 +11,8 @@ status::AgentState Agent::Snapshot() const {
   state.started = identity_.started;
   state.node_name = options_.node_name;
   state.config = config_.state();
+  state.config.warnings.insert(state.config.warnings.end(), options_.install_warnings.begin(),
+                               options_.install_warnings.end());
   state.driver = gpus_.Driver();
   state.gpus = gpus_.Gpus();
   state.resources = serving_.served().States();

@@ -75,6 +75,43 @@ TEST_F(AgentTest, ADriverThatIsNotThereEndsItWhereThatIsAsked) {
   EXPECT_EQ(Run([&](Agent&) { EXPECT_TRUE(Ended()); }), 1);
 }
 
+TEST_F(AgentTest, TheProfileSaysWhetherADriverThatIsNotThereEndsIt) {
+  driver_->Fail("Initialise", {Code::kNotFound, "no library"});
+  Config("flags: {failOnInitError: false}");
+  Run([&](Agent&) {
+    loop_.AdvanceBy(seconds(30));
+    EXPECT_FALSE(Ended());
+    Config("flags: {failOnInitError: true}");
+    loop_.AdvanceBy(seconds(30));
+    EXPECT_TRUE(Ended()) << "nothing has been served";
+  });
+  Config("flags: {failOnInitError: false}");
+  options_.overrides.command_line.push_back(Flag("fail-on-init-error", "true"));
+  EXPECT_EQ(Run([&](Agent&) { EXPECT_TRUE(Ended()) << "a flag beats it"; }), 1);
+}
+
+TEST_F(AgentTest, ADriverThatIsNotThereDoesNotEndItBeforeTheProfileIsKnown) {
+  driver_->Fail("Initialise", {Code::kNotFound, "no library"});
+  options_.config.config_file = "";
+  options_.cluster = {.node_name = "gpu-node", .watch_node = true, .config_map = "gpu/profiles"};
+  api_status_ = {Code::kUnavailable, "no API server"};
+  Run([&](Agent&) {
+    loop_.AdvanceBy(seconds(30));
+    EXPECT_FALSE(Ended());
+  });
+  options_.overrides.command_line.push_back(Flag("fail-on-init-error", "true"));
+  EXPECT_EQ(Run([&](Agent&) { EXPECT_TRUE(Ended()) << "no profile can say otherwise"; }), 1);
+}
+
+TEST_F(AgentTest, WhatIsOddAboutItsInstallIsShownAndIsNoFailure) {
+  options_.install_warnings = {"values: mps without effect in this chart"};
+  Run([&](Agent& agent) {
+    EXPECT_THAT(agent.Snapshot().config.warnings,
+                ElementsAre("values: mps without effect in this chart"));
+    EXPECT_THAT(agent.Snapshot().Degraded(), IsEmpty());
+  });
+}
+
 TEST_F(AgentTest, ABadEditIsRefusedAndWhatWasInForceStays) {
   Run([&](Agent& agent) {
     const int lists = kubelet_.lists();

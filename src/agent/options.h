@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "daemon/api_link.h"
@@ -34,6 +35,8 @@ struct AgentOptions {
   base::Duration rescan_interval = std::chrono::seconds(10);
   std::string version;
   std::string node_name;
+  // What is odd about how it was installed; told with the warnings of the config.
+  std::vector<std::string> install_warnings;
 
   profile::ClusterSourceOptions cluster;
   bool events = false;  // Kubernetes Events on the node

@@ -76,8 +76,8 @@ struct FileModel {
   std::optional<FileSharing> mps;
   std::vector<std::int64_t> imex_channel_ids;
   bool imex_required = false;
-  const Node* tranche = nullptr;      // the `tranche:` key, decoded apart
-  std::map<std::string, Mark> marks;  // where a flag (by its long name) was set
+  std::map<std::string, Mark> marks;           // where the file sets a flag (by its long name)
+  std::map<std::string, std::string> origins;  // the flag or variable that set one instead
 };
 
 }  // namespace tranche::config

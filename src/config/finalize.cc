@@ -6,11 +6,11 @@
 #include <array>
 #include <limits>
 
+#include "config/schema.h"
+
 namespace tranche::config {
 namespace {
 
-// More than the kubelet's 4 MiB message holds by two orders; keeps arithmetic in int.
-constexpr std::int64_t kMaxReplicas = 1'000'000;
 constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
 
 template <class E>
@@ -62,27 +62,27 @@ class Finalizer {
   }
 
   [[nodiscard]] Failure Invalid(const std::string& flag, const std::string& message) const {
-    return {base::Code::kInvalidArgument, "unable to validate flags: " + message, MarkOf(flag)};
+    const auto origin = model_.origins.find(flag);
+    const bool named = origin != model_.origins.end() && !origin->second.empty();
+    return {base::Code::kInvalidArgument, (named ? origin->second + ": " : "") + message,
+            MarkOf(flag)};
   }
 
   // What upstream takes and nobody can mean.
   std::optional<Failure> Numbers() {
-    constexpr std::string_view kPrefix =
-        "unable to load config: unable to finalize config: unable to parse config file: error "
-        "parsing config file: ";
     const FileGfd& gfd = model_.flags.gfd;
     if (gfd.sleep_interval_bare && gfd.sleep_interval.value_or(0) < kNanosecondsPerSecond) {
       const std::int64_t number = *gfd.sleep_interval;
       return Failure{base::Code::kInvalidArgument,
-                     fmt::format("{}flags.gfd.sleepInterval: {} without a unit means nanoseconds; "
+                     fmt::format("flags.gfd.sleepInterval: {} without a unit means nanoseconds; "
                                  "write \"{}s\" for seconds",
-                                 kPrefix, number, std::max<std::int64_t>(number, 1)),
+                                 number, std::max<std::int64_t>(number, 1)),
                      MarkOf("sleep-interval")};
     }
     for (const FileResource& resource : model_.time_slicing.resources) {
       if (resource.replicas <= kMaxReplicas) continue;
       return Failure{base::Code::kOutOfRange,
-                     fmt::format("{}number of replicas must be <= {}", kPrefix, kMaxReplicas),
+                     fmt::format("number of replicas must be <= {}", kMaxReplicas),
                      resource.replicas_mark};
     }
     return std::nullopt;
@@ -96,11 +96,8 @@ class Finalizer {
     for (const std::string& word : *given) {
       DeviceListStrategy strategy{};
       if (!Read(kListStrategies, word, strategy)) {
-        std::string message = "invalid --device-list-strategy option: invalid strategy: " + word;
-        if (word.find(',') != std::string::npos && MarkOf("device-list-strategy").line > 0) {
-          message += "; in a file write a list, [envvar, cdi-cri]: only flags split at commas";
-        }
-        return Invalid("device-list-strategy", message);
+        return Invalid("device-list-strategy",
+                       "invalid --device-list-strategy option: invalid strategy: " + word);
       }
       if (!config_.flags.plugin.Uses(strategy)) out.push_back(strategy);
     }
@@ -119,25 +116,14 @@ class Finalizer {
     const auto& given = model_.flags.plugin.shared_devices_allocation_policy;
     auto& out = config_.flags.plugin.shared_devices_allocation_policy;
     if (!given || Read(kPolicies, *given, out)) return std::nullopt;
-    std::string message = "invalid --shared-devices-allocation-policy option: " + *given;
-    if (*given == "spread") message += "; spread is set by tranche.resources[].allocationPolicy";
-    return Invalid("shared-devices-allocation-policy", message);
+    return Invalid("shared-devices-allocation-policy",
+                   "invalid --shared-devices-allocation-policy option: " + *given);
   }
 
   std::optional<Failure> Mps() {
     if (!model_.mps) return std::nullopt;
-    constexpr std::string_view kUnsupported =
-        "sharing.mps is not supported: share by time with sharing.timeSlicing";
-    std::string message = "unable to validate flags: ";
-    const auto& resources = model_.mps->resources;
-    const bool shared = std::any_of(resources.begin(), resources.end(),
-                                    [](const FileResource& one) { return one.replicas > 1; });
-    if (shared && model_.flags.mig_strategy.value_or("none") == "mixed") {
-      message += "using --mig-strategy=mixed is not supported with MPS; ";
-    } else if (shared && model_.flags.mps_root.value_or("").empty()) {
-      message += "using MPS requires --mps-root to be specified; ";
-    }
-    return Failure{base::Code::kUnimplemented, message + std::string(kUnsupported),
+    return Failure{base::Code::kUnimplemented,
+                   "sharing.mps is not supported: share by time with sharing.timeSlicing",
                    model_.mps->mark};
   }
 
@@ -244,7 +230,7 @@ void WarnOfSharing(const FileModel& model, std::vector<Diagnostic>& warnings) {
                         fmt::format("resource '{}' is listed twice (first on line {}): the larger "
                                     "number of replicas counts",
                                     resource.name, first->second),
-                        resource.mark.line, resource.mark.column, false});
+                        resource.mark.line, resource.mark.column, false, ""});
   }
 }
 

@@ -11,8 +11,8 @@
 
 namespace tranche::config {
 
-// Fills `config` but for its `tranche` part. The failure's message is complete
-// ("unable to validate flags: …") but for the place.
+// Fills `config` but for its `tranche` part. The failure's message is upstream's, without the
+// stages that upstream puts before it.
 std::optional<Failure> Finalize(const FileModel& model, Config& config);
 
 // Names listed twice, and other things that are accepted and probably not meant.

@@ -26,13 +26,14 @@ enum class Severity { kWarning, kError };
 // A message for the user about a file. `line` and `column` count from 1; 0 is unknown.
 struct Diagnostic {
   Severity severity = Severity::kWarning;
-  std::string message;  // for people, without the position
+  std::string message;  // what is wrong, without the position
   int line = 0;
   int column = 0;
-  bool unknown_key = false;  // an error in `tranche validate`, a warning everywhere else
+  bool strict = false;  // accepted, and cannot be meant: an error in `tranche validate`
+  std::string instead;  // what to write, "" where `message` says it
 };
 
-// "file.yaml:12:5: warning: unknown key 'sharring' (did you mean 'sharing'?)"
+// "file.yaml:12:5: warning: unknown key 'sharring' at the top level; did you mean 'sharing'?"
 std::string FormatDiagnostic(const std::string& source, const Diagnostic& diagnostic);
 
 // One value given on the command line or in the environment. `present` with an empty value counts
@@ -49,18 +50,28 @@ struct Loaded {
   std::vector<Diagnostic> warnings;
 };
 
-// Parse and validate. The error's message is upstream's text where upstream has one, from
-// "unable to load config: …" or "unable to validate flags: …" on, followed by " (FILE:LINE)" where
-// the place is known. CLI overrides come after environment overrides in precedence and both replace
-// the file's values.
+// What is to be said of a file, mistakes and warnings together, in the order of its lines; and the
+// config, where it can be used. Where it cannot, one finding at least is an error.
+struct Checked {
+  std::optional<Config> config;
+  std::vector<Diagnostic> findings;
+  base::Code code = base::Code::kInvalidArgument;  // of what keeps it from being used
+};
+
+// Parse and validate. Command line beats environment beats file.
+Checked CheckConfig(std::string_view text, const std::vector<Override>& environment,
+                    const std::vector<Override>& command_line);
+
+// The same, for whoever needs the config: the error's message is the first mistake, as
+// "FILE:LINE:COLUMN: what is wrong; what to write", and how many more there are.
 base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source,
                                 const std::vector<Override>& environment,
                                 const std::vector<Override>& command_line);
 
-// What upstream prints of the same file: its normalised config (keys, defaults, order as in
-// tests/conformance/config-vectors.jsonl), after its "not yet supported" step and before flag
-// validation; and the warnings of that step. Accepts sharing.mps and every other thing that
-// LoadConfig refuses as unsupported. Only file text: no flags, no environment.
+// What upstream makes of the same file, its error texts included: its normalised config (keys,
+// defaults, order as in tests/conformance/config-vectors.jsonl), after its "not yet supported" step
+// and before flag validation; and the warnings of that step. Accepts sharing.mps and every other
+// thing that LoadConfig refuses as unsupported. Only file text: no flags, no environment.
 struct Normalised {
   base::Json config;
   std::vector<std::string> upstream_warnings;

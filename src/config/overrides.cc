@@ -100,6 +100,7 @@ base::Status ApplySleepInterval(const Override& given, FileGfd& gfd) {
 base::Status ApplyOverride(const Override& given, FileModel& model) {
   FileFlags& flags = model.flags;
   model.marks.erase(given.flag);
+  model.origins[given.flag] = given.origin;
   for (const TextTarget& target : kTexts) {
     if (target.flag == given.flag) target.of(flags) = Last(given);
   }

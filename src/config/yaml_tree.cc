@@ -270,7 +270,7 @@ class TreeBuilder final : public YAML::EventHandler {
           {Severity::kWarning,
            fmt::format("duplicate key '{}': this one wins over the one on line {}", entry.key,
                        old.key_mark.line),
-           entry.key_mark.line, entry.key_mark.column, false});
+           entry.key_mark.line, entry.key_mark.column, false, ""});
     }
     if (merged) frame.merged.emplace(entry.key, true);
     old = std::move(entry);

@@ -7,7 +7,7 @@ namespace tranche::daemon {
 Endpoints::Endpoints(base::EventLoop& loop, Options options)
     : loop_(loop), options_(std::move(options)), timer_(loop) {}
 
-void Endpoints::Answer(const std::string& path, std::function<base::HttpAnswer()> answer) {
+void Endpoints::Answer(const std::string& path, std::function<http::Answer()> answer) {
   routes_.push_back({.path = path, .answer = std::move(answer)});
 }
 
@@ -16,8 +16,8 @@ void Endpoints::AddMetrics(std::function<std::string()> text) {
   metrics_.push_back(std::move(text));
 }
 
-base::HttpAnswer Endpoints::Metrics() const {
-  base::HttpAnswer answer{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
+http::Answer Endpoints::Metrics() const {
+  http::Answer answer{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
   for (const auto& text : metrics_) answer.body += text();
   return answer;
 }
@@ -29,7 +29,7 @@ void Endpoints::Start() {
 }
 
 void Endpoints::Listen() {
-  auto server = base::NewHttpServer(loop_, options_.listen);
+  auto server = http::NewServer(loop_, options_.listen);
   if (!server.ok()) {
     if (options_.unavailable) options_.unavailable(server.status());
     timer_.Start(options_.retry, [this] { Listen(); });

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "base/event_loop.h"
-#include "base/http_server.h"
 #include "base/status.h"
 #include "base/timer.h"
+#include "http/server.h"
 
 namespace tranche::daemon {
 
@@ -30,7 +30,7 @@ class Endpoints {
   Endpoints(base::EventLoop& loop, Options options);
 
   // Before Start. An answer is made on the loop, at each request.
-  void Answer(const std::string& path, std::function<base::HttpAnswer()> answer);
+  void Answer(const std::string& path, std::function<http::Answer()> answer);
   // Text in the Prometheus exposition format (version 0.0.4) for /metrics, which is what all parts
   // say, one after the other. No two parts may name the same metric.
   void AddMetrics(std::function<std::string()> text);
@@ -41,17 +41,17 @@ class Endpoints {
  private:
   struct Route {
     std::string path;
-    std::function<base::HttpAnswer()> answer;
+    std::function<http::Answer()> answer;
   };
   void Listen();
-  [[nodiscard]] base::HttpAnswer Metrics() const;
+  [[nodiscard]] http::Answer Metrics() const;
 
   base::EventLoop& loop_;
   const Options options_;
   std::vector<Route> routes_;
   std::vector<std::function<std::string()>> metrics_;
   base::Timer timer_;
-  std::unique_ptr<base::HttpServer> server_;
+  std::unique_ptr<http::Server> server_;
 };
 
 }  // namespace tranche::daemon

@@ -26,8 +26,8 @@ StandBy::StandBy(base::EventLoop& loop, std::string directory, const std::string
       look_timer_(loop) {
   base::LogInfo("standing by: another agent serves this node");
   const std::string why = "standing by: another agent serves this node\n";
-  endpoints_.Answer("/livez", [why] { return base::HttpAnswer{.body = why}; });
-  endpoints_.Answer("/readyz", [why] { return base::HttpAnswer{.status = 503, .body = why}; });
+  endpoints_.Answer("/livez", [why] { return http::Answer{.body = why}; });
+  endpoints_.Answer("/readyz", [why] { return http::Answer{.status = 503, .body = why}; });
   endpoints_.Start();
   look_timer_.Start(kLook, [this] { LookForAgent(); });
 }

@@ -362,6 +362,14 @@ TEST_F(RegistrationTest, PassesTheKubeletsRefusalOn) {
   EXPECT_EQ(status.message(), "device plugin already connected: /x");
 }
 
+TEST_F(RegistrationTest, WordsOfTheKubeletAreEscapedAndCut) {
+  Serve([](const std::shared_ptr<ServerCall>& call) {
+    call->Finish({base::Code::kUnknown, "\x1b[2J\n" + std::string(3000, 'x')}, "");
+  });
+  const std::string message = Register().message();
+  EXPECT_EQ(message, "\\x1b[2J\\n" + std::string(503, 'x') + "…");
+}
+
 TEST_F(RegistrationTest, SaysWhereThereIsNoKubelet) {
   EXPECT_EQ(Register().code(), base::Code::kNotFound);
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "labels/label_text.h"
 #include "labels/testing/made_labels.h"
 
 namespace tranche::labels {
@@ -61,11 +62,14 @@ TEST(GpuLabelsTest, ModelsWhoseNamesDoNotFitAreToldApart) {
   a.name = longest + "1";
   b.name = longest + "2";
   c.name = "(...)";
-  const Labels labels = Make("", Node({a, b, c})).labels;
-  const std::string cut(63 - std::string("gpu..memory").size(), 'x');
-  EXPECT_THAT(labels, Contains(Key("tranche.dev/gpu." + cut + ".memory")));
-  EXPECT_THAT(labels,
-              Contains(Key("tranche.dev/gpu." + cut.substr(0, cut.size() - 2) + "-2.memory")));
+  gpu::Gpu d = A100(3);
+  d.name = "[...]";
+  const Labels labels = Make("", Node({a, b, c, d})).labels;
+  constexpr std::size_t kRoom = 63 - std::string_view("gpu..memory").size();
+  for (const std::string& name : {a.name, b.name}) {
+    EXPECT_THAT(labels, Contains(Key("tranche.dev/gpu." + FitLabel(name, 0, kRoom) + ".memory")));
+  }
+  EXPECT_THAT(labels, Contains(Key("tranche.dev/gpu.unnamed.count")));
   EXPECT_THAT(labels, Contains(Key("tranche.dev/gpu.unnamed-2.count")));
   for (const auto& [key, value] : labels) {
     EXPECT_LE(value.size(), 63U) << key;

@@ -201,6 +201,7 @@ void WarnAboutUnmatched(const config::Config& config, const std::vector<share::U
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   for (const std::string& name : advertisement.unmatched_rules) {
+    if (!config::AdviseOnName(name).what.empty()) continue;  // said with the config
     std::string message = "resource '" + name + "' matches nothing on this node";
     if (const std::string nearest = config::NearestName(name, names); !nearest.empty()) {
       message += " (did you mean '" + nearest + "'?)";

@@ -256,19 +256,33 @@ bool InForce::HasLastGood() const {
   return !state_directory_.empty() && LoadLastGood(state_directory_).ok();
 }
 
-std::string InForce::DriverRoot() const {
+std::optional<config::Config> InForce::Foreseen() const {
   WantedConfig wanted = source_->Read();
-  if (wanted.certainty != Certainty::kSure && !state_directory_.empty()) {
+  if (wanted.certainty != Certainty::kSure) {
     // The driver is not waited for until the API server has answered: it lies where it lay.
-    if (auto stored = LoadLastGood(state_directory_); stored.ok()) {
+    Result<LastGood> stored = Status(base::Code::kNotFound, "there is no folder for it");
+    if (!state_directory_.empty()) stored = LoadLastGood(state_directory_);
+    if (stored.ok()) {
       wanted.text = std::move(stored->text);
+    } else if (wanted.certainty != Certainty::kGuess) {
+      return std::nullopt;
     }
   }
   const auto& [environment, command_line] = overrides_;
   auto loaded = config::LoadConfig(wanted.text, wanted.source, environment, command_line);
   if (!loaded.ok()) loaded = config::LoadConfig("", "", environment, command_line);
-  const std::string root =
-      loaded.ok() ? loaded->config.flags.plugin.container_driver_root : std::string("/");
+  return loaded.ok() ? std::optional(std::move(loaded->config)) : std::nullopt;
+}
+
+std::string InForce::DriverRoot() const {
+  auto foreseen = Foreseen();
+  if (!foreseen) {
+    const auto& [environment, command_line] = overrides_;
+    if (auto flags = config::LoadConfig("", "", environment, command_line); flags.ok()) {
+      foreseen = std::move(flags->config);
+    }
+  }
+  const std::string root = foreseen ? foreseen->flags.plugin.container_driver_root : "/";
   return base::Exists(root) ? root : "/";
 }
 

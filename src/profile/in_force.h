@@ -75,9 +75,13 @@ class InForce {
   [[nodiscard]] ConfigSource& source() { return *source_; }
   [[nodiscard]] const ConfigSource& source() const { return *source_; }
   [[nodiscard]] bool HasLastGood() const;
+  // What will be in force, as far as that is known before it is applied: the wanted config, or the
+  // last good one while it is not known what is wanted, or the flags alone where that cannot be
+  // read. nullopt: it is not known what is wanted, and there is no last good config.
+  [[nodiscard]] std::optional<config::Config> Foreseen() const;
   // Where the driver's files are, as this process sees them: the driver is loaded before a config
-  // is applied, so this is what the wanted config says, else the last good one, else the flags. "/"
-  // where that folder does not exist: outside a container the host's root is the driver's.
+  // is applied, so this is what the foreseen config says, else the flags. "/" where that folder
+  // does not exist: outside a container the host's root is the driver's.
   [[nodiscard]] std::string DriverRoot() const;
 
  private:

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "agent/status/state.h"
-#include "base/http_server.h"
 #include "base/json.h"
+#include "http/server.h"
 
 namespace tranche::agent::status {
 
@@ -16,10 +16,10 @@ namespace tranche::agent::status {
 base::Json StatusJson(const AgentState& state);
 
 // 200 as long as the loop answers at all.
-base::HttpAnswer Livez(const AgentState& state);
+http::Answer Livez(const AgentState& state);
 // 200 once every resource has been registered and a usable config is in force, else 503. A config
 // that is refused while another is in force does not make it 503: the reasons are in the JSON.
-base::HttpAnswer Readyz(const AgentState& state);
-base::HttpAnswer StatusAnswer(const AgentState& state);
+http::Answer Readyz(const AgentState& state);
+http::Answer StatusAnswer(const AgentState& state);
 
 }  // namespace tranche::agent::status

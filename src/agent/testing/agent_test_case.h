@@ -32,36 +32,7 @@ inline constexpr char kLabel[] = "nvidia.com/device-plugin.config";
 
 class AgentTest : public ::testing::Test {
  protected:
-  AgentTest() {
-    EXPECT_TRUE(base::MakeDirectories(dir_ / "root/dev").ok());
-    options_.overrides.command_line = {Flag("driver-root-ctr-path", dir_ / "root")};
-    options_.config.config_file = dir_ / "config/config.yaml";
-    options_.kubelet_socket = dir_ / "device-plugins/kubelet.sock";
-    options_.pod_resources_socket = "";
-    options_.run_directory = dir_ / "run";
-    options_.cdi_directory = dir_ / "cdi";
-    options_.listen = "";
-    options_.version = "test";
-    options_.node_name = "gpu-node";
-    options_.sys_root = dir_ / "none";
-    options_.gpus.start_driver = [this](base::EventLoop& loop, const std::string& root,
-                                        gpu::DriverThread::Listener listener) {
-      EXPECT_EQ(root, root_);
-      auto thread =
-          std::make_unique<gpu::testing::InlineDriverThread>(loop, driver_, std::move(listener));
-      thread_ = thread.get();
-      return thread;
-    };
-    options_.new_link = [this](base::EventLoop&) { return kubelet_.NewLink(); };
-    options_.new_api = [this](base::EventLoop&) -> base::Result<daemon::ApiConnection> {
-      if (!api_status_.ok()) return api_status_;
-      auto api = std::make_unique<apiserver::testing::FakeApi>(loop_);
-      api_ = api.get();
-      api_->PutLabel(kNode, kLabel, label_);
-      return daemon::ApiConnection{.client = std::move(api), .default_namespace = "default"};
-    };
-    Config(config::testing::Shared(4));
-  }
+  AgentTest();
 
   static config::Override Flag(const std::string& name, const std::string& value) {
     return config::testing::Flag(name, {value});
@@ -70,19 +41,9 @@ class AgentTest : public ::testing::Test {
     EXPECT_TRUE(base::WriteFileAtomic(options_.config.config_file, "version: v1\n" + body).ok());
   }
   // Runs an agent through the script; its exit status.
-  int Run(const std::function<void(Agent&)>& script) {
-    auto agent = Agent::New(loop_, options_);
-    EXPECT_TRUE(agent.ok()) << agent.status().message();
-    if (!agent.ok()) return -1;
-    loop_.SetScript([&] { script(**agent); });
-    return (*agent)->Run();
-  }
+  int Run(const std::function<void(Agent&)>& script);
   bool Ended() { return loop_.stops() > 0; }
-  static std::vector<std::string> Reasons(const Agent& agent) {
-    std::vector<std::string> reasons;
-    for (const daemon::Event& event : agent.Snapshot().events) reasons.push_back(event.reason);
-    return reasons;
-  }
+  static std::vector<std::string> Reasons(const Agent& agent);
   bool StatusFileIsThere() const { return base::Exists(dir_ / "run/status.json"); }
 
   base::testing::TempDir dir_;

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/node/flat_config_map.h"
+#include "config/explain_yaml.h"
 #include "config/resource_name.h"
+#include "config/schema.h"
 #include "config/yaml_tree.h"
 
 namespace tranche::cli::node {
@@ -13,167 +16,298 @@ namespace {
 
 using config::Node;
 
+constexpr std::size_t kMaxShown = 64;
+constexpr int kMaxTexts = 4;  // a text in a text in a text
+
+bool IsObject(const Node& root) {
+  return root.Find("kind") != nullptr || root.Find("apiVersion") != nullptr;
+}
+
+// Keys that only a sharing config has.
 constexpr std::array<std::string_view, 4> kTelling{"sharing", "flags", "tranche", "imex"};
 
-std::string Lower(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+bool HasTellingKey(const Node& root) {
+  return std::any_of(root.entries.begin(), root.entries.end(), [](const Node::Entry& entry) {
+    return std::any_of(
+               kTelling.begin(), kTelling.end(),
+               [&](std::string_view one) { return config::SameWithoutCase(one, entry.key); }) ||
+           !config::NearestName(entry.key, {"sharing", "tranche"}).empty();
+  });
+}
+
+// The config of another program, which has a version of the same form; "" if it is none.
+std::string Stranger(const Node& root) {
+  if (!root.is_map() || HasTellingKey(root)) return "";
+  for (const Node::Entry& entry : root.entries) {
+    if (entry.key == "mig-configs") return "a config of mig-parted (the MIG manager)";
+    if (entry.key == "vgpu-configs") return "a config of the vGPU device manager";
   }
-  return text;
+  return "";
 }
 
 // A map that is meant as a config: a key that only a config has, or one misspelt, or `version: v1`.
 bool LooksLikeConfig(const Node& root) {
-  if (!root.is_map() || root.Find("kind") != nullptr || root.Find("apiVersion") != nullptr) {
-    return false;
-  }
-  for (const Node::Entry& entry : root.entries) {
-    const std::string key = Lower(entry.key);
-    if (std::find(kTelling.begin(), kTelling.end(), key) != kTelling.end()) return true;
-    if (!config::NearestName(key, {"sharing", "tranche"}).empty()) return true;
-    if (key == "version" && entry.value->is_string() && entry.value->text == "v1") return true;
-  }
-  return false;
+  if (!root.is_map() || IsObject(root) || !Stranger(root).empty()) return false;
+  if (HasTellingKey(root)) return true;
+  // A key of a config that stands too high, as timeSlicing at the top level.
+  const auto high = [](const Node::Entry& entry) {
+    return config::SameWithoutCase(entry.key, "timeSlicing") ||
+           config::SameWithoutCase(entry.key, "migStrategy");
+  };
+  if (std::any_of(root.entries.begin(), root.entries.end(), high)) return true;
+  const Node::Entry* version = root.Find("version");
+  return version != nullptr && version->value->is_string() && version->value->text == "v1";
 }
 
 bool TextLooksLikeConfig(const std::string& text) {
   config::Tree tree;
-  return !config::ParseYaml(text, tree) && LooksLikeConfig(*tree.root);
+  if (!config::ParseYaml(text, tree)) return LooksLikeConfig(*tree.root);
+  // One that cannot be read is meant as one all the same, if it begins like one.
+  return text.starts_with("version: v1\n") || text.find("\nsharing:") != std::string::npos ||
+         text.starts_with("sharing:");
 }
 
-std::string_view Line(std::string_view text, int number) {
-  for (int i = 1; i < number; ++i) {
-    const std::size_t end = text.find('\n');
-    if (end == std::string_view::npos) return "";
-    text.remove_prefix(end + 1);
+std::string TextAt(const Node& root, std::string_view key) {
+  const Node::Entry* entry = root.Find(key);
+  if (entry == nullptr || !entry->value->is_string()) return "";
+  return entry->value->text.substr(0, kMaxShown);
+}
+
+std::string NameOf(const Node& root) {
+  const Node::Entry* metadata = root.Find("metadata");
+  return metadata == nullptr ? "" : TextAt(*metadata->value, "name");
+}
+
+// "ConfigMap time-slicing-config", or what else there is.
+std::string Describe(const Node& root) {
+  if (std::string stranger = Stranger(root); !stranger.empty()) return stranger;
+  if (const std::string kind = TextAt(root, "kind"); !kind.empty()) {
+    const std::string name = NameOf(root);
+    return name.empty() ? kind : kind + " " + name;
   }
-  return text.substr(0, text.find('\n'));
+  if (root.is_list()) return "a list";
+  if (!root.is_map()) return "a text without keys";
+  std::vector<std::string> keys;
+  for (const Node::Entry& entry : root.entries) keys.push_back(entry.key.substr(0, kMaxShown));
+  constexpr std::size_t kSome = 4;
+  const bool more = keys.size() > kSome;
+  if (more) keys.resize(kSome);
+  return fmt::format("a map with the {} {}{}", keys.size() == 1 && !more ? "key" : "keys",
+                     fmt::join(keys, ", "), more ? ", …" : "");
 }
 
-// A ConfigMap's value with its place. `|` keeps lines as they are: they can be told exactly.
-FoundProfile AsProfile(std::string_view document, const Node::Entry& entry) {
-  FoundProfile out;
-  out.name = entry.key;
-  out.line = entry.value->mark.line;
-  const std::string_view line = Line(document, out.line);
-  const auto column = static_cast<std::size_t>(std::max(entry.value->mark.column - 1, 0));
+// Where the text of `entry` lies in the file. `|` keeps lines as they are: they are told exactly.
+Origin OriginOf(std::string_view document, const Node::Entry& entry, const Origin& outer) {
+  const config::Mark mark = entry.value->mark;
+  Origin out{outer.lines + mark.line - 1, 0, false};
+  const std::string_view line = LineOf(document, mark.line);
+  const auto column = static_cast<std::size_t>(std::max(mark.column - 1, 0));
   const std::size_t bar = line.find('|', std::min(column, line.size()));
-  if (bar != std::string_view::npos && line.find_first_of("'\"", column) > bar) {
-    ++out.line;
-    for (int at = out.line;; ++at) {
-      const std::string_view content = Line(document, at);
-      const std::size_t first = content.find_first_not_of(" \r");
-      if (first != std::string_view::npos) {
-        out.indent = static_cast<int>(first);
-        break;
-      }
-      if (at > out.line + 100 || content.data() == nullptr) break;
-    }
-    const std::size_t kept =
-        std::min(entry.value->text.find_first_not_of(" \n"), entry.value->text.size());
-    const std::size_t start = entry.value->text.rfind('\n', kept);
-    const std::size_t inner = start == std::string::npos ? kept : kept - start - 1;
-    out.indent = std::max(0, out.indent - static_cast<int>(inner));
+  if (!outer.exact) {
+    out.lines = outer.lines;
+    return out;
   }
-  out.text =
-      std::string(static_cast<std::size_t>(std::max(out.line - 1, 0)), '\n') + entry.value->text;
+  if (bar == std::string_view::npos || line.find_first_of("'\"", column) < bar) return out;
+  out.exact = true;
+  ++out.lines;
+  constexpr int kMostBlank = 100;
+  for (int at = mark.line + 1; at <= mark.line + kMostBlank; ++at) {
+    const std::string_view content = LineOf(document, at);
+    const std::size_t first = content.find_first_not_of(" \r");
+    if (first == std::string_view::npos) continue;
+    const std::string& text = entry.value->text;
+    const std::size_t kept = std::min(text.find_first_not_of(" \n"), text.size());
+    const std::size_t start = text.rfind('\n', kept);
+    const std::size_t inner = start == std::string::npos ? kept : kept - start - 1;
+    out.indent = outer.indent + std::max(0, static_cast<int>(first) - static_cast<int>(inner));
+    break;
+  }
   return out;
 }
 
 class Finder {
  public:
-  Finder(std::string_view document, std::vector<FoundProfile>& out)
-      : document_(document), out_(out) {}
+  explicit Finder(Manifest& out) : out_(out) {}
 
-  void Look(const Node& root) {
-    if (!root.is_map()) return;
-    const Node::Entry* kind = root.Find("kind");
-    const Node::Entry* items = root.Find("items");
-    if (kind != nullptr && kind->value->text == "List" && items != nullptr) {
-      for (const Node* item : items->value->items) Look(*item);
-      return;
-    }
-    const Node::Entry* data = root.Find("data");
-    const bool config_map = kind != nullptr && kind->value->text == "ConfigMap";
-    const bool fragment = kind == nullptr && root.entries.size() == 1;
-    if (data != nullptr && data->value->is_map() && (config_map || fragment)) Take(*data->value);
+  void Look(const Node& root, std::string_view text, const Origin& origin) {
+    text_ = text;
+    origin_ = origin;
+    const std::size_t before = out_.profiles.size() + out_.references.size();
+    Object(root);
+    if (before == out_.profiles.size() + out_.references.size()) Pass(root);
   }
 
  private:
+  void Pass(const Node& root) {
+    if (TextAt(root, "kind") == "List") return;
+    out_.passed.push_back(
+        {Line(root.mark), Describe(root) + (stranger_.empty() ? "" : ", " + stranger_)});
+  }
+
+  [[nodiscard]] int Line(config::Mark mark) const { return origin_.lines + std::max(mark.line, 1); }
+
+  void Object(const Node& root) {
+    const std::string kind = TextAt(root, "kind");
+    const Node::Entry* items = root.Find("items");
+    if (kind == "List" && items != nullptr) {
+      for (const Node* item : items->value->items) {
+        const std::size_t before = out_.profiles.size() + out_.references.size();
+        Object(*item);
+        if (before == out_.profiles.size() + out_.references.size()) Pass(*item);
+      }
+      return;
+    }
+    carrier_ = kind.empty() ? "" : Describe(root);
+    stranger_.clear();
+    const Node::Entry* data = root.Find("data");
+    if (kind == "ConfigMap") {
+      if (data != nullptr) Take(*data, "data");
+    } else if (kind.empty() && data != nullptr && root.entries.size() == 1) {
+      Take(*data, "data");
+    } else {
+      Values(root, "", 0);
+    }
+  }
+
+  void Broken(const Node::Entry& entry, std::string_view path, std::string_view what,
+              std::string instead) {
+    config::Diagnostic why{config::Severity::kError,
+                           fmt::format("{}.{} {}", path, entry.key.substr(0, kMaxShown), what),
+                           entry.key_mark.line,
+                           entry.key_mark.column,
+                           false,
+                           std::move(instead)};
+    out_.profiles.push_back(
+        {entry.key, carrier_, Line(entry.key_mark), "", origin_, origin_.InFile(std::move(why))});
+  }
+
   // All entries, if one of them is a sharing config: the others would be used as profiles too.
-  void Take(const Node& data) {
+  void Take(const Node::Entry& data, std::string_view path) {
+    const auto& entries = data.value->entries;
     const auto is_config = [](const Node::Entry& entry) {
-      return entry.value->is_string() && TextLooksLikeConfig(entry.value->text);
+      return entry.value->is_string() ? TextLooksLikeConfig(entry.value->text)
+                                      : LooksLikeConfig(*entry.value);
     };
-    if (std::none_of(data.entries.begin(), data.entries.end(), is_config)) return;
-    for (const Node::Entry& entry : data.entries) {
-      if (entry.value->is_string() || entry.value->is_null()) {
-        out_.push_back(AsProfile(document_, entry));
+    if (std::none_of(entries.begin(), entries.end(), is_config)) return PassStrangers(data);
+    for (const Node::Entry& entry : entries) {
+      if (entry.value->is_map()) {
+        Broken(entry, path, "is a mapping; a ConfigMap holds text",
+               fmt::format("write \"{}: |\", and the mapping indented below it", entry.key));
+      } else if (entry.value->is_string() || entry.value->is_null()) {
+        const Origin origin = OriginOf(text_, entry, origin_);
+        out_.profiles.push_back(
+            {entry.key, carrier_, origin.lines + 1, entry.value->text, origin, std::nullopt});
       }
     }
   }
 
-  std::string_view document_;
-  std::vector<FoundProfile>& out_;
+  // What another program's ConfigMap holds is said; anything else is only named as a whole.
+  void PassStrangers(const Node::Entry& data) {
+    for (const Node::Entry& entry : data.value->entries) {
+      config::Tree tree;
+      if (!entry.value->is_string() || config::ParseYaml(entry.value->text, tree)) continue;
+      stranger_ = Stranger(*tree.root);
+      if (!stranger_.empty()) return;
+    }
+  }
+
+  // Values of a chart, wherever in an object they are: `config.map` of the plugin's chart,
+  // `config.data` of the operator's, or a text of values.
+  void Values(const Node& node, const std::string& path, int texts) {
+    for (const Node* item : node.items) Values(*item, path, texts);
+    for (const Node::Entry& entry : node.entries) {
+      const std::string below = path.empty() ? entry.key : path + "." + entry.key;
+      if (entry.key == "config" && entry.value->is_map()) {
+        Config(*entry.value, below);
+      } else if ((entry.key == "values" || entry.key == "valuesContent") &&
+                 entry.value->is_string() && texts < kMaxTexts) {
+        ValuesText(entry, below, texts + 1);
+      } else {
+        Values(*entry.value, below, texts);
+      }
+    }
+  }
+
+  void Config(const Node& config, const std::string& path) {
+    const std::size_t before = out_.profiles.size();
+    for (const std::string_view key : {"map", "data"}) {
+      const Node::Entry* entry = config.Find(key);
+      if (entry != nullptr && entry->value->is_map()) {
+        Take(*entry, fmt::format("{}.{}", path, key));
+      }
+    }
+    const std::string name = TextAt(config, "name");
+    const bool ours = path.ends_with("devicePlugin.config");
+    if (!ours || out_.profiles.size() > before || name.empty()) return;
+    const std::string from = carrier_.empty() ? path : carrier_;
+    out_.references.push_back({Line(config.mark), from, name, TextAt(config, "default")});
+  }
+
+  void ValuesText(const Node::Entry& entry, const std::string& path, int texts) {
+    config::Tree tree;
+    if (config::ParseYaml(entry.value->text, tree) || !tree.root->is_map()) return;
+    const Origin inner = OriginOf(text_, entry, origin_);
+    const std::string_view outer_text = std::exchange(text_, entry.value->text);
+    const Origin outer = std::exchange(origin_, inner);
+    Values(*tree.root, path, texts);
+    text_ = outer_text;
+    origin_ = outer;
+  }
+
+  Manifest& out_;
+  std::string_view text_;
+  Origin origin_;
+  std::string carrier_;
+  std::string stranger_;  // what the object holds instead of a sharing config
 };
 
-bool IsMarker(std::string_view line, std::string_view marker) {
-  return line.substr(0, 3) == marker && (line.size() == 3 || line.find_first_of(" \t\r", 3) == 3);
-}
-
-// The documents of a file, each with the lines before it emptied, so that lines count from the top.
-std::vector<std::string> SplitDocuments(std::string_view text) {
-  std::vector<std::string> out(1);
-  std::size_t lines = 0;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    std::string line(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (IsMarker(line, "---")) {
-      out.emplace_back(lines, '\n');
-      line.replace(0, 3, "   ");
-    } else if (IsMarker(line, "...")) {
-      line.clear();
-    }
-    out.back() += line;
-    if (end != std::string_view::npos) out.back() += '\n';
-    ++lines;
-  }
-  return out;
-}
-
-bool IsBlank(std::string_view text) {
-  config::Tree tree;
-  return !config::ParseYaml(text, tree) && tree.root->is_null();
+FoundProfile Lost(const LostProfile& lost, const Document& document) {
+  config::Diagnostic why{
+      config::Severity::kError,
+      fmt::format("data.{} has lost its indentation", lost.name.substr(0, kMaxShown)),
+      lost.line,
+      lost.column,
+      false,
+      fmt::format("indent every line after \"{}\" (--fix prints it so)",
+                  lost.text.substr(0, kMaxShown))};
+  return {lost.name, "ConfigMap",     document.origin.lines + lost.line,
+          "",        document.origin, document.origin.InFile(std::move(why))};
 }
 
 }  // namespace
 
-base::Result<std::vector<FoundProfile>> FindProfiles(std::string_view text,
-                                                     const std::string& source) {
-  std::vector<FoundProfile> out;
-  config::Tree first;
-  // An empty file is a config: upstream's defaults. So is the first document alone, if it is one.
-  const bool readable = !config::ParseYaml(text, first);
-  if ((readable && LooksLikeConfig(*first.root)) || IsBlank(text)) {
-    out.push_back({"", std::string(text), 1, 0});
-    if (!(readable && first.root->is_null()) || SplitDocuments(text).size() == 1) return out;
-    out.clear();
-  }
-  for (const std::string& document : SplitDocuments(text)) {
+Manifest ReadManifest(std::string_view file) {
+  Manifest out;
+  const std::vector<Document> documents = SplitDocuments(file);
+  bool first = true;
+  for (const Document& document : documents) {
+    if (const auto lost = FindLostProfile(document.text)) {
+      out.profiles.push_back(Lost(*lost, document));
+      first = false;
+      continue;
+    }
     config::Tree tree;
-    if (const auto failure = config::ParseYaml(document, tree)) {
-      return base::Status(failure->code, failure->mark.line > 0
-                                             ? fmt::format("{} ({}:{})", failure->message, source,
-                                                           failure->mark.line)
-                                             : failure->message);
+    if (const auto failure = config::ParseYaml(document.text, tree)) {
+      // A config that cannot be read is still a config, with its mistakes.
+      if (documents.size() == 1 && TextLooksLikeConfig(document.text)) {
+        out.profiles.push_back({"", "", 1, std::string(file), {}, std::nullopt});
+      } else {
+        out.unreadable = document.origin.InFile(config::ExplainYaml(document.text, *failure));
+      }
+      return out;
     }
     if (LooksLikeConfig(*tree.root)) {
-      out.push_back({"", document, tree.root->mark.line, 0});
-    } else {
-      Finder(document, out).Look(*tree.root);
+      // Of a bare file only the first document is read: it is handed on as the agent has it.
+      const int line = document.origin.lines + std::max(tree.root->mark.line, 1);
+      out.profiles.push_back({"", "", line, first ? std::string(file) : document.text,
+                              first ? Origin() : document.origin, std::nullopt});
+    } else if (!tree.root->is_null()) {
+      Finder(out).Look(*tree.root, document.text, document.origin);
     }
+    first = false;
   }
+  // An empty file is a config: upstream's defaults.
+  if (documents.empty()) out.profiles.push_back({"", "", 1, "", {}, std::nullopt});
   return out;
 }
 

@@ -13,12 +13,14 @@
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "cli/programs/agent_flags.h"
+#include "cli/programs/unused_values.h"
 #include "config/flag_table.h"
 #include "config/units.h"
 #include "daemon/api_link.h"
 #include "daemon/life.h"
 #include "daemon/stand_by.h"
 #include "gpu/nvml/driver.h"
+#include "http/tcp_listener.h"
 
 namespace tranche::cli::programs {
 
@@ -93,8 +95,12 @@ Result<agent::AgentOptions> ToOptions(const cli::common::FlagValues& values) {
   options.run_directory = values.Text("run-dir");
   options.cdi_directory = values.Text("cdi-dir");
   options.listen = values.Text("listen");
+  if (!options.listen.empty()) {
+    TRANCHE_TRY(http::CheckTcpAddress(options.listen).Wrap("--listen"));
+  }
   options.node_name = values.Text("node-name");
   options.version = cli::common::kVersion;
+  options.install_warnings = WarnOfUnusedValues(values.Text("unused-values"));
   options.config = {.config_file = values.Text("config-file"),
                     .profiles_directory = values.Text("profiles-dir"),
                     .profile = values.Text("profile"),

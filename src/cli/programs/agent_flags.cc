@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "cli/programs/unused_values.h"
 #include "config/config.h"
 #include "config/upstream_flags.h"
 
@@ -124,7 +125,8 @@ FlagGroup RunningFlags() {
               Flag("listen")
                   .Env("TRANCHE_LISTEN")
                   .Default("9435")
-                  .Help("[address:]port of /metrics, /livez and /readyz; empty: none"),
+                  .Help("[address:]port of /metrics, /livez and /readyz, such as 9435 (IPv4 and "
+                        "IPv6) or 127.0.0.1:9435; empty: none"),
               Flag("rescan-interval")
                   .Env("TRANCHE_RESCAN_INTERVAL")
                   .Default("10s")
@@ -134,6 +136,7 @@ FlagGroup RunningFlags() {
                   .Default("info")
                   .Help("debug, info, warning or error"),
               Flag("log-format").Env("TRANCHE_LOG_FORMAT").Default("text").Help("text or json"),
+              UnusedValuesFlag(),
           }};
 }
 

@@ -1,5 +1,6 @@
 #include "cli/programs/feature_discovery_flags.h"
 
+#include "cli/programs/unused_values.h"
 #include "config/upstream_flags.h"
 
 namespace tranche::cli::programs {
@@ -25,6 +26,7 @@ config::FlagGroup OwnVariables() {
                       .Default("info")
                       .Help("debug, info, warning or error"),
                   Flag("log-format").Env("TRANCHE_LOG_FORMAT").Default("text").Help("text or json"),
+                  UnusedValuesFlag(),
               },
           .environment_only = true};
 }

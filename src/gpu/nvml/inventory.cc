@@ -122,7 +122,7 @@ std::string NvmlInventory::ReadName(Device device, Status& status) {
   char name[kNameBufferSize] = {};
   status = ReturnStatus(Call(table_.nvmlDeviceGetName, device, name, kNameBufferSize),
                         "nvmlDeviceGetName");
-  return status.ok() ? base::Printable(BufferText(name, sizeof name)) : "";
+  return status.ok() ? ParseProductName(BufferText(name, sizeof name)) : "";
 }
 
 Status NvmlInventory::ReadUuid(Device device, std::string& uuid) {

@@ -19,6 +19,7 @@
 #include "config/load.h"
 #include "profile/cluster_source.h"
 #include "profile/in_force.h"
+#include "profile/testing/replicas.h"
 
 namespace tranche::profile::testing {
 
@@ -27,12 +28,6 @@ inline constexpr char kLabel[] = "nvidia.com/device-plugin.config";
 inline constexpr char kMap[] = "/api/v1/namespaces/gpu-operator/configmaps/plugin-config";
 inline constexpr char kPolicy[] = "/apis/nvidia.com/v1/clusterpolicies/cluster-policy";
 inline constexpr char kPolicies[] = "/apis/nvidia.com/v1/clusterpolicies";
-
-inline std::string Replicas(int replicas) {
-  return "version: v1\nsharing:\n  timeSlicing:\n    resources:\n    - name: nvidia.com/gpu\n"
-         "      replicas: " +
-         std::to_string(replicas) + "\n";
-}
 
 inline base::Json Map(const base::Json::Object& data) {
   return base::Json::MakeObject({{"data", base::Json::MakeObject(data)}});
