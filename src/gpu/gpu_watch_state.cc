@@ -78,12 +78,13 @@ std::vector<GpuState> GpuWatch::Gpus() const {
 
 void GpuWatch::DescribeBroken(std::vector<GpuState>& states) const {
   for (const BrokenGpu& broken : listed_.broken) {
-    const bool whole = !broken.mig;
-    // A GPU that is remembered from when its UUID could still be read is there already.
-    if (whole && broken.uuid.empty() &&
-        std::ranges::find(inventory_.gpus, broken.index, &Gpu::index) != inventory_.gpus.end()) {
-      continue;
-    }
+    // A GPU that is remembered from when it could still be read is there already, as lost. One that
+    // is listed twice is there once more.
+    const auto has = [&](const std::vector<Gpu>& gpus) {
+      return broken.uuid.empty() ? std::ranges::find(gpus, broken.index, &Gpu::index) != gpus.end()
+                                 : std::ranges::find(gpus, broken.uuid, &Gpu::uuid) != gpus.end();
+    };
+    if (!broken.mig && has(inventory_.gpus) && !has(listed_.gpus)) continue;
     GpuState state;
     state.uuid = broken.uuid;
     state.index = std::to_string(broken.index);
