@@ -8,10 +8,13 @@
 #include "config/decode_sharing.h"
 #include "config/decoder.h"
 #include "config/units.h"
-#include "config/yaml_scalar.h"
+#include "config/yaml/scalar.h"
 
 namespace tranche::config {
 namespace {
+
+using yaml::CompactJson;
+using yaml::KeyText;
 
 constexpr std::string_view kUnmarshal = "unmarshal error: ";
 constexpr std::string_view kDecoding = "error unmarshaling JSON: while decoding JSON: ";

@@ -13,6 +13,9 @@
 
 namespace tranche::config {
 
+using yaml::Failure;
+using yaml::Node;
+
 struct Decoded {
   FileModel model;
   std::vector<Diagnostic> not_honoured;  // upstream's "not yet supported" texts

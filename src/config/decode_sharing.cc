@@ -6,10 +6,12 @@
 #include <charconv>
 
 #include "config/resource_name.h"
-#include "config/yaml_scalar.h"
+#include "config/yaml/scalar.h"
 
 namespace tranche::config {
 namespace {
+
+using yaml::CompactJson;
 
 bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;

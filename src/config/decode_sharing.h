@@ -13,6 +13,8 @@
 
 namespace tranche::config {
 
+using yaml::Node;
+
 // sharing.timeSlicing or sharing.mps.
 void DecodeSharing(const Node& node, Decoder& decoder, FileSharing& out);
 

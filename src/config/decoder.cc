@@ -6,10 +6,13 @@
 #include <charconv>
 
 #include "config/schema.h"
-#include "config/yaml_scalar.h"
+#include "config/yaml/scalar.h"
 
 namespace tranche::config {
 namespace {
+
+using yaml::CompactJson;
+using yaml::GoFloatText;
 
 const Decoder::Field* Match(std::string_view key, const std::vector<Decoder::Field>& fields) {
   const Decoder::Field* folded = nullptr;

@@ -14,9 +14,14 @@
 #include <string_view>
 #include <vector>
 
-#include "config/node.h"
+#include "config/load.h"
+#include "config/yaml/node.h"
 
 namespace tranche::config {
+
+using yaml::Failure;
+using yaml::Mark;
+using yaml::Node;
 
 class Decoder {
  public:

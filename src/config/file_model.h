@@ -1,8 +1,8 @@
 // FileModel is what a config file says, key by key, before flags, defaults and validation:
 // upstream's own struct, with an absent key kept apart from every value.
 //
-// Threading: a plain value.
-// Errors: none.
+// Threading: a plain value, and a plain function.
+// Errors: a flag whose value cannot be read is a Status that names it.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,12 @@
 #include <vector>
 
 #include "config/config.h"
-#include "config/node.h"
+#include "config/load.h"
+#include "config/yaml/node.h"
 
 namespace tranche::config {
+
+using yaml::Mark;
 
 struct FilePlugin {
   std::optional<bool> pass_device_specs;
@@ -79,5 +82,9 @@ struct FileModel {
   std::map<std::string, Mark> marks;           // where the file sets a flag (by its long name)
   std::map<std::string, std::string> origins;  // the flag or variable that set one instead
 };
+
+// Replaces what the file said. A name that is no config key ("config-file", "kubelet-socket", flags
+// of our own) is left alone. kInvalidArgument where the value is not of the flag's kind.
+base::Status ApplyOverride(const Override& given, FileModel& model);
 
 }  // namespace tranche::config

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <limits>
 
 #include "config/schema.h"
@@ -41,9 +42,17 @@ bool Read(const std::array<Word<E>, N>& words, std::string_view text, E& out) {
   return false;
 }
 
+// A folder of the host: absolute, as short as it can be written.
+std::string CleanRoot(const std::string& given) {
+  std::string root = std::filesystem::path("/" + given).lexically_normal().string();
+  while (root.size() > 1 && root.ends_with('/')) root.pop_back();
+  return root;
+}
+
 class Finalizer {
  public:
-  Finalizer(const FileModel& model, Config& config) : model_(model), config_(config) {}
+  Finalizer(const FileModel& model, Reader reader, Config& config)
+      : model_(model), plugin_(reader == Reader::kPlugin), config_(config) {}
 
   std::optional<Failure> Run() {
     for (const auto step :
@@ -96,6 +105,7 @@ class Finalizer {
     for (const std::string& word : *given) {
       DeviceListStrategy strategy{};
       if (!Read(kListStrategies, word, strategy)) {
+        if (!plugin_) continue;
         return Invalid("device-list-strategy",
                        "invalid --device-list-strategy option: invalid strategy: " + word);
       }
@@ -106,16 +116,15 @@ class Finalizer {
 
   std::optional<Failure> IdStrategy() {
     const auto& given = model_.flags.plugin.device_id_strategy;
-    if (!given || Read(kIdStrategies, *given, config_.flags.plugin.device_id_strategy)) {
-      return std::nullopt;
-    }
+    auto& out = config_.flags.plugin.device_id_strategy;
+    if (!given || Read(kIdStrategies, *given, out) || !plugin_) return std::nullopt;
     return Invalid("device-id-strategy", "invalid --device-id-strategy option: " + *given);
   }
 
   std::optional<Failure> Policy() {
     const auto& given = model_.flags.plugin.shared_devices_allocation_policy;
     auto& out = config_.flags.plugin.shared_devices_allocation_policy;
-    if (!given || Read(kPolicies, *given, out)) return std::nullopt;
+    if (!given || Read(kPolicies, *given, out) || !plugin_) return std::nullopt;
     return Invalid("shared-devices-allocation-policy",
                    "invalid --shared-devices-allocation-policy option: " + *given);
   }
@@ -129,10 +138,11 @@ class Finalizer {
 
   std::optional<Failure> Discovery() {
     const std::string given = model_.flags.device_discovery_strategy.value_or("auto");
-    if (given == "tegra") {
+    if (given == "tegra" || given == "vfio") {
       Failure failure = Invalid("device-discovery-strategy",
-                                "device-discovery-strategy tegra is not supported: only GPUs that "
-                                "NVML reports are (auto or nvml)");
+                                "device-discovery-strategy " + given +
+                                    " is not supported: only GPUs that NVML reports are (auto or "
+                                    "nvml)");
       failure.code = base::Code::kUnimplemented;
       return failure;
     }
@@ -147,11 +157,13 @@ class Finalizer {
   std::optional<Failure> Mig() {
     const auto& given = model_.flags.mig_strategy;
     if (!given || Read(kMigStrategies, *given, config_.flags.mig_strategy)) return std::nullopt;
+    if (given->empty() && !plugin_) return std::nullopt;
     return Invalid("mig-strategy", "unknown MIG strategy: " + *given);
   }
 
   std::optional<Failure> ImexIds() {
     const auto& ids = model_.imex_channel_ids;
+    if (!plugin_) return std::nullopt;
     if (ids.size() > 1 || (ids.size() == 1 && ids[0] != 0)) {
       return Invalid(
           "imex-channel-ids",
@@ -174,8 +186,10 @@ class Finalizer {
     };
     take(to.fail_on_init_error, from.fail_on_init_error);
     take(to.mps_root, from.mps_root);
-    take(to.nvidia_driver_root, from.nvidia_driver_root);
-    take(to.nvidia_dev_root, from.nvidia_dev_root);
+    if (from.nvidia_driver_root) to.nvidia_driver_root = CleanRoot(*from.nvidia_driver_root);
+    if (!from.nvidia_dev_root.value_or("").empty()) {
+      to.nvidia_dev_root = CleanRoot(*from.nvidia_dev_root);
+    }
     take(to.gdrcopy_enabled, from.gdrcopy_enabled);
     take(to.gds_enabled, from.gds_enabled);
     take(to.mofed_enabled, from.mofed_enabled);
@@ -212,13 +226,14 @@ class Finalizer {
   }
 
   const FileModel& model_;
+  const bool plugin_;
   Config& config_;
 };
 
 }  // namespace
 
-std::optional<Failure> Finalize(const FileModel& model, Config& config) {
-  return Finalizer(model, config).Run();
+std::optional<Failure> Finalize(const FileModel& model, Reader reader, Config& config) {
+  return Finalizer(model, reader, config).Run();
 }
 
 void WarnOfSharing(const FileModel& model, std::vector<Diagnostic>& warnings) {

@@ -6,17 +6,23 @@
 #include <array>
 
 #include "config/decode.h"
-#include "config/explain_yaml.h"
+#include "config/file_model.h"
 #include "config/finalize.h"
 #include "config/mistakes.h"
-#include "config/overrides.h"
 #include "config/schema.h"
 #include "config/to_json.h"
 #include "config/tranche_options.h"
-#include "config/yaml_tree.h"
+#include "config/yaml/explain.h"
+#include "config/yaml/tree.h"
 
 namespace tranche::config {
 namespace {
+
+using yaml::ExplainYaml;
+using yaml::Failure;
+using yaml::Node;
+using yaml::ParseYaml;
+using yaml::Tree;
 
 // The stages of upstream's reading, as it names them before an error in a file.
 constexpr std::string_view kStages =
@@ -69,8 +75,8 @@ const Node* OurKey(const Node& root) {
 class Check {
  public:
   Check(std::string_view text, const std::vector<Override>& environment,
-        const std::vector<Override>& command_line)
-      : text_(text), overrides_{&environment, &command_line} {}
+        const std::vector<Override>& command_line, Reader reader)
+      : text_(text), overrides_{&environment, &command_line}, reader_(reader) {}
 
   Checked Run() && {
     if (const auto failure = ParseYaml(text_, tree_)) {
@@ -108,7 +114,7 @@ class Check {
     auto failure = DecodeConfig(*tree_.root, decoded);
     Config config;
     if (!failure) failure = ApplyOverrides(decoded.model);
-    if (!failure) failure = Finalize(decoded.model, config);
+    if (!failure) failure = Finalize(decoded.model, reader_, config);
     const bool usable = !failure;
     if (usable) {
       // An override may have replaced what was wrong.
@@ -142,6 +148,7 @@ class Check {
 
   std::string_view text_;
   std::array<const std::vector<Override>*, 2> overrides_;
+  Reader reader_;
   Tree tree_;
   Checked out_;
 };
@@ -154,14 +161,14 @@ std::string FormatDiagnostic(const std::string& source, const Diagnostic& diagno
 }
 
 Checked CheckConfig(std::string_view text, const std::vector<Override>& environment,
-                    const std::vector<Override>& command_line) {
-  return Check(text, environment, command_line).Run();
+                    const std::vector<Override>& command_line, Reader reader) {
+  return Check(text, environment, command_line, reader).Run();
 }
 
 base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source,
                                 const std::vector<Override>& environment,
-                                const std::vector<Override>& command_line) {
-  Checked checked = CheckConfig(text, environment, command_line);
+                                const std::vector<Override>& command_line, Reader reader) {
+  Checked checked = CheckConfig(text, environment, command_line, reader);
   if (checked.config) return Loaded{*std::move(checked.config), std::move(checked.findings)};
   const auto& findings = checked.findings;
   const auto first = std::find_if(findings.begin(), findings.end(), IsError);

@@ -16,22 +16,15 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "config/config.h"
+#include "config/yaml/diagnostic.h"
+#include "config/yaml/tree.h"
 
 namespace tranche::config {
 
-inline constexpr std::size_t kMaxConfigBytes = 1U << 20U;  // a ConfigMap holds no more
+inline constexpr std::size_t kMaxConfigBytes = yaml::kMaxTextBytes;
 
-enum class Severity { kWarning, kError };
-
-// A message for the user about a file. `line` and `column` count from 1; 0 is unknown.
-struct Diagnostic {
-  Severity severity = Severity::kWarning;
-  std::string message;  // what is wrong, without the position
-  int line = 0;
-  int column = 0;
-  bool strict = false;  // accepted, and cannot be meant: an error in `tranche validate`
-  std::string instead;  // what to write, "" where `message` says it
-};
+using yaml::Diagnostic;
+using yaml::Severity;
 
 // "file.yaml:12:5: warning: unknown key 'sharring' at the top level; did you mean 'sharing'?"
 std::string FormatDiagnostic(const std::string& source, const Diagnostic& diagnostic);
@@ -44,6 +37,10 @@ struct Override {
   std::vector<std::string> values;
   std::string origin;  // "--mig-strategy" or "MIG_STRATEGY", for messages
 };
+
+// Whose config it is. gpu-feature-discovery takes any value of what only the plugin uses: list and
+// id strategy, allocation policy and IMEX channels; and an empty MIG strategy is `none` to it.
+enum class Reader { kPlugin, kFeatureDiscovery };
 
 struct Loaded {
   Config config;
@@ -60,13 +57,14 @@ struct Checked {
 
 // Parse and validate. Command line beats environment beats file.
 Checked CheckConfig(std::string_view text, const std::vector<Override>& environment,
-                    const std::vector<Override>& command_line);
+                    const std::vector<Override>& command_line, Reader reader = Reader::kPlugin);
 
 // The same, for whoever needs the config: the error's message is the first mistake, as
 // "FILE:LINE:COLUMN: what is wrong; what to write", and how many more there are.
 base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source,
                                 const std::vector<Override>& environment,
-                                const std::vector<Override>& command_line);
+                                const std::vector<Override>& command_line,
+                                Reader reader = Reader::kPlugin);
 
 // What upstream makes of the same file, its error texts included: its normalised config (keys,
 // defaults, order as in tests/conformance/config-vectors.jsonl), after its "not yet supported" step

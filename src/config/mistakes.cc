@@ -7,10 +7,10 @@
 #include <map>
 #include <optional>
 
-#include "config/mistake_list.h"
 #include "config/resource_name.h"
 #include "config/schema.h"
 #include "config/value_mistakes.h"
+#include "config/yaml/diagnostic.h"
 
 namespace tranche::config {
 namespace {

@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "config/load.h"
-#include "config/node.h"
+#include "config/yaml/node.h"
 
 namespace tranche::config {
+
+using yaml::Node;
 
 // At most kMaxMistakes. An error keeps the config from being used; what is `strict` is taken
 // by upstream, and cannot be meant.

@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "config/load.h"
-#include "config/mistake_list.h"
+#include "config/yaml/diagnostic.h"
 
 namespace tranche::config {
 namespace {
+
+using yaml::kMaxMistakes;
 
 // Each finding as `validate` prints it, but for the name of the file.
 std::vector<std::string> Of(const std::string& text) {

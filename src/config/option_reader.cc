@@ -5,14 +5,17 @@
 #include <algorithm>
 
 #include "config/decode_sharing.h"
-#include "config/mistake_list.h"
 #include "config/resource_name.h"
 #include "config/schema.h"
 #include "config/units.h"
-#include "config/yaml_scalar.h"
+#include "config/yaml/diagnostic.h"
+#include "config/yaml/scalar.h"
 
 namespace tranche::config {
 namespace {
+
+using yaml::CompactJson;
+using yaml::kMaxMistakes;
 
 constexpr std::uint64_t kMebibyte = 1ULL << 20U;
 constexpr std::size_t kMaxShown = 80;

@@ -12,9 +12,12 @@
 #include <utility>
 #include <vector>
 
-#include "config/node.h"
+#include "config/load.h"
+#include "config/yaml/node.h"
 
 namespace tranche::config {
+
+using yaml::Node;
 
 // As upstream's `devices` list takes them, and nothing longer than a UUID can be.
 bool IsOptionDevice(std::string_view text);

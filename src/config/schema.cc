@@ -103,6 +103,23 @@ std::string_view NameOf(std::string_view path) {
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
+// Two letters beyond ASCII are the same as one of it but for their case, to Go as to Unicode: the
+// long s and the sign of Kelvin.
+std::string Folded(std::string_view text) {
+  constexpr std::string_view kLongS = "\xC5\xBF";
+  constexpr std::string_view kKelvin = "\xE2\x84\xAA";
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::string_view special = text.starts_with(kLongS)    ? kLongS
+                                     : text.starts_with(kKelvin) ? kKelvin
+                                                                 : "";
+    out += special.empty() ? Lower(text.front()) : special == kLongS ? 's' : 'k';
+    text.remove_prefix(std::max<std::size_t>(special.size(), 1));
+  }
+  return out;
+}
+
 // What upstream decodes by itself, and what is ours.
 bool MatchesExactly(std::string_view path) {
   return path.starts_with("sharing.timeSlicing") || path.starts_with("tranche") ||
@@ -135,10 +152,7 @@ constexpr std::array<Stranger, 2> kStrangers{
 
 }  // namespace
 
-bool SameWithoutCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return Lower(x) == Lower(y); });
-}
+bool SameWithoutCase(std::string_view a, std::string_view b) { return Folded(a) == Folded(b); }
 
 std::span<const Key> Keys() { return Table(); }
 

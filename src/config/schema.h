@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "config/load.h"
-#include "config/node.h"
+#include "config/yaml/node.h"
 
 namespace tranche::config {
+
+using yaml::Node;
 
 // As many replicas of one device as a config may ask for: more than the kubelet's 4 MiB message
 // holds by two orders, and few enough to count in an int.

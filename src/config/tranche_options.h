@@ -8,9 +8,12 @@
 
 #include <vector>
 
-#include "config/node.h"
+#include "config/load.h"
+#include "config/yaml/node.h"
 
 namespace tranche::config {
+
+using yaml::Node;
 
 // The messages start with the path, "tranche.memory.limit: …". Resources that share nothing in
 // `time_slicing` are warned about; null where the file does not say what is shared.

@@ -6,13 +6,17 @@
 
 #include "config/decode_sharing.h"
 #include "config/decoder.h"
-#include "config/explain_yaml.h"
 #include "config/resource_name.h"
 #include "config/units.h"
-#include "config/yaml_scalar.h"
+#include "config/yaml/explain.h"
+#include "config/yaml/scalar.h"
 
 namespace tranche::config {
 namespace {
+
+using yaml::CompactJson;
+using yaml::IsTemplate;
+using yaml::kFillTemplate;
 
 constexpr std::size_t kMaxShown = 64;
 

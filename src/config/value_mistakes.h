@@ -7,11 +7,15 @@
 #include <string>
 #include <string_view>
 
-#include "config/mistake_list.h"
-#include "config/node.h"
 #include "config/schema.h"
+#include "config/yaml/diagnostic.h"
+#include "config/yaml/node.h"
 
 namespace tranche::config {
+
+using yaml::Mark;
+using yaml::MistakeList;
+using yaml::Node;
 
 // A value together with the place that stands for it: the key's, where the value is many lines.
 struct Value {

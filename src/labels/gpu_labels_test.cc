@@ -87,6 +87,27 @@ TEST(GpuLabelsTest, ReplicasAreThoseOfThePlanNotOnlyOfTheConfig) {
               Contains(Pair("gpu.product", "NVIDIA-A100-SXM4-80GB")));
 }
 
+// Upstream labels by the first of them, and serves the larger number.
+TEST(GpuLabelsTest, AResourceListedTwiceIsLabelledAsItIsServed) {
+  for (const auto& [first, second] : {std::pair(2, 4), std::pair(4, 2), std::pair(1, 4)}) {
+    const std::string twice =
+        "sharing: {timeSlicing: {resources: [{name: gpu, replicas: " + std::to_string(first) +
+        "}, {name: nvidia.com/gpu, replicas: " + std::to_string(second) + "}]}}\n";
+    const auto plan = plan::BuildPlan(testing::Config(twice), Node({A100(0)}));
+    ASSERT_TRUE(plan.ok());
+    ASSERT_EQ(plan->resources.size(), 1U);
+    ASSERT_EQ(plan->resources[0].advertised.devices.size(), 1U);
+    EXPECT_EQ(plan->resources[0].advertised.devices[0].replicas, 4);
+    const Labels labels = Make(twice, Node({A100(0)})).labels;
+    EXPECT_THAT(labels, Contains(Pair("gpu.replicas", "4")));
+    EXPECT_THAT(labels, Contains(Pair("gpu.product", "NVIDIA-A100-SXM4-80GB-SHARED")));
+    // Where nothing can be served, the config says the same.
+    const MadeLabels without =
+        MakeLabels(testing::Config(twice), Node({A100(0)}), nullptr, {.machine = "x"});
+    EXPECT_EQ(without.labels.at("nvidia.com/gpu.replicas"), "4");
+  }
+}
+
 TEST(GpuLabelsTest, Families) {
   const auto family = [](int major, int minor) {
     gpu::Gpu gpu = A100(0);

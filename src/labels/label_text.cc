@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/hash.h"
+#include "base/text.h"
 
 namespace tranche::labels {
 

@@ -7,7 +7,6 @@
 #include <cstdint>
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "share/replica.h"

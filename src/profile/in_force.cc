@@ -37,9 +37,10 @@ std::vector<std::string> NotInForce(const config::Config& config) {
 }  // namespace
 
 InForce::InForce(base::EventLoop& loop, const NewSource& new_source, Overrides overrides,
-                 std::string state_directory, Owner owner)
+                 std::string state_directory, Owner owner, config::Reader reader)
     : loop_(loop),
       overrides_(std::move(overrides)),
+      reader_(reader),
       state_directory_(std::move(state_directory)),
       owner_(std::move(owner)),
       retry_timer_(loop),
@@ -122,8 +123,8 @@ void InForce::AwaitAnswer(const WantedConfig& wanted) {
 
 Status InForce::LoadAndApply(const WantedConfig& which, Origin origin) {
   const bool from_last_good = origin == Origin::kLastGood;
-  const auto loaded =
-      config::LoadConfig(which.text, which.source, overrides_.environment, overrides_.command_line);
+  const auto loaded = config::LoadConfig(which.text, which.source, overrides_.environment,
+                                         overrides_.command_line, reader_);
   if (!loaded.ok()) return loaded.status();
   TRANCHE_TRY(owner_.apply(*loaded, which.source));
   node_news_ = false;
@@ -269,8 +270,8 @@ std::optional<config::Config> InForce::Foreseen() const {
     }
   }
   const auto& [environment, command_line] = overrides_;
-  auto loaded = config::LoadConfig(wanted.text, wanted.source, environment, command_line);
-  if (!loaded.ok()) loaded = config::LoadConfig("", "", environment, command_line);
+  auto loaded = config::LoadConfig(wanted.text, wanted.source, environment, command_line, reader_);
+  if (!loaded.ok()) loaded = config::LoadConfig("", "", environment, command_line, reader_);
   return loaded.ok() ? std::optional(std::move(loaded->config)) : std::nullopt;
 }
 
@@ -278,7 +279,7 @@ std::string InForce::DriverRoot() const {
   auto foreseen = Foreseen();
   if (!foreseen) {
     const auto& [environment, command_line] = overrides_;
-    if (auto flags = config::LoadConfig("", "", environment, command_line); flags.ok()) {
+    if (auto flags = config::LoadConfig("", "", environment, command_line, reader_); flags.ok()) {
       foreseen = std::move(flags->config);
     }
   }

@@ -62,7 +62,8 @@ class InForce {
 
   // The last good config is kept in `state_directory`; "": there is none.
   InForce(base::EventLoop& loop, const NewSource& new_source, Overrides overrides,
-          std::string state_directory, Owner owner);
+          std::string state_directory, Owner owner,
+          config::Reader reader = config::Reader::kPlugin);
 
   // Reads the source, and applies what is wanted unless it is in force already. From the first call
   // of one of these two, changes of the source are followed.
@@ -106,6 +107,7 @@ class InForce {
 
   base::EventLoop& loop_;
   const Overrides overrides_;
+  const config::Reader reader_;
   const std::string state_directory_;
   Owner owner_;
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <ostream>
 
+#include "cli/manifest/manifest.h"
+#include "cli/manifest/mend.h"
 #include "cli/node/input_files.h"
-#include "cli/node/manifest.h"
-#include "cli/node/mend.h"
 #include "cli/node/verdict.h"
 #include "config/load.h"
 #include "config/resource_name.h"
@@ -24,7 +24,7 @@ class Judge {
   Judge(bool lenient, const base::Result<gpu::Inventory>& inventory)
       : lenient_(lenient), inventory_(inventory) {}
 
-  [[nodiscard]] Verdict Of(const std::string& source, const FoundProfile& profile) const {
+  [[nodiscard]] Verdict Of(const std::string& source, const manifest::FoundProfile& profile) const {
     Verdict out;
     out.source = source;
     out.carrier = profile.carrier;
@@ -44,7 +44,8 @@ class Judge {
   }
 
  private:
-  void Plan(const config::Config& config, const FoundProfile& profile, Verdict& out) const {
+  void Plan(const config::Config& config, const manifest::FoundProfile& profile,
+            Verdict& out) const {
     out.env_strategy = config.flags.plugin.Uses(config::DeviceListStrategy::kEnvvar);
     if (!inventory_.ok()) return;
     auto plan = plan::BuildPlan(config, *inventory_);
@@ -64,10 +65,10 @@ class Judge {
   const base::Result<gpu::Inventory>& inventory_;
 };
 
-std::string Found(const Manifest& manifest) {
+std::string Found(const manifest::Manifest& manifest) {
   std::vector<std::string> what;
   constexpr std::size_t kSome = 5;
-  for (const PassedOver& one : manifest.passed) {
+  for (const manifest::PassedOver& one : manifest.passed) {
     if (what.size() < kSome) what.push_back(one.what);
   }
   if (manifest.passed.size() > kSome) what.emplace_back("…");
@@ -84,11 +85,12 @@ class Examiner {
       return;
     }
     report_.texts[file.name] = file.text;
-    const Manifest manifest = ReadManifest(file.text);
-    for (const FoundProfile& one : manifest.profiles) {
+    const manifest::Manifest manifest = manifest::ReadManifest(file.text);
+    for (const manifest::FoundProfile& one : manifest.profiles) {
       report_.verdicts.push_back(judge_.Of(file.name, one));
     }
-    for (const Reference& one : manifest.references) references_.emplace_back(file.name, one);
+    for (const manifest::Reference& one : manifest.references)
+      references_.emplace_back(file.name, one);
     if (manifest.unreadable) {
       Verdict verdict;
       verdict.source = file.name;
@@ -98,7 +100,7 @@ class Examiner {
       return;
     }
     if (!manifest.empty()) {
-      for (const PassedOver& one : manifest.passed) {
+      for (const manifest::PassedOver& one : manifest.passed) {
         report_.passed.push_back({file.name, one.line, one.what});
       }
     } else if (!file.searched) {
@@ -113,7 +115,7 @@ class Examiner {
 
  private:
   // The ConfigMap that something names, if it is among the files: has it the profile?
-  void Resolve(const std::string& source, const Reference& reference) {
+  void Resolve(const std::string& source, const manifest::Reference& reference) {
     const std::string carrier = "ConfigMap " + reference.config_map;
     std::vector<std::string> names;
     for (const Verdict& one : report_.verdicts) {
@@ -142,14 +144,14 @@ class Examiner {
 
   const Judge& judge_;
   Report report_;
-  std::vector<std::pair<std::string, Reference>> references_;
+  std::vector<std::pair<std::string, manifest::Reference>> references_;
 };
 
 // Prints each file mended, and says of the others that nothing is to be mended.
 int RunMend(const std::vector<InputFile>& files, std::ostream& out, std::ostream& errors) {
   int exit_code = kValidateWell;
   for (const InputFile& file : files) {
-    if (const auto mended = Mend(file.text)) {
+    if (const auto mended = manifest::Mend(file.text)) {
       out << *mended;
     } else {
       errors << file.name << ": "

@@ -36,7 +36,7 @@ std::string Spread(const share::AdvertisedResource& resource) {
 // The line of the file with a caret below the column, as compilers show it.
 void PrintCaret(const std::string& text, const Diagnostic& one, std::ostream& out) {
   constexpr std::size_t kWidest = 160;
-  std::string line(LineOf(text, one.line));
+  std::string line(manifest::LineOf(text, one.line));
   const auto column = static_cast<std::size_t>(one.column);
   if (one.line <= 0 || one.column <= 0 || column > std::min(line.size() + 1, kWidest)) return;
   if (line.size() > kWidest) line.resize(kWidest);

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/node/manifest.h"
+#include "cli/manifest/manifest.h"
 #include "cli/node/validate.h"
 #include "config/load.h"
 #include "gpu/device.h"

@@ -10,11 +10,11 @@
 #include "agent/agent.h"
 #include "base/log.h"
 #include "cli/common/exit_status.h"
+#include "cli/common/flag_table.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "cli/programs/agent_flags.h"
 #include "cli/programs/unused_values.h"
-#include "config/flag_table.h"
 #include "config/units.h"
 #include "daemon/api_link.h"
 #include "daemon/life.h"
@@ -29,7 +29,7 @@ namespace {
 using base::Code;
 using base::Result;
 using base::Status;
-using config::FlagGroup;
+using common::FlagGroup;
 
 std::string Help(AgentName name) {
   std::vector<FlagGroup> groups = AgentFlags(name);
@@ -46,7 +46,7 @@ std::string Help(AgentName name) {
         "config,\n"
         "kubelet and GPUs, and applies every change live.\n";
   }
-  text += "\n" + config::FormatFlags(groups) +
+  text += "\n" + common::FormatFlags(groups) +
           "\nThe command line beats the environment, which beats the config file, which beats the "
           "default.\n";
   if (name == AgentName::kNvidiaDevicePlugin) return text;
@@ -197,7 +197,7 @@ std::vector<std::string> AgentFlagNames() {
   std::vector<std::string> names{"--help", "--version"};
   for (const FlagGroup& group : AgentFlags(AgentName::kTrancheAgent)) {
     if (group.environment_only) continue;
-    for (const config::FlagSpec& flag : group.flags) names.push_back("--" + flag.name);
+    for (const common::FlagSpec& flag : group.flags) names.push_back("--" + flag.name);
   }
   return names;
 }

@@ -11,11 +11,11 @@
 #include "apiserver/client.h"
 #include "base/log.h"
 #include "cli/common/exit_status.h"
+#include "cli/common/flag_table.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "cli/programs/feature_discovery_flags.h"
 #include "cli/programs/unused_values.h"
-#include "config/flag_table.h"
 #include "daemon/api_link.h"
 #include "daemon/life.h"
 #include "discovery/feature_discovery.h"
@@ -34,7 +34,7 @@ std::string Help() {
          "Labels a node by its GPUs and how they are shared. Takes the place of NVIDIA's program\n"
          "of that name: the same flags and environment. `tranche agent --labels=…` does the same\n"
          "within the agent.\n\n" +
-         config::FormatFlags(FeatureDiscoveryFlags()) +
+         common::FormatFlags(FeatureDiscoveryFlags()) +
          "\nThe command line beats the environment, which beats the config file, which beats the "
          "default.\n"
          "\nSignals: HUP reads the config and looks at the node again, with a new timestamp; TERM "

@@ -16,8 +16,8 @@ constexpr std::size_t kMaxKeys = 100;
 constexpr std::size_t kMaxKey = 100;
 }  // namespace
 
-config::FlagSpec UnusedValuesFlag() {
-  return config::Flag("unused-values")
+common::FlagSpec UnusedValuesFlag() {
+  return common::Flag("unused-values")
       .Env("TRANCHE_UNUSED_VALUES")
       .Help(
           "set by the Helm chart, as JSON: the values that it was given and does not honour, "

@@ -12,12 +12,12 @@
 #include <string_view>
 #include <vector>
 
-#include "config/flag_table.h"
+#include "cli/common/flag_table.h"
 
 namespace tranche::cli::programs {
 
 // --unused-values, TRANCHE_UNUSED_VALUES.
-config::FlagSpec UnusedValuesFlag();
+common::FlagSpec UnusedValuesFlag();
 
 // One line for each key that looks like a misspelt one, and one for all the others. "": none.
 std::vector<std::string> UnusedValueWarnings(std::string_view text);

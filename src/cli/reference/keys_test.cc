@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "config/flag_table.h"
+#include "cli/common/flag_table.h"
+#include "cli/common/upstream_flags.h"
 #include "config/schema.h"
-#include "config/upstream_flags.h"
 
 namespace tranche::cli::reference {
 namespace {
@@ -44,9 +44,9 @@ TEST(KeysTest, TheWordsOfThePageAreThoseOfTheSchema) {
 
 TEST(KeysTest, EveryFlagThatAKeyNamesIsOneOfUpstreams) {
   std::set<std::string> flags;
-  for (const config::FlagGroup& group :
-       {config::UpstreamPluginFlags(), config::UpstreamFeatureDiscoveryFlags()}) {
-    for (const config::FlagSpec& flag : group.flags) flags.insert(flag.name);
+  for (const common::FlagGroup& group :
+       {common::UpstreamPluginFlags(), common::UpstreamFeatureDiscoveryFlags()}) {
+    for (const common::FlagSpec& flag : group.flags) flags.insert(flag.name);
   }
   for (const KeyText& key : KeyTexts()) {
     if (key.flag.empty()) continue;

@@ -288,7 +288,7 @@ def sees_the_host(way):
     expect(mounts(way)["/driver-root"] is False, "the driver root itself can be written")
     said = way.exec("sh", "-c", "(: >/driver-root/etc/x) 2>&1; (: >/driver-root/run/x) 2>&1 && echo written; "
                     "test -S /driver-root/run/containerd/containerd.sock && echo socket", check=False)
-    way.cluster.nodes[HERE].run("rm", "-f", "/run/x")
+    way.cluster.nodes[NODES[0]].run("rm", "-f", "/run/x")
     expect("Read-only file system" in said and "written" in said and "socket" in said, f"it says: {said}")
 
 

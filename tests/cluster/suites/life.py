@@ -103,8 +103,8 @@ class Life:
         shown = self.cluster.exec(pod, "nvidia-smi", "-L", check=False)
         return sorted(re.findall(r"GPU-[0-9a-f-]{36}", shown.stdout))
 
-    def start_pod(self, name, runtime, node="gpu-node"):
-        self.cluster.run_pod(name, gpus=1, node=node, runtime=runtime, restartPolicy="Always")
+    def start_pod(self, name, runtime, node="gpu-node", **more):
+        self.cluster.run_pod(name, gpus=1, node=node, runtime=runtime, restartPolicy="Always", **more)
         self.pods[name] = (node, self.gpus(name))
         expect(len(self.pods[name][1]) == 1, f"{name} sees {self.pods[name][1]}")
 
