@@ -78,12 +78,13 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
                {.healthy = [this](const std::string& uuid) { return gpus_.Healthy(uuid); },
                 .changed = [this] { ServingChanged(); },
                 .event = events_.raiser()}),
+      disk_(options_.new_worker(loop)),
       config_(loop,
               [this](std::function<void()> changed) {
                 return profile::NewConfigSource(loop_, options_.config, options_.cluster,
                                                 std::move(changed));
               },
-              options_.overrides, options_.StateDirectory(),
+              options_.overrides, {.directory = options_.StateDirectory(), .worker = disk_.get()},
               {.apply = [this](const config::Loaded& loaded,
                                const std::string& source) { return Apply(loaded, source); },
                .event = events_.raiser(),
@@ -146,7 +147,7 @@ void Agent::Scanned(const gpu::GpuWatch::News& news) {
     driver_worked_ = driver_worked_ || !useless;
     if (news.devices_changed) config_.NodeChanged();
   }
-  ConnectToApi();
+  api_.Connect();
 }
 
 void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
@@ -202,7 +203,7 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
       serve::Applied{.config = config, .plan = std::move(*plan), .facts = std::move(*facts)});
   serving_.Apply(applied);
   labels_.Update(applied->config, gpus_.inventory(), applied->plan);
-  ConnectToApi();
+  api_.Connect();  // later than what the kubelet is told, which is on its way by now
   return Status::Ok();
 }
 
@@ -246,9 +247,6 @@ void Agent::ServingChanged() {
     succession_.Announce();
   }
 }
-
-// Later than what the kubelet is told, which is on its way by then.
-void Agent::ConnectToApi() { api_.Connect(); }
 
 void Agent::Connected(apiserver::ApiClient& api, const std::string& default_namespace) {
   config_.source().Connect(api, default_namespace);

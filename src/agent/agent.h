@@ -19,6 +19,7 @@
 #include "agent/options.h"
 #include "agent/serve/serving.h"
 #include "agent/status/state.h"
+#include "base/disk/worker.h"
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -64,7 +65,6 @@ class Agent {
   base::Result<plan::NodeFacts> PrepareNode(const config::Config& config);
   void ReadPlanWarnings(const plan::Plan& plan, const std::string& source);
   void ServingChanged();
-  void ConnectToApi();
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
   void Changed();
   void Reload();
@@ -86,6 +86,7 @@ class Agent {
   GpuNews gpu_news_;
   gpu::GpuWatch gpus_;
   serve::Serving serving_;
+  std::unique_ptr<base::disk::Worker> disk_;
   profile::InForce config_;
   daemon::Succession succession_;
   daemon::Endpoints endpoints_;

@@ -1,4 +1,7 @@
 // Agent::Snapshot: what the agent knows, as the plain value that reports are made from.
+#include <fmt/format.h>
+
+#include <chrono>
 #include <utility>
 
 #include "agent/agent.h"
@@ -31,6 +34,11 @@ status::AgentState Agent::Snapshot() const {
     state.warnings.push_back(std::move(warning));
   }
   if (!succession_.status().ok()) state.warnings.push_back(succession_.status().message());
+  if (const auto stuck = disk_->StuckJob()) {
+    state.warnings.push_back(
+        fmt::format("disk: {} has not returned for {} s", stuck->what,
+                    std::chrono::duration_cast<std::chrono::seconds>(stuck->age).count()));
+  }
   state.events = events_.events();
   return state;
 }

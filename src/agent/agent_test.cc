@@ -2,11 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <string>
 
 #include "agent/testing/agent_test_case.h"
+#include "base/disk/testing/fake_worker.h"
 #include "base/file.h"
 
 namespace tranche::agent {
@@ -93,7 +96,10 @@ TEST_F(AgentTest, TheProfileSaysWhetherADriverThatIsNotThereEndsIt) {
 TEST_F(AgentTest, ADriverThatIsNotThereDoesNotEndItBeforeTheProfileIsKnown) {
   driver_->Fail("Initialise", {Code::kNotFound, "no library"});
   options_.config.config_file = "";
-  options_.cluster = {.node_name = "gpu-node", .watch_node = true, .config_map = "gpu/profiles"};
+  options_.cluster = {.node_name = "gpu-node",
+                      .watch_node = true,
+                      .node_label = kLabel,
+                      .config_map = "gpu/profiles"};
   api_status_ = {Code::kUnavailable, "no API server"};
   Run([&](Agent&) {
     loop_.AdvanceBy(seconds(30));
@@ -136,6 +142,38 @@ TEST_F(AgentTest, AfterARestartWithABadConfigTheLastGoodOneIsInForce) {
     EXPECT_THAT(kubelet_.Healthy(kGpu), SizeIs(8));
     EXPECT_TRUE(agent.Snapshot().config.from_last_good);
     EXPECT_THAT(Reasons(agent), Contains("LastGoodConfig"));
+  });
+}
+
+TEST_F(AgentTest, ADiskThatHangsIsReportedWithItsAgeAndHoldsUpNoPod) {
+  Run([&](Agent& agent) {
+    disk_->Hang();
+    Config(Shared(2));
+    loop_.AdvanceBy(seconds(20));
+    EXPECT_THAT(kubelet_.Healthy(kGpu), SizeIs(4)) << "the new config is served";
+    EXPECT_THAT(agent.Snapshot().Degraded(),
+                Contains(StartsWith("disk: saving the last good config has not returned for ")));
+    EXPECT_TRUE(agent.Snapshot().Ready());
+    disk_->Release();
+    loop_.AdvanceBy(seconds(1));
+    EXPECT_THAT(agent.Snapshot().Degraded(), IsEmpty());
+  });
+}
+
+TEST_F(AgentTest, ALastGoodConfigThatCannotBeSavedIsADegradedReason) {
+  Run([&](Agent& agent) {
+    const std::string file = dir_ / "device-plugins/tranche/last-good.json";
+    unlink(file.c_str());
+    EXPECT_TRUE(base::MakeDirectories(file).ok()) << "a folder in its place";
+    Config(Shared(2));
+    loop_.AdvanceBy(std::chrono::minutes(30));
+    EXPECT_THAT(agent.Snapshot().Degraded(),
+                ElementsAre("config: the last good one is not saved: replace " + file +
+                            ": Is a directory"));
+    EXPECT_EQ(std::ranges::count(Reasons(agent), "LastGoodNotSaved"), 1);
+    rmdir(file.c_str());
+    loop_.AdvanceBy(std::chrono::minutes(5));
+    EXPECT_THAT(agent.Snapshot().Degraded(), IsEmpty());
   });
 }
 
@@ -252,7 +290,7 @@ class AgentOnAClusterTest : public AgentTest {
                        .profile_file = "",
                        .default_profile = "two",
                        .fallbacks = {}};
-    options_.cluster = {.node_name = "gpu-node", .watch_node = true};
+    options_.cluster = {.node_name = "gpu-node", .watch_node = true, .node_label = kLabel};
     Profile("two", 2);
     Profile("four", 4);
   }

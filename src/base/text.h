@@ -24,18 +24,4 @@ inline constexpr std::string_view kBlanks = " \t\r\n\v\f";
 // The parts with `separator` between them.
 [[nodiscard]] std::string Join(const std::vector<std::string>& parts, std::string_view separator);
 
-// FNV-1a, a short hash that is the same on every machine and in every release
-// (http://www.isthe.com/chongo/tech/comp/fnv/). It tells texts apart, and protects nothing.
-inline constexpr std::uint64_t kFnvStart = 0xcbf29ce484222325ULL;
-
-// The hash of `text`, going on from that of what stands before it.
-[[nodiscard]] constexpr std::uint64_t Fnv1a(std::string_view text, std::uint64_t hash = kFnvStart) {
-  constexpr std::uint64_t kPrime = 0x100000001b3ULL;
-  for (const char c : text) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= kPrime;
-  }
-  return hash;
-}
-
 }  // namespace tranche::base

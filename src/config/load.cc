@@ -71,6 +71,21 @@ const Node* OurKey(const Node& root) {
   return found == nullptr || found->value->is_null() ? nullptr : found->value;
 }
 
+// What is left out counts as what is worst in it; an error is not left out where it is the only
+// one.
+void Cut(std::vector<Diagnostic>& findings) {
+  if (findings.size() <= kMaxFindings) return;
+  const auto rest = findings.begin() + static_cast<std::ptrdiff_t>(kMaxFindings);
+  Diagnostic more{.message = fmt::format("{} more findings are left out", findings.end() - rest)};
+  more.strict = std::any_of(rest, findings.end(), [](const Diagnostic& one) { return one.strict; });
+  const auto error = std::find_if(rest, findings.end(), IsError);
+  if (error != findings.end() && std::none_of(findings.begin(), rest, IsError)) {
+    more = std::move(*error);
+  }
+  findings.erase(rest, findings.end());
+  findings.push_back(std::move(more));
+}
+
 // One text with flags and environment, looked through to its end.
 class Check {
  public:
@@ -91,6 +106,7 @@ class Check {
                      [](const Diagnostic& a, const Diagnostic& b) {
                        return std::pair(a.line, a.column) < std::pair(b.line, b.column);
                      });
+    Cut(out_.findings);
     return std::move(out_);
   }
 

@@ -47,6 +47,10 @@ struct Loaded {
   std::vector<Diagnostic> warnings;
 };
 
+// Of very many findings the first kMaxFindings are kept, and one more that says how many there
+// were.
+inline constexpr std::size_t kMaxFindings = 100;
+
 // What is to be said of a file, mistakes and warnings together, in the order of its lines; and the
 // config, where it can be used. Where it cannot, one finding at least is an error.
 struct Checked {

@@ -142,6 +142,22 @@ TEST(LoadConfigTest, WarnsOfWhatUpstreamDoesNotHonour) {
   EXPECT_EQ(loaded->config.time_slicing.resources[0].rename, "");
 }
 
+TEST(LoadConfigTest, WhatIsSaidOfAFileIsBounded) {
+  std::string text = "sharing:\n  timeSlicing:\n    resources:\n";
+  for (int i = 0; i < 1000; ++i) text += "    - {name: gpu, replicas: 2}\n";
+  const auto loaded = Load(text);
+  ASSERT_TRUE(loaded.ok());
+  ASSERT_EQ(loaded->warnings.size(), kMaxFindings + 1);
+  EXPECT_EQ(loaded->warnings.back().message, "899 more findings are left out");
+  // The mistake that counts is told all the same.
+  std::string unknown = "flags:\n";
+  for (int i = 0; i < 150; ++i) unknown += "  key" + std::to_string(i) + ": 1\n";
+  const Checked checked = CheckConfig(unknown + "tranche: {time: {weight: 0}, a: 1}\n", {}, {});
+  EXPECT_FALSE(checked.config);
+  EXPECT_EQ(checked.findings.back().severity, Severity::kError);
+  EXPECT_EQ(checked.findings.size(), kMaxFindings + 1);
+}
+
 TEST(LoadConfigTest, HostileTextIsRefusedAndBounded) {
   EXPECT_EQ(Load(std::string(kMaxConfigBytes + 1, 'a')).status().code(), base::Code::kOutOfRange);
   EXPECT_NE(ErrorOf(std::string(100'000, '[')).find("exceeded max depth"), std::string::npos);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -41,11 +42,14 @@ class ConfigManagerTest : public ::testing::Test {
     }
     fs::create_directories(folder_ / "proc");
     options_.node_name = "gpu-node";
+    options_.node_label = kLabel;
     options_.source_directory = folder_ / "configs";
     options_.destination = folder_ / "config/config.yaml";
     options_.default_config = "default";
     options_.proc_directory = folder_ / "proc";
     options_.send_signal = true;
+    options_.signal = SIGHUP;
+    options_.process_to_signal = "nvidia-device-plugin";
   }
 
   void Label(const std::string& value) { api_.PutLabel(kNode, kLabel, value); }
@@ -220,8 +224,8 @@ TEST_F(ConfigManagerTest, ALabelThatNamesNothingKeepsTheLastGoodConfig) {
   loop_.AdvanceBy(std::chrono::seconds(1));
   EXPECT_EQ(Linked(), "dev");
   EXPECT_FALSE(exit_status_);
-  EXPECT_THAT(EventMessages(), ElementsAre(HasSubstr("specified config dve does not exist; the "
-                                                     "last good config stays")));
+  EXPECT_THAT(EventMessages(), ElementsAre(HasSubstr("specified config dve does not exist; did "
+                                                     "you mean dev?; the last good config stays")));
   // Said once, however often it is looked at.
   Settle();
   Settle();

@@ -66,7 +66,7 @@ FeatureDiscovery::FeatureDiscovery(base::EventLoop& loop, FeatureDiscoveryOption
             return profile::NewFileSource(loop, {.config_file = options_.config_file},
                                           std::move(changed));
           },
-          options_.overrides, /*state_directory=*/"",
+          options_.overrides, /*last_good=*/{},
           {.apply = [this](const config::Loaded& loaded,
                            const std::string& /*source*/) { return Apply(loaded); },
            .event = LogEvent,

@@ -1,11 +1,10 @@
 #include "labels/label_text.h"
 
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <utility>
-
-#include "base/text.h"
 
 namespace tranche::labels {
 
@@ -41,8 +40,7 @@ std::string_view LastWords(std::string_view text, std::size_t most) {
 
 // Two thirds of the room are for the start, where the names of products say the most.
 std::string ShortenMiddle(std::string_view text, std::size_t most) {
-  const std::uint64_t hash = base::Fnv1a(text);
-  const auto checksum = static_cast<std::uint32_t>(hash ^ (hash >> 32U));
+  const uLong checksum = crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size());
   const std::size_t room = most - kChecksumSize;
   const std::size_t end = room / 3;
   return fmt::format("{}-{:08x}-{}", FirstWords(text, room - end), checksum, LastWords(text, end));

@@ -39,11 +39,19 @@ std::vector<std::string> VisibleIds(const AllocationContext& context,
   return visible;
 }
 
+std::uint64_t Fnv1a(std::uint64_t hash, std::string_view text) {
+  for (const char c : text) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001b3ULL;
+  }
+  return hash;
+}
+
 // A UUID that is a function of the devices: upstream's is random, but only its form and that
 // different devices do not share a key matter.
 std::string AnnotationId(const std::string& devices) {
-  const std::uint64_t high = base::Fnv1a(devices);
-  const std::uint64_t low = base::Fnv1a("tranche", high);
+  const std::uint64_t high = Fnv1a(0xcbf29ce484222325ULL, devices);  // FNV-1a offset basis
+  const std::uint64_t low = Fnv1a(high, "tranche");
   return fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}", high >> 32U, (high >> 16U) & 0xFFFFU,
                      high & 0xFFFU, 0x8000U | ((low >> 48U) & 0x3FFFU), low & 0xFFFFFFFFFFFFULL);
 }

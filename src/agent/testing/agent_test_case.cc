@@ -7,10 +7,9 @@ AgentTest::AgentTest() {
   options_.overrides.command_line = {Flag("driver-root-ctr-path", dir_ / "root")};
   options_.config.config_file = dir_ / "config/config.yaml";
   options_.kubelet_socket = dir_ / "device-plugins/kubelet.sock";
-  options_.pod_resources_socket = "";
   options_.run_directory = dir_ / "run";
   options_.cdi_directory = dir_ / "cdi";
-  options_.listen = "";
+  options_.rescan_interval = std::chrono::seconds(10);
   options_.version = "test";
   options_.node_name = "gpu-node";
   options_.sys_root = dir_ / "none";
@@ -23,6 +22,11 @@ AgentTest::AgentTest() {
     return thread;
   };
   options_.new_link = [this](base::EventLoop&) { return kubelet_.NewLink(); };
+  options_.new_worker = [this](base::EventLoop&) {
+    auto worker = std::make_unique<base::disk::testing::FakeWorker>(loop_);
+    disk_ = worker.get();
+    return worker;
+  };
   options_.new_api = [this](base::EventLoop&) -> base::Result<daemon::ApiConnection> {
     if (!api_status_.ok()) return api_status_;
     auto api = std::make_unique<apiserver::testing::FakeApi>(loop_);

@@ -16,6 +16,7 @@
 
 #include "agent/agent.h"
 #include "apiserver/testing/fake_api.h"
+#include "base/disk/testing/fake_worker.h"
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
@@ -53,6 +54,7 @@ class AgentTest : public ::testing::Test {
   std::shared_ptr<gpu::testing::FakeDriver> driver_ =
       std::make_shared<gpu::testing::FakeDriver>(gpu::testing::Gpus(2));
   gpu::testing::InlineDriverThread* thread_ = nullptr;
+  base::disk::testing::FakeWorker* disk_ = nullptr;
   apiserver::testing::FakeApi* api_ = nullptr;
   base::Status api_status_;
   std::optional<std::string> label_;

@@ -192,6 +192,7 @@ class Finder {
     };
     if (std::none_of(entries.begin(), entries.end(), is_config)) return PassStrangers(data);
     for (const Node::Entry& entry : entries) {
+      if (out_.profiles.size() > kMaxProfiles) return;
       if (entry.value->is_map()) {
         Broken(entry, path, "is a mapping; a ConfigMap holds text",
                fmt::format("write \"{}: |\", and the mapping indented below it", entry.key));
@@ -296,6 +297,15 @@ FoundProfile Lost(const LostProfile& lost, const Document& document) {
           "",        document.origin, document.origin.InFile(std::move(why))};
 }
 
+config::Diagnostic TooMany(const Document& document) {
+  return {config::Severity::kError,
+          fmt::format("there are more than {} configs or objects in this file", kMaxProfiles),
+          document.origin.lines + 1,
+          1,
+          false,
+          "split it into several files"};
+}
+
 }  // namespace
 
 Manifest ReadManifest(std::string_view file) {
@@ -327,6 +337,10 @@ Manifest ReadManifest(std::string_view file) {
       Finder(out).Look(*tree.root, document.text, document.origin);
     }
     first = false;
+    if (out.profiles.size() > kMaxProfiles || out.passed.size() > kMaxProfiles) {
+      out.unreadable = TooMany(document);
+      return out;
+    }
   }
   // An empty file is a config: upstream's defaults.
   if (documents.empty()) out.profiles.push_back({"", "", 1, "", {}, std::nullopt});

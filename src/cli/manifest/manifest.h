@@ -49,6 +49,9 @@ struct Manifest {
   [[nodiscard]] bool empty() const { return profiles.empty() && references.empty(); }
 };
 
+// What one file may hold; memory and time are bounded by it. More makes it unreadable.
+inline constexpr std::size_t kMaxProfiles = 1000;
+
 Manifest ReadManifest(std::string_view file);
 
 }  // namespace tranche::cli::manifest

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
+#include "base/testing/heap.h"
 #include "config/load.h"
 
 namespace tranche::cli::manifest {
@@ -156,6 +159,34 @@ TEST(ReadManifestTest, ManyDocumentsCostNoMoreThanTheirText) {
   std::size_t bytes = 0;
   for (const Document& one : SplitDocuments(small)) bytes += one.text.size();
   EXPECT_LE(bytes, small.size() + 1);
+}
+
+TEST(ReadManifestTest, OnlySoManyConfigsMayBeInOneFile) {
+  std::string documents;
+  std::string map = "kind: ConfigMap\ndata:\n";
+  for (std::size_t i = 0; i < kMaxProfiles; ++i) {
+    documents += "---\nversion: v1\n";
+    map += "  p" + std::to_string(i) + ": \"version: v1\"\n";
+  }
+  for (const auto& [file, one_more] :
+       {std::pair(documents, "---\nversion: v1\n"), std::pair(map, "  more: \"version: v1\"\n")}) {
+    EXPECT_EQ(Find(file).size(), kMaxProfiles);
+    EXPECT_FALSE(ReadManifest(file).unreadable);
+    const auto too_many = ReadManifest(file + one_more).unreadable;
+    ASSERT_TRUE(too_many);
+    EXPECT_EQ(too_many->message, "there are more than 1000 configs or objects in this file");
+  }
+}
+
+// 1 MiB of nothing but document markers: what is read of it takes memory in proportion.
+TEST(ReadManifestTest, ManyDocumentMarkersTakeNoMoreThanTheirShare) {
+  std::string text;
+  while (text.size() < (1U << 20U)) text += "---\nkind: A\n";
+  for (const std::string& file : {text, std::string(1U << 20U, '\n') + "---\nversion: v1\n"}) {
+    const base::testing::HeapWatch heap;
+    ReadManifest(file);
+    EXPECT_LE(heap.Most(), (4U << 20U) + 24 * file.size());
+  }
 }
 
 }  // namespace

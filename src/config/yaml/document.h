@@ -14,10 +14,6 @@
 
 namespace tranche::config::yaml {
 
-// sigs.k8s.io/yaml has two stages before decoding and says of both that the conversion failed.
-Failure ConversionFailure(Mark mark, std::string message);
-Failure YamlFailure(Mark mark, const std::string& message);
-
 // `text` up to the marker that ends its first document, with every line break of YAML 1.1 (CR, CR
 // LF, NEL, LS, PS) as LF. What is behind that document may be anything, as with upstream.
 std::optional<Failure> FirstDocument(std::string_view text, std::string& out);

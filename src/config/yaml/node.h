@@ -20,7 +20,7 @@
 namespace tranche::config::yaml {
 
 struct Node {
-  enum class Kind { kNull, kBool, kInt, kUnsigned, kFloat, kString, kList, kMap };
+  enum class Kind : std::uint8_t { kNull, kBool, kInt, kUnsigned, kFloat, kString, kList, kMap };
   struct Entry {
     std::string key;
     Mark key_mark;
@@ -28,16 +28,18 @@ struct Node {
   };
 
   Kind kind = Kind::kNull;
-  Mark mark;
   bool boolean = false;
-  std::int64_t integer = 0;
-  std::uint64_t unsigned_integer = 0;  // kUnsigned: above what int64 holds
-  double number = 0;
+  std::uint8_t depth = 1;  // levels below and including this one
+  Mark mark;
+  std::uint32_t expanded = 1;  // nodes a walk visits, aliases counted each time
+  union {
+    std::int64_t integer = 0;
+    std::uint64_t unsigned_integer;  // kUnsigned: above what int64 holds
+    double number;
+  };
   std::string text;                // kString
   std::vector<const Node*> items;  // kList
   std::vector<Entry> entries;      // kMap, unique keys, in the order of the text
-  std::uint64_t expanded = 1;      // nodes a walk visits, aliases counted each time
-  int depth = 1;                   // levels below and including this one
 
   [[nodiscard]] bool is_null() const { return kind == Kind::kNull; }
   [[nodiscard]] bool is_string() const { return kind == Kind::kString; }

@@ -7,9 +7,11 @@
 #include <cmath>
 #include <sstream>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "config/yaml/document.h"
 #include "config/yaml/scalar.h"
+#include "config/yaml/text.h"
 
 namespace tranche::config::yaml {
 namespace {
@@ -27,10 +29,28 @@ bool Same(Mark a, Mark b) { return a.line == b.line && a.column == b.column; }
   throw Stop{YamlFailure(mark, message)};
 }
 
+// Numbers of entries, found by their key: the key itself is kept once, in the entry.
+struct ByKey {
+  using is_transparent = void;
+  const Node* map = nullptr;
+  [[nodiscard]] std::string_view Key(std::uint32_t at) const { return map->entries[at].key; }
+  [[nodiscard]] static std::string_view Key(std::string_view key) { return key; }
+  template <class T>
+  std::size_t operator()(const T& a) const {
+    return std::hash<std::string_view>()(Key(a));
+  }
+  template <class A, class B>
+  bool operator()(const A& a, const B& b) const {
+    return Key(a) == Key(b);
+  }
+};
+using Index = std::unordered_set<std::uint32_t, ByKey, ByKey>;
+
 class TreeBuilder final : public YAML::EventHandler {
  public:
   // `text` is what the library reads: its marks are offsets into it.
-  TreeBuilder(std::string_view text, Tree& tree) : text_(text), tree_(tree) {}
+  TreeBuilder(std::string_view text, Tree& tree)
+      : text_(text), most_values_(std::max(kFewNodes, text.size() / kBytesPerNode)), tree_(tree) {}
 
   void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
   void OnDocumentEnd() override {}
@@ -66,7 +86,7 @@ class TreeBuilder final : public YAML::EventHandler {
     CheckQuotes(mark);
     if (anchor != 0) anchors_[anchor] = &node;
     const bool merge_word = value == "<<" && (kind.empty() || tag == "tag:yaml.org,2002:merge");
-    Attach(&node, node.mark, merge_word);
+    Attach(&node, node.mark, merge_word, anchor != 0);
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
@@ -89,14 +109,20 @@ class TreeBuilder final : public YAML::EventHandler {
     bool merge = false;  // the key is a merge key
     std::string key;
     Mark key_mark;
-    std::unordered_map<std::string, std::size_t> index;  // key to entry
-    std::unordered_map<std::string, bool> merged;        // keys that came only from a merge
+    Index index;                               // entries by their key
+    std::unordered_set<std::uint32_t> merged;  // entries that came only from a merge
   };
 
+  // One more value that takes memory.
+  void Charge(Mark mark) {
+    if (++values_ <= most_values_) return;
+    throw Stop{LimitFailure(mark, fmt::format("a text of {} bytes may have {} values: write fewer, "
+                                              "or split the config into several profiles",
+                                              text_.size(), most_values_))};
+  }
+
   Node& New(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) {
-    if (tree_.nodes.size() >= kMaxNodes) {
-      StopWith(FromLibrary(mark), "document has more than 1000000 nodes");
-    }
+    Charge(FromLibrary(mark));
     Node& node = tree_.nodes.emplace_back();
     node.mark = FromLibrary(mark);
     return node;
@@ -164,6 +190,7 @@ class TreeBuilder final : public YAML::EventHandler {
     frame.node = &node;
     frame.anchor = anchor;
     frame.block = style == YAML::EmitterStyle::Block;
+    frame.index = Index(0, ByKey{&node}, ByKey{&node});
   }
 
   void Close() {
@@ -181,14 +208,15 @@ class TreeBuilder final : public YAML::EventHandler {
     if (parent.expanded > kMaxNodes) {
       StopWith(parent.mark, "document contains excessive aliasing");
     }
-    parent.depth = std::max(parent.depth, child.depth + 1);
+    parent.depth = std::max(parent.depth, static_cast<std::uint8_t>(child.depth + 1));
     if (parent.depth > kMaxDepth) {
       StopWith(parent.mark, fmt::format("exceeded max depth of {}", kMaxDepth));
     }
   }
 
   // `node` is the next item, key, value or the root. `mark` is where it stands, alias or not.
-  void Attach(const Node* node, Mark mark, bool merge_word) {
+  // `named` means that an alias may refer to it.
+  void Attach(const Node* node, Mark mark, bool merge_word, bool named = true) {
     if (frames_.empty()) {
       tree_.root = node;
       return;
@@ -198,6 +226,11 @@ class TreeBuilder final : public YAML::EventHandler {
       frame.node->items.push_back(node);
     } else if (!frame.have_key) {
       TakeKey(frame, *node, mark, merge_word);
+      // A key's text is in its frame: the node is needed by nobody, unless it has a name.
+      if (node == &tree_.nodes.back() && !named) {
+        tree_.nodes.pop_back();
+        --values_;
+      }
     } else if (frame.merge) {
       frame.have_key = false;
       Merge(frame, *node, mark);
@@ -238,20 +271,24 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void MergeMap(Frame& frame, const Node& from, Mark mark) {
-    merged_entries_ += from.entries.size();
-    if (merged_entries_ > kMaxNodes) StopWith(mark, "document contains excessive aliasing");
-    for (const Node::Entry& entry : from.entries) PutEntry(frame, entry, true);
+    for (const Node::Entry& entry : from.entries) {
+      Charge(mark);
+      PutEntry(frame, entry, true);
+    }
   }
 
   void PutEntry(Frame& frame, Node::Entry entry, bool merged) {
-    const auto [found, fresh] = frame.index.emplace(entry.key, frame.node->entries.size());
-    if (fresh) {
-      if (merged) frame.merged.emplace(entry.key, true);
-      frame.node->entries.push_back(std::move(entry));
+    std::vector<Node::Entry>& entries = frame.node->entries;
+    const auto found = frame.index.find(std::string_view(entry.key));
+    if (found == frame.index.end()) {
+      const auto at = static_cast<std::uint32_t>(entries.size());
+      entries.push_back(std::move(entry));
+      frame.index.insert(at);
+      if (merged) frame.merged.insert(at);
       return;
     }
-    Node::Entry& old = frame.node->entries[found->second];
-    const bool overrides_merge = frame.merged.erase(entry.key) > 0;
+    Node::Entry& old = entries[*found];
+    const bool overrides_merge = frame.merged.erase(*found) > 0;
     if (!merged && !overrides_merge && tree_.diagnostics.size() < kMaxDiagnostics) {
       tree_.diagnostics.push_back(
           {Severity::kWarning,
@@ -259,17 +296,19 @@ class TreeBuilder final : public YAML::EventHandler {
                        old.key_mark.line),
            entry.key_mark.line, entry.key_mark.column, false, ""});
     }
-    if (merged) frame.merged.emplace(entry.key, true);
+    if (merged) frame.merged.insert(*found);
+    // The key stays: the index finds it by that.
     old = std::move(entry);
   }
 
   static constexpr std::size_t kMaxDiagnostics = 100;
 
   std::string_view text_;
+  std::size_t most_values_;
+  std::size_t values_ = 0;
   Tree& tree_;
   std::vector<Frame> frames_;
   std::unordered_map<YAML::anchor_t, const Node*> anchors_;
-  std::uint64_t merged_entries_ = 0;
 };
 
 }  // namespace

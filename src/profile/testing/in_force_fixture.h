@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/disk/testing/fake_worker.h"
 #include "base/status.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
@@ -57,7 +58,7 @@ class InForceTest : public ::testing::Test {
           source_ = source.get();
           return source;
         },
-        Overrides{}, state_,
+        Overrides{}, LastGoodPlace{.directory = state_, .worker = &worker_},
         InForce::Owner{.apply = [this](const config::Loaded& loaded,
                                        const std::string& source) -> base::Status {
                          TRANCHE_TRY(node_);
@@ -97,6 +98,7 @@ class InForceTest : public ::testing::Test {
   base::testing::TempDir dir_;
   const std::string state_ = dir_ / "tranche";
   base::testing::FakeLoop loop_;
+  base::disk::testing::FakeWorker worker_{loop_};
   FakeSource* source_ = nullptr;
   base::Status node_;         // what the node says to any config
   std::vector<int> applied_;  // replicas of each that was taken into use
