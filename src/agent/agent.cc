@@ -61,13 +61,14 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
                 }}),
       events_(loop, options_.events ? options_.node_name : "", [this] { Changed(); }),
       labels_(loop, options_.labels, options_.sys_root, events_.raiser()),
+      gpu_news_(events_.raiser()),
       gpus_(loop, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
             {.scanned = [this](const gpu::GpuWatch::News& news) { Scanned(news); },
              .health_changed =
                  [this](const std::vector<gpu::HealthChange>& changes) { HealthChanged(changes); },
              .topology_read =
                  [this](gpu::Topology topology) { serving_.SetTopology(std::move(topology)); },
-             .scan_requested = [this] { Changed(); }}),
+             .scan_requested = [this] { TellGpuNews(); }}),
       parts_(loop,
              {.cdi_directory = options_.cdi_directory,
               .own_root = options_.own_root,
@@ -145,10 +146,15 @@ void Agent::Begin() {
 
 void Agent::Scanned(const gpu::GpuWatch::News& news) {
   if (life_.ending()) return;
+  TellGpuNews();
+  const bool useless = gpus_.inventory().gpus.empty() && !gpus_.listed().broken.empty();
   if (!gpus_.status().ok()) {
     DriverFailed(news);
+  } else if (useless && EndsAtInit("error starting plugins: none of the node's GPUs can be used",
+                                   gpus_.listed().broken.front().error)) {
+    return;
   } else {
-    driver_worked_ = true;
+    driver_worked_ = driver_worked_ || !useless;
     DevicesScanned(news);
   }
   api_.Connect();
@@ -156,22 +162,28 @@ void Agent::Scanned(const gpu::GpuWatch::News& news) {
 
 void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
   const std::string& why = gpus_.status().message();
-  if (!driver_worked_ && EndsWithoutDriver()) {
-    base::LogError(
-        "error starting plugins: the GPU driver cannot be used (FAIL_ON_INIT_ERROR=false "
-        "waits for it instead)",
-        {Kv("error", why)});
-    return life_.End(1);
-  }
+  if (EndsAtInit("error starting plugins: the GPU driver cannot be used", why)) return;
   if (news.status_changed) events_.Raise(EventType::kWarning, "DriverNotReady", why);
   // A node that has no driver (yet) still says whether its config is one.
   if (!config_.state().usable) config_.NodeChanged();
 }
 
-// While an API server has yet to name the profile, only flags can ask for the end.
-bool Agent::EndsWithoutDriver() const {
+// Where that is asked for, and no GPU has ever been there to use. While an API server has yet to
+// name the profile, only flags can ask for it.
+bool Agent::EndsAtInit(const std::string& what, const std::string& why) {
   const auto foreseen = config_.Foreseen();
-  return foreseen ? foreseen->flags.fail_on_init_error : told_to_fail_;
+  const bool asked = foreseen ? foreseen->flags.fail_on_init_error : told_to_fail_;
+  if (driver_worked_ || !asked) return false;
+  base::LogError(what + " (FAIL_ON_INIT_ERROR=false waits for it instead)", {Kv("error", why)});
+  life_.End(1);
+  return true;
+}
+
+void Agent::TellGpuNews() {
+  gpu_news_.Tell(gpus_.Driver(), gpus_.Gpus());
+  // A driver that hangs from the start is one that does not answer. Upstream hangs with it.
+  if (GpuNews::StartsWithout(gpus_) && !config_.state().usable) config_.NodeChanged();
+  Changed();
 }
 
 void Agent::HealthChanged(const std::vector<gpu::HealthChange>& changes) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "agent/container_parts.h"
+#include "agent/gpu_news.h"
 #include "agent/options.h"
 #include "agent/serve/serving.h"
 #include "agent/status/state.h"
@@ -58,7 +59,8 @@ class Agent {
   void Begin();
   void Scanned(const gpu::GpuWatch::News& news);
   void DriverFailed(const gpu::GpuWatch::News& news);
-  [[nodiscard]] bool EndsWithoutDriver() const;
+  bool EndsAtInit(const std::string& what, const std::string& why);
+  void TellGpuNews();
   void HealthChanged(const std::vector<gpu::HealthChange>& changes);
   base::Status Apply(const config::Loaded& loaded, const std::string& source);
   void ReadPlanWarnings(const plan::Plan& plan, const std::string& source);
@@ -89,6 +91,7 @@ class Agent {
   daemon::ApiLink api_;
   daemon::EventLog events_;
   labels::NodeLabels labels_;
+  GpuNews gpu_news_;
   gpu::GpuWatch gpus_;
   ContainerParts parts_;
   serve::Serving serving_;

@@ -73,6 +73,27 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "See with `nvidia-smi` on the node that the driver is loaded, and that "
      "`--driver-root-ctr-path` "
      "is where its root is mounted in the agent's pod."},
+    {"DriverStuck", "Warning, or Normal once it is over", "the device plugin",
+     "A call to the driver has not returned for 5 s or more. What is served stays, but nothing new "
+     "is "
+     "seen of the GPUs. An agent that starts with a driver like that serves nothing; it goes on "
+     "asking.",
+     "See whether `nvidia-smi` on the node hangs too, and what the kernel's log says (NVRM). "
+     "Mostly "
+     "only a restart of the node helps."},
+    {"GpuLeftOut", "Warning, or Normal once it is over", "the device plugin",
+     "The driver lists a GPU or MIG device, but fails to tell what is needed to advertise it. The "
+     "others are advertised.",
+     "The message has the call that failed, and what helps. The device is advertised as soon as "
+     "the "
+     "driver tells of it."},
+    {"GpuPartlyKnown", "Warning", "the device plugin",
+     "The driver fails to tell something about a GPU or itself that is not needed to advertise it. "
+     "It "
+     "costs a label or a detail, which the message names.",
+     "The message has what helps: mostly `NVIDIA_MIG_MONITOR_DEVICES=all` with CAP_SYS_ADMIN, "
+     "where a "
+     "GPU is cut by MIG."},
     {"LabelUnknown", "Warning", "config-manager",
      "The API server has not told the node's label in time. The node gets the config of a node "
      "without the label until it does.",
@@ -104,6 +125,11 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "again.",
      "Wait while one agent takes over from another. Else find who holds the port, or choose "
      "another by `--listen`."},
+    {"NoUsableGpu", "Warning, or Normal once it is over", "the device plugin",
+     "The driver answers, but lists no GPU, or none that can be used. Nothing is registered.",
+     "See with `nvidia-smi -L` on the node what there is; `GpuLeftOut` says of each GPU why it "
+     "cannot "
+     "be used. A GPU that comes is noticed."},
     {"SharedWithEarlierPods", "Warning", "the device plugin",
      "A pod was given a GPU on which pods still run that were admitted under an earlier config. "
      "More pods share it than the config says, until those have ended.",

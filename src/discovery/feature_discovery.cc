@@ -155,11 +155,20 @@ void FeatureDiscovery::WarnOfBroken() {
     if (!broken.empty()) broken += "; ";
     broken += "GPU " + std::to_string(gpu.index) + ": " + gpu.error;
   }
-  if (broken == broken_) return;
+  if (broken != broken_ && !broken.empty()) {
+    base::LogWarning("GPUs that the driver does not tell of are not labelled",
+                     {Kv("error", broken)});
+  }
   broken_ = std::move(broken);
-  if (broken_.empty()) return;
-  base::LogWarning("GPUs that the driver does not tell of are not labelled",
-                   {Kv("error", broken_)});
+  std::string unread;
+  for (const gpu::Unread& one : gpus_.listed().unread) {
+    if (!unread.empty()) unread += "; ";
+    unread += (one.uuid.empty() ? "the driver" : one.uuid) + ": " + one.error;
+  }
+  if (unread != unread_ && !unread.empty()) {
+    base::LogWarning("labels that the driver does not tell of are missing", {Kv("error", unread)});
+  }
+  unread_ = std::move(unread);
 }
 
 void FeatureDiscovery::UpdateLabels() {

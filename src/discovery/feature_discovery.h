@@ -64,6 +64,7 @@ class FeatureDiscovery {
   const FeatureDiscoveryOptions options_;
   config::Config config_;  // in force; until there is one, what the flags say
   std::string broken_;     // GPUs left out, as last told
+  std::string unread_;     // what is not known of the others, as last told
   base::Status outlet_status_;
 
   // Whoever uses a part is declared below it.

@@ -4,7 +4,8 @@
 // when devices come and go. Memory is in bytes.
 //
 // Threading: plain values.
-// Errors: none; a GPU that could not be read is a BrokenGpu with the driver's error.
+// Errors: none; a GPU that could not be read is a BrokenGpu with the driver's error, and what could
+// not be read about a GPU is an Unread.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,10 @@ namespace tranche::gpu {
 
 // One MIG device (a compute instance inside a GPU instance).
 struct MigDevice {
-  std::string uuid;  // "MIG-…"
-  int index = 0;     // j of "i:j"
-  unsigned gpu_instance = 0;
-  unsigned compute_instance = 0;
+  std::string uuid;                      // "MIG-…"
+  int index = 0;                         // j of "i:j"
+  std::optional<unsigned> gpu_instance;  // absent where the driver does not tell it
+  std::optional<unsigned> compute_instance;
   std::string profile;          // "1g.10gb", "1c.2g.20gb", "1g.10gb+me"
   unsigned gpu_slices = 0;      // G
   unsigned compute_slices = 0;  // C; C < G has its own profile text
@@ -60,12 +61,40 @@ struct Gpu {
   friend bool operator==(const Gpu&, const Gpu&) = default;
 };
 
-// A GPU that the driver lists but fails to describe. It is not advertised; the rest of the node is.
+// A GPU or MIG device that the driver lists but fails to describe. It is not advertised; the rest
+// of the node is.
 struct BrokenGpu {
   unsigned index = 0;
-  std::string uuid;  // "" where even that failed
+  std::optional<int> mig;  // j of "i:j" where it is a MIG device
+  std::string uuid;        // "" where even that failed
   std::string error;
+  // A call has failed, which says nothing about the device itself, and may pass. Otherwise the
+  // driver has said that it is lost, or has told nonsense.
+  bool call_failed = false;
   friend bool operator==(const BrokenGpu&, const BrokenGpu&) = default;
+};
+
+// What a GPU can do without: not to know it costs a label or a detail.
+enum class Detail {
+  kDriverVersion,
+  kCudaVersion,
+  kName,
+  kPci,
+  kMemory,
+  kCompute,
+  kFabric,
+  kMig,            // whether it is cut, and into what
+  kMigCount,       // how many MIG devices there may be
+  kMigInstance,    // the ids of a MIG device's instances, and with them its device nodes
+  kMigAttributes,  // the sizes of a MIG device
+};
+
+// A detail that the driver failed to tell.
+struct Unread {
+  Detail detail = Detail::kName;
+  std::string uuid;   // of the GPU or MIG device; "" for the driver's own
+  std::string error;  // the call, what it costs, and what can be done
+  friend bool operator==(const Unread&, const Unread&) = default;
 };
 
 struct Inventory {
@@ -74,6 +103,7 @@ struct Inventory {
   int cuda_minor = 0;
   std::vector<Gpu> gpus;  // by index; each UUID once
   std::vector<BrokenGpu> broken;
+  std::vector<Unread> unread;
   friend bool operator==(const Inventory&, const Inventory&) = default;
 };
 
@@ -87,13 +117,14 @@ struct Topology {
 
 // Something the driver reported about a device.
 struct HealthEvent {
-  enum class Kind { kXid, kWaitFailed };
+  enum class Kind { kXid, kWaitFailed, kWaitWorks };  // the last: again, after it had failed
   Kind kind = Kind::kXid;
   std::uint64_t xid = 0;
   std::string uuid;  // parent GPU; "" when the driver could not say (all devices are suspect)
   std::optional<unsigned> gpu_instance;      // MIG
   std::optional<unsigned> compute_instance;  // MIG
   std::string error;                         // kWaitFailed
+  friend bool operator==(const HealthEvent&, const HealthEvent&) = default;
 };
 
 }  // namespace tranche::gpu

@@ -20,7 +20,8 @@ class GpuDriver {
   virtual ~GpuDriver() = default;
 
   // Loads and initialises the driver library. kNotFound: no library (a node without a driver);
-  // kUnavailable: library there, driver not (yet). Initialised: no effect.
+  // kUnavailable: library there, driver not (yet); kDataLoss: the driver is not loaded, so that its
+  // GPUs have lost what they held. Initialised: no effect.
   virtual base::Status Initialise() = 0;
   // Forgets the driver, so that the next Initialise starts again (device lost, driver replaced).
   virtual void Shutdown() = 0;

@@ -49,6 +49,8 @@ struct Shared {
   bool watching TRANCHE_GUARDED_BY(mutex) = false;                  // there is something to wait on
   bool waiting TRANCHE_GUARDED_BY(mutex) = false;                   // the waiter is in the driver
   unsigned watch TRANCHE_GUARDED_BY(mutex) = 0;                     // counts WatchHealth calls
+  std::vector<HealthEvent> events TRANCHE_GUARDED_BY(mutex);        // that the loop has not taken
+  std::uint64_t events_left_out TRANCHE_GUARDED_BY(mutex) = 0;      // of one delivery
   std::array<CallInFlight, kRoles> calls TRANCHE_GUARDED_BY(mutex);
   DriverThread::Clock clock;
 
@@ -152,7 +154,13 @@ class Scanner {
       (lost ? scan.lost : alive).push_back(gpu.uuid);
     }
     if (context_.wants_events) WatchHealth(alive);
-    scan.unwatched = unwatched_;
+    for (const GpuDriver::Unwatched& unwatched : unwatched_) {
+      if (unwatched.why.code() == Code::kDataLoss) {
+        scan.lost.push_back(unwatched.uuid);
+      } else {
+        scan.unwatched.push_back(unwatched);
+      }
+    }
     return scan;
   }
 
@@ -180,7 +188,11 @@ class Scanner {
   }
 
   void WatchHealth(const std::vector<std::string>& uuids) {
-    if (uuids == watched_) return;
+    // A GPU that has no events is not asked again, one that failed to be watched is.
+    const bool failed = std::ranges::any_of(unwatched_, [](const GpuDriver::Unwatched& one) {
+      return one.why.code() != Code::kUnimplemented;
+    });
+    if (uuids == watched_ && !failed) return;
     unwatched_.clear();
     if (!uuids.empty()) {
       auto result = Timed("WatchHealth", [&] { return context_.driver->WatchHealth(uuids); });
@@ -190,11 +202,12 @@ class Scanner {
         for (const std::string& uuid : uuids) unwatched_.push_back({uuid, result.status()});
       }
     }
-    watched_ = uuids;
     Shared& shared = *context_.shared;
     const MutexLock lock(shared.mutex);
     shared.watching = unwatched_.size() < uuids.size();
-    ++shared.watch;
+    // Another try for the same GPUs is no reason to ask sooner about what fails.
+    if (uuids != watched_) ++shared.watch;
+    watched_ = uuids;
     shared.changed.NotifyAll();
   }
 
@@ -225,17 +238,25 @@ class Waiter {
     while (BeginWait()) {
       auto events = context_.Timed(kWaiter, "WaitForEvents", kWaitSlice,
                                    [&] { return context_.driver->WaitForEvents(kWaitSlice); });
-      const unsigned watch = EndWait();
+      const auto [watch, ended] = EndWait();
       if (events.ok()) {
         back_off_.Reset();
-        for (HealthEvent& event : *events) PostHealthEvent(std::move(event));
+        if (std::exchange(failed_, false)) {
+          HealthEvent works;
+          works.kind = HealthEvent::Kind::kWaitWorks;
+          events->insert(events->begin(), works);
+        }
+        if (events->empty()) continue;
+        Deliver(std::move(*events));
+        Pause(kEventPause, ended, watch);
         continue;
       }
+      failed_ = true;
       HealthEvent failed;
       failed.kind = HealthEvent::Kind::kWaitFailed;
       failed.error = events.status().message();
-      PostHealthEvent(std::move(failed));
-      BackOff(watch);
+      Deliver({std::move(failed)});
+      Pause(back_off_.Next(), ended, watch);
     }
   }
 
@@ -248,20 +269,19 @@ class Waiter {
     return shared.waiting;
   }
 
-  unsigned EndWait() {
+  // The number of the watch, and when it ended.
+  std::pair<unsigned, Time> EndWait() {
     Shared& shared = *context_.shared;
     const MutexLock lock(shared.mutex);
     shared.waiting = false;
     shared.changed.NotifyAll();
-    return shared.watch;
+    return {shared.watch, shared.clock()};
   }
 
   // A new WatchHealth ends it early.
-  void BackOff(unsigned watch) {
+  void Pause(Span pause, Time start, unsigned watch) {
     Shared& shared = *context_.shared;
     const MutexLock lock(shared.mutex);
-    const Time start = shared.clock();
-    const Span pause = back_off_.Next();
     for (;;) {
       const Span left = pause - (shared.clock() - start);
       if (shared.gone() || shared.watch != watch || left <= Span(0)) break;
@@ -269,11 +289,44 @@ class Waiter {
     }
   }
 
-  void PostHealthEvent(HealthEvent event) {
-    context_.Post([event = std::move(event)](Listener& listener) { listener.health_event(event); });
+  // Waits until the loop has taken them.
+  void Deliver(std::vector<HealthEvent> events) {
+    Shared& shared = *context_.shared;
+    {
+      const MutexLock lock(shared.mutex);
+      for (HealthEvent& event : events) {
+        if (std::ranges::find(shared.events, event) != shared.events.end()) continue;
+        if (shared.events.size() < kMostEvents) {
+          shared.events.push_back(std::move(event));
+        } else {
+          ++shared.events_left_out;
+        }
+      }
+    }
+    context_.Post([shared = context_.shared](Listener& listener) { Take(*shared, listener); });
+    const MutexLock lock(shared.mutex);
+    while (!shared.gone() && !shared.events.empty()) shared.changed.Wait(shared.mutex);
+  }
+
+  // On the loop.
+  static void Take(Shared& shared, const Listener& listener) {
+    std::vector<HealthEvent> events;
+    std::uint64_t left_out = 0;
+    {
+      const MutexLock lock(shared.mutex);
+      events.swap(shared.events);
+      left_out = std::exchange(shared.events_left_out, 0);
+      shared.changed.NotifyAll();
+    }
+    if (left_out > 0) {
+      base::LogWarning("more GPU events than can be heard of at once",
+                       {base::Kv("left_out", left_out)});
+    }
+    for (const HealthEvent& event : events) listener.health_event(event);
   }
 
   Context context_;
+  bool failed_ = false;  // the last wait
   base::Backoff back_off_{{.first = kFirstRetry, .longest = kLongestRetry}};
 };
 

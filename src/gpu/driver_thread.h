@@ -4,12 +4,16 @@
 // It has two threads: one takes inventory and probes, one waits for events. It decides nothing. A
 // wait for events that fails is reported each time, ever more rarely (1 s to 30 s).
 //
+// However many events the driver has, the loop gets at most kMostEvents at a time, each of them
+// once, and no more before it has taken those; and the driver is asked at most every kEventPause.
+//
 // Threading: the loop's thread. Results arrive as calls on the loop, and none after this object is
 // destroyed.
 // Errors: a scan that fails says so in Scan::status. Nothing but the destructor ends the threads.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -22,6 +26,11 @@
 #include "gpu/driver.h"
 
 namespace tranche::gpu {
+
+// What one delivery of events may hold. Events that differ in nothing are one.
+inline constexpr std::size_t kMostEvents = 256;
+// After a wait that brought events. The next ones stay in the driver meanwhile.
+inline constexpr auto kEventPause = std::chrono::milliseconds(50);
 
 // What one look at the node brought back.
 struct Scan {

@@ -1,7 +1,6 @@
 #include "gpu/gpu_watch.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 namespace tranche::gpu {
@@ -36,16 +35,15 @@ void GpuWatch::Start(const std::string& driver_root) {
   driver_ = options_.start_driver(loop_, driver_root_, NewListener());
   device_nodes_.Watch(driver_root_);
   driver_->RequestScan(ScanMode::kKeepDriver);
+  // The answer starts it again; until then it looks after a call that hangs.
+  ScheduleScan();
 }
 
 DriverThread::Listener GpuWatch::NewListener() {
   DriverThread::Listener listener;
   listener.scanned = [this](Scan scan) { Scanned(std::move(scan)); };
   if (owner_.health_changed) {
-    listener.health_event = [this](const HealthEvent& event) {
-      HealthChanged(health_.Happened(event, loop_.Now()));
-      if (event.kind == HealthEvent::Kind::kWaitFailed) RequestScan(ScanMode::kKeepDriver);
-    };
+    listener.health_event = [this](const HealthEvent& event) { HealthEventCame(event); };
   }
   if (owner_.topology_read) {
     listener.topology = [this](base::Result<Topology> topology) {
@@ -95,34 +93,75 @@ void GpuWatch::ScanSucceeded(Scan scan, News news) {
   const bool was_ready = status_.ok() && !news.first;
   news.status_changed = !was_ready;
   status_ = Status::Ok();
+  failures_.scans = {};
+  InventoryMemory::Merged merged = memory_.Merge(std::move(scan.inventory), loop_.Now());
+  news.devices_changed = !was_ready || !(merged.inventory == inventory_);
+  listed_ = std::move(merged.listed);
+  inventory_ = std::move(merged.inventory);
   if (!was_ready) {
     base::LogInfo("driver ready",
-                  {Kv("version", scan.inventory.driver_version),
-                   Kv("gpus", static_cast<std::uint64_t>(scan.inventory.gpus.size()))});
+                  {Kv("version", listed_.driver_version),
+                   Kv("gpus", static_cast<std::uint64_t>(listed_.gpus.size())),
+                   Kv("left_out", static_cast<std::uint64_t>(listed_.broken.size()))});
   }
-  WarnOfUnwatched(scan.unwatched);
-  InventoryMemory::Merged merged = memory_.Merge(scan.inventory, loop_.Now());
-  news.devices_changed = !was_ready || !(merged.inventory == inventory_);
-  listed_ = std::move(scan.inventory);
-  inventory_ = std::move(merged.inventory);
+  failures_.unwatched = std::move(scan.unwatched);
+  WarnOfUnwatched(failures_.unwatched);
   std::vector<std::string> gone = std::move(scan.lost);
   gone.insert(gone.end(), merged.missing.begin(), merged.missing.end());
-  missing_ = !gone.empty();
-  const auto changes = health_.Scanned(listed_, gone, loop_.Now());
+  auto changes = Judge(std::move(merged.unanswered), std::move(gone));
+  if (std::exchange(failures_.unloaded, false)) {
+    for (HealthChange& change : health_.Reloaded(loop_.Now())) changes.push_back(std::move(change));
+  }
   owner_.scanned(news);
   HealthChanged(changes);
   ScheduleScan();
 }
 
+// Which devices are gone, and which have failed to answer for long enough.
+std::vector<HealthChange> GpuWatch::Judge(std::map<std::string, std::string> errors,
+                                          std::vector<std::string> gone) {
+  // A GPU that was lost is not back while it cannot be asked.
+  for (const auto& [uuid, error] : errors) {
+    if (health_.Lost(uuid)) gone.push_back(uuid);
+  }
+  auto unanswered = failures_.devices.Failing(errors, loop_.Now());
+  missing_ = !gone.empty() || !unanswered.empty();
+  for (const Gpu& gpu : listed_.gpus) {
+    const auto error = unanswered.find(gpu.uuid);
+    if (error == unanswered.end()) continue;
+    for (const MigDevice& mig : gpu.mig_devices) unanswered.try_emplace(mig.uuid, error->second);
+  }
+  auto changes = health_.Scanned(listed_, gone, loop_.Now());
+  for (HealthChange& change : health_.Unanswered(unanswered, loop_.Now())) {
+    changes.push_back(std::move(change));
+  }
+  return changes;
+}
+
 void GpuWatch::ScanFailed(Status status, News news) {
+  const bool unloaded = status.code() == base::Code::kDataLoss;
+  failures_.unloaded = failures_.unloaded || unloaded;
+  const auto failing = failures_.scans.Failing({{"driver", status.message()}}, loop_.Now());
+  const bool was_ready = status_.ok() && !news.first;
+  if (was_ready && failing.empty()) {
+    if (rarely_("failing", loop_.Now())) {
+      base::LogWarning("the driver fails to answer, asking it again",
+                       {Kv("error", status.message())});
+    }
+    news.status_changed = false;
+    owner_.scanned(news);
+    return ScheduleScan();
+  }
   news.status_changed = news.status_changed || news.first;
   status_ = std::move(status);
   owner_.scanned(news);
-  // Nothing can be said for a GPU whose driver has gone.
-  std::vector<std::string> gone;
-  for (const Gpu& gpu : inventory_.gpus) gone.push_back(gpu.uuid);
-  missing_ = true;
-  if (!gone.empty()) HealthChanged(health_.Scanned({}, gone, loop_.Now()));
+  // Nothing can be said for a GPU whose driver does not answer.
+  std::map<std::string, std::string> unanswered;
+  for (const Gpu& gpu : inventory_.gpus) {
+    unanswered[gpu.uuid] = status_.message();
+    for (const MigDevice& mig : gpu.mig_devices) unanswered[mig.uuid] = status_.message();
+  }
+  HealthChanged(health_.Unanswered(unanswered, loop_.Now()));
   ScheduleScan();
 }
 
@@ -136,7 +175,8 @@ void GpuWatch::WarnOfUnwatched(const std::vector<GpuDriver::Unwatched>& unwatche
 }
 
 void GpuWatch::ScheduleScan() {
-  const bool soon = !status_.ok() || restarts_due_ > 0;
+  const bool soon = !known_ || !status_.ok() || restarts_due_ > 0 || failures_.devices.waiting() ||
+                    failures_.scans.waiting();
   if (!soon && !intervals_.scan) return scan_timer_.Stop();
   const base::Duration usual = intervals_.scan.value_or(kSoon);
   scan_timer_.Start(soon ? std::min(usual, kSoon) : usual, [this] { ScanAgain(); });
@@ -153,6 +193,18 @@ void GpuWatch::ScanAgain() {
 }
 
 // ---- health ----
+
+void GpuWatch::HealthEventCame(const HealthEvent& event) {
+  HealthChanged(health_.Happened(event, loop_.Now()));
+  if (event.kind == HealthEvent::Kind::kXid) return;
+  failures_.wait = event.kind == HealthEvent::Kind::kWaitFailed ? event.error : "";
+  if (failures_.wait.empty()) return;
+  if (rarely_("waiting", loop_.Now())) {
+    base::LogWarning("waiting for GPU events fails, asking the GPUs themselves",
+                     {Kv("error", failures_.wait)});
+  }
+  RequestScan(ScanMode::kKeepDriver);
+}
 
 void GpuWatch::HealthChanged(const std::vector<HealthChange>& changes) {
   if (!changes.empty() && owner_.health_changed) owner_.health_changed(changes);
@@ -172,10 +224,6 @@ void GpuWatch::ScheduleRecovery() {
                         [this] { HealthChanged(health_.Elapsed(loop_.Now())); });
 }
 
-void GpuWatch::ClearFaults() {
-  for (const auto& [uuid, state] : std::map(health_.unhealthy())) {
-    if (auto changes = health_.Clear(uuid, loop_.Now()); changes.ok()) HealthChanged(*changes);
-  }
-}
+void GpuWatch::ClearFaults() { HealthChanged(health_.Clear(loop_.Now())); }
 
 }  // namespace tranche::gpu

@@ -8,12 +8,17 @@
 // back only when it is initialised again. So a scan restarts the driver after device nodes have
 // changed, while a GPU is missing, after a failure, and once per Intervals::restart.
 //
+// A call to the driver that fails says nothing about a GPU until it has failed for a while
+// (Patience): until then all stays as it was. Then the GPUs concerned are unhealthy until the
+// driver answers. A GPU that the driver itself calls lost is unhealthy at once.
+//
 // Threading: the loop's thread.
 // Errors: a driver that cannot be used is tried again until it can; status() says why meanwhile.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +34,7 @@
 #include "gpu/driver_thread.h"
 #include "gpu/health.h"
 #include "gpu/inventory_memory.h"
+#include "gpu/patience.h"
 
 namespace tranche::gpu {
 
@@ -37,9 +43,10 @@ struct DriverState {
   bool ready = false;
   std::string version;       // "570.172.08"
   std::string cuda_version;  // "12.8"
-  std::string error;         // why not ready
+  std::string error;         // why not ready, or why there is no GPU to use
   std::string stuck_call;    // a driver call that does not come back; "" when none
   double stuck_seconds = 0;
+  std::vector<std::string> warnings;  // what it fails to tell
 };
 
 // A GPU or MIG device at this moment, for reports.
@@ -53,6 +60,7 @@ struct GpuState {
   std::string reason;                        // of being unhealthy
   std::optional<double> healthy_in_seconds;  // when recovery is a matter of time
   std::string error;                         // the driver failed to describe it: not advertised
+  std::vector<std::string> warnings;         // what the driver failed to tell of it
 };
 
 class GpuWatch {
@@ -98,7 +106,7 @@ class GpuWatch {
   void SetRecovery(RecoveryPolicy policy, std::chrono::nanoseconds quiet_period);
 
   void RequestScan(ScanMode mode);
-  // Calls every unhealthy device healthy, but those that are lost.
+  // Calls every unhealthy device healthy that is not lost, and about which the driver answers.
   void ClearFaults();
 
   // The first scan, good or bad, has come back.
@@ -122,11 +130,15 @@ class GpuWatch {
   void Scanned(Scan scan);
   void ScanSucceeded(Scan scan, News news);
   void ScanFailed(base::Status status, News news);
+  [[nodiscard]] std::vector<HealthChange> Judge(std::map<std::string, std::string> errors,
+                                                std::vector<std::string> gone);
   void WarnOfUnwatched(const std::vector<GpuDriver::Unwatched>& unwatched);
   void ScheduleScan();
   void ScanAgain();
   void HealthChanged(const std::vector<HealthChange>& changes);
+  void HealthEventCame(const HealthEvent& event);
   void ScheduleRecovery();
+  void DescribeBroken(std::vector<GpuState>& states) const;
   [[nodiscard]] GpuState Describe(const std::string& uuid, std::string index) const;
 
   base::EventLoop& loop_;
@@ -141,10 +153,18 @@ class GpuWatch {
   Inventory inventory_;
   InventoryMemory memory_;
   HealthTracker health_;
+  // What the driver fails to do for us.
+  struct Failures {
+    Patience scans;
+    Patience devices;
+    std::vector<GpuDriver::Unwatched> unwatched;
+    std::string wait;       // for events
+    bool unloaded = false;  // since the last good scan
+  } failures_;
 
   // The means of reading it.
   std::string driver_root_;
-  bool missing_ = false;  // a GPU is: only a restart of the driver finds it again
+  bool missing_ = false;  // a GPU is, or is not told of: a restart of the driver may find it again
   int restarts_due_ = 0;  // how many of the next scans restart the driver
   base::TimePoint restarted_at_{};
   base::OncePer rarely_;

@@ -15,6 +15,15 @@ DriverState GpuWatch::Driver() const {
         std::to_string(listed_.cuda_major) + "." + std::to_string(listed_.cuda_minor);
   }
   state.error = known_ ? status_.message() : "not asked yet";
+  if (ready() && inventory_.gpus.empty()) {
+    state.error = listed_.broken.empty() ? "it lists no GPU" : "none of its GPUs can be used";
+  }
+  for (const Unread& unread : listed_.unread) {
+    if (unread.uuid.empty()) state.warnings.push_back(unread.error);
+  }
+  if (!failures_.wait.empty()) {
+    state.warnings.push_back("waiting for GPU events fails: " + failures_.wait);
+  }
   if (driver_ == nullptr) return state;
   if (const auto stuck = driver_->StuckCall()) {
     state.stuck_call = stuck->call;
@@ -27,13 +36,22 @@ GpuState GpuWatch::Describe(const std::string& uuid, std::string index) const {
   GpuState state;
   state.uuid = uuid;
   state.index = std::move(index);
-  const auto it = health_.unhealthy().find(uuid);
-  if (it == health_.unhealthy().end()) return state;
+  for (const Unread& unread : listed_.unread) {
+    if (unread.uuid == uuid) state.warnings.push_back(unread.error);
+  }
+  for (const GpuDriver::Unwatched& unwatched : failures_.unwatched) {
+    // An old GPU has no events, and nothing is wrong with it.
+    if (unwatched.uuid != uuid || unwatched.why.code() == base::Code::kUnimplemented) continue;
+    state.warnings.push_back("its XIDs are not heard of, it is only asked at each look: " +
+                             unwatched.why.message());
+  }
+  const HealthState* health = health_.Find(uuid);
+  if (health == nullptr) return state;
   state.healthy = false;
-  state.lost = it->second.lost;
-  state.reason = it->second.reason;
-  if (it->second.healthy_at != HealthTracker::Time::max()) {
-    const std::chrono::duration<double> left = it->second.healthy_at - loop_.Now();
+  state.lost = health->lost;
+  state.reason = health->reason;
+  if (health->healthy_at != HealthTracker::Time::max()) {
+    const std::chrono::duration<double> left = health->healthy_at - loop_.Now();
     state.healthy_in_seconds = std::max(0.0, left.count());
   }
   return state;
@@ -54,20 +72,27 @@ std::vector<GpuState> GpuWatch::Gpus() const {
       states.push_back(std::move(state));
     }
   }
+  DescribeBroken(states);
+  return states;
+}
+
+void GpuWatch::DescribeBroken(std::vector<GpuState>& states) const {
   for (const BrokenGpu& broken : listed_.broken) {
-    // A GPU that is remembered from when its UUID could still be read is there already.
-    if (broken.uuid.empty() &&
-        std::ranges::find(inventory_.gpus, broken.index, &Gpu::index) != inventory_.gpus.end()) {
-      continue;
-    }
+    // A GPU that is remembered from when it could still be read is there already, as lost. One that
+    // is listed twice is there once more.
+    const auto has = [&](const std::vector<Gpu>& gpus) {
+      return broken.uuid.empty() ? std::ranges::find(gpus, broken.index, &Gpu::index) != gpus.end()
+                                 : std::ranges::find(gpus, broken.uuid, &Gpu::uuid) != gpus.end();
+    };
+    if (!broken.mig && has(inventory_.gpus) && !has(listed_.gpus)) continue;
     GpuState state;
     state.uuid = broken.uuid;
     state.index = std::to_string(broken.index);
+    if (broken.mig) state.index += ":" + std::to_string(*broken.mig);
     state.healthy = false;
     state.error = broken.error;
     states.push_back(std::move(state));
   }
-  return states;
 }
 
 }  // namespace tranche::gpu

@@ -3,15 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "base/file.h"
-#include "base/testing/fake_loop.h"
-#include "base/testing/temp_dir.h"
-#include "gpu/testing/inline_driver_thread.h"
-#include "gpu/testing/inventories.h"
+#include "gpu/testing/watch_fixture.h"
 
 namespace tranche::gpu {
 namespace {
@@ -21,63 +13,13 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
-using testing::FakeDriver;
 using testing::Gpus;
-using testing::InlineDriverThread;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr std::uint64_t kFellOffTheBus = 79;
 
-class GpuWatchTest : public ::testing::Test {
- protected:
-  GpuWatchTest() {
-    EXPECT_TRUE(base::MakeDirectories(root_ / "dev").ok());
-    AddNode("nvidia0");
-  }
-  void AddNode(const std::string& name) {
-    EXPECT_TRUE(base::WriteFileAtomic(root_ / ("dev/" + name), "").ok());
-  }
-  void Start(GpuWatch::Intervals intervals = {.scan = seconds(10), .restart = {}}) {
-    watch_ = std::make_unique<GpuWatch>(
-        loop_,
-        GpuWatch::Options{.start_driver =
-                              [this](base::EventLoop& loop, const std::string& root,
-                                     DriverThread::Listener listener) {
-                                EXPECT_EQ(root, root_.path());
-                                auto thread = std::make_unique<InlineDriverThread>(
-                                    loop, driver_, std::move(listener));
-                                thread_ = thread.get();
-                                return thread;
-                              },
-                          .xid_filter = {}},
-        intervals,
-        GpuWatch::Owner{.scanned = [this](const GpuWatch::News& news) { news_.push_back(news); },
-                        .health_changed =
-                            [this](const std::vector<HealthChange>& changes) {
-                              for (const HealthChange& change : changes) {
-                                health_.push_back(change.uuid +
-                                                  (change.healthy ? " well" : " ill"));
-                              }
-                            },
-                        .topology_read = {},
-                        .scan_requested = [this] { ++requested_; }});
-    watch_->Start(root_.path());
-    loop_.RunPosted();
-  }
-  int Restarts() { return driver_->Calls("Shutdown"); }
-  int Scans() { return static_cast<int>(news_.size()); }
-  std::vector<std::string> Health() { return std::exchange(health_, {}); }
-
-  base::testing::TempDir root_;
-  base::testing::FakeLoop loop_;
-  std::shared_ptr<FakeDriver> driver_ = std::make_shared<FakeDriver>(Gpus(2));
-  InlineDriverThread* thread_ = nullptr;
-  std::vector<GpuWatch::News> news_;
-  std::vector<std::string> health_;
-  int requested_ = 0;
-  std::unique_ptr<GpuWatch> watch_;
-};
+using GpuWatchTest = testing::WatchFixture;
 
 TEST_F(GpuWatchTest, TheFirstScanSaysWhatThereIs) {
   Start();
@@ -197,16 +139,6 @@ TEST_F(GpuWatchTest, FaultsAreClearedByCommandButNotALoss) {
   EXPECT_THAT(Health(), ElementsAre("GPU-0 ill", "GPU-1 ill"));
   watch_->ClearFaults();
   EXPECT_THAT(Health(), ElementsAre("GPU-0 well"));
-}
-
-TEST_F(GpuWatchTest, ADriverThatGoesTakesTheHealthOfItsGpusWithIt) {
-  Start();
-  driver_->Fail("Enumerate", {Code::kUnavailable, "gone"});
-  loop_.AdvanceBy(seconds(10));
-  EXPECT_THAT(Health(), ElementsAre("GPU-0 ill", "GPU-1 ill"));
-  EXPECT_EQ(watch_->inventory(), Gpus(2)) << "what is known stays";
-  EXPECT_FALSE(watch_->Driver().ready);
-  EXPECT_EQ(watch_->Driver().error, "gone");
 }
 
 TEST_F(GpuWatchTest, TheDriverIsRestartedAtItsIntervalWhereThatIsAsked) {

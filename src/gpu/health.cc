@@ -6,15 +6,12 @@
 namespace tranche::gpu {
 namespace {
 
-using base::Code;
-using base::Result;
-using base::Status;
 using Time = HealthTracker::Time;
 
-// Trips so long after the last recovery are not a repetition.
-constexpr auto kTripMemory = std::chrono::hours(1);
 // Waits double up to this, or to the quiet period where that is longer.
 constexpr std::chrono::nanoseconds kLongestWait = std::chrono::hours(1);
+constexpr int kMostTrips = 64;
+constexpr char kWasLost[] = "was lost and is back";
 
 std::string DescribeEvent(const HealthEvent& event) {
   const XidInfo& info = DescribeXid(event.xid);
@@ -58,15 +55,28 @@ Time HealthTracker::HealthyAt(const std::string& uuid, const HealthState& state)
   return state.since + Wait(count - 1);
 }
 
+// One more trip, after what has faded since the last one.
+void HealthTracker::Count(Trips& trips, bool was_healthy, Time now) const {
+  if (was_healthy) {
+    const auto faded = std::min<std::int64_t>((now - trips.recovered) / kFade, trips.count);
+    trips.count -= static_cast<int>(faded);
+  }
+  // More than the longest wait needs would only take longer to fade.
+  const bool longest =
+      trips.count > 0 && Wait(trips.count - 1) >= std::max(kLongestWait, quiet_period_);
+  if (!longest && trips.count < kMostTrips) ++trips.count;
+}
+
 void HealthTracker::Trip(const std::string& uuid, HealthState state, Changes& changes) {
   const auto already = unhealthy_.find(uuid);
   const bool was_healthy = already == unhealthy_.end();
+  const bool was_called_healthy = Healthy(uuid);
   Trips& trips = trips_[uuid];
-  if (was_healthy && state.since - trips.recovered > kTripMemory) trips.count = 0;
   // Being gone does not end what an XID began: it is one trip, not two.
-  if (was_healthy || (!state.lost && !already->second.lost)) {
-    trips.count = std::min(trips.count + 1, 64);
-  }
+  const bool lost = state.lost || (!was_healthy && already->second.lost);
+  const bool same_incident =
+      !state.lost && state.since - std::exchange(trips.struck, state.since) <= kIncident;
+  if (was_healthy || (!lost && !same_incident)) Count(trips, was_healthy, state.since);
   if (!was_healthy) {
     // The worse reason stays: a recoverable XID does not shorten the wait for a reset.
     const HealthState& old = already->second;
@@ -78,19 +88,21 @@ void HealthTracker::Trip(const std::string& uuid, HealthState state, Changes& ch
   }
   state.healthy = false;
   state.healthy_at = HealthyAt(uuid, state);
-  if (was_healthy) changes.push_back({.uuid = uuid, .healthy = false, .reason = state.reason});
+  if (was_called_healthy) {
+    changes.push_back({.uuid = uuid, .healthy = false, .reason = state.reason});
+  }
   unhealthy_[uuid] = std::move(state);
 }
 
 void HealthTracker::Recover(const std::string& uuid, const std::string& why, Time now,
                             Changes& changes) {
-  changes.push_back({.uuid = uuid, .healthy = true, .reason = why});
   unhealthy_.erase(uuid);
   trips_[uuid].recovered = now;
+  if (Healthy(uuid)) changes.push_back({.uuid = uuid, .healthy = true, .reason = why});
 }
 
 void HealthTracker::Lose(const std::string& uuid, Time now, Changes& changes) {
-  if (IsGone(uuid)) return;
+  if (Lost(uuid)) return;
   HealthState state;
   state.lost = true;
   state.xid_class = XidClass::kNeedsReset;
@@ -102,17 +114,18 @@ void HealthTracker::Lose(const std::string& uuid, Time now, Changes& changes) {
 }
 
 // It was gone and answers again, which no GPU does without having been reset.
-void HealthTracker::Return(const std::string& uuid, Time now, Changes& changes) {
+void HealthTracker::Return(const std::string& uuid, const std::string& what, Time now,
+                           Changes& changes) {
   HealthState& state = unhealthy_.at(uuid);
   state.lost = false;
   state.returned = true;
   state.since = now;
-  state.reason = "was lost and is back";
+  state.reason = what;
   state.healthy_at = HealthyAt(uuid, state);
-  if (state.healthy_at <= now) Recover(uuid, "back after having been lost", now, changes);
+  if (state.healthy_at <= now) Recover(uuid, what, now, changes);
 }
 
-bool HealthTracker::IsGone(const std::string& uuid) const {
+bool HealthTracker::Lost(const std::string& uuid) const {
   const auto state = unhealthy_.find(uuid);
   return state != unhealthy_.end() && state->second.lost;
 }
@@ -132,8 +145,8 @@ std::vector<HealthChange> HealthTracker::Scanned(const Inventory& inventory,
       known_[mig.uuid] = {gpu.uuid, mig.gpu_instance, mig.compute_instance};
       if (is_gone || gone.contains(mig.uuid)) {
         Lose(mig.uuid, now, changes);
-      } else if (IsGone(mig.uuid)) {
-        Return(mig.uuid, now, changes);
+      } else if (Lost(mig.uuid)) {
+        Return(mig.uuid, kWasLost, now, changes);
       } else if (const auto parent = unhealthy_.find(gpu.uuid);
                  is_new && parent != unhealthy_.end() && !parent->second.lost &&
                  !parent->second.one_instance) {
@@ -142,8 +155,8 @@ std::vector<HealthChange> HealthTracker::Scanned(const Inventory& inventory,
     }
     if (is_gone) {
       Lose(gpu.uuid, now, changes);
-    } else if (IsGone(gpu.uuid)) {
-      Return(gpu.uuid, now, changes);
+    } else if (Lost(gpu.uuid)) {
+      Return(gpu.uuid, kWasLost, now, changes);
     }
   }
   Forget(present);
@@ -157,9 +170,10 @@ std::vector<HealthChange> HealthTracker::Scanned(const Inventory& inventory,
 void HealthTracker::Forget(const std::set<std::string>& present) {
   for (auto known = known_.begin(); known != known_.end();) {
     const bool cut_away = !known->second.parent.empty() && !present.contains(known->first) &&
-                          present.contains(known->second.parent) && !IsGone(known->second.parent);
+                          present.contains(known->second.parent) && !Lost(known->second.parent);
     if (cut_away) {
       unhealthy_.erase(known->first);
+      unanswered_.erase(known->first);
       trips_.erase(known->first);
       known = known_.erase(known);
     } else {
@@ -176,8 +190,12 @@ std::vector<std::string> HealthTracker::Struck(const HealthEvent& event) const {
     const std::string& gpu = known.parent.empty() ? uuid : known.parent;
     if (!event.uuid.empty() && gpu != event.uuid) continue;
     if (!known.parent.empty()) {
-      if (event.gpu_instance && *event.gpu_instance != known.gpu_instance) continue;
-      if (event.compute_instance && *event.compute_instance != known.compute_instance) continue;
+      // Where the driver does not tell which instance it is, it may be the one.
+      const auto another = [](const auto& named, const auto& own) {
+        return named && own && *named != *own;
+      };
+      if (another(event.gpu_instance, known.gpu_instance)) continue;
+      if (another(event.compute_instance, known.compute_instance)) continue;
     }
     struck.push_back(uuid);
   }
@@ -214,20 +232,47 @@ std::vector<HealthChange> HealthTracker::Elapsed(Time now) {
   return changes;
 }
 
-Result<std::vector<HealthChange>> HealthTracker::Clear(const std::string& uuid, Time now) {
-  if (!known_.contains(uuid)) return Status(Code::kNotFound, "no such device: " + uuid);
-  if (IsGone(uuid)) return Status(Code::kFailedPrecondition, uuid + " is lost");
+std::vector<HealthChange> HealthTracker::Clear(Time now) {
   Changes changes;
-  std::vector<std::string> cleared;
-  for (const auto& [known_uuid, known] : known_) {
-    const bool meant = known_uuid == uuid || known.parent == uuid;
-    if (meant && unhealthy_.contains(known_uuid) && !IsGone(known_uuid)) {
-      cleared.push_back(known_uuid);
+  for (const auto& [uuid, state] : std::map(unhealthy_)) {
+    if (!state.lost) Recover(uuid, "by command, after " + state.reason, now, changes);
+  }
+  trips_.clear();
+  return changes;
+}
+
+std::vector<HealthChange> HealthTracker::Unanswered(
+    const std::map<std::string, std::string>& errors, Time now) {
+  Changes changes;
+  for (const auto& [uuid, error] : errors) {
+    const bool was_called_healthy = Healthy(uuid);
+    HealthState& state = unanswered_[uuid];
+    if (state.reason.empty()) state.since = now;
+    state.healthy = false;
+    state.reason = "the driver fails to answer about it: " + error;
+    if (was_called_healthy) {
+      changes.push_back({.uuid = uuid, .healthy = false, .reason = state.reason});
     }
   }
-  for (const std::string& one : cleared) {
-    Recover(one, "by command, after " + unhealthy_.at(one).reason, now, changes);
+  for (const auto& [uuid, state] : std::map(unanswered_)) {
+    if (errors.contains(uuid)) continue;
+    unanswered_.erase(uuid);
+    if (Healthy(uuid)) {
+      changes.push_back(
+          {.uuid = uuid, .healthy = true, .reason = "the driver answers about it again"});
+    }
   }
+  return changes;
+}
+
+std::vector<HealthChange> HealthTracker::Reloaded(Time now) {
+  Changes changes;
+  std::vector<std::string> sick;
+  for (const auto& [uuid, state] : unhealthy_) {
+    if (!state.lost) sick.push_back(uuid);
+  }
+  for (const std::string& uuid : sick)
+    Return(uuid, "the driver has been loaded anew", now, changes);
   return changes;
 }
 
@@ -237,6 +282,14 @@ Time HealthTracker::NextDeadline() const {
   return next;
 }
 
-bool HealthTracker::Healthy(const std::string& uuid) const { return !unhealthy_.contains(uuid); }
+bool HealthTracker::Healthy(const std::string& uuid) const { return Find(uuid) == nullptr; }
+
+const HealthState* HealthTracker::Find(const std::string& uuid) const {
+  for (const auto* states : {&unhealthy_, &unanswered_}) {
+    const auto found = states->find(uuid);
+    if (found != states->end()) return &found->second;
+  }
+  return nullptr;
+}
 
 }  // namespace tranche::gpu

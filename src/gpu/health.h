@@ -9,9 +9,13 @@
 //   reset  after any XID: only after a reset, or by command
 //   never  only by command (or by a restart of the agent: nothing of this is stored)
 // A GPU that is gone is unhealthy at once; when it is back the policy decides as after a reset.
-// Each trip within an hour of the last recovery doubles the wait; a GPU that was gone and is back
-// is healthy at once the first time and waits from the second. Every recovery is reported by a
-// HealthChange that says why.
+// Each repeat doubles the wait; a GPU that was gone and is back is healthy at once the first time
+// and waits from the second. XIDs that follow each other within kIncident are one incident, and one
+// repeat: a driver may report an error once for each context. Each kFade of health takes a repeat
+// off again, and a command takes all. Every recovery is reported by a HealthChange that says why.
+//
+// A device about which the driver fails to answer is unhealthy too, until it answers (Unanswered).
+// That is neither a fault nor a loss: nothing is counted, and what was before is so afterwards.
 //
 // A failed wait for events (kWaitFailed) says nothing about any one GPU. Upstream then marks every
 // device unhealthy until a restart, which costs the whole node for one broken GPU. Here it changes
@@ -20,19 +24,18 @@
 //
 // Threading: one HealthTracker per node, owned by the loop's thread; the other functions are safe
 // on any thread.
-// Errors: Clear refuses a device that is unknown or lost; words of a filter that are not understood
-// are returned.
+// Errors: words of a filter that are not understood are returned.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/status.h"
 #include "gpu/device.h"
 
 namespace tranche::gpu {
@@ -69,6 +72,9 @@ struct ParsedXidFilter {
 };
 ParsedXidFilter ParseXidFilter(std::string_view disable, std::string_view enable);
 
+inline constexpr auto kIncident = std::chrono::seconds(10);
+inline constexpr auto kFade = std::chrono::minutes(10);
+
 enum class RecoveryPolicy { kAuto, kReset, kNever };
 
 // Why a device (GPU or MIG UUID) is unhealthy, for status, log and metrics.
@@ -104,34 +110,41 @@ class HealthTracker {
   std::vector<HealthChange> Scanned(const Inventory& inventory,
                                     const std::vector<std::string>& lost, Time now);
   std::vector<HealthChange> Happened(const HealthEvent& event, Time now);
+  // The devices about which the driver fails to answer, all of them, and what it says instead.
+  std::vector<HealthChange> Unanswered(const std::map<std::string, std::string>& errors, Time now);
+  // The driver has been loaded anew, which resets every GPU.
+  std::vector<HealthChange> Reloaded(Time now);
   // Devices whose quiet period is over. Call at NextDeadline().
   std::vector<HealthChange> Elapsed(Time now);
-  // By command. kNotFound: no such device; kFailedPrecondition: it is lost.
-  base::Result<std::vector<HealthChange>> Clear(const std::string& uuid, Time now);
+  // By command: every fault of a device that is not lost, and all that was counted.
+  std::vector<HealthChange> Clear(Time now);
 
   [[nodiscard]] Time NextDeadline() const;                    // Time::max(): none
   [[nodiscard]] bool Healthy(const std::string& uuid) const;  // unknown: healthy
-  [[nodiscard]] const std::map<std::string, HealthState>& unhealthy() const { return unhealthy_; }
+  // Why it is unhealthy; nullptr where it is healthy.
+  [[nodiscard]] const HealthState* Find(const std::string& uuid) const;
+  [[nodiscard]] bool Lost(const std::string& uuid) const;
 
  private:
   struct Known {
     std::string parent;  // of a MIG device; "" for a GPU
-    unsigned gpu_instance = 0;
-    unsigned compute_instance = 0;
+    std::optional<unsigned> gpu_instance;
+    std::optional<unsigned> compute_instance;
   };
   struct Trips {
     int count = 0;
     Time recovered{};  // last
+    Time struck{};     // last, by an XID
   };
   using Changes = std::vector<HealthChange>;
 
   void Lose(const std::string& uuid, Time now, Changes& changes);
-  void Return(const std::string& uuid, Time now, Changes& changes);
+  void Return(const std::string& uuid, const std::string& what, Time now, Changes& changes);
   void Trip(const std::string& uuid, HealthState state, Changes& changes);
   void Recover(const std::string& uuid, const std::string& why, Time now, Changes& changes);
   void Forget(const std::set<std::string>& present);
+  void Count(Trips& trips, bool was_healthy, Time now) const;
   [[nodiscard]] std::vector<std::string> Struck(const HealthEvent& event) const;
-  [[nodiscard]] bool IsGone(const std::string& uuid) const;
   [[nodiscard]] Time HealthyAt(const std::string& uuid, const HealthState& state) const;
   [[nodiscard]] std::chrono::nanoseconds Wait(int doublings) const;
 
@@ -139,7 +152,8 @@ class HealthTracker {
   RecoveryPolicy policy_;
   std::chrono::nanoseconds quiet_period_;
   std::map<std::string, Known> known_;
-  std::map<std::string, HealthState> unhealthy_;
+  std::map<std::string, HealthState> unhealthy_;   // by a fault or a loss
+  std::map<std::string, HealthState> unanswered_;  // beside that
   std::map<std::string, Trips> trips_;
 };
 

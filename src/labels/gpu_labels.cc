@@ -70,7 +70,7 @@ void DescribeModel(const LabelInput& input, const Model& model, DraftLabels& dra
                       {.model = SanitiseLabel(model.name), .part = {}}, draft);
   } else {
     // GPUs cut by MIG are never told as shared (upstream's rule).
-    SetLabel(draft, kGpuResource, "product", SanitiseLabel(model.name));
+    if (!model.name.empty()) SetLabel(draft, kGpuResource, "product", SanitiseLabel(model.name));
     SetLabel(draft, kGpuResource, "count", std::to_string(model.count));
     SetLabel(draft, kGpuResource, "replicas", "0");
     SetLabel(draft, kGpuResource, "sharing-strategy", "none");

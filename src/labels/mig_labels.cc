@@ -71,6 +71,8 @@ void DescribeMigDevice(std::string_view resource, const gpu::MigDevice& mig, Dra
        {"engines.jpeg", mig.jpegs},
        {"engines.ofa", mig.ofas}}};
   for (const auto& [suffix, value] : values) {
+    // Where the driver fails to tell the sizes, all but the profile's own are unknown.
+    if (mig.memory_bytes == 0 && !suffix.starts_with("slices")) continue;
     SetLabel(draft, resource, suffix, std::to_string(value));
   }
 }

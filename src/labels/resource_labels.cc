@@ -61,7 +61,10 @@ void AddResourceLabels(const LabelInput& input, std::string_view resource, int c
                        Product product, DraftLabels& draft) {
   const Sharing sharing = SharingOf(input, resource);
   if (sharing.replicas > 1 && !sharing.renamed) product.part += "-SHARED";
-  SetLabel(draft, resource, "product", product.model + product.part, product.part.size());
+  // Without a model, which the driver may fail to tell, there is nothing to name.
+  if (!product.model.empty()) {
+    SetLabel(draft, resource, "product", product.model + product.part, product.part.size());
+  }
   SetLabel(draft, resource, "count", std::to_string(count));
   SetLabel(draft, resource, "replicas", std::to_string(sharing.replicas));
   SetLabel(draft, resource, "sharing-strategy", sharing.replicas > 1 ? "time-slicing" : "none");

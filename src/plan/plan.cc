@@ -81,8 +81,10 @@ class UnitCollector {
       }
       for (const gpu::MigDevice& mig : gpu.mig_devices) {
         if (first == nullptr) first = &mig;
-        one_shape =
-            one_shape && mig.profile == first->profile && mig.memory_bytes == first->memory_bytes;
+        // 0: the driver failed to tell it.
+        const bool same_memory = mig.memory_bytes == first->memory_bytes || mig.memory_bytes == 0 ||
+                                 first->memory_bytes == 0;
+        one_shape = one_shape && mig.profile == first->profile && same_memory;
       }
     }
     if (!one_shape) {

@@ -49,6 +49,21 @@ TEST(DriverTest, FailingIsToldInOneMessageAndMended) {
   EXPECT_TRUE(rig.Untouched("a", pod));
 }
 
+TEST(DriverTest, OneFailedCallIsNoNews) {
+  Rig rig;
+  rig.WriteConfig(Shared(4));
+  rig.Start();
+  ASSERT_TRUE(rig.CountBecomes(8));
+  rig.ForgetLeast();
+  for (const char* call : {"nvmlDeviceGetCount", "nvmlDeviceGetHandleByIndex",
+                           "nvmlDeviceGetMigMode", "nvmlDeviceGetMemoryInfo"}) {
+    ASSERT_TRUE(rig.node().Break({.call = call, .code = kUnknown, .count = 1}).ok());
+    rig.Turn(milliseconds(500));
+  }
+  EXPECT_EQ(rig.least(), 8);
+  EXPECT_TRUE(rig.StatusIs("driver.ready", "true"));
+}
+
 TEST(DriverTest, OneGpuThatFailsLeavesTheOthersAlone) {
   Rig rig;
   rig.WriteConfig(Shared(4));

@@ -24,7 +24,9 @@ AgentState FullState() {
   state.config.warnings = {"w"};
   state.config.not_in_force = {"tranche.memory"};
   state.driver.ready = true;
-  state.gpus.push_back({.uuid = "GPU-1", .lost = true, .healthy_in_seconds = 1.5});
+  state.driver.warnings = {"w"};
+  state.gpus.push_back(
+      {.uuid = "GPU-1", .lost = true, .healthy_in_seconds = 1.5, .warnings = {"w"}});
   state.resources.push_back({.name = "nvidia.com/gpu", .held = 1});
   state.kubernetes.used = true;
   state.kubernetes.label_value = "v";

@@ -116,6 +116,10 @@ void AddGpus(const std::vector<gpu::GpuState>& gpus, Families& out) {
   }
   out.Open("gpu_lost");
   for (const gpu::GpuState& gpu : gpus) out.Add(labels(gpu), Flag(gpu.lost));
+  out.Open("gpu_left_out");
+  for (const gpu::GpuState& gpu : gpus) out.Add(labels(gpu), Flag(!gpu.error.empty()));
+  out.Open("gpu_partly_known");
+  for (const gpu::GpuState& gpu : gpus) out.Add(labels(gpu), Flag(!gpu.warnings.empty()));
   out.Open("gpu_memory_bytes");
   for (const gpu::GpuState& gpu : gpus) out.Add(labels(gpu), static_cast<double>(gpu.memory_bytes));
 }
@@ -183,6 +187,14 @@ const std::vector<MetricText>& MetricTexts() {
          {"gpu", "index", "model"},
          "Whether the GPU or MIG device is advertised as healthy."},
         {"gpu_lost", kGauge, {"gpu", "index", "model"}, "Whether the GPU has gone away."},
+        {"gpu_left_out",
+         kGauge,
+         {"gpu", "index", "model"},
+         "Whether the driver lists the device, but fails to tell what is needed to advertise it."},
+        {"gpu_partly_known",
+         kGauge,
+         {"gpu", "index", "model"},
+         "Whether the driver fails to tell something about the device."},
         {"gpu_memory_bytes", kGauge, {"gpu", "index", "model"}, "Memory of the GPU or MIG device."},
         {"node_part_missing",
          kGauge,

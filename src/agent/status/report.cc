@@ -60,7 +60,8 @@ Json DriverJson(const gpu::DriverState& driver) {
                            {"cudaVersion", driver.cuda_version},
                            {"error", driver.error},
                            {"stuckCall", driver.stuck_call},
-                           {"stuckSeconds", driver.stuck_seconds}});
+                           {"stuckSeconds", driver.stuck_seconds},
+                           {"warnings", Json::MakeTexts(driver.warnings)}});
 }
 
 Json GpuJson(const gpu::GpuState& gpu) {
@@ -72,7 +73,8 @@ Json GpuJson(const gpu::GpuState& gpu) {
                            {"lost", gpu.lost},
                            {"reason", gpu.reason},
                            {"healthyInSeconds", OrNull(gpu.healthy_in_seconds)},
-                           {"error", gpu.error}});
+                           {"error", gpu.error},
+                           {"warnings", Json::MakeTexts(gpu.warnings)}});
 }
 
 Json ResourceJson(const agent::serve::ResourceState& resource) {

@@ -48,11 +48,12 @@ TEST(ReportTest, StatusHasEveryKeyInAFixedOrder) {
             "usable profile source fromLastGood wantedProfile wantedSource error awaiting warnings "
             "notInForce applied rejected ");
   EXPECT_EQ(Keys(json.Find("gpus")->as_array()[0]),
-            "uuid index name memoryBytes healthy lost reason healthyInSeconds error ");
+            "uuid index name memoryBytes healthy lost reason healthyInSeconds error warnings ");
   EXPECT_EQ(Keys(json.Find("resources")->as_array()[0]),
             "name original endpoint phase shared devices healthy held registrations allocations "
             "refusals error ");
-  EXPECT_EQ(Keys(*json.Find("driver")), "ready version cudaVersion error stuckCall stuckSeconds ");
+  EXPECT_EQ(Keys(*json.Find("driver")),
+            "ready version cudaVersion error stuckCall stuckSeconds warnings ");
   EXPECT_EQ(Keys(*json.Find("holders")), "known error ");
 }
 

@@ -49,7 +49,10 @@ void AddKubernetesReasons(const profile::KubernetesState& kubernetes,
 void AddDriverReasons(const gpu::DriverState& driver, std::vector<std::string>& reasons) {
   if (!driver.ready) {
     reasons.push_back("driver: " + (driver.error.empty() ? "not ready" : driver.error));
+  } else if (!driver.error.empty()) {
+    reasons.push_back("driver: " + driver.error);
   }
+  for (const std::string& warning : driver.warnings) reasons.push_back("driver: " + warning);
   if (!driver.stuck_call.empty()) {
     reasons.push_back(fmt::format("driver: {} has not returned for {:.0f} s", driver.stuck_call,
                                   driver.stuck_seconds));
@@ -65,6 +68,9 @@ void AddGpuReasons(const gpu::GpuState& gpu, std::vector<std::string>& reasons) 
   } else if (!gpu.healthy) {
     reasons.push_back(
         fmt::format("gpu {}: unhealthy{}{}", name, gpu.reason.empty() ? "" : ": ", gpu.reason));
+  }
+  for (const std::string& warning : gpu.warnings) {
+    reasons.push_back(fmt::format("gpu {}: {}", name, warning));
   }
 }
 

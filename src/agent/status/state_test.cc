@@ -89,5 +89,16 @@ TEST(AgentStateTest, ANewAgentSaysThatItHasNoConfigYet) {
   EXPECT_THAT(AgentState{}.Degraded()[0], HasSubstr("none is in force"));
 }
 
+TEST(AgentStateTest, WhatTheDriverFailsToTellIsAReasonAndSoIsADriverWithoutAGpu) {
+  AgentState state = Well();
+  state.driver.error = "it lists no GPU";
+  state.driver.warnings = {"waiting for GPU events fails"};
+  state.gpus[0].warnings = {"nvmlDeviceGetMemoryInfo: insufficient permissions (4)"};
+  EXPECT_TRUE(state.Ready());
+  EXPECT_THAT(state.Degraded(),
+              ElementsAre("driver: it lists no GPU", "driver: waiting for GPU events fails",
+                          "gpu GPU-1: nvmlDeviceGetMemoryInfo: insufficient permissions (4)"));
+}
+
 }  // namespace
 }  // namespace tranche::agent::status

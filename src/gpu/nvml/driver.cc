@@ -17,7 +17,7 @@ using base::MutexLock;
 using base::Result;
 using base::Status;
 
-constexpr int kMostEvents = 64;  // of one WaitForEvents
+constexpr int kMostReads = 1024;  // of events, by one WaitForEvents
 
 // An event set, freed with its last user, before the library it is of.
 class OwnedEventSet {
@@ -141,9 +141,11 @@ class NvmlDriver : public GpuDriver {
     }
     if (events == nullptr) return Status(Code::kFailedPrecondition, "no GPU is watched");
     std::vector<HealthEvent> out;
+    bool unasked = false;
+    const auto start = std::chrono::steady_clock::now();
     // The first is waited for; what else has come by then is taken along.
     auto wait_ms = static_cast<unsigned>(std::clamp<std::int64_t>(timeout.count(), 0, 60'000));
-    for (int i = 0; i < kMostEvents; ++i, wait_ms = 0) {
+    for (int i = 0; i < kMostReads; ++i, wait_ms = 0) {
       EventData data;
       const Return result = events->Wait(wait_ms, data);
       if (result == nvml::kTimeout) break;
@@ -151,15 +153,21 @@ class NvmlDriver : public GpuDriver {
         if (!out.empty()) break;  // it will fail again, with nothing to lose
         return ReturnStatus(result, "nvmlEventSetWait");
       }
+      unasked = unasked || (data.type & kEventXidCritical) == 0;
       if ((data.type & kEventXidCritical) == 0) continue;
-      out.push_back({.kind = HealthEvent::Kind::kXid,
-                     .xid = data.data,
-                     .uuid = UuidOf(events->table(), data.device),
-                     .gpu_instance = Instance(data.gpu_instance_id),
-                     .compute_instance = Instance(data.compute_instance_id),
-                     .error = ""});
+      HealthEvent event{.kind = HealthEvent::Kind::kXid,
+                        .xid = data.data,
+                        .uuid = UuidOf(events->table(), data.device),
+                        .gpu_instance = Instance(data.gpu_instance_id),
+                        .compute_instance = Instance(data.compute_instance_id),
+                        .error = ""};
+      if (std::ranges::find(out, event) == out.end()) out.push_back(std::move(event));
     }
-    return out;
+    // A library that does not wait would be asked without a pause.
+    const bool waited = std::chrono::steady_clock::now() - start >= timeout / 2;
+    if (!out.empty() || waited) return out;
+    return Status(Code::kUnavailable, unasked ? "nvmlEventSetWait: events that nobody asked for"
+                                              : "nvmlEventSetWait: timeout (10) before its time");
   }
 
   Status Probe(const std::string& uuid) override {

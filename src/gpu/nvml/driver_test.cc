@@ -53,7 +53,7 @@ TEST_F(NvmlDriverTest, ALibraryWithNothingInItIsAnError) {
 TEST_F(NvmlDriverTest, ADriverThatIsNotReadyIsTriedAgain) {
   nvml_.init = nvml::kDriverNotLoaded;
   driver_ = NewNvmlDriverOn(MakeTable(), {});
-  EXPECT_EQ(driver_->Initialise().code(), base::Code::kUnavailable);
+  EXPECT_EQ(driver_->Initialise().code(), base::Code::kDataLoss);
   nvml_.init = nvml::kSuccess;
   EXPECT_TRUE(driver_->Initialise().ok());
   EXPECT_TRUE(driver_->Initialise().ok());

@@ -112,10 +112,11 @@ TEST_F(NvmlDriverTest, HostileStringsAreNotBelieved) {
   nvml_.gpus[2].bus_id = "../../../../etc";
   nvml_.gpus[3].name = "A100\n\x1b[31m";
   const Inventory inventory = Enumerate();
-  EXPECT_THAT(Uuids(inventory), ElementsAre("GPU-3"));
-  EXPECT_THAT(inventory.broken, SizeIs(3));
-  EXPECT_EQ(inventory.gpus[0].name.find('\n'), std::string::npos);
-  EXPECT_EQ(inventory.gpus[0].name.find('\x1b'), std::string::npos);
+  EXPECT_THAT(Uuids(inventory), ElementsAre("GPU-2", "GPU-3"));
+  EXPECT_THAT(inventory.broken, SizeIs(2));
+  EXPECT_EQ(inventory.gpus[0].pci_bus_id, "");
+  EXPECT_EQ(inventory.gpus[1].name.find('\n'), std::string::npos);
+  EXPECT_EQ(inventory.gpus[1].name.find('\x1b'), std::string::npos);
 }
 
 TEST_F(NvmlDriverTest, WithoutMemoryOfItsOwnAGpuIsStillAGpu) {

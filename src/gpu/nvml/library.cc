@@ -83,7 +83,8 @@ Result<std::shared_ptr<NvmlLibrary>> NvmlLibrary::Initialise(const Table& table,
   }
   const Return result = CallNewest(table.nvmlInit_v2, table.nvmlInit);
   if (result != nvml::kSuccess) {
-    return Status(Code::kUnavailable, ReturnStatus(result, "nvmlInit").message());
+    const Code code = result == nvml::kDriverNotLoaded ? Code::kDataLoss : Code::kUnavailable;
+    return Status(code, ReturnStatus(result, "nvmlInit").message());
   }
   library->initialised_ = true;
   return library;

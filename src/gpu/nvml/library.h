@@ -3,7 +3,8 @@
 // The library is shut down and unloaded when the last shared pointer to it is released.
 //
 // Threading: safe on any thread, as NVML itself is.
-// Errors: kNotFound where there is no library, kUnavailable where it cannot be used.
+// Errors: kNotFound where there is no library, kDataLoss where it says that the driver is not
+// loaded, kUnavailable where it cannot be used.
 #pragma once
 
 #include <memory>
@@ -42,7 +43,8 @@ class NvmlLibrary {
  public:
   // Looks in the driver root as upstream does (usr/lib64, usr/lib/<machine>, lib64, lib/<machine>),
   // then asks the loader; root "" or "/" is the loader alone. kNotFound: there is none.
-  // kUnavailable: there is one, but it cannot be loaded, is something else, or does not initialise.
+  // kUnavailable: there is one, but it cannot be loaded, is something else, or does not initialise;
+  // kDataLoss: because the driver is not loaded.
   static base::Result<std::shared_ptr<NvmlLibrary>> Open(const std::string& driver_root);
 
   // Initialises what `table` leads to; `handle` (may be nullptr) is closed at the end.

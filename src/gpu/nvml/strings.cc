@@ -260,6 +260,7 @@ Status ReturnStatus(Return result, std::string_view call) {
   switch (result) {
     case nvml::kGpuIsLost:
     case nvml::kGpuNotFound:
+    case nvml::kResetRequired:
       code = Code::kDataLoss;
       break;
     case nvml::kNotSupported:

@@ -75,8 +75,8 @@ std::optional<std::string> FabricUuid(const unsigned char* bytes);
 
 // NVML's own words for a result, as its reference guide has them.
 std::string_view ReturnText(Return result);
-// OK for kSuccess; kDataLoss where the GPU is lost, kUnimplemented where something is not
-// supported.
+// OK for kSuccess; kDataLoss where the GPU is lost or has to be reset, kUnimplemented where
+// something is not supported.
 base::Status ReturnStatus(Return result, std::string_view call);
 
 }  // namespace tranche::gpu::nvml

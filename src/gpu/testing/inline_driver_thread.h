@@ -21,17 +21,22 @@ namespace tranche::gpu::testing {
 class InlineDriverThread : public DriverThread {
  public:
   InlineDriverThread(base::EventLoop& loop, std::shared_ptr<FakeDriver> driver, Listener listener)
-      : driver_(std::move(driver)), listener_(std::move(listener)), runner_(loop) {}
+      : loop_(loop), driver_(std::move(driver)), listener_(std::move(listener)), runner_(loop) {}
 
   void RequestScan(ScanMode mode) override {
     restart_ = restart_ || mode == ScanMode::kRestartDriver;
-    if (std::exchange(wanted_, true)) return;
-    runner_.Post([this] {
-      wanted_ = false;
-      listener_.scanned(TakeScan(std::exchange(restart_, false)));
-    });
+    if (!std::exchange(wanted_, true)) Post();
   }
-  [[nodiscard]] std::optional<Stuck> StuckCall() const override { return std::nullopt; }
+  [[nodiscard]] std::optional<Stuck> StuckCall() const override {
+    if (hanging_.empty()) return std::nullopt;
+    return Stuck{.call = hanging_, .age = loop_.Now() - hanging_since_};
+  }
+
+  // From now on no scan comes back, because of this call; "": they do again.
+  void Hang(const std::string& call) {
+    hanging_since_ = loop_.Now();
+    if (!std::exchange(hanging_, call).empty() && wanted_) Post();
+  }
 
   void Raise(const HealthEvent& event) {
     if (listener_.health_event) listener_.health_event(event);
@@ -44,6 +49,13 @@ class InlineDriverThread : public DriverThread {
   }
 
  private:
+  void Post() {
+    runner_.Post([this] {
+      if (!hanging_.empty()) return;
+      wanted_ = false;
+      listener_.scanned(TakeScan(std::exchange(restart_, false)));
+    });
+  }
   Scan TakeScan(bool restart) {
     if (restart) {
       driver_->Shutdown();
@@ -60,11 +72,19 @@ class InlineDriverThread : public DriverThread {
     for (const Gpu& gpu : scan.inventory.gpus) {
       if (!just_read && !driver_->Probe(gpu.uuid).ok()) scan.lost.push_back(gpu.uuid);
     }
+    if (listener_.health_event) {
+      std::vector<std::string> uuids;
+      for (const Gpu& gpu : scan.inventory.gpus) uuids.push_back(gpu.uuid);
+      if (auto unwatched = driver_->WatchHealth(uuids); unwatched.ok()) scan.unwatched = *unwatched;
+    }
     return scan;
   }
 
+  base::EventLoop& loop_;
   std::shared_ptr<FakeDriver> driver_;
   Listener listener_;
+  std::string hanging_;
+  base::TimePoint hanging_since_{};
   bool wanted_ = false;
   bool restart_ = false;
   bool initialised_ = false;

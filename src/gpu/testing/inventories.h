@@ -1,7 +1,9 @@
 // Nodes for tests, as short as they can be said. Plain functions, for any thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +22,18 @@ inline std::string LongUuid(unsigned index) {
 inline Inventory LongNamedGpus(unsigned count) {
   Inventory inventory = Gpus(count);
   for (Gpu& gpu : inventory.gpus) gpu.uuid = LongUuid(gpu.index);
+  return inventory;
+}
+
+// The same where a call about GPU `index` fails, so that it is left out.
+inline Inventory Failing(Inventory inventory, unsigned index, bool call_failed = true) {
+  const auto gpu = std::ranges::find(inventory.gpus, index, &Gpu::index);
+  inventory.broken.push_back({.index = index,
+                              .mig = std::nullopt,
+                              .uuid = gpu->uuid,
+                              .error = "nvmlDeviceGetHandleByIndex: unknown error (999)",
+                              .call_failed = call_failed});
+  inventory.gpus.erase(gpu);
   return inventory;
 }
 
