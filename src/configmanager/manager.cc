@@ -84,7 +84,7 @@ void ConfigManager::ReadLabel() {
   base::LogInfo(first ? "label read" : "label changed",
                 {Kv(options_.node_label, label.empty() ? "(none)" : label)});
   label_ = label;
-  Apply();
+  ApplySoon();
 }
 
 void ConfigManager::ServerAnswers(const Status& status) {
@@ -118,7 +118,13 @@ void ConfigManager::WaitedLongEnough() {
 
 void ConfigManager::SourceChanged() {
   if (exit_status_ || !label_) return;
-  Apply();
+  ApplySoon();
+}
+
+// A label that flips without end makes a link and a signal now and then; its last word counts.
+void ConfigManager::ApplySoon() {
+  if (changes_.Take(loop_.Now())) return Apply();
+  retry_timer_.Start(changes_.Wait(), [this] { ApplySoon(); });
 }
 
 void ConfigManager::Apply() {

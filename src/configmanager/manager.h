@@ -30,6 +30,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/timer.h"
+#include "base/token_bucket.h"
 #include "base/weak_runner.h"
 #include "daemon/reasons.h"
 #include "profile/choose.h"
@@ -59,6 +60,9 @@ class ConfigManager {
   static constexpr base::Duration kWait = std::chrono::seconds(60);
   static constexpr base::Duration kWaitWithLink = std::chrono::seconds(10);
   static constexpr base::Duration kRetry = std::chrono::seconds(10);
+  // Changes that are followed at once, and a second in the long run.
+  static constexpr double kChangeBurst = 20;
+  static constexpr double kChangesPerSecond = 5;
 
   // `finished` is called once with the exit status, on the loop: with oneshot when the link is made
   // (0) or cannot be (1), without it never.
@@ -74,6 +78,7 @@ class ConfigManager {
   void StillWaiting();
   void WaitedLongEnough();
   void SourceChanged();
+  void ApplySoon();
   void Apply();
   void KeepWhatThereIs(const base::Status& why);
   void Link(const std::string& name);
@@ -102,6 +107,7 @@ class ConfigManager {
   base::Timer patience_timer_;
   base::Timer wait_timer_;
   base::Timer retry_timer_;
+  base::TokenBucket changes_{kChangeBurst, kChangesPerSecond};
   std::unique_ptr<profile::ConfigSource> source_;
   apiserver::WatchedObject node_;
   std::unique_ptr<apiserver::ApiCall> event_;
