@@ -177,10 +177,10 @@ void ConfigManager::Link(const std::string& name) {
 // last good config stays), one that comes back other is.
 bool ConfigManager::ReadContent() {
   auto text = base::ReadFile(options_.destination, config::kMaxConfigBytes);
-  const bool first = !std::exchange(looked_, true);
+  const bool first = !std::exchange(linked_.looked, true);
   if (!text.ok()) return false;
-  const bool changed = content_ != *text;
-  content_ = std::move(*text);
+  const bool changed = linked_.content != *text;
+  linked_.content = std::move(*text);
   return changed && !first;
 }
 

@@ -100,8 +100,10 @@ class ConfigManager {
   bool label_known_ = false;          // it has been seen
   base::Status api_status_;
   std::string last_warning_;
-  bool looked_ = false;
-  std::optional<std::string> content_;  // of the linked file, when it was last there
+  struct LinkedFile {
+    bool looked = false;
+    std::optional<std::string> content;  // when it was last there
+  } linked_;
   std::optional<int> exit_status_;
 
   base::Timer patience_timer_;
