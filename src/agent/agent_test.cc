@@ -1,121 +1,34 @@
-// The whole agent in virtual time: its parts are real, what lies around them is in memory but for
-// the files that a kubelet and a driver leave on a node.
-#include "agent/agent.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "apiserver/testing/fake_api.h"
-#include "base/disk/testing/fake_worker.h"
-#include "base/file.h"
-#include "base/testing/fake_loop.h"
-#include "base/testing/temp_dir.h"
-#include "config/testing/configs.h"
-#include "gpu/testing/inline_driver_thread.h"
-#include "gpu/testing/inventories.h"
-#include "kubelet/testing/inline_kubelet.h"
+#include "agent/testing/agent_fixture.h"
 
 namespace tranche::agent {
 namespace {
 
-using apiserver::testing::FakeApi;
 using base::Code;
 using base::Status;
 using config::testing::Shared;
-using gpu::testing::FakeDriver;
 using gpu::testing::Gpus;
-using gpu::testing::InlineDriverThread;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using testing::AgentTest;
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::kGpu;
+using testing::kLabel;
+using testing::kNode;
 using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
-
-constexpr char kGpu[] = "nvidia.com/gpu";
-constexpr char kNode[] = "/api/v1/nodes/gpu-node";
-constexpr char kLabel[] = "nvidia.com/device-plugin.config";
-
-class AgentTest : public ::testing::Test {
- protected:
-  AgentTest() {
-    EXPECT_TRUE(base::MakeDirectories(dir_ / "root/dev").ok());
-    options_.overrides.command_line = {Flag("driver-root-ctr-path", dir_ / "root")};
-    options_.config.config_file = dir_ / "config/config.yaml";
-    options_.kubelet_socket = dir_ / "device-plugins/kubelet.sock";
-    options_.run_directory = dir_ / "run";
-    options_.cdi_directory = dir_ / "cdi";
-    options_.rescan_interval = std::chrono::seconds(10);
-    options_.version = "test";
-    options_.node_name = "gpu-node";
-    options_.sys_root = dir_ / "none";
-    options_.gpus.start_driver = [this](base::EventLoop& loop, const std::string& root,
-                                        gpu::DriverThread::Listener listener) {
-      EXPECT_EQ(root, dir_ / "root");
-      auto thread = std::make_unique<InlineDriverThread>(loop, driver_, std::move(listener));
-      thread_ = thread.get();
-      return thread;
-    };
-    options_.new_link = [this](base::EventLoop&) { return kubelet_.NewLink(); };
-    options_.new_worker = [this](base::EventLoop&) {
-      auto worker = std::make_unique<base::disk::testing::FakeWorker>(loop_);
-      disk_ = worker.get();
-      return worker;
-    };
-    options_.new_api = [this](base::EventLoop&) -> base::Result<daemon::ApiConnection> {
-      if (!api_status_.ok()) return api_status_;
-      auto api = std::make_unique<FakeApi>(loop_);
-      api_ = api.get();
-      api_->PutLabel(kNode, kLabel, label_);
-      return daemon::ApiConnection{.client = std::move(api), .default_namespace = "default"};
-    };
-    Config(Shared(4));
-  }
-
-  static config::Override Flag(const std::string& name, const std::string& value) {
-    return config::testing::Flag(name, {value});
-  }
-  void Config(const std::string& body) {
-    EXPECT_TRUE(base::WriteFileAtomic(options_.config.config_file, "version: v1\n" + body).ok());
-  }
-  // Runs an agent through the script; its exit status.
-  int Run(const std::function<void(Agent&)>& script) {
-    auto agent = Agent::New(loop_, options_);
-    EXPECT_TRUE(agent.ok()) << agent.status().message();
-    if (!agent.ok()) return -1;
-    loop_.SetScript([&] { script(**agent); });
-    return (*agent)->Run();
-  }
-  bool Ended() { return loop_.stops() > 0; }
-  static std::vector<std::string> Reasons(const Agent& agent) {
-    std::vector<std::string> reasons;
-    for (const daemon::Event& event : agent.Snapshot().events) reasons.push_back(event.reason);
-    return reasons;
-  }
-  bool StatusFileIsThere() const { return base::Exists(dir_ / "run/status.json"); }
-
-  base::testing::TempDir dir_;
-  base::testing::FakeLoop loop_;
-  kubelet::testing::InlineKubelet kubelet_{loop_, dir_ / "device-plugins/kubelet.sock"};
-  std::shared_ptr<FakeDriver> driver_ = std::make_shared<FakeDriver>(Gpus(2));
-  InlineDriverThread* thread_ = nullptr;
-  base::disk::testing::FakeWorker* disk_ = nullptr;
-  FakeApi* api_ = nullptr;
-  Status api_status_;
-  std::optional<std::string> label_;
-  AgentOptions options_;
-};
 
 TEST_F(AgentTest, StartsAndServesWhatTheConfigSays) {
   EXPECT_EQ(Run([&](Agent& agent) {
@@ -215,48 +128,6 @@ TEST_F(AgentTest, ABadEditIsRefusedAndWhatWasInForceStays) {
     EXPECT_THAT(kubelet_.Healthy(kGpu), SizeIs(4));
     EXPECT_THAT(agent.Snapshot().Degraded(), IsEmpty());
     EXPECT_THAT(kubelet_.endpoints(), SizeIs(1)) << "the stream stays open";
-  });
-}
-
-TEST_F(AgentTest, AfterARestartWithABadConfigTheLastGoodOneIsInForce) {
-  Run([&](Agent&) { loop_.AdvanceBy(seconds(1)); });
-  Config("sharing: [");
-  Run([&](Agent& agent) {
-    EXPECT_THAT(kubelet_.Healthy(kGpu), SizeIs(8));
-    EXPECT_TRUE(agent.Snapshot().config.from_last_good);
-    EXPECT_THAT(Reasons(agent), Contains("LastGoodConfig"));
-  });
-}
-
-TEST_F(AgentTest, ADiskThatHangsIsReportedWithItsAgeAndHoldsUpNoPod) {
-  Run([&](Agent& agent) {
-    disk_->Hang();
-    Config(Shared(2));
-    loop_.AdvanceBy(seconds(20));
-    EXPECT_THAT(kubelet_.Healthy(kGpu), SizeIs(4)) << "the new config is served";
-    EXPECT_THAT(agent.Snapshot().Degraded(),
-                Contains(StartsWith("disk: saving the last good config has not returned for ")));
-    EXPECT_TRUE(agent.Snapshot().Ready());
-    disk_->Release();
-    loop_.AdvanceBy(seconds(1));
-    EXPECT_THAT(agent.Snapshot().Degraded(), IsEmpty());
-  });
-}
-
-TEST_F(AgentTest, ALastGoodConfigThatCannotBeSavedIsADegradedReason) {
-  Run([&](Agent& agent) {
-    const std::string file = dir_ / "device-plugins/tranche/last-good.json";
-    unlink(file.c_str());
-    EXPECT_TRUE(base::MakeDirectories(file).ok()) << "a folder in its place";
-    Config(Shared(2));
-    loop_.AdvanceBy(std::chrono::minutes(30));
-    EXPECT_THAT(agent.Snapshot().Degraded(),
-                ElementsAre("config: the last good one is not saved: replace " + file +
-                            ": Is a directory"));
-    EXPECT_EQ(std::ranges::count(Reasons(agent), "LastGoodNotSaved"), 1);
-    rmdir(file.c_str());
-    loop_.AdvanceBy(std::chrono::minutes(5));
-    EXPECT_THAT(agent.Snapshot().Degraded(), IsEmpty());
   });
 }
 
