@@ -150,9 +150,9 @@ TEST(LoadConfigTest, WhatIsSaidOfAFileIsBounded) {
   ASSERT_EQ(loaded->warnings.size(), kMaxFindings + 1);
   EXPECT_EQ(loaded->warnings.back().message, "899 more findings are left out");
   // The mistake that counts is told all the same.
-  std::string unknown_twice;
-  for (int i = 0; i < 200; ++i) unknown_twice += "nope" + std::to_string(i % 100) + ": 1\n";
-  const Checked checked = CheckConfig(unknown_twice + "tranche: {time: {weight: 0}}\n", {}, {});
+  std::string unknown = "flags:\n";
+  for (int i = 0; i < 150; ++i) unknown += "  key" + std::to_string(i) + ": 1\n";
+  const Checked checked = CheckConfig(unknown + "tranche: {time: {weight: 0}, a: 1}\n", {}, {});
   EXPECT_FALSE(checked.config);
   EXPECT_EQ(checked.findings.back().severity, Severity::kError);
   EXPECT_EQ(checked.findings.size(), kMaxFindings + 1);

@@ -355,10 +355,10 @@ TEST(PlanTest, AnUnmatchedDeviceIsWarnedAbout) {
 TEST(PlanTest, OfVeryManyWarningsTheFirstAreKept) {
   std::string body = "sharing:\n  timeSlicing:\n    resources:\n";
   for (int i = 0; i < 2000; ++i) {
-    body += "    - name: nvidia.com/x" + std::to_string(i) + "\n      replicas: 2\n";
+    body += "    - name: nvidia.com/mig-" + std::to_string(i) + "g.10gb\n      replicas: 2\n";
   }
   const Plan plan = Planned(Configured(body), Gpus(1));
-  EXPECT_EQ(plan.warnings.size(), 101U);
+  ASSERT_EQ(plan.warnings.size(), 101U);
   EXPECT_EQ(plan.warnings.back().message, "more that match nothing on this node are left out");
 }
 

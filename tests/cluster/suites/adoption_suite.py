@@ -93,10 +93,12 @@ def by_plain_manifest(adoption):
         adoption.start_pod(f"plain-{node}", "nvidia", node)
 
 
-def reconciles(adoption):
+def reconciles(adoption, images):
     """What the operator does when its ClusterPolicy changes: the DaemonSet gets the image that it names."""
     spec = adoption.cluster.get("clusterpolicy", "cluster-policy")["spec"]["devicePlugin"]
-    adoption.cluster.apply(json.dumps(gpu_operator.plugin("{repository}/{image}:{version}".format(**spec))))
+    image = "{repository}/{image}:{version}".format(**spec)
+    expect(image in images, f"the nodes have {images}, and the page asks for {image}")
+    adoption.cluster.apply(json.dumps(gpu_operator.plugin(image)))
 
 
 def by_operator(adoption, run, upstream):
@@ -116,14 +118,14 @@ def by_operator(adoption, run, upstream):
     cluster.apply(json.dumps({"apiVersion": "nvidia.com/v1", "kind": "ClusterPolicy",
                               "metadata": {"name": "cluster-policy"},
                               "spec": {"devicePlugin": {"repository": repository, "image": image, "version": tag}}}))
-    reconciles(adoption)
+    reconciles(adoption, [upstream.image])
     adoption.settled()
     for node in GPU_NODES:
         adoption.start_pod(f"operator-{node}", "runc", node)
 
 
-def through_the_operator(adoption, heading):
-    adoption.follow(heading, between=lambda _: reconciles(adoption))
+def through_the_operator(adoption, upstream, heading):
+    adoption.follow(heading, between=lambda _: reconciles(adoption, [upstream.image, PUSHED]))
 
 
 def chart(run, adoption):
@@ -161,8 +163,10 @@ def cases(run):
             run("from NVIDIA's plain manifest, without a gap", adoption.follow, "From NVIDIA's plain manifest")
             run("back to NVIDIA's plain manifest, without a gap", adoption.follow, "Back to NVIDIA's plain manifest")
         if run("NVIDIA's plugin serves, in the operator's DaemonSet", by_operator, adoption, run, upstream):
-            run("into the operator, without a gap", through_the_operator, adoption, "From the GPU operator")
+            run("into the operator, without a gap", through_the_operator, adoption, upstream,
+                "From the GPU operator")
             run("… and containers that end come back with their GPUs", keeps_gpus, adoption)
-            run("back in the operator, without a gap", through_the_operator, adoption, "Back in the GPU operator")
+            run("back in the operator, without a gap", through_the_operator, adoption, upstream,
+                "Back in the GPU operator")
             run("… and containers that end come back with their GPUs", keeps_gpus, adoption)
         expect(not page.unread, f"sections that nothing runs: {sorted(page.unread)}")
