@@ -99,7 +99,7 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
                                const std::string& source) { return Apply(loaded, source); },
                .event = events_.raiser(),
                .source_changed = [this] { Changed(); }}),
-      succession_(loop, options_.StateDirectory(), identity_,
+      succession_(loop, options_.StateDirectory(), daemon::AgentIdentity::Self(),
                   {.serving = [this] { return serving_.served().AnyServing(); },
                    .leave = [this] { life_.End(0); },
                    .event = events_.raiser()}),

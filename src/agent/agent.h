@@ -80,7 +80,6 @@ class Agent {
   const AgentOptions options_;
   const bool told_to_fail_;  // flags or environment say failOnInitError
   bool driver_worked_ = false;
-  const daemon::AgentIdentity identity_ = daemon::AgentIdentity::Self();
   std::vector<std::string> plan_warnings_;
   plan::Unfit unfit_;  // advertised devices that cannot be used as they are advertised
   base::OncePer rarely_;

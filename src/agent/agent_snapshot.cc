@@ -34,7 +34,7 @@ void AddUnfit(const plan::Unfit& unfit, const plan::Plan& plan, std::vector<gpu:
 status::AgentState Agent::Snapshot() const {
   status::AgentState state;
   state.version = options_.version;
-  state.started = identity_.started;
+  state.started = daemon::AgentIdentity::Self().started;
   state.node_name = options_.node_name;
   state.config = config_.state();
   state.config.warnings.insert(state.config.warnings.end(), options_.install_warnings.begin(),

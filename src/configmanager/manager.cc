@@ -84,7 +84,7 @@ void ConfigManager::ReadLabel() {
   base::LogInfo(first ? "label read" : "label changed",
                 {Kv(options_.node_label, label.empty() ? "(none)" : label)});
   label_ = label;
-  Apply();
+  ApplySoon();
 }
 
 void ConfigManager::ServerAnswers(const Status& status) {
@@ -118,7 +118,13 @@ void ConfigManager::WaitedLongEnough() {
 
 void ConfigManager::SourceChanged() {
   if (exit_status_ || !label_) return;
-  Apply();
+  ApplySoon();
+}
+
+// A label that flips without end makes a link and a signal now and then; its last word counts.
+void ConfigManager::ApplySoon() {
+  if (changes_.Take(loop_.Now())) return Apply();
+  retry_timer_.Start(changes_.Wait(), [this] { ApplySoon(); });
 }
 
 void ConfigManager::Apply() {
@@ -171,10 +177,10 @@ void ConfigManager::Link(const std::string& name) {
 // last good config stays), one that comes back other is.
 bool ConfigManager::ReadContent() {
   auto text = base::ReadFile(options_.destination, config::kMaxConfigBytes);
-  const bool first = !std::exchange(looked_, true);
+  const bool first = !std::exchange(linked_.looked, true);
   if (!text.ok()) return false;
-  const bool changed = content_ != *text;
-  content_ = std::move(*text);
+  const bool changed = linked_.content != *text;
+  linked_.content = std::move(*text);
   return changed && !first;
 }
 

@@ -30,6 +30,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/timer.h"
+#include "base/token_bucket.h"
 #include "base/weak_runner.h"
 #include "daemon/reasons.h"
 #include "profile/choose.h"
@@ -59,6 +60,9 @@ class ConfigManager {
   static constexpr base::Duration kWait = std::chrono::seconds(60);
   static constexpr base::Duration kWaitWithLink = std::chrono::seconds(10);
   static constexpr base::Duration kRetry = std::chrono::seconds(10);
+  // Changes that are followed at once, and a second in the long run.
+  static constexpr double kChangeBurst = 20;
+  static constexpr double kChangesPerSecond = 5;
 
   // `finished` is called once with the exit status, on the loop: with oneshot when the link is made
   // (0) or cannot be (1), without it never.
@@ -74,6 +78,7 @@ class ConfigManager {
   void StillWaiting();
   void WaitedLongEnough();
   void SourceChanged();
+  void ApplySoon();
   void Apply();
   void KeepWhatThereIs(const base::Status& why);
   void Link(const std::string& name);
@@ -95,13 +100,16 @@ class ConfigManager {
   bool label_known_ = false;          // it has been seen
   base::Status api_status_;
   std::string last_warning_;
-  bool looked_ = false;
-  std::optional<std::string> content_;  // of the linked file, when it was last there
+  struct LinkedFile {
+    bool looked = false;
+    std::optional<std::string> content;  // when it was last there
+  } linked_;
   std::optional<int> exit_status_;
 
   base::Timer patience_timer_;
   base::Timer wait_timer_;
   base::Timer retry_timer_;
+  base::TokenBucket changes_{kChangeBurst, kChangesPerSecond};
   std::unique_ptr<profile::ConfigSource> source_;
   apiserver::WatchedObject node_;
   std::unique_ptr<apiserver::ApiCall> event_;

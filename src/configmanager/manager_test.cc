@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apiserver/testing/fake_api.h"
@@ -186,6 +187,23 @@ TEST_F(ConfigManagerTest, TheSideCarFollowsTheLabelBothWays) {
   loop_.AdvanceBy(std::chrono::milliseconds(50));
   EXPECT_EQ(Linked(), "default");
   EXPECT_FALSE(exit_status_);
+}
+
+TEST_F(ConfigManagerTest, ALabelThatFlipsWithoutEndIsFollowedAtABoundedRate) {
+  Label("dev");
+  Start();
+  std::string before = Linked();
+  int links = 0;
+  for (int i = 0; i < 4000; ++i) {
+    Label(i % 2 == 0 ? "train" : "dev");
+    loop_.AdvanceBy(std::chrono::microseconds(2500));
+    if (std::exchange(before, Linked()) != Linked()) ++links;
+  }
+  EXPECT_GE(links, 10);
+  EXPECT_LE(links, ConfigManager::kChangeBurst + 11 * ConfigManager::kChangesPerSecond);
+  Label("default");
+  loop_.AdvanceBy(std::chrono::seconds(1));
+  EXPECT_EQ(Linked(), "default") << "the last word counts";
 }
 
 TEST_F(ConfigManagerTest, TheSideCarCorrectsWhatWasChosenWithoutTheApiServer) {

@@ -62,8 +62,8 @@ struct LastGoodPlace {
 class InForce {
  public:
   // Changes of the source that are followed at once, and a second in the long run.
-  static constexpr double kChangeBurst = 10;
-  static constexpr double kChangesPerSecond = 2;
+  static constexpr double kChangeBurst = 100;
+  static constexpr double kChangesPerSecond = 10;
   // A config of this size is unheard of: one that is larger is not the first that is read.
   static constexpr std::size_t kUsualBytes = 64U << 10U;
   // How long the last good config has the node to itself before a larger text is read.
