@@ -138,6 +138,7 @@ Json StatusJson(const AgentState& state) {
                                 {"config", ConfigJson(state.config)},
                                 {"driver", DriverJson(state.driver)},
                                 {"gpus", Each(state.gpus, GpuJson)},
+                                {"missingParts", Json::MakeTexts(state.missing_parts)},
                                 {"resources", Each(state.resources, ResourceJson)},
                                 {"holders", std::move(holders)},
                                 {"kubernetes", KubernetesJson(state.kubernetes)},
