@@ -78,7 +78,7 @@ class Play {
         {.path = kPath,
          .field_selector = "metadata.name=n",
          .label_selector = "",
-         .metadata_only = true},
+         .form = tranche::apiserver::ReplyForm::kMetadata},
         {.listed = [this](const Json::Array&) { HearsOf(); },
          .changed = [this](const Json& object) { HearsOf(object); },
          .removed = [this](const Json& object) { HearsOf(object); },

@@ -97,9 +97,10 @@ void CheckEvent(std::string_view line) {
 
 // A reply of any code: an object, or a failure that can be shown to people.
 void CheckReply(std::string_view body, int code) {
-  for (const bool text : {false, true}) {
+  using tranche::apiserver::ReplyForm;
+  for (const ReplyForm form : {ReplyForm::kObject, ReplyForm::kMetadata, ReplyForm::kText}) {
     const auto reply =
-        tranche::apiserver::ReadReply({.code = code, .body = std::string(body)}, text);
+        tranche::apiserver::ReadReply({.code = code, .body = std::string(body)}, form);
     TRANCHE_CHECK(!reply.ok() || (code >= 200 && code < 300));
     if (reply.ok()) continue;
     const std::string& message = reply.status().message();

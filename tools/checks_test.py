@@ -355,6 +355,13 @@ class DocsTest(Tree):
                 ("`kubectl get", "`kubectl edit", "a command that no block of the page has: kubectl edit")):
             self.assert_refused("docs/troubleshooting.md", TROUBLES.replace(old, new), words)
 
+    def test_a_test_that_names_the_page_reads_its_commands_from_there(self):
+        self.write("docs/moving.md", "# Moving\n\n## Out\n\n<!-- run by tests/cluster/move.py -->\n```console\nkubectl go\n```\n")
+        self.write("tests/cluster/move.py", 'Page("docs/moving.md").commands("Out")\n')
+        self.assertEqual(self.check()[0], 0)
+        self.assert_refused("tests/cluster/move.py", 'Page("docs/moving.md").commands("In")\n',
+                            "tests/cluster/move.py does not read the section: Out")
+
     def test_refuses_what_the_program_does_not_say(self):
         for old, new in (("is wrong", "is wrogn"), ("Spoilt", "Spoil")):
             self.assert_refused("docs/troubleshooting.md", TROUBLES.replace(old, new), "nothing in src/ says")

@@ -13,15 +13,16 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   deploy       the container image and the Helm chart, without a cluster
   cluster      real Kubernetes on this machine (root): a control plane and three nodes with simulated GPUs.
                The first time it builds Kubernetes, about 15 minutes; --only SUITE runs one suite (seed: the
-               seed document, command by command; bed, operator, nfd, lifecycle, faults, access; or soak,
+               seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption; or soak,
                scale: only where named), --keep leaves it up and says how to use it
   nvml         only the NVML clients of unit
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
   asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
   fuzz         each fuzz target for a minute (TRANCHE_FUZZ_SECONDS)
-  soak         process at full counts, ten minutes of fuzzing, the cluster's long faults, and the seed
-               document on the oldest Kubernetes that is supported upstream
+  soak         process at full counts, ten minutes of fuzzing, the cluster's long faults, the seed document on
+               the oldest Kubernetes that is supported upstream, and whether the image's Debian packages are
+               behind the security updates that Debian serves
   gpu          the demo on this machine's own GPUs
   all          all but bench and soak; gpu where there is one
 
@@ -299,6 +300,7 @@ def fuzz(session, seconds=None):
 def soak(session):
     counts = process(session, repeat=100, timeout=6 * HANG_SECONDS)
     counts += fuzz(session, seconds=600)
+    counts += one(call([ROOT / "deploy/image/build", "--updates"]))
     counts += on_cluster(session, ["--only", "soak"])
     return counts + on_cluster(session, ["--only", "seed", "--oldest"])
 

@@ -1,5 +1,6 @@
 """What Debian knows of the files of the image: packages, versions, licences, shared objects."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -43,12 +44,40 @@ FORMAT = "${binary:Package}\t${Version}\t${source:Package} ${source:Version}\t${
 
 
 class Packages:
-    """The packages that files of this machine, and fetched ones, belong to."""
+    """The packages that files of this machine, and fetched ones, belong to. `newest` gives the version to take of an
+    installed package, in place of what is pinned."""
 
-    def __init__(self, pins=None):
+    def __init__(self, pins=None, newest=None):
         self.pins = pins or {}
+        self._wanted = newest or (lambda package: self.pins.get(package.name, package.version))
         self.of_name = {}
         self.of_file = {}
+        self._taken = {}
+
+    def content(self, path):
+        """The file to take for an installed one: where another version of its package is pinned, that of the version
+        pinned, which is downloaded; where Debian does not serve it, the installed one."""
+        path = pathlib.Path(path)
+        package = self.owner(path)
+        files = self._files_of(package)
+        if files is None:
+            return path.resolve()
+        for some in (path, canonical(path)):
+            name = str(some).lstrip("/")
+            for place in (name, name.removeprefix("usr/"), f"usr/{name}"):  # /usr may not have been merged yet
+                if (files / place).exists():
+                    return (files / place).resolve()
+        raise Failed(f"{self.of_name[package.name]} has no {path}")
+
+    def _files_of(self, package):
+        """The folder of the version to take; None where that is the installed one."""
+        if package.name not in self._taken:
+            self._taken[package.name] = None
+            version = self._wanted(package)
+            if version != package.version:
+                with contextlib.suppress(Failed):
+                    self._taken[package.name] = self.fetched(package.name, version)
+        return self._taken[package.name]
 
     def owner(self, path):
         """The package of one installed file."""
@@ -89,19 +118,22 @@ class Packages:
                                           pathlib.Path("/usr/share/doc") / plain / "copyright")
         return self.of_name[plain]
 
-    def fetched(self, name):
+    def fetched(self, name, version=None):
         """Downloads a package without installing it; the folder that holds its files."""
         pinned = self.pins.get(name)
-        version = pinned if pinned and (stored(name, pinned) / "complete").exists() else candidate(name)
+        if version is None:
+            version = pinned if pinned and (stored(name, pinned) / "complete").exists() else candidate(name)
         folder = stored(name, version)
         if not (folder / "complete").exists():
             fetch(name, version, folder)
         control = (folder / "control").read_text(encoding="utf-8")
         fields = dict(re.findall(r"^([A-Za-z-]+): (.*)$", control, re.M))
         source = re.fullmatch(r"(\S+)(?: \((.*)\))?", fields.get("Source", name))
-        self.of_name[name] = Package(name, fields["Version"],
-                                     f"{source[1]} {source[2] or fields['Version']}", fields["Architecture"],
-                                     control, folder / "files/usr/share/doc" / name / "copyright")
+        licence = folder / "files/usr/share/doc" / name / "copyright"
+        if not licence.exists():  # a link into another package
+            licence = pathlib.Path("/usr/share/doc") / name / "copyright"
+        self.of_name[name] = Package(name, fields["Version"], f"{source[1]} {source[2] or fields['Version']}",
+                                     fields["Architecture"], control, licence)
         return folder / "files"
 
 

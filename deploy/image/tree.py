@@ -69,7 +69,7 @@ class Tree:
 
 
 def base(contents, packages, binary):
-    """The layer that changes only when Debian does: libraries, shells, licences."""
+    """The layer that changes only when Debian does: libraries, a shell, licences."""
     tree = Tree()
     for line in contents.all("link"):
         tree.link(*line.split())
@@ -88,15 +88,10 @@ def base(contents, packages, binary):
 
     libraries(tree, contents, packages, binary)
     for program in contents.all("program"):
-        packages.owner(program)
-        tree.add(program, Entry(0o755, file=pathlib.Path(program).resolve()))
-    for line in contents.all("fetch"):
-        name, source, target = line.split()
-        tree.add(target, Entry(0o755, file=packages.fetched(name) / source.lstrip("/")))
-    for line in contents.all("applets"):
-        for applet in line.split():
-            if f"/usr/bin/{applet}" not in tree.entries:
-                tree.add(f"/usr/bin/{applet}", Entry(0o777, link="busybox"))
+        tree.add(program, Entry(0o755, file=packages.content(program)))
+    for line in contents.all("script"):
+        path, text = line.split(maxsplit=1)
+        tree.add(path, Entry(0o755, data=f"#!/bin/sh\n{text}\n".encode()))
     return tree
 
 
@@ -113,7 +108,7 @@ def libraries(tree, contents, packages, binary):
     for name, path in sorted(wanted.items()):
         # The loader's own name is a whole path, which programs hold.
         where = name if name.startswith("/") else debian.canonical(path)
-        tree.add(where, Entry(0o755, file=path.resolve()))
+        tree.add(where, Entry(0o755, file=packages.content(path)))
 
 
 def linked_statically(packages, contents, link_command):

@@ -1,9 +1,12 @@
 // A small kubelet: the real one's device manager over the real sockets, a one-node scheduler, and
-// pods that are local processes. It is what the demo, the quick tests and the benchmarks run
-// against.
+// pods that are local processes. The demo, the quick tests and the benchmarks run against it.
+// Destroying it is a kubelet's end: its sockets go, pods run on, and a new one with the same
+// folders takes them up again. The slower clock of the API server is not simulated.
 //
-// Everything on the loop. Destroying it is a kubelet's end: its sockets go, pods run on, and a new
-// one with the same folders takes them up again. The API server's slower clock is not simulated.
+// Threading: the loop's thread only, its callbacks too.
+// Errors: Start fails where a folder or a socket cannot be made. A request for a pod that does not
+// exist, or that cannot be served now, is answered with an error; a pod that is refused or fails
+// says so in its phase, its reason and its message.
 #pragma once
 
 #include <functional>
@@ -18,23 +21,9 @@
 #include "base/status.h"
 #include "kubelet/device_plugin.h"
 #include "sim/kubelet/device_manager.h"
+#include "sim/kubelet/event.h"
 
 namespace tranche::sim {
-
-struct Event {
-  // registered, registration-refused, devices, stream-lost, pod-pending, pod-running, pod-refused,
-  // pod-ended, pod-deleted, container-restarted, kubelet-started, kubelet-stopped
-  std::string kind = {};
-  base::TimePoint at = {};
-  std::string resource = {};  // the first three, or empty
-  std::string endpoint = {};  // socket's basename
-  std::int64_t total = 0;
-  std::int64_t healthy = 0;
-  std::string pod = {};
-  std::string detail = {};
-
-  [[nodiscard]] base::Json ToJson() const;  // "at" in seconds of the steady clock
-};
 
 struct PodSpec {
   std::string name = {};

@@ -1,7 +1,6 @@
 #include "sim/kubelet/kubelet_json.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "base/json_read.h"
@@ -77,21 +76,6 @@ const char* NameOf(PodPhase phase) {
       return "Failed";
   }
   return "Unknown";
-}
-
-Json Event::ToJson() const {
-  Json json = Json::MakeObject();
-  json.Set("event", kind);
-  json.Set("at", std::chrono::duration<double>(at.time_since_epoch()).count());
-  if (!resource.empty()) json.Set("resource", resource);
-  if (!endpoint.empty()) json.Set("endpoint", endpoint);
-  if (kind == "devices") {
-    json.Set("total", total);
-    json.Set("healthy", healthy);
-  }
-  if (!pod.empty()) json.Set("pod", pod);
-  if (!detail.empty()) json.Set("detail", detail);
-  return json;
 }
 
 Json Pod::ToJson() const {

@@ -150,7 +150,7 @@ GpuInstanceState MakeInstance(const GpuState& gpu, const Wanted& wanted, unsigne
     first_slice += slices;
     const std::string seed = std::string(gpu.uuid) + "/" + std::to_string(instance.id) + "/" +
                              std::to_string(compute.id) + "/" + profile.name;
-    std::snprintf(compute.uuid, sizeof compute.uuid, "%s", DeriveUuid("MIG-", seed).c_str());
+    SetText(compute.uuid, DeriveUuid("MIG-", seed));
   }
   return instance;
 }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/testing/places.h"
+#include "sim/node/model.h"
 #include "sim/node/profile.h"
 
 namespace tranche::sim {
@@ -15,8 +16,14 @@ using base::Code;
 
 const std::string kProfiles = std::string(base::testing::kSourceDir) + "/sim/profiles";
 
+GpuState Model(const std::string& name) {
+  const auto models = LoadModels(kProfiles);
+  EXPECT_TRUE(models.ok()) << models.status().message();
+  return *FindModel(*models, name);
+}
+
 GpuState A100() {
-  GpuState gpu = *LoadModel(kProfiles, "a100-sxm4-80gb");
+  GpuState gpu = Model("a100-sxm4-80gb");
   EXPECT_TRUE(PlaceGpu("0000:07:00.0", "GPU-00000000-0000-0000-0000-000000000001", &gpu).ok());
   return gpu;
 }
@@ -89,7 +96,7 @@ TEST(MigLayoutTest, OnIsUncutAndOffIsOff) {
   EXPECT_EQ(gpu.gpu_instance_count, 0U);
   ASSERT_TRUE(ApplyMigLayout("off", &gpu).ok());
   EXPECT_EQ(gpu.mig_enabled, 0U);
-  GpuState t4 = *LoadModel(kProfiles, "t4");
+  GpuState t4 = Model("t4");
   EXPECT_EQ(ApplyMigLayout("on", &t4).code(), Code::kFailedPrecondition);
 }
 

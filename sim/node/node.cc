@@ -1,20 +1,15 @@
 #include "sim/node/node.h"
 
-#include <fcntl.h>
-#include <linux/futex.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <climits>
+#include <cstdio>
 #include <cstring>
 #include <tuple>
+#include <utility>
 
 #include "sim/node/mig.h"
+#include "sim/node/model.h"
 
 namespace tranche::sim {
 namespace {
@@ -25,13 +20,6 @@ using base::Status;
 
 constexpr std::uint64_t kEventXid = 0x8;     // nvmlEventTypeXidCriticalError
 constexpr std::uint64_t kXidOffTheBus = 79;  // "GPU has fallen off the bus"
-
-template <std::size_t kSize>
-void SetText(char (&field)[kSize], std::string_view text) {
-  const std::size_t length = std::min(text.size(), kSize - 1);
-  std::memset(field, 0, kSize);
-  std::memcpy(field, text.data(), length);
-}
 
 void AddEvent(NodeState& state, const DeviceRef& device, std::uint64_t xid) {
   const std::uint64_t number = state.header.last_event + 1;
@@ -125,7 +113,13 @@ Result<unsigned> FreeSlot(const NodeState& state) {
 // "MODEL" or "PROFILE/index".
 Result<GpuState> LoadWhat(const SimHome& home, const std::string& what) {
   const auto slash = what.rfind('/');
-  if (slash == std::string::npos) return LoadModel(home.profiles(), what);
+  if (slash == std::string::npos) {
+    Result<std::vector<GpuState>> models = LoadModels(home.profiles());
+    if (!models.ok()) return models.status();
+    const GpuState* model = FindModel(*models, what);
+    if (model == nullptr) return Status(Code::kNotFound, "no such model: " + what);
+    return *model;
+  }
   Result<NodeProfile> profile = LoadProfile(home.profiles(), what.substr(0, slash));
   if (!profile.ok()) return profile.status();
   const auto index = ParseIndex(std::string_view(what).substr(slash + 1));
@@ -167,18 +161,10 @@ Result<DeviceNodes> CreateNode(const SimHome& home, const NodeProfile& profile,
 Result<std::unique_ptr<Node>> Node::Open(const std::string& root) {
   Result<std::string> path = StatePath(root);
   if (!path.ok()) return path.status();
-  base::UniqueFd fd(open(path->c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd.valid()) return base::ErrnoStatus(errno, *path);
-  if (StateReader::Open(*path) == nullptr) {
-    return Status(Code::kFailedPrecondition,
-                  *path + " is of another version of this program: make the node again");
-  }
-  void* mapped = mmap(nullptr, sizeof(NodeState), PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
-  if (mapped == MAP_FAILED) return base::ErrnoStatus(errno, *path);
-  return std::unique_ptr<Node>(new Node(root, std::move(fd), static_cast<NodeState*>(mapped)));
+  Result<std::unique_ptr<StateWriter>> state = StateWriter::Open(*path);
+  if (!state.ok()) return state.status();
+  return std::unique_ptr<Node>(new Node(root, std::move(state).value()));
 }
-
-Node::~Node() { munmap(state_, sizeof(NodeState)); }
 
 NodeSnapshot Node::Read() const {
   NodeSnapshot snapshot;
@@ -188,33 +174,8 @@ NodeSnapshot Node::Read() const {
   return snapshot;
 }
 
-Status Node::Edit(const std::function<Status(NodeState&)>& change) {
-  while (flock(fd_.get(), LOCK_EX) != 0) {
-    if (errno != EINTR) return base::ErrnoStatus(errno, "locking the node");
-  }
-  // Worked out on a copy, so that a change that fails changes nothing and readers wait for a copy
-  // only.
-  const auto draft = std::make_unique<NodeState>(*state_);
-  Status status = change(*draft);
-  if (status.ok()) Publish(draft.get());
-  flock(fd_.get(), LOCK_UN);
-  return status;
-}
-
-void Node::Publish(NodeState* draft) {
-  std::uint32_t* sequence = &state_->header.sequence;
-  // Odd already: a writer died at work.
-  const std::uint32_t busy = __atomic_load_n(sequence, __ATOMIC_RELAXED) | 1;
-  __atomic_store_n(sequence, busy, __ATOMIC_RELAXED);
-  __atomic_thread_fence(__ATOMIC_SEQ_CST);
-  draft->header.sequence = busy;
-  std::memcpy(state_, draft, sizeof *draft);
-  __atomic_store_n(sequence, busy + 1, __ATOMIC_RELEASE);
-  syscall(SYS_futex, sequence, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
-}
-
 Status Node::EditGpu(unsigned slot, const std::function<Status(GpuState&)>& change) {
-  return Edit([&](NodeState& state) -> Status {
+  return state_->Edit([&](NodeState& state) -> Status {
     if (slot >= state.header.slot_count || !state.gpus[slot].present) {
       return {Code::kNotFound, "no such GPU"};
     }
@@ -261,14 +222,14 @@ Result<DeviceRef> Node::Find(std::string_view device) const {
 }
 
 Status Node::RaiseXid(const DeviceRef& device, std::uint64_t xid) {
-  return Edit([&](NodeState& state) {
+  return state_->Edit([&](NodeState& state) {
     AddEvent(state, device, xid);
     return Status::Ok();
   });
 }
 
 Status Node::Lose(unsigned slot) {
-  return Edit([&](NodeState& state) {
+  return state_->Edit([&](NodeState& state) {
     state.gpus[slot].lost = 1;
     AddEvent(state, {.slot = slot}, kXidOffTheBus);
     return Status::Ok();
@@ -286,7 +247,7 @@ Result<std::string> Node::Plug(const SimHome& home, const std::string& what) {
   Result<GpuState> loaded = LoadWhat(home, what);
   if (!loaded.ok()) return loaded.status();
   GpuState& gpu = *loaded;
-  TRANCHE_TRY(Edit([&](NodeState& state) -> Status {
+  TRANCHE_TRY(state_->Edit([&](NodeState& state) -> Status {
     Result<unsigned> slot = FreeSlot(state);
     if (!slot.ok()) return slot.status();
     Status placed = gpu.present ? Status::Ok() : FindPlace(state, &gpu);
@@ -384,7 +345,7 @@ Status Node::Break(const Fault& fault) {
   if (fault.call.empty() || fault.call.size() >= sizeof(FaultState::call)) {
     return {Code::kInvalidArgument, "no such call: " + fault.call};
   }
-  return Edit([&](NodeState& state) -> Status {
+  return state_->Edit([&](NodeState& state) -> Status {
     NodeHeader& header = state.header;
     if (header.fault_count == kMaxFaults) {
       return {Code::kResourceExhausted, "32 faults are in force: heal some"};
@@ -405,7 +366,7 @@ Status Node::Break(const Fault& fault) {
 }
 
 Status Node::Heal(std::string_view call) {
-  return Edit([&](NodeState& state) -> Status {
+  return state_->Edit([&](NodeState& state) -> Status {
     NodeHeader& header = state.header;
     FaultState* end = header.faults + header.fault_count;
     FaultState* kept = std::remove_if(header.faults, end, [&](const FaultState& fault) {
@@ -427,7 +388,7 @@ Status Node::Duplicate(unsigned slot) {
 }
 
 Status Node::ShowOnlyDeviceNodes(bool only) {
-  return Edit([&](NodeState& state) {
+  return state_->Edit([&](NodeState& state) {
     state.header.only_device_nodes = only ? 1 : 0;
     return Status::Ok();
   });

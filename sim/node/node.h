@@ -15,15 +15,16 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "base/file.h"
 #include "base/status.h"
 #include "sim/node/files.h"
 #include "sim/node/home.h"
 #include "sim/node/profile.h"
 #include "sim/node/state.h"
 #include "sim/node/state_reader.h"
+#include "sim/node/state_writer.h"
 
 namespace tranche::sim {
 
@@ -58,7 +59,6 @@ struct Fault {
 class Node {
  public:
   static base::Result<std::unique_ptr<Node>> Open(const std::string& root);
-  ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
@@ -87,16 +87,13 @@ class Node {
   base::Status ShowOnlyDeviceNodes(bool only);
 
  private:
-  Node(std::string root, base::UniqueFd fd, NodeState* state)
-      : root_(std::move(root)), fd_(std::move(fd)), state_(state) {}
-  base::Status Edit(const std::function<base::Status(NodeState&)>& change);
-  void Publish(NodeState* draft);
+  Node(std::string root, std::unique_ptr<StateWriter> state)
+      : root_(std::move(root)), state_(std::move(state)) {}
   base::Status EditGpu(unsigned slot, const std::function<base::Status(GpuState&)>& change);
   base::Status WriteMig();
 
   std::string root_;
-  base::UniqueFd fd_;
-  NodeState* state_;
+  std::unique_ptr<StateWriter> state_;
 };
 
 // "GPU_IS_LOST", "nvml_error_gpu_is_lost" or "15".

@@ -1,7 +1,7 @@
 // Reads node profiles: YAML files that say what a simulated node is made of.
 //
-// A profile names its GPUs by model; models are in models.yaml beside the profiles. The shipped
-// profiles are in sim/profiles; their keys are shown there.
+// A profile names its GPUs by model (model.h). The shipped profiles are in sim/profiles; their keys
+// are shown there.
 //
 // Threading: plain functions, safe on any thread.
 // Errors: a Status with file and line.
@@ -29,11 +29,7 @@ struct NodeProfile {
 // ".yaml"). `directory` holds models.yaml and the shipped profiles.
 base::Result<NodeProfile> LoadProfile(const std::string& directory, const std::string& name);
 
-// A GPU of this model, without place or identity.
-base::Result<GpuState> LoadModel(const std::string& directory, const std::string& model);
-
 base::Result<std::vector<std::string>> ShippedProfiles(const std::string& directory);
-base::Result<std::vector<std::string>> Models(const std::string& directory);
 
 // Sets place and identity of a GPU: "0000:07:00.0", "GPU-…"; serial and module id follow.
 base::Status PlaceGpu(const std::string& bus_id, const std::string& uuid, GpuState* gpu);

@@ -11,7 +11,11 @@
 // Errors: none.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <string_view>
 
 namespace tranche::sim {
 
@@ -191,5 +195,12 @@ struct NodeState {
   GpuState gpus[kMaxGpus];
   EventState events[kMaxEvents];  // number n is at n % kMaxEvents
 };
+
+// Sets a text of the state. One that is too long is cut.
+template <std::size_t kSize>
+void SetText(char (&field)[kSize], std::string_view text) {
+  std::memset(field, 0, kSize);
+  std::memcpy(field, text.data(), std::min(text.size(), kSize - 1));
+}
 
 }  // namespace tranche::sim

@@ -37,16 +37,18 @@ gpu::RecoveryPolicy ToRecoveryPolicy(config::Recovery recovery) {
 
 Result<std::unique_ptr<Agent>> Agent::New(base::EventLoop& loop, AgentOptions options) {
   const auto& [environment, command_line] = options.overrides;
-  const auto flags = config::LoadConfig("", "", environment, command_line);
+  // Flags and environment beat a file, so this tells what they say where they say anything.
+  const auto flags =
+      config::LoadConfig("flags: {failOnInitError: false}", "", environment, command_line);
   if (!flags.ok()) return flags.status();
   return std::unique_ptr<Agent>(
       new Agent(loop, std::move(options), flags->config.flags.fail_on_init_error));
 }
 
-Agent::Agent(base::EventLoop& loop, AgentOptions options, bool fail_on_init_error)
+Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
     : loop_(loop),
       options_(std::move(options)),
-      fail_on_init_error_(fail_on_init_error),
+      told_to_fail_(told_to_fail),
       rarely_(std::chrono::minutes(5)),
       life_(loop),
       status_file_(loop, options_.run_directory, [this] { return status::StatusJson(Snapshot()); }),
@@ -75,12 +77,13 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool fail_on_init_erro
                {.healthy = [this](const std::string& uuid) { return gpus_.Healthy(uuid); },
                 .changed = [this] { ServingChanged(); },
                 .event = events_.raiser()}),
+      disk_(options_.new_worker(loop)),
       config_(loop,
               [this](std::function<void()> changed) {
                 return profile::NewConfigSource(loop_, options_.config, options_.cluster,
                                                 std::move(changed));
               },
-              options_.overrides, options_.StateDirectory(),
+              options_.overrides, {.directory = options_.StateDirectory(), .worker = disk_.get()},
               {.apply = [this](const config::Loaded& loaded,
                                const std::string& source) { return Apply(loaded, source); },
                .event = events_.raiser(),
@@ -134,15 +137,16 @@ void Agent::Scanned(const gpu::GpuWatch::News& news) {
   if (life_.ending()) return;
   if (!gpus_.status().ok()) {
     DriverFailed(news);
-  } else if (news.devices_changed) {
-    config_.NodeChanged();
+  } else {
+    driver_worked_ = true;
+    if (news.devices_changed) config_.NodeChanged();
   }
-  ConnectToApi();
+  api_.Connect();
 }
 
 void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
   const std::string& why = gpus_.status().message();
-  if (fail_on_init_error_ && gpus_.inventory().gpus.empty() && !config_.state().usable) {
+  if (!driver_worked_ && EndsWithoutDriver()) {
     base::LogError(
         "error starting plugins: the GPU driver cannot be used (FAIL_ON_INIT_ERROR=false "
         "waits for it instead)",
@@ -152,6 +156,12 @@ void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
   if (news.status_changed) events_.Raise(EventType::kWarning, "DriverNotReady", why);
   // A node that has no driver (yet) still says whether its config is one.
   if (!config_.state().usable) config_.NodeChanged();
+}
+
+// While an API server has yet to name the profile, only flags can ask for the end.
+bool Agent::EndsWithoutDriver() const {
+  const auto foreseen = config_.Foreseen();
+  return foreseen ? foreseen->flags.fail_on_init_error : told_to_fail_;
 }
 
 void Agent::HealthChanged(const std::vector<gpu::HealthChange>& changes) {
@@ -181,7 +191,7 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
       serve::Applied{.config = config, .plan = std::move(*plan), .facts = std::move(*facts)});
   serving_.Apply(applied);
   labels_.Update(applied->config, gpus_.inventory(), applied->plan);
-  ConnectToApi();
+  api_.Connect();  // later than what the kubelet is told, which is on its way by now
   return Status::Ok();
 }
 
@@ -225,9 +235,6 @@ void Agent::ServingChanged() {
     succession_.Announce();
   }
 }
-
-// Later than what the kubelet is told, which is on its way by then.
-void Agent::ConnectToApi() { api_.Connect(); }
 
 void Agent::Connected(apiserver::ApiClient& api, const std::string& default_namespace) {
   config_.source().Connect(api, default_namespace);

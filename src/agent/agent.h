@@ -18,6 +18,7 @@
 #include "agent/options.h"
 #include "agent/serve/serving.h"
 #include "agent/status/state.h"
+#include "base/disk/worker.h"
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -51,24 +52,25 @@ class Agent {
   [[nodiscard]] status::AgentState Snapshot() const;
 
  private:
-  Agent(base::EventLoop& loop, AgentOptions options, bool fail_on_init_error);
+  Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail);
 
   void Begin();
   void Scanned(const gpu::GpuWatch::News& news);
   void DriverFailed(const gpu::GpuWatch::News& news);
+  [[nodiscard]] bool EndsWithoutDriver() const;
   void HealthChanged(const std::vector<gpu::HealthChange>& changes);
   base::Status Apply(const config::Loaded& loaded, const std::string& source);
   base::Result<plan::NodeFacts> PrepareNode(const config::Config& config);
   void ReadPlanWarnings(const plan::Plan& plan, const std::string& source);
   void ServingChanged();
-  void ConnectToApi();
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
   void Changed();
   void Reload();
 
   base::EventLoop& loop_;
   const AgentOptions options_;
-  const bool fail_on_init_error_;
+  const bool told_to_fail_;  // flags or environment say failOnInitError
+  bool driver_worked_ = false;
   const daemon::AgentIdentity identity_ = daemon::AgentIdentity::Self();
   std::vector<std::string> plan_warnings_;
   base::OncePer rarely_;
@@ -81,6 +83,7 @@ class Agent {
   labels::NodeLabels labels_;
   gpu::GpuWatch gpus_;
   serve::Serving serving_;
+  std::unique_ptr<base::disk::Worker> disk_;
   profile::InForce config_;
   daemon::Succession succession_;
   daemon::Endpoints endpoints_;

@@ -1,4 +1,7 @@
 // Agent::Snapshot: what the agent knows, as the plain value that reports are made from.
+#include <fmt/format.h>
+
+#include <chrono>
 #include <utility>
 
 #include "agent/agent.h"
@@ -11,6 +14,8 @@ status::AgentState Agent::Snapshot() const {
   state.started = identity_.started;
   state.node_name = options_.node_name;
   state.config = config_.state();
+  state.config.warnings.insert(state.config.warnings.end(), options_.install_warnings.begin(),
+                               options_.install_warnings.end());
   state.driver = gpus_.Driver();
   state.gpus = gpus_.Gpus();
   state.resources = serving_.served().States();
@@ -29,6 +34,11 @@ status::AgentState Agent::Snapshot() const {
     state.warnings.push_back(std::move(warning));
   }
   if (!succession_.status().ok()) state.warnings.push_back(succession_.status().message());
+  if (const auto stuck = disk_->StuckJob()) {
+    state.warnings.push_back(
+        fmt::format("disk: {} has not returned for {} s", stuck->what,
+                    std::chrono::duration_cast<std::chrono::seconds>(stuck->age).count()));
+  }
   state.events = events_.events();
   return state;
 }

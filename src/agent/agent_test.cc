@@ -4,13 +4,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "apiserver/testing/fake_api.h"
+#include "base/disk/testing/fake_worker.h"
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
@@ -51,10 +54,9 @@ class AgentTest : public ::testing::Test {
     options_.overrides.command_line = {Flag("driver-root-ctr-path", dir_ / "root")};
     options_.config.config_file = dir_ / "config/config.yaml";
     options_.kubelet_socket = dir_ / "device-plugins/kubelet.sock";
-    options_.pod_resources_socket = "";
     options_.run_directory = dir_ / "run";
     options_.cdi_directory = dir_ / "cdi";
-    options_.listen = "";
+    options_.rescan_interval = std::chrono::seconds(10);
     options_.version = "test";
     options_.node_name = "gpu-node";
     options_.sys_root = dir_ / "none";
@@ -66,6 +68,11 @@ class AgentTest : public ::testing::Test {
       return thread;
     };
     options_.new_link = [this](base::EventLoop&) { return kubelet_.NewLink(); };
+    options_.new_worker = [this](base::EventLoop&) {
+      auto worker = std::make_unique<base::disk::testing::FakeWorker>(loop_);
+      disk_ = worker.get();
+      return worker;
+    };
     options_.new_api = [this](base::EventLoop&) -> base::Result<daemon::ApiConnection> {
       if (!api_status_.ok()) return api_status_;
       auto api = std::make_unique<FakeApi>(loop_);
@@ -103,6 +110,7 @@ class AgentTest : public ::testing::Test {
   kubelet::testing::InlineKubelet kubelet_{loop_, dir_ / "device-plugins/kubelet.sock"};
   std::shared_ptr<FakeDriver> driver_ = std::make_shared<FakeDriver>(Gpus(2));
   InlineDriverThread* thread_ = nullptr;
+  base::disk::testing::FakeWorker* disk_ = nullptr;
   FakeApi* api_ = nullptr;
   Status api_status_;
   std::optional<std::string> label_;
@@ -153,6 +161,46 @@ TEST_F(AgentTest, ADriverThatIsNotThereEndsItWhereThatIsAsked) {
   EXPECT_EQ(Run([&](Agent&) { EXPECT_TRUE(Ended()); }), 1);
 }
 
+TEST_F(AgentTest, TheProfileSaysWhetherADriverThatIsNotThereEndsIt) {
+  driver_->Fail("Initialise", {Code::kNotFound, "no library"});
+  Config("flags: {failOnInitError: false}");
+  Run([&](Agent&) {
+    loop_.AdvanceBy(seconds(30));
+    EXPECT_FALSE(Ended());
+    Config("flags: {failOnInitError: true}");
+    loop_.AdvanceBy(seconds(30));
+    EXPECT_TRUE(Ended()) << "nothing has been served";
+  });
+  Config("flags: {failOnInitError: false}");
+  options_.overrides.command_line.push_back(Flag("fail-on-init-error", "true"));
+  EXPECT_EQ(Run([&](Agent&) { EXPECT_TRUE(Ended()) << "a flag beats it"; }), 1);
+}
+
+TEST_F(AgentTest, ADriverThatIsNotThereDoesNotEndItBeforeTheProfileIsKnown) {
+  driver_->Fail("Initialise", {Code::kNotFound, "no library"});
+  options_.config.config_file = "";
+  options_.cluster = {.node_name = "gpu-node",
+                      .watch_node = true,
+                      .node_label = kLabel,
+                      .config_map = "gpu/profiles"};
+  api_status_ = {Code::kUnavailable, "no API server"};
+  Run([&](Agent&) {
+    loop_.AdvanceBy(seconds(30));
+    EXPECT_FALSE(Ended());
+  });
+  options_.overrides.command_line.push_back(Flag("fail-on-init-error", "true"));
+  EXPECT_EQ(Run([&](Agent&) { EXPECT_TRUE(Ended()) << "no profile can say otherwise"; }), 1);
+}
+
+TEST_F(AgentTest, WhatIsOddAboutItsInstallIsShownAndIsNoFailure) {
+  options_.install_warnings = {"values: mps without effect in this chart"};
+  Run([&](Agent& agent) {
+    EXPECT_THAT(agent.Snapshot().config.warnings,
+                ElementsAre("values: mps without effect in this chart"));
+    EXPECT_THAT(agent.Snapshot().Degraded(), IsEmpty());
+  });
+}
+
 TEST_F(AgentTest, ABadEditIsRefusedAndWhatWasInForceStays) {
   Run([&](Agent& agent) {
     const int lists = kubelet_.lists();
@@ -177,6 +225,38 @@ TEST_F(AgentTest, AfterARestartWithABadConfigTheLastGoodOneIsInForce) {
     EXPECT_THAT(kubelet_.Healthy(kGpu), SizeIs(8));
     EXPECT_TRUE(agent.Snapshot().config.from_last_good);
     EXPECT_THAT(Reasons(agent), Contains("LastGoodConfig"));
+  });
+}
+
+TEST_F(AgentTest, ADiskThatHangsIsReportedWithItsAgeAndHoldsUpNoPod) {
+  Run([&](Agent& agent) {
+    disk_->Hang();
+    Config(Shared(2));
+    loop_.AdvanceBy(seconds(20));
+    EXPECT_THAT(kubelet_.Healthy(kGpu), SizeIs(4)) << "the new config is served";
+    EXPECT_THAT(agent.Snapshot().Degraded(),
+                Contains(StartsWith("disk: saving the last good config has not returned for ")));
+    EXPECT_TRUE(agent.Snapshot().Ready());
+    disk_->Release();
+    loop_.AdvanceBy(seconds(1));
+    EXPECT_THAT(agent.Snapshot().Degraded(), IsEmpty());
+  });
+}
+
+TEST_F(AgentTest, ALastGoodConfigThatCannotBeSavedIsADegradedReason) {
+  Run([&](Agent& agent) {
+    const std::string file = dir_ / "device-plugins/tranche/last-good.json";
+    unlink(file.c_str());
+    EXPECT_TRUE(base::MakeDirectories(file).ok()) << "a folder in its place";
+    Config(Shared(2));
+    loop_.AdvanceBy(std::chrono::minutes(30));
+    EXPECT_THAT(agent.Snapshot().Degraded(),
+                ElementsAre("config: the last good one is not saved: replace " + file +
+                            ": Is a directory"));
+    EXPECT_EQ(std::ranges::count(Reasons(agent), "LastGoodNotSaved"), 1);
+    rmdir(file.c_str());
+    loop_.AdvanceBy(std::chrono::minutes(5));
+    EXPECT_THAT(agent.Snapshot().Degraded(), IsEmpty());
   });
 }
 
@@ -293,7 +373,7 @@ class AgentOnAClusterTest : public AgentTest {
                        .profile_file = "",
                        .default_profile = "two",
                        .fallbacks = {}};
-    options_.cluster = {.node_name = "gpu-node", .watch_node = true};
+    options_.cluster = {.node_name = "gpu-node", .watch_node = true, .node_label = kLabel};
     Profile("two", 2);
     Profile("four", 4);
   }

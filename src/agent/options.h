@@ -1,4 +1,5 @@
-// What the agent is told on its command line and in its environment, once parsed.
+// What the agent is told on its command line and in its environment, once parsed. The defaults are
+// those of the flags (src/cli/programs/agent_flags.cc).
 //
 // Threading: plain data; the functions in it are called on the loop's thread.
 // Errors: none.
@@ -7,7 +8,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "base/disk/worker.h"
 #include "base/event_loop.h"
 #include "daemon/api_link.h"
 #include "gpu/gpu_watch.h"
@@ -24,16 +27,16 @@ struct AgentOptions {
   profile::Overrides overrides;
   gpu::GpuWatch::Options gpus;
 
-  std::string kubelet_socket =
-      "/var/lib/kubelet/device-plugins/kubelet.sock";  // "": do not register
-  std::string pod_resources_socket =
-      "/var/lib/kubelet/pod-resources/kubelet.sock";  // "": do without
-  std::string run_directory = "/run/tranche";         // of status.json; "": none is written
-  std::string cdi_directory = "/var/run/cdi";
-  std::string listen = "9435";  // "": no HTTP
-  base::Duration rescan_interval = std::chrono::seconds(10);
+  std::string kubelet_socket;        // "": do not register
+  std::string pod_resources_socket;  // "": do without
+  std::string run_directory;         // of status.json; "": none is written
+  std::string cdi_directory;
+  std::string listen;  // "": no HTTP
+  base::Duration rescan_interval{};
   std::string version;
   std::string node_name;
+  // What is odd about how it was installed; told with the warnings of the config.
+  std::vector<std::string> install_warnings;
 
   profile::ClusterSourceOptions cluster;
   bool events = false;  // Kubernetes Events on the node
@@ -46,6 +49,9 @@ struct AgentOptions {
   // Makes what speaks with the kubelet.
   std::function<std::unique_ptr<kubelet::PluginLink>(base::EventLoop&)> new_link =
       kubelet::NewPluginLink;
+  // Makes what does whatever may block on a disk.
+  std::function<std::unique_ptr<base::disk::Worker>(base::EventLoop&)> new_worker =
+      [](base::EventLoop& loop) { return base::disk::Worker::New(loop); };
 
   [[nodiscard]] bool NeedsApi() const { return cluster.Any() || events || labels.NeedsApi(); }
   // Plugin sockets live beside the kubelet's, our own files in a folder there (folders survive the

@@ -36,7 +36,7 @@ class Client final : public ApiClient {
   std::unique_ptr<ApiCall> Send(ApiRequest request, ApiDone done) override {
     HttpRequest http;
     http.method = request.method;
-    http.accept = AcceptHeader(request.path, request.metadata_only, request.text);
+    http.accept = AcceptHeader(request.path, request.form);
     http.path = std::move(request.path);
     if (request.body) {
       http.body = request.body->Dump();
@@ -46,9 +46,9 @@ class Client final : public ApiClient {
     auto call = std::make_unique<Call>();
     call->transfer = transport_->Start(
         std::move(http),
-        {.done = [done = std::move(done), text = request.text](Result<HttpReply> reply) {
+        {.done = [done = std::move(done), form = request.form](Result<HttpReply> reply) {
           if (!reply.ok()) return done(reply.status());
-          done(ReadReply(std::move(reply).value(), text));
+          done(ReadReply(std::move(reply).value(), form));
         }});
     return call;
   }

@@ -31,13 +31,17 @@ enum class Method { kGet, kPost, kPut, kPatch, kDelete };
 // How a patch's body is to be read: https://kubernetes.io/docs/reference/using-api/api-concepts/
 enum class PatchKind { kMerge, kApply };  // kApply: server-side apply
 
+// What a reply is asked to hold: whole objects, their metadata alone (PartialObjectMetadata, or a
+// list of those), or text that is no JSON (a pod's answer by way of the proxy, /readyz), which
+// comes as a JSON string.
+enum class ReplyForm { kObject, kMetadata, kText };
+
 struct ApiRequest {
   Method method = Method::kGet;
   std::string path;  // with its query, escaped: "/api/v1/nodes/n?fieldManager=tranche"
   std::optional<base::Json> body;
   PatchKind patch = PatchKind::kMerge;
-  bool metadata_only = false;  // ask for PartialObjectMetadata(List)
-  bool text = false;           // the reply is no JSON: it comes as a string (pod proxy, /readyz)
+  ReplyForm form = ReplyForm::kObject;
   base::Duration deadline = std::chrono::seconds(10);
 };
 
@@ -58,7 +62,7 @@ struct WatchSpec {
   std::string path;            // of the collection: "/api/v1/nodes"
   std::string field_selector;  // "metadata.name=gpu-node"; "" for all
   std::string label_selector;
-  bool metadata_only = false;
+  ReplyForm form = ReplyForm::kObject;  // never kText
 };
 
 // Lists, then watches from there with bookmarks; resumes where the server lets it and lists again

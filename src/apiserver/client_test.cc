@@ -121,7 +121,7 @@ TEST_F(ApiClientTest, TellsWhatIsNotOfTheApiServer) {
   EXPECT_EQ(Ask({.path = "/p"}).status().code(), Code::kFailedPrecondition);
   answer_ = [&](const auto& request) { server_.Reply(request, 200, "<html>"); };
   EXPECT_EQ(Ask({.path = "/p"}).status().code(), Code::kInternal);
-  EXPECT_EQ(Ask({.path = "/p", .text = true})->as_string(), "<html>");
+  EXPECT_EQ(Ask({.path = "/p", .form = ReplyForm::kText})->as_string(), "<html>");
   answer_ = [&](const auto& request) { server_.HangUp(request); };
   EXPECT_EQ(Ask({.path = "/p"}).status().code(), Code::kUnavailable);
   EXPECT_EQ(Ask({.path = "/p\r\nX: y"}).status().code(), Code::kInvalidArgument);
@@ -232,7 +232,7 @@ TEST_F(ApiClientTest, WatchesThroughCuts) {
     return object.Find("metadata")->Find("name")->as_string();
   };
   auto watch = client_->Watch(
-      {.path = "/api/v1/nodes", .field_selector = "metadata.name=n", .metadata_only = true},
+      {.path = "/api/v1/nodes", .field_selector = "metadata.name=n", .form = ReplyForm::kMetadata},
       {.listed = [&](const auto& all) { told.push_back("list " + std::to_string(all.size())); },
        .changed = [&](const Json& object) { told.push_back("+" + name(object)); },
        .removed = [&](const Json& object) { told.push_back("-" + name(object)); },

@@ -94,9 +94,9 @@ Status FailureOf(const HttpReply& reply) {
   return {CodeOf(reply.code, ""), std::move(text)};
 }
 
-Result<Json> ReadReply(HttpReply reply, bool text) {
+Result<Json> ReadReply(HttpReply reply, ReplyForm form) {
   if (reply.code < 200 || reply.code >= 300) return FailureOf(reply);
-  if (text) return Json(std::move(reply.body));
+  if (form == ReplyForm::kText) return Json(std::move(reply.body));
   if (reply.body.empty()) return Json();  // 204
   auto parsed = Json::Parse(reply.body);
   if (parsed.ok()) return parsed;
@@ -117,9 +117,9 @@ bool NamesCollection(std::string_view path) {
   return segments.size() == at + 1;
 }
 
-std::string AcceptHeader(std::string_view path, bool metadata_only, bool text) {
-  if (text) return "*/*";
-  if (!metadata_only) return "application/json";
+std::string AcceptHeader(std::string_view path, ReplyForm form) {
+  if (form == ReplyForm::kText) return "*/*";
+  if (form == ReplyForm::kObject) return "application/json";
   return fmt::format("application/json;as={};g=meta.k8s.io;v=v1",
                      NamesCollection(path) ? "PartialObjectMetadataList" : "PartialObjectMetadata");
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "apiserver/client.h"
 #include "apiserver/http.h"
 #include "base/json.h"
 #include "base/status.h"
@@ -17,14 +18,14 @@ namespace tranche::apiserver {
 base::Status StatusOf(int http_code, const base::Json& status);
 
 // The reply's object (or text), or the failure that it reports.
-base::Result<base::Json> ReadReply(HttpReply reply, bool text);
+base::Result<base::Json> ReadReply(HttpReply reply, ReplyForm form);
 
 // As StatusOf, from the reply of a request that failed.
 base::Status FailureOf(const HttpReply& reply);
 
 // The Accept header. The server refuses a list for one object and the other way round, so what the
 // path names decides: https://kubernetes.io/docs/reference/using-api/api-concepts/
-std::string AcceptHeader(std::string_view path, bool metadata_only, bool text);
+std::string AcceptHeader(std::string_view path, ReplyForm form);
 bool NamesCollection(std::string_view path);
 
 }  // namespace tranche::apiserver

@@ -88,7 +88,7 @@ class Watcher final : public ApiWatch {
     HttpRequest request;
     request.path = fmt::format("{}?limit={}{}", spec_.path, kPageSize, selectors_);
     if (!next.empty()) request.path += "&continue=" + EscapeSegment(next);
-    request.accept = AcceptHeader(spec_.path, spec_.metadata_only, false);
+    request.accept = AcceptHeader(spec_.path, spec_.form);
     request.deadline = kListDeadline;
     transfer_ =
         transport_->Start(std::move(request),
@@ -100,7 +100,7 @@ class Watcher final : public ApiWatch {
     if (!reply.ok()) return Fail(reply.status(), {});
     const base::Duration retry_after = reply->retry_after;
     list_bytes_ += reply->body.size();
-    auto page = ReadReply(std::move(reply).value(), false);
+    auto page = ReadReply(std::move(reply).value(), spec_.form);
     if (!page.ok()) return Fail(page.status(), retry_after);
     const Json* items = page->Find("items");
     const std::string_view version = TextAt(*page, {"metadata", "resourceVersion"});
@@ -142,7 +142,7 @@ class Watcher final : public ApiWatch {
         fmt::format("{}?watch=1&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}{}",
                     spec_.path, EscapeSegment(version_), timeout, selectors_);
     // The server sends the objects one by one.
-    request.accept = spec_.metadata_only
+    request.accept = spec_.form == ReplyForm::kMetadata
                          ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
                          : "application/json";
     // A stream that is still open after its timeout has stalled.

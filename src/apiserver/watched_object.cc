@@ -11,12 +11,12 @@ using base::Json;
 using base::Status;
 
 void WatchedObject::Begin(ApiClient& api, std::string collection, const std::string& name,
-                          bool metadata_only) {
+                          ReplyForm form) {
   name_ = name;
   watch_ = api.Watch({.path = std::move(collection),
                       .field_selector = "metadata.name=" + name,
                       .label_selector = "",
-                      .metadata_only = metadata_only},
+                      .form = form},
                      {.listed = [this](const Json::Array& objects) { ObjectsListed(objects); },
                       .changed = [this](const Json& object) { ObjectSeen(object); },
                       .removed =

@@ -25,7 +25,7 @@ class WatchedObject {
       : what_(std::move(what)), changed_(std::move(changed)) {}
 
   // `collection`: "/api/v1/nodes".
-  void Begin(ApiClient& api, std::string collection, const std::string& name, bool metadata_only);
+  void Begin(ApiClient& api, std::string collection, const std::string& name, ReplyForm form);
 
   [[nodiscard]] Known known() const { return known_; }
   [[nodiscard]] const base::Json& object() const { return object_; }    // last seen

@@ -61,10 +61,12 @@ Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
   return Status::Ok();
 }
 
-Status WriteNew(const std::string& path, std::string_view bytes, mode_t mode,
-                Durability durability) {
+// Errors name `path`, for which `temporary` is made: another name each time would make each failure
+// look like a new one.
+Status WriteNew(const std::string& temporary, const std::string& path, std::string_view bytes,
+                mode_t mode, Durability durability) {
   const UniqueFd fd(
-      open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
+      open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!fd.valid()) return ErrnoStatus(errno, "create " + path);
   TRANCHE_TRY(WriteAll(fd.get(), bytes, path));
   if (fchmod(fd.get(), mode) != 0) return ErrnoStatus(errno, "chmod " + path);
@@ -93,9 +95,9 @@ Status WriteFileAtomic(const std::string& path, std::string_view bytes, mode_t m
     return ErrnoStatus(errno, "getrandom");
   }
   const std::string temporary = path + ".tmp." + std::to_string(token);
-  Status status = WriteNew(temporary, bytes, mode, durability);
+  Status status = WriteNew(temporary, path, bytes, mode, durability);
   if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) {
-    status = ErrnoStatus(errno, "rename " + temporary + " to " + path);
+    status = ErrnoStatus(errno, "replace " + path);
   }
   if (!status.ok()) {
     unlink(temporary.c_str());
@@ -165,6 +167,13 @@ FileIdentity IdentityOf(const std::string& path) {
   return {.device = (std::uint64_t{info.stx_dev_major} << 32U) | info.stx_dev_minor,
           .inode = info.stx_ino,
           .birth_time_ns = std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec};
+}
+
+bool SameFile(int fd, const std::string& path) {
+  struct stat open_file {};
+  struct stat named {};
+  return fstat(fd, &open_file) == 0 && lstat(path.c_str(), &named) == 0 &&
+         open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
 }
 
 }  // namespace tranche::base

@@ -62,5 +62,7 @@ struct FileIdentity {
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 FileIdentity IdentityOf(const std::string& path);  // does not follow a final symbolic link
+// Whether the open file is the one at `path`; does not follow a final symbolic link either.
+[[nodiscard]] bool SameFile(int fd, const std::string& path);
 
 }  // namespace tranche::base

@@ -153,6 +153,16 @@ TEST(WriteFileAtomicTest, ADirectoryInTheWayIsAnErrorWithoutLitter) {
   EXPECT_FALSE(WriteFileAtomic(dir / "plain/below", "x").ok());
 }
 
+// Whoever tells a failure once knows it again by its text.
+TEST(WriteFileAtomicTest, TheSameFailureReadsTheSameEachTime) {
+  const testing::TempDir dir;
+  const std::string path = dir / "file";
+  ASSERT_TRUE(MakeDirectories(path).ok());
+  const Status status = WriteFileAtomic(path, "x");
+  EXPECT_EQ(status.message(), "replace " + path + ": Is a directory");
+  EXPECT_EQ(WriteFileAtomic(path, "x"), status);
+}
+
 TEST(WriteFileAtomicTest, AReaderSeesOldOrNewAndNothingBetween) {
   const TempDir dir;
   const std::string path = dir / "file";

@@ -1,12 +1,13 @@
 #include "base/log.h"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <atomic>
 
 #include "base/json.h"
+#include "base/log_output.h"
+#include "base/mutex.h"
 
 namespace tranche::base {
 
@@ -14,30 +15,17 @@ namespace {
 
 // Log settings are the process's, like the stderr they apply to; set once, before threads start.
 std::atomic<LogFormat> log_format{LogFormat::kText};
+std::atomic<LogLevel> log_minimum{LogLevel::kInfo};
 
-spdlog::logger& Logger() {
-  static const std::shared_ptr<spdlog::logger> logger = [] {
-    auto made =
-        std::make_shared<spdlog::logger>("", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%v");
-    made->set_level(spdlog::level::info);
-    return made;
-  }();
-  return *logger;
-}
+// Never destroyed: threads that outlive main may still log.
+struct Sink {
+  Mutex mutex;
+  LogOutput output TRANCHE_GUARDED_BY(mutex){STDERR_FILENO};
+};
 
-spdlog::level::level_enum ToSpdlog(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return spdlog::level::debug;
-    case LogLevel::kInfo:
-      return spdlog::level::info;
-    case LogLevel::kWarning:
-      return spdlog::level::warn;
-    case LogLevel::kError:
-      return spdlog::level::err;
-  }
-  return spdlog::level::info;
+Sink& TheSink() {
+  static Sink& sink = *new Sink;
+  return sink;
 }
 
 std::string_view NameOf(LogLevel level) {
@@ -100,6 +88,21 @@ std::string JsonLine(LogLevel level, std::string_view message,
   return line.Dump();
 }
 
+std::string Line(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+  return (log_format == LogFormat::kJson ? JsonLine(level, message, fields)
+                                         : TextLine(level, message, fields)) +
+         "\n";
+}
+
+void TellLeftOut(LogOutput& output, TimePoint now) {
+  if (!output.OwesWord(now)) return;
+  const LogOutput::LeftOut left_out = output.left_out();
+  output.Tell(Line(LogLevel::kWarning, "lines of the log were left out",
+                   {Kv("over_budget", left_out.over_budget), Kv("unread", left_out.unread),
+                    Kv("first", left_out.first)}),
+              now);
+}
+
 // How many bytes the UTF-8 sequence at `text[at]` has; 0 when it is not a valid one (the Unicode
 // Standard, table 3-7) or breaks a line.
 std::size_t Utf8Length(std::string_view text, std::size_t at) {
@@ -152,15 +155,22 @@ LogField Kv(std::string_view key, std::chrono::nanoseconds value) {
 
 void ConfigureLog(LogLevel minimum, LogFormat format) {
   log_format = format;
-  Logger().set_level(ToSpdlog(minimum));
+  log_minimum = minimum;
 }
 
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
-  const spdlog::level::level_enum at = ToSpdlog(level);
-  if (!Logger().should_log(at)) return;
-  const std::string line = log_format == LogFormat::kJson ? JsonLine(level, message, fields)
-                                                          : TextLine(level, message, fields);
-  Logger().log(at, spdlog::string_view_t(line.data(), line.size()));
+  if (level < log_minimum.load()) return;
+  const TimePoint now = std::chrono::steady_clock::now();
+  Sink& sink = TheSink();
+  const MutexLock lock(sink.mutex);
+  TellLeftOut(sink.output, now);
+  if (!sink.output.Admit(level, message, now)) return;
+  sink.output.Write(Line(level, message, fields), message);
+}
+void TellLeftOutLines() {
+  Sink& sink = TheSink();
+  const MutexLock lock(sink.mutex);
+  TellLeftOut(sink.output, std::chrono::steady_clock::now());
 }
 void LogDebug(std::string_view message, std::initializer_list<LogField> fields) {
   Log(LogLevel::kDebug, message, fields);

@@ -1,5 +1,6 @@
 #include "base/status.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -43,8 +44,12 @@ Status ErrnoStatus(int error_number, std::string_view context) {
 void Crash(const char* file, int line, std::string_view what) {
   const std::string text = std::string(file) + ":" + std::to_string(line) +
                            ": broken invariant: " + std::string(what) + "\n";
-  // The process is about to end; a short write changes nothing.
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+  // The process is about to end; a short write changes nothing, but one that waits for a reader
+  // would keep it from ending.
+  pollfd ready{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0) {
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+  }
   std::abort();
 }
 

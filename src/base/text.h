@@ -4,6 +4,7 @@
 // Errors: none.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -74,12 +74,12 @@ void AddVulkanConfigs(const Roots& roots, Edits& edits) {
   }
 }
 
+// The socket of MPS is none of them: it is in /tmp, where everybody can put something in its place.
 void AddSockets(const Roots& roots, Edits& edits) {
   Edits sockets;
   for (const char* socket : {"nvidia-persistenced/socket", "nvidia-fabricmanager/socket"}) {
-    AddFirst(roots, roots.Find({"/run", "/var/run"}, socket), sockets);
+    AddFirst(roots, roots.Find({"/run", "/var/run"}, socket, FileKind::kSocket), sockets);
   }
-  AddFirst(roots, roots.Find({"/tmp"}, "nvidia-mps"), sockets);
   for (Mount& mount : sockets.mounts) {
     // Not "ro": a client writes to a socket.
     mount.options = {"nosuid", "nodev", "rbind", "rprivate", "noexec"};
@@ -107,6 +107,7 @@ void AddFirmware(const Roots& roots, const std::string& version, Edits& edits) {
   for (const std::string& directory : FirmwareDirectories(roots)) {
     const std::string of_version = JoinPath(JoinPath(directory, "nvidia"), version);
     AddAll(roots, roots.Matching(of_version, Glob("gsp*.bin")), edits);
+    AddAll(roots, roots.Matching(of_version, Glob("ucodes*.bin")), edits);
   }
 }
 
@@ -153,8 +154,11 @@ Result<Edits> NodesOf(const Roots& roots, const std::vector<std::string>& paths)
   for (const std::string& path : paths) {
     std::vector<DeviceNode> node = roots.Node(path);
     if (node.empty()) {
-      return Status(base::Code::kFailedPrecondition,
-                    JoinPath(roots.raw().dev_root_here, path) + " is no character device");
+      const std::string here = JoinPath(roots.raw().dev_root_here, path);
+      const auto refused = roots.Refused().find(here);
+      return Status(base::Code::kFailedPrecondition, refused != roots.Refused().end()
+                                                         ? here + ": " + refused->second
+                                                         : here + " is no character device");
     }
     AddNodes(std::move(node), edits);
   }
@@ -164,9 +168,9 @@ Result<Edits> NodesOf(const Roots& roots, const std::vector<std::string>& paths)
 }  // namespace
 
 Result<Edits> DriverEdits(const Roots& roots, const HookWriter& hooks, const std::string& version,
-                          bool with_explicit_libraries) {
+                          DriverFeatures features) {
   const Result<DriverLibraries> libraries =
-      FindDriverLibraries(roots, version, with_explicit_libraries);
+      FindDriverLibraries(roots, version, features.explicit_libraries);
   if (!libraries.ok()) return libraries.status();
   Edits edits;
   for (const char* node :
@@ -177,7 +181,7 @@ Result<Edits> DriverEdits(const Roots& roots, const HookWriter& hooks, const std
   AddGraphicsConfigs(roots, edits);
   AddVulkanConfigs(roots, edits);
   for (const Mount& mount : libraries->compute.mounts) edits.mounts.push_back(mount);
-  AddSockets(roots, edits);
+  if (features.sockets) AddSockets(roots, edits);
   AddFirmware(roots, version, edits);
   AddPrograms(roots, edits);
   hooks.CreateLinks(edits, libraries->graphics.links, roots);
@@ -185,6 +189,7 @@ Result<Edits> DriverEdits(const Roots& roots, const HookWriter& hooks, const std
   hooks.EnableCudaCompat(edits, version);
   hooks.UpdateLinkerCache(edits, *libraries, roots);
   hooks.DisableDeviceNodeModification(edits);
+  hooks.UpdateApplicationProfile(edits);
   edits.env = {"NVIDIA_CTK_LIBCUDA_DIR=" + libraries->directory};
   return edits;
 }

@@ -17,9 +17,15 @@
 
 namespace tranche::cdi {
 
+// What the flag cdi-feature-flags says of the driver's part.
+struct DriverFeatures {
+  bool explicit_libraries = false;  // those beside the driver's own as well
+  bool sockets = true;              // of the driver's services
+};
+
 // kFailedPrecondition: no driver of that version.
 base::Result<Edits> DriverEdits(const Roots& roots, const HookWriter& hooks,
-                                const std::string& version, bool with_explicit_libraries);
+                                const std::string& version, DriverFeatures features);
 
 // kFailedPrecondition: a device node is missing.
 base::Result<Edits> GpuEdits(const Roots& roots, const HookWriter& hooks, const gpu::Gpu& gpu);

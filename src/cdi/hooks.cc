@@ -89,4 +89,8 @@ void HookWriter::DisableDeviceNodeModification(Edits& edits) const {
   Add(edits, "disable-device-node-modification", {});
 }
 
+void HookWriter::UpdateApplicationProfile(Edits& edits) const {
+  Add(edits, "update-application-profile", {});
+}
+
 }  // namespace tranche::cdi

@@ -31,6 +31,8 @@ class HookWriter {
   void EnableCudaCompat(Edits& edits, const std::string& driver_version) const;
   // Tools in the container do not make device nodes by themselves.
   void DisableDeviceNodeModification(Edits& edits) const;
+  // EGL and Vulkan in the container see no GPUs but its own. The program knows it from 1.20 on.
+  void UpdateApplicationProfile(Edits& edits) const;
 
  private:
   [[nodiscard]] bool Enabled(const std::string& name) const;

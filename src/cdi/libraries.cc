@@ -131,9 +131,12 @@ Result<std::string> LibraryDirectory(const Roots& roots, const std::string& vers
     return Status(base::Code::kFailedPrecondition,
                   found.front() + " is in place of " + wanted + ": not one driver version");
   }
-  return Status(base::Code::kFailedPrecondition,
-                "libcuda.so." + version + " is in no library directory of the driver root " +
-                    roots.raw().driver_root_here);
+  std::string why = "libcuda.so." + version + " is in no library directory of the driver root " +
+                    roots.raw().driver_root_here;
+  for (const auto& [path, refusal] : roots.Refused()) {
+    if (BaseName(path).starts_with("libcuda.so.")) why += "; " + path + " is left out: " + refusal;
+  }
+  return Status(base::Code::kFailedPrecondition, std::move(why));
 }
 
 void AddMounts(const Roots& roots, const std::vector<std::string>& files,
@@ -152,6 +155,9 @@ LibrarySet ComputeLibraries(const Roots& roots, const DriverLibraries& driver,
   const std::vector<std::string> directories = {driver.directory,
                                                 JoinPath(driver.directory, "vdpau")};
   AddMounts(roots, roots.MatchingTargets(directories, EndsWith(".so." + version)), set.mounts);
+  // It has a version of its own.
+  AddMounts(roots, roots.MatchingTargets({driver.directory}, Glob("libnvidia-nvvm70.so.*")),
+            set.mounts);
   if (with_explicit_libraries) {
     for (const std::string_view wanted : kExplicitLibraries) {
       const NameMatch match = [wanted](std::string_view name) { return name == wanted; };

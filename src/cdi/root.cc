@@ -60,13 +60,29 @@ bool IsUnder(const std::string& path, const std::string& root) {
          (path.starts_with(root) && path.size() > root.size() && path[root.size()] == '/');
 }
 
-bool IsOf(const std::string& path, FileKind kind) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) != 0) return false;
-  if (kind == FileKind::kDirectory) return S_ISDIR(info.st_mode);
-  if (S_ISDIR(info.st_mode)) return false;
+bool IsOf(mode_t mode, FileKind kind) {
   constexpr mode_t kAnyExecute = S_IXUSR | S_IXGRP | S_IXOTH;
-  return kind != FileKind::kExecutable || (info.st_mode & kAnyExecute) != 0;
+  switch (kind) {
+    case FileKind::kFile:
+      return S_ISREG(mode);
+    case FileKind::kExecutable:
+      return S_ISREG(mode) && (mode & kAnyExecute) != 0;
+    case FileKind::kSocket:
+      return S_ISSOCK(mode);
+    case FileKind::kDirectory:
+      return S_ISDIR(mode);
+  }
+  return false;
+}
+
+bool IsDirectory(const std::string& path) {
+  struct stat info {};
+  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+// "/" here may be a container's own root, whatever the flags call it.
+bool IsHostsRoot(const CdiRoots& roots) {
+  return roots.driver_root_here != "/" && roots.driver_root_on_host == "/";
 }
 
 std::optional<CharDevice> StatCharDevice(const std::string& path) {
@@ -95,16 +111,37 @@ Roots::Roots(CdiRoots roots) : roots_(std::move(roots)) {
   roots_.driver_root_here = RootHere(roots_.driver_root_here);
   roots_.dev_root_here = RootHere(roots_.dev_root_here);
   // A driver root need not have device nodes: then they are in this process's own /dev.
-  if (!IsOf(base::JoinPath(roots_.dev_root_here, "dev"), FileKind::kDirectory)) {
-    roots_.dev_root_here = "/";
-  }
+  if (!IsDirectory(base::JoinPath(roots_.dev_root_here, "dev"))) roots_.dev_root_here = "/";
   roots_.driver_root_on_host = WithoutTrailingSlashes(roots_.driver_root_on_host);
   roots_.dev_root_on_host = WithoutTrailingSlashes(roots_.dev_root_on_host);
   if (!roots_.stat_char_device) roots_.stat_char_device = StatCharDevice;
+  driver_tree_.emplace(roots_.driver_root_here, roots_.driver_root_on_host);
+  dev_tree_.emplace(roots_.dev_root_here, roots_.dev_root_on_host);
+}
+
+std::optional<TrustedTree::Found> Roots::Look(const TrustedTree& tree,
+                                              const std::string& path) const {
+  base::Result<TrustedTree::Found> found = tree.Look(path);
+  if (found.ok()) return std::move(*found);
+  if (found.status().code() == base::Code::kPermissionDenied) {
+    refused_.insert_or_assign(path, found.status().message());
+  }
+  return std::nullopt;
+}
+
+bool Roots::IsDriverFile(const std::string& path, FileKind kind) const {
+  const auto found = Look(*driver_tree_, path);
+  return found && IsOf(found->info.st_mode, kind);
 }
 
 std::string Roots::InDriverRoot(const std::string& here) const {
   return roots_.driver_root_here == "/" ? here : here.substr(roots_.driver_root_here.size());
+}
+
+bool Roots::MayRun(const std::string& program) const {
+  if (!IsHostsRoot(roots_)) return true;
+  const std::string here = base::JoinPath(roots_.driver_root_here, program);
+  return Look(*driver_tree_, here) || !refused_.contains(here);
 }
 
 std::vector<std::string> Roots::Find(const std::vector<std::string>& directories,
@@ -113,7 +150,8 @@ std::vector<std::string> Roots::Find(const std::vector<std::string>& directories
   for (const std::string& directory : directories) {
     std::string candidate =
         base::JoinPath(base::JoinPath(roots_.driver_root_here, directory), path);
-    if (IsOf(candidate, kind) && std::find(found.begin(), found.end(), candidate) == found.end()) {
+    if (IsDriverFile(candidate, kind) &&
+        std::find(found.begin(), found.end(), candidate) == found.end()) {
       found.push_back(std::move(candidate));
     }
   }
@@ -128,7 +166,7 @@ std::vector<std::string> Roots::Matching(const std::string& directory,
   if (!names.ok()) return found;
   for (const std::string& name : *names) {
     std::string path = base::JoinPath(here, name);
-    if (match(name) && IsOf(path, FileKind::kFile)) found.push_back(std::move(path));
+    if (match(name) && IsDriverFile(path, FileKind::kFile)) found.push_back(std::move(path));
   }
   return found;
 }
@@ -136,10 +174,10 @@ std::vector<std::string> Roots::Matching(const std::string& directory,
 void Roots::AddTargets(const std::vector<std::string>& paths,
                        std::vector<std::string>& targets) const {
   for (const std::string& path : paths) {
-    std::string target = FinalTarget(path);
-    if (!IsUnder(target, roots_.driver_root_here)) continue;
-    if (std::find(targets.begin(), targets.end(), target) == targets.end()) {
-      targets.push_back(std::move(target));
+    const auto found = Look(*driver_tree_, path);
+    if (!found || !IsUnder(found->path, roots_.driver_root_here)) continue;
+    if (std::find(targets.begin(), targets.end(), found->path) == targets.end()) {
+      targets.push_back(found->path);
     }
   }
 }
@@ -174,7 +212,7 @@ std::vector<std::string> Roots::CachedLibraries(const NameMatch& match) const {
 std::vector<DeviceNode> Roots::Node(const std::string& path) const {
   const std::string here = base::JoinPath(roots_.dev_root_here, path);
   const std::optional<CharDevice> device = roots_.stat_char_device(here);
-  if (!device) return {};
+  if (!device || !Look(*dev_tree_, here)) return {};
   return {{.path = path,
            .host_path = here == path ? "" : here,
            .major = device->major,
@@ -210,8 +248,7 @@ std::vector<std::string> LinkNames(const std::string& path) {
 }
 
 bool CertainlyMissingOnHost(const CdiRoots& roots, const std::string& program) {
-  // "/" here may be a container's own root, whatever the flags call it.
-  if (roots.driver_root_here == "/" || roots.driver_root_on_host != "/") return false;
+  if (!IsHostsRoot(roots)) return false;
   const base::UniqueFd root(open(roots.driver_root_here.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root.valid()) return false;
   open_how how{};

@@ -33,10 +33,6 @@ bool IsVersion(const std::string& version) {
          });
 }
 
-bool Has(const std::vector<std::string>& flags, std::string_view flag) {
-  return std::find(flags.begin(), flags.end(), flag) != flags.end();
-}
-
 bool HasDevices(const gpu::Inventory& inventory) {
   return std::any_of(inventory.gpus.begin(), inventory.gpus.end(), [](const gpu::Gpu& gpu) {
     return !gpu.mig_enabled || !gpu.mig_devices.empty();
@@ -50,12 +46,21 @@ std::string DevDirectory(std::string root) {
   return base::JoinPath(root, "dev");
 }
 
+// Tells the NVIDIA container runtime that a container's devices come from elsewhere, where it goes
+// by mounts. The device is the host's own, in whichever root the driver is.
+Mount VoidDevice() {
+  return {.host_path = "/dev/null",
+          .container_path = "/var/run/nvidia-container-devices/void",
+          .options = {"ro", "nosuid", "nodev", "bind"}};
+}
+
 class SpecBuilder {
  public:
   SpecBuilder(const config::Config& config, const CdiRoots& roots)
       : config_(config),
         roots_(roots),
-        hook_missing_(CertainlyMissingOnHost(roots_.raw(), roots.hook_path)),
+        hook_missing_(CertainlyMissingOnHost(roots_.raw(), roots.hook_path) ||
+                      !roots_.MayRun(roots.hook_path)),
         hooks_(roots.hook_path, config.flags.cdi_disable_hooks, hook_missing_) {}
 
   [[nodiscard]] Result<Json> Gpus(const gpu::Inventory& inventory) const {
@@ -65,13 +70,14 @@ class SpecBuilder {
     }
     if (hook_missing_) {
       base::LogWarning(
-          "the host has no CDI hook program: libraries are mounted under all of "
-          "their names instead, and no hook is written",
+          "the host has no CDI hook program that can be trusted: libraries are mounted under all "
+          "of their names instead, and no hook is written",
           {base::Kv("path", roots_.raw().hook_path)});
     }
     Result<Edits> driver =
         DriverEdits(roots_, hooks_, inventory.driver_version,
-                    Has(config_.flags.cdi_feature_flags, "enable-explicit-driver-libraries"));
+                    {.explicit_libraries = HasFeature("enable-explicit-driver-libraries"),
+                     .sockets = !HasFeature("disable-ipc-discoverer")});
     if (!driver.ok()) return driver.status();
     Spec spec{.kind = KindOf("gpu"), .devices = {}, .common = std::move(*driver)};
     for (const gpu::Gpu& gpu : inventory.gpus) {
@@ -87,7 +93,7 @@ class SpecBuilder {
       const std::string path = "/dev/nvidia-caps-imex-channels/channel" + std::to_string(id);
       const std::string here = base::JoinPath(roots_.raw().dev_root_here, path);
       const auto& is_device = roots_.raw().stat_char_device;
-      if (!is_device(here) && !is_device(path)) continue;
+      if (is_device(here) ? roots_.Node(path).empty() : !is_device(path)) continue;
       Device device{.name = std::to_string(id), .edits = {}};
       device.edits.device_nodes.push_back(
           {.path = path, .host_path = here, .permissions = {}});  // the runtime looks at the node
@@ -111,7 +117,23 @@ class SpecBuilder {
 
   [[nodiscard]] const Roots& roots() const { return roots_; }
 
+  void WarnOfRefused() const {
+    std::string refused;
+    for (const auto& [path, why] : roots_.Refused()) {
+      if (!refused.empty()) refused += "; ";
+      refused += path + ": " + why;
+    }
+    if (refused.empty()) return;
+    base::LogWarning("left out of the CDI spec, because others than root can change what it names",
+                     {base::Kv("paths", refused)});
+  }
+
  private:
+  [[nodiscard]] bool HasFeature(std::string_view flag) const {
+    const std::vector<std::string>& flags = config_.flags.cdi_feature_flags;
+    return std::find(flags.begin(), flags.end(), flag) != flags.end();
+  }
+
   static std::string KindOf(const std::string& device_class) {
     return std::string(kVendor) + "/" + device_class;
   }
@@ -138,12 +160,13 @@ class SpecBuilder {
   // `hides_devices`: the NVIDIA container runtime must not add devices by its own rules as well.
   [[nodiscard]] Result<Json> Finish(Spec spec, bool hides_devices) const {
     if (hides_devices) spec.common.env.emplace_back("NVIDIA_VISIBLE_DEVICES=void");
-    Simplify(spec);
     const CdiRoots& roots = roots_.raw();
     MoveHostPaths(spec, roots.driver_root_here, roots.driver_root_on_host);
     if (roots.dev_root_here != roots.driver_root_here) {
       MoveHostPaths(spec, DevDirectory(roots.dev_root_here), DevDirectory(roots.dev_root_on_host));
     }
+    if (hides_devices) spec.common.mounts.push_back(VoidDevice());
+    Simplify(spec);
     Json json = ToJson(spec);
     TRANCHE_TRY(CheckCdiSpec(json));
     return json;
@@ -164,12 +187,8 @@ Status AddFile(const std::string& device_class, Result<Json> spec, std::vector<C
   return Status::Ok();
 }
 
-}  // namespace
-
-Result<std::vector<CdiFile>> BuildCdiFiles(const config::Config& config,
-                                           const gpu::Inventory& inventory, const CdiRoots& roots) {
-  const SpecBuilder builder(config, roots);
-  const config::Flags& flags = config.flags;
+Result<std::vector<CdiFile>> BuildFiles(const SpecBuilder& builder, const config::Flags& flags,
+                                        const gpu::Inventory& inventory) {
   std::vector<CdiFile> files;
   if (HasDevices(inventory)) TRANCHE_TRY(AddFile("gpu", builder.Gpus(inventory), files));
   TRANCHE_TRY(AddFile("imex-channel", builder.ImexChannels(), files));
@@ -183,6 +202,16 @@ Result<std::vector<CdiFile>> BuildCdiFiles(const config::Config& config,
   if (flags.mofed_enabled) {
     TRANCHE_TRY(AddFile("mofed", builder.AllOf("mofed", MofedEdits(builder.roots())), files));
   }
+  return files;
+}
+
+}  // namespace
+
+Result<std::vector<CdiFile>> BuildCdiFiles(const config::Config& config,
+                                           const gpu::Inventory& inventory, const CdiRoots& roots) {
+  const SpecBuilder builder(config, roots);
+  auto files = BuildFiles(builder, config.flags, inventory);
+  builder.WarnOfRefused();
   return files;
 }
 

@@ -20,6 +20,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::IsSupersetOf;
 using ::testing::Not;
 
 constexpr char kLibraries[] = "usr/lib/x86_64-linux-gnu";
@@ -27,7 +28,8 @@ constexpr char kCdiFileName[] = "k8s.device-plugin.nvidia.com-gpu.json";
 constexpr char kOnHost[] = "/run/nvidia/driver";
 
 // What NVIDIA's nvcdi library (nvidia-container-toolkit v1.19.0) wrote for a tree of the same files
-// and nodes; src/cdi/testing/driver_tree.cc makes it.
+// and nodes, which src/cdi/testing/driver_tree.cc makes, and what v1.20.2 adds to that: the last
+// hook and the mount of /dev/null. `./test peer` compares with that version live.
 Json Recorded(const std::string& name) {
   const std::string path = std::string(base::testing::kSourceDir) + "/src/cdi/testdata/" + name;
   const base::Result<std::string> text = base::ReadFile(path, 1U << 20U);
@@ -271,7 +273,8 @@ TEST(CdiSpec, HooksCanBeDisabledOneByOneOrAll) {
   config::Config config;
   config.flags.cdi_disable_hooks = {"enable-cuda-compat", "create-symlinks"};
   EXPECT_THAT(HookNames(Common(Built(config, cdi::testing::TestInventory(), tree.roots(kOnHost)))),
-              ElementsAre("update-ldcache", "disable-device-node-modification"));
+              ElementsAre("update-ldcache", "disable-device-node-modification",
+                          "update-application-profile"));
   config.flags.cdi_disable_hooks = {"all"};
   const Json none = Built(config, cdi::testing::TestInventory(), tree.roots(kOnHost));
   EXPECT_EQ(Common(none).Find("hooks"), nullptr);
@@ -304,12 +307,35 @@ TEST(CdiSpec, KeepsHooksWhereTheHostHasOrMayHaveTheProgram) {
     return HookNames(Common(Built({}, cdi::testing::TestInventory(), roots))).size();
   };
   EXPECT_EQ(hooks(tree.roots("/")), 0U);
-  EXPECT_EQ(hooks(tree.roots(kOnHost)), 5U);  // the host's own root cannot be seen
+  EXPECT_EQ(hooks(tree.roots(kOnHost)), 6U);  // the host's own root cannot be seen
   // An absolute link is one of the host's.
   tree.Link("/opt/toolkit/nvidia-ctk", "usr/bin/nvidia-ctk");
   EXPECT_EQ(hooks(tree.roots("/")), 0U);
   tree.Write("opt/toolkit/nvidia-ctk", "", 0755);
-  EXPECT_EQ(hooks(tree.roots("/")), 5U);
+  EXPECT_EQ(hooks(tree.roots("/")), 6U);
+}
+
+TEST(CdiSpec, HasWhatHasAVersionOfItsOwn) {
+  const cdi::testing::TestDriverTree tree(kLibraries);
+  tree.Write("lib/firmware/nvidia/570.172.08/ucodes_gb20x.bin");
+  tree.Write(std::string(kLibraries) + "/libnvidia-nvvm70.so.4",
+             cdi::testing::TestLibrary("libnvidia-nvvm70.so.4"));
+  const Json spec = Built({}, cdi::testing::TestInventory(), tree.roots(kOnHost));
+  EXPECT_THAT(Texts(Common(spec), "mounts", "containerPath"),
+              IsSupersetOf({"/lib/firmware/nvidia/570.172.08/ucodes_gb20x.bin",
+                            "/usr/lib/x86_64-linux-gnu/libnvidia-nvvm70.so.4"}));
+}
+
+TEST(CdiSpec, LeavesTheSocketsOfServicesOutWhereThatIsWanted) {
+  const cdi::testing::TestDriverTree tree(kLibraries);
+  config::Config config;
+  const auto sockets = [&] {
+    return Texts(Common(Built(config, cdi::testing::TestInventory(), tree.roots(kOnHost))),
+                 "mounts", "containerPath");
+  };
+  EXPECT_THAT(sockets(), Contains("/run/nvidia-persistenced/socket"));
+  config.flags.cdi_feature_flags = {"disable-ipc-discoverer"};
+  EXPECT_THAT(sockets(), Not(Contains("/run/nvidia-persistenced/socket")));
 }
 
 TEST(CdiSpec, WritesOnlyWhatIsValidAndNew) {

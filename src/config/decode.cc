@@ -8,10 +8,13 @@
 #include "config/decode_sharing.h"
 #include "config/decoder.h"
 #include "config/units.h"
-#include "config/yaml_scalar.h"
+#include "config/yaml/scalar.h"
 
 namespace tranche::config {
 namespace {
+
+using yaml::CompactJson;
+using yaml::KeyText;
 
 constexpr std::string_view kUnmarshal = "unmarshal error: ";
 constexpr std::string_view kDecoding = "error unmarshaling JSON: while decoding JSON: ";
@@ -21,13 +24,12 @@ class ConfigDecoder {
   explicit ConfigDecoder(FileModel& model) : model_(model) {}
 
   void Root(const Node& node) {
-    decoder_.DecodeStruct(node, {"v1.Config", "Config", ""},
+    decoder_.DecodeStruct(node, {"v1.Config", "Config"},
                           {{"version", [this](const Node& value) { Version(value); }},
                            {"flags", [this](const Node& value) { Flags(value); }},
                            {"resources", [this](const Node& value) { Resources(value); }},
                            {"sharing", [this](const Node& value) { Sharing(value); }},
-                           {"imex", [this](const Node& value) { ImexKey(value); }},
-                           {"tranche", [this](const Node& value) { model_.tranche = &value; }}});
+                           {"imex", [this](const Node& value) { ImexKey(value); }}});
   }
 
   Decoder& decoder() { return decoder_; }
@@ -62,7 +64,7 @@ class ConfigDecoder {
   void Flags(const Node& node) {
     FileFlags& flags = model_.flags;
     decoder_.DecodeStruct(
-        node, {"v1.Flags", "Flags", "flags"},
+        node, {"v1.Flags", "Flags"},
         {StringField("migStrategy", "mig-strategy", flags.mig_strategy),
          BoolField("failOnInitError", "fail-on-init-error", flags.fail_on_init_error),
          StringField("mpsRoot", "mps-root", flags.mps_root),
@@ -85,7 +87,7 @@ class ConfigDecoder {
       return;
     }
     decoder_.DecodeStruct(
-        node, {"v1.PluginCommandLineFlags", "PluginCommandLineFlags", "flags.plugin"},
+        node, {"v1.PluginCommandLineFlags", "PluginCommandLineFlags"},
         {BoolField("passDeviceSpecs", "pass-device-specs", plugin.pass_device_specs),
          {"deviceListStrategy", [this](const Node& value) { DeviceListStrategy(value); }},
          StringField("deviceIDStrategy", "device-id-strategy", plugin.device_id_strategy),
@@ -128,7 +130,7 @@ class ConfigDecoder {
       return;
     }
     decoder_.DecodeStruct(
-        node, {"v1.GFDCommandLineFlags", "GFDCommandLineFlags", "flags.gfd"},
+        node, {"v1.GFDCommandLineFlags", "GFDCommandLineFlags"},
         {BoolField("oneshot", "oneshot", gfd.oneshot),
          BoolField("noTimestamp", "no-timestamp", gfd.no_timestamp),
          {"sleepInterval", [this](const Node& value) { SleepInterval(value); }},
@@ -170,7 +172,7 @@ class ConfigDecoder {
   }
 
   void Resources(const Node& node) {
-    decoder_.DecodeStruct(node, {"v1.Resources", "Resources", "resources"},
+    decoder_.DecodeStruct(node, {"v1.Resources", "Resources"},
                           {{"gpus", [this](const Node& value) { Rules(value); }},
                            {"mig", [this](const Node& value) { Rules(value); }}});
   }
@@ -180,24 +182,22 @@ class ConfigDecoder {
   }
 
   void Sharing(const Node& node) {
-    decoder_.DecodeStruct(node, {"v1.Sharing", "Sharing", "sharing"},
-                          {{"timeSlicing",
-                            [this](const Node& value) {
-                              DecodeSharing(value, "sharing.timeSlicing", decoder_,
-                                            model_.time_slicing);
-                            }},
-                           {"mps", [this](const Node& value) {
-                              if (value.is_null()) {
-                                model_.mps.reset();
-                                return;
-                              }
-                              if (!model_.mps) model_.mps.emplace();
-                              DecodeSharing(value, "sharing.mps", decoder_, *model_.mps);
-                            }}});
+    decoder_.DecodeStruct(
+        node, {"v1.Sharing", "Sharing"},
+        {{"timeSlicing",
+          [this](const Node& value) { DecodeSharing(value, decoder_, model_.time_slicing); }},
+         {"mps", [this](const Node& value) {
+            if (value.is_null()) {
+              model_.mps.reset();
+              return;
+            }
+            if (!model_.mps) model_.mps.emplace();
+            DecodeSharing(value, decoder_, *model_.mps);
+          }}});
   }
 
   void ImexKey(const Node& node) {
-    decoder_.DecodeStruct(node, {"v1.Imex", "Imex", "imex"},
+    decoder_.DecodeStruct(node, {"v1.Imex", "Imex"},
                           {{"channelIDs", [this](const Node& value) { ChannelIds(value); }},
                            {"required", [this](const Node& value) {
                               if (value.is_null()) return;
@@ -231,7 +231,6 @@ std::optional<Failure> DecodeConfig(const Node& root, Decoded& out) {
   ConfigDecoder decoder(out.model);
   decoder.Root(root);
   auto failure = decoder.decoder().failure();
-  out.diagnostics = decoder.decoder().TakeDiagnostics();
   if (failure) {
     failure->message = std::string(kUnmarshal) + std::string(kDecoding) + failure->message;
     return failure;

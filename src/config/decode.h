@@ -2,7 +2,7 @@
 // errors.
 //
 // Threading: a plain function, safe on any thread.
-// Errors: a Failure with the place in the text; unknown and duplicate keys are diagnostics.
+// Errors: a Failure with the place in the text. Unknown keys are passed over.
 #pragma once
 
 #include <optional>
@@ -13,14 +13,16 @@
 
 namespace tranche::config {
 
+using yaml::Failure;
+using yaml::Node;
+
 struct Decoded {
   FileModel model;
-  std::vector<Diagnostic> diagnostics;   // unknown keys, duplicate keys
   std::vector<Diagnostic> not_honoured;  // upstream's "not yet supported" texts
 };
 
 // The failure's message is what stands after "error parsing config file: ". `out` keeps what was
-// found until then. `out.model.tranche` points into `tree`.
+// found until then. The key `tranche` is not looked at.
 std::optional<Failure> DecodeConfig(const Node& root, Decoded& out);
 
 }  // namespace tranche::config

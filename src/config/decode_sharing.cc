@@ -6,10 +6,12 @@
 #include <charconv>
 
 #include "config/resource_name.h"
-#include "config/yaml_scalar.h"
+#include "config/yaml/scalar.h"
 
 namespace tranche::config {
 namespace {
+
+using yaml::CompactJson;
 
 bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
@@ -116,10 +118,10 @@ std::int64_t DecodeReplicas(const Node& node, Decoder& decoder) {
   return number.value_or(0);
 }
 
-FileResource DecodeResource(const Node& node, const std::string& path, Decoder& decoder) {
+FileResource DecodeResource(const Node& node, Decoder& decoder) {
   FileResource out;
   out.mark = node.mark;
-  if (!decoder.OpenMap(node, path, {"name", "rename", "devices", "replicas"})) return out;
+  if (!decoder.OpenMap(node)) return out;
   const Node::Entry* name = node.Find("name");
   const Node::Entry* devices = node.Find("devices");
   const Node::Entry* replicas = node.Find("replicas");
@@ -143,15 +145,14 @@ FileResource DecodeResource(const Node& node, const std::string& path, Decoder& 
   return out;
 }
 
-void DecodeResources(const Node& node, std::string_view path, Decoder& decoder, FileSharing& out) {
+void DecodeResources(const Node& node, Decoder& decoder, FileSharing& out) {
   if (!node.is_list() && !node.is_null()) {
     decoder.StopWithTypeError(node, "[]v1.ReplicatedResource");
     return;
   }
   out.resources.clear();
-  const std::string entry_path = fmt::format("{}.resources[]", path);
   for (const Node* item : node.items) {
-    out.resources.push_back(DecodeResource(*item, entry_path, decoder));
+    out.resources.push_back(DecodeResource(*item, decoder));
     if (decoder.stopped()) return;
   }
   if (out.resources.empty()) decoder.Stop(node, "no resources specified");
@@ -174,14 +175,14 @@ void DropFrom(FileSharing& sharing, std::string_view id, std::vector<Diagnostic>
                         fmt::format("Setting the 'rename' field in sharing.{}.resources is not yet "
                                     "supported in the config. Ignoring...",
                                     id),
-                        rename.line, rename.column, false});
+                        rename.line, rename.column, false, ""});
   }
   if (devices.line != 0) {
     warnings.push_back({Severity::kWarning,
                         fmt::format("Customizing the 'devices' field in sharing.{}.resources is "
                                     "not yet supported in the config. Ignoring...",
                                     id),
-                        devices.line, devices.column, false});
+                        devices.line, devices.column, false, ""});
   }
 }
 
@@ -196,12 +197,9 @@ bool IsDeviceRef(std::string_view text) {
   return IsUnsigned(text) || IsGpuUuid(text) || IsMigUuid(text);
 }
 
-void DecodeSharing(const Node& node, std::string_view path, Decoder& decoder, FileSharing& out) {
+void DecodeSharing(const Node& node, Decoder& decoder, FileSharing& out) {
   out.mark = node.mark;
-  if (!decoder.OpenMap(node, path,
-                       {"renameByDefault", "failRequestsGreaterThanOne", "resources"})) {
-    return;
-  }
+  if (!decoder.OpenMap(node)) return;
   out.rename_by_default = false;
   if (const auto* entry = node.Find("renameByDefault"); entry != nullptr) {
     if (entry->value->kind == Node::Kind::kBool) {
@@ -226,7 +224,7 @@ void DecodeSharing(const Node& node, std::string_view path, Decoder& decoder, Fi
     decoder.Stop(node, "no resources specified");
     return;
   }
-  DecodeResources(*resources->value, path, decoder, out);
+  DecodeResources(*resources->value, decoder, out);
 }
 
 bool DecodeResourceRules(const Node& node, Decoder& decoder) {
@@ -236,7 +234,7 @@ bool DecodeResourceRules(const Node& node, Decoder& decoder) {
     return false;
   }
   for (const Node* item : node.items) {
-    if (!decoder.OpenMap(*item, "resources", {"pattern", "name"})) return false;
+    if (!decoder.OpenMap(*item)) return false;
     const Node::Entry* pattern = item->Find("pattern");
     const Node::Entry* name = item->Find("name");
     if (pattern == nullptr) {
@@ -258,7 +256,7 @@ void DropWhatIsNotHonoured(FileModel& model, std::vector<Diagnostic>& warnings) 
     warnings.push_back({Severity::kWarning,
                         "Customizing the 'resources' field is not yet supported in the config. "
                         "Ignoring...",
-                        0, 0, false});
+                        0, 0, false, ""});
   }
   DropFrom(model.time_slicing, "timeSlicing", warnings);
   if (model.mps) DropFrom(*model.mps, "mps", warnings);

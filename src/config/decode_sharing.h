@@ -13,8 +13,10 @@
 
 namespace tranche::config {
 
+using yaml::Node;
+
 // sharing.timeSlicing or sharing.mps.
-void DecodeSharing(const Node& node, std::string_view path, Decoder& decoder, FileSharing& out);
+void DecodeSharing(const Node& node, Decoder& decoder, FileSharing& out);
 
 // resources.gpus or resources.mig: checked, then dropped. True when there was a rule.
 bool DecodeResourceRules(const Node& node, Decoder& decoder);

@@ -3,24 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 
-#include "config/resource_name.h"
-#include "config/yaml_scalar.h"
+#include "config/schema.h"
+#include "config/yaml/scalar.h"
 
 namespace tranche::config {
 namespace {
 
-constexpr std::size_t kMaxDiagnostics = 100;
-constexpr std::size_t kMaxShown = 64;
-
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool SameWithoutCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return Lower(x) == Lower(y); });
-}
+using yaml::CompactJson;
+using yaml::GoFloatText;
 
 const Decoder::Field* Match(std::string_view key, const std::vector<Decoder::Field>& fields) {
   const Decoder::Field* folded = nullptr;
@@ -30,44 +22,6 @@ const Decoder::Field* Match(std::string_view key, const std::vector<Decoder::Fie
   }
   return folded;
 }
-
-// Keys that people put one level too high or too low, and where they belong.
-struct Home {
-  std::string_view key;
-  std::string_view path;
-};
-constexpr std::array<Home, 32> kHomes{{{"renameByDefault", "sharing.timeSlicing"},
-                                       {"failRequestsGreaterThanOne", "sharing.timeSlicing"},
-                                       {"replicas", "sharing.timeSlicing.resources[]"},
-                                       {"timeSlicing", "sharing"},
-                                       {"mps", "sharing"},
-                                       {"migStrategy", "flags"},
-                                       {"failOnInitError", "flags"},
-                                       {"mpsRoot", "flags"},
-                                       {"nvidiaDriverRoot", "flags"},
-                                       {"nvidiaDevRoot", "flags"},
-                                       {"gdrcopyEnabled", "flags"},
-                                       {"gdsEnabled", "flags"},
-                                       {"mofedEnabled", "flags"},
-                                       {"useNodeFeatureAPI", "flags"},
-                                       {"deviceDiscoveryStrategy", "flags"},
-                                       {"plugin", "flags"},
-                                       {"gfd", "flags"},
-                                       {"passDeviceSpecs", "flags.plugin"},
-                                       {"deviceListStrategy", "flags.plugin"},
-                                       {"deviceIDStrategy", "flags.plugin"},
-                                       {"cdiAnnotationPrefix", "flags.plugin"},
-                                       {"nvidiaCTKPath", "flags.plugin"},
-                                       {"containerDriverRoot", "flags.plugin"},
-                                       {"sharedDevicesAllocationPolicy", "flags.plugin"},
-                                       {"sleepInterval", "flags.gfd"},
-                                       {"channelIDs", "imex"},
-                                       {"sharing", "the top level"},
-                                       {"tranche", "the top level"},
-                                       {"flags", "the top level"},
-                                       {"allocationPolicy", "tranche.resources[]"},
-                                       {"drainBeforeExclusive", "tranche.resources[]"},
-                                       {"replicasPerDevice", "tranche.resources[]"}}};
 
 }  // namespace
 
@@ -82,22 +36,9 @@ void Decoder::DecodeStruct(const Node& node, const Struct& as, const std::vector
   for (const Node::Entry& entry : node.entries) sorted.push_back(&entry);
   std::sort(sorted.begin(), sorted.end(), [](auto* a, auto* b) { return a->key < b->key; });
   const std::string_view outer = std::exchange(struct_name_, as.go_name);
-  std::vector<std::pair<const Field*, const Node::Entry*>> seen;
   for (const Node::Entry* entry : sorted) {
     const Field* field = Match(entry->key, fields);
-    if (field == nullptr) {
-      std::vector<std::string> known;
-      known.reserve(fields.size());
-      for (const Field& one : fields) known.emplace_back(one.name);
-      Unknown(*entry, as.path, known);
-      continue;
-    }
-    for (const auto& [before, other] : seen) {
-      if (before != field) continue;
-      Warn(entry->key_mark, fmt::format("keys '{}' and '{}' are the same: '{}' wins", other->key,
-                                        entry->key, entry->key));
-    }
-    seen.emplace_back(field, entry);
+    if (field == nullptr) continue;
     path_.push_back(field->name);
     field->decode(*entry->value);
     path_.pop_back();
@@ -106,18 +47,10 @@ void Decoder::DecodeStruct(const Node& node, const Struct& as, const std::vector
   struct_name_ = outer;
 }
 
-bool Decoder::OpenMap(const Node& node, std::string_view path,
-                      const std::vector<std::string>& known) {
-  if (!node.is_map() && !node.is_null()) {
-    StopWithTypeError(node, "map[string]json.RawMessage");
-    return false;
-  }
-  for (const Node::Entry& entry : node.entries) {
-    if (std::find(known.begin(), known.end(), entry.key) == known.end()) {
-      Unknown(entry, path, known);
-    }
-  }
-  return true;
+bool Decoder::OpenMap(const Node& node) {
+  if (node.is_map() || node.is_null()) return true;
+  StopWithTypeError(node, "map[string]json.RawMessage");
+  return false;
 }
 
 void Decoder::Bool(const Node& node, std::optional<bool>& out) {
@@ -178,30 +111,6 @@ void Decoder::StopWithTypeError(const Node& node, std::string_view go_type) {
 void Decoder::Stop(const Node& node, std::string message) {
   if (stop_) return;
   stop_ = Failure{base::Code::kInvalidArgument, std::move(message), node.mark};
-}
-
-void Decoder::Warn(Mark mark, std::string message) {
-  if (diagnostics_.size() >= kMaxDiagnostics) return;
-  diagnostics_.push_back({Severity::kWarning, std::move(message), mark.line, mark.column, false});
-}
-
-void Decoder::Unknown(const Node::Entry& entry, std::string_view path,
-                      const std::vector<std::string>& known) {
-  if (diagnostics_.size() >= kMaxDiagnostics) return;
-  std::string message = fmt::format("unknown key '{}'", entry.key.substr(0, kMaxShown));
-  if (!path.empty()) message += fmt::format(" in {}", path);
-  const auto home = std::find_if(kHomes.begin(), kHomes.end(), [&](const Home& one) {
-    return SameWithoutCase(one.key, entry.key) && one.path != path;
-  });
-  if (const std::string near = NearestName(entry.key, known); !near.empty()) {
-    message += fmt::format(" (did you mean '{}'?)", near);
-  } else if (home != kHomes.end()) {
-    message += fmt::format(" (it belongs in {})", home->path);
-  } else {
-    message += fmt::format(" (known here: {})", fmt::join(known, ", "));
-  }
-  diagnostics_.push_back(
-      {Severity::kWarning, std::move(message), entry.key_mark.line, entry.key_mark.column, true});
 }
 
 std::optional<std::int64_t> GoInteger(const Node& node) {

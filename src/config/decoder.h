@@ -5,8 +5,7 @@
 // itself; the latter wins.
 //
 // Threading: one thread at a time. A Decoder is used for one text.
-// Errors: failure() is the error that counts, with its place in the text; diagnostics are kept
-// apart.
+// Errors: failure() is the error that counts, with its place in the text.
 #pragma once
 
 #include <functional>
@@ -15,9 +14,14 @@
 #include <string_view>
 #include <vector>
 
-#include "config/node.h"
+#include "config/load.h"
+#include "config/yaml/node.h"
 
 namespace tranche::config {
+
+using yaml::Failure;
+using yaml::Mark;
+using yaml::Node;
 
 class Decoder {
  public:
@@ -26,19 +30,19 @@ class Decoder {
     std::string_view name;
     std::function<void(const Node&)> decode;
   };
-  // How Go calls a struct ("v1.Flags" and "Flags"), and the path for people ("flags").
+  // How Go calls a struct: "v1.Flags" and "Flags".
   struct Struct {
     std::string_view go_type;
     std::string_view go_name;
-    std::string_view path;
   };
 
-  // Keys match without regard to case, an exact match first; null does nothing.
+  // Keys match without regard to case, an exact match first; null does nothing, and what matches
+  // nothing is passed over.
   void DecodeStruct(const Node& node, const Struct& as, const std::vector<Field>& fields);
 
   // A type that decodes itself from a map: keys match exactly. False when `node` is no map (null
   // is an empty one) and the error is recorded.
-  bool OpenMap(const Node& node, std::string_view path, const std::vector<std::string>& known);
+  bool OpenMap(const Node& node);
 
   // null clears.
   void Bool(const Node& node, std::optional<bool>& out);
@@ -50,11 +54,6 @@ class Decoder {
   [[nodiscard]] bool stopped() const { return stop_.has_value(); }
   [[nodiscard]] std::optional<Failure> failure() const { return stop_ ? stop_ : first_; }
 
-  void Unknown(const Node::Entry& entry, std::string_view path,
-               const std::vector<std::string>& known);
-  void Warn(Mark mark, std::string message);
-  std::vector<Diagnostic> TakeDiagnostics() { return std::move(diagnostics_); }
-
  private:
   [[nodiscard]] std::string TypeErrorText(const Node& node, std::string_view go_type) const;
 
@@ -62,7 +61,6 @@ class Decoder {
   std::string_view struct_name_;
   std::optional<Failure> stop_;
   std::optional<Failure> first_;
-  std::vector<Diagnostic> diagnostics_;
 };
 
 // The value as an integer if Go would take it as one: an int, or a float that prints as digits.

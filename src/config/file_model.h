@@ -1,8 +1,8 @@
 // FileModel is what a config file says, key by key, before flags, defaults and validation:
 // upstream's own struct, with an absent key kept apart from every value.
 //
-// Threading: a plain value.
-// Errors: none.
+// Threading: a plain value, and a plain function.
+// Errors: a flag whose value cannot be read is a Status that names it.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,12 @@
 #include <vector>
 
 #include "config/config.h"
-#include "config/node.h"
+#include "config/load.h"
+#include "config/yaml/node.h"
 
 namespace tranche::config {
+
+using yaml::Mark;
 
 struct FilePlugin {
   std::optional<bool> pass_device_specs;
@@ -76,8 +79,12 @@ struct FileModel {
   std::optional<FileSharing> mps;
   std::vector<std::int64_t> imex_channel_ids;
   bool imex_required = false;
-  const Node* tranche = nullptr;      // the `tranche:` key, decoded apart
-  std::map<std::string, Mark> marks;  // where a flag (by its long name) was set
+  std::map<std::string, Mark> marks;           // where the file sets a flag (by its long name)
+  std::map<std::string, std::string> origins;  // the flag or variable that set one instead
 };
+
+// Replaces what the file said. A name that is no config key ("config-file", "kubelet-socket", flags
+// of our own) is left alone. kInvalidArgument where the value is not of the flag's kind.
+base::Status ApplyOverride(const Override& given, FileModel& model);
 
 }  // namespace tranche::config

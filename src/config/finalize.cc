@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <limits>
+
+#include "config/schema.h"
 
 namespace tranche::config {
 namespace {
 
-// More than the kubelet's 4 MiB message holds by two orders; keeps arithmetic in int.
-constexpr std::int64_t kMaxReplicas = 1'000'000;
 constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
 
 template <class E>
@@ -41,9 +42,17 @@ bool Read(const std::array<Word<E>, N>& words, std::string_view text, E& out) {
   return false;
 }
 
+// A folder of the host: absolute, as short as it can be written.
+std::string CleanRoot(const std::string& given) {
+  std::string root = std::filesystem::path("/" + given).lexically_normal().string();
+  while (root.size() > 1 && root.ends_with('/')) root.pop_back();
+  return root;
+}
+
 class Finalizer {
  public:
-  Finalizer(const FileModel& model, Config& config) : model_(model), config_(config) {}
+  Finalizer(const FileModel& model, Reader reader, Config& config)
+      : model_(model), plugin_(reader == Reader::kPlugin), config_(config) {}
 
   std::optional<Failure> Run() {
     for (const auto step :
@@ -62,27 +71,27 @@ class Finalizer {
   }
 
   [[nodiscard]] Failure Invalid(const std::string& flag, const std::string& message) const {
-    return {base::Code::kInvalidArgument, "unable to validate flags: " + message, MarkOf(flag)};
+    const auto origin = model_.origins.find(flag);
+    const bool named = origin != model_.origins.end() && !origin->second.empty();
+    return {base::Code::kInvalidArgument, (named ? origin->second + ": " : "") + message,
+            MarkOf(flag)};
   }
 
   // What upstream takes and nobody can mean.
   std::optional<Failure> Numbers() {
-    constexpr std::string_view kPrefix =
-        "unable to load config: unable to finalize config: unable to parse config file: error "
-        "parsing config file: ";
     const FileGfd& gfd = model_.flags.gfd;
     if (gfd.sleep_interval_bare && gfd.sleep_interval.value_or(0) < kNanosecondsPerSecond) {
       const std::int64_t number = *gfd.sleep_interval;
       return Failure{base::Code::kInvalidArgument,
-                     fmt::format("{}flags.gfd.sleepInterval: {} without a unit means nanoseconds; "
+                     fmt::format("flags.gfd.sleepInterval: {} without a unit means nanoseconds; "
                                  "write \"{}s\" for seconds",
-                                 kPrefix, number, std::max<std::int64_t>(number, 1)),
+                                 number, std::max<std::int64_t>(number, 1)),
                      MarkOf("sleep-interval")};
     }
     for (const FileResource& resource : model_.time_slicing.resources) {
       if (resource.replicas <= kMaxReplicas) continue;
       return Failure{base::Code::kOutOfRange,
-                     fmt::format("{}number of replicas must be <= {}", kPrefix, kMaxReplicas),
+                     fmt::format("number of replicas must be <= {}", kMaxReplicas),
                      resource.replicas_mark};
     }
     return std::nullopt;
@@ -96,11 +105,9 @@ class Finalizer {
     for (const std::string& word : *given) {
       DeviceListStrategy strategy{};
       if (!Read(kListStrategies, word, strategy)) {
-        std::string message = "invalid --device-list-strategy option: invalid strategy: " + word;
-        if (word.find(',') != std::string::npos && MarkOf("device-list-strategy").line > 0) {
-          message += "; in a file write a list, [envvar, cdi-cri]: only flags split at commas";
-        }
-        return Invalid("device-list-strategy", message);
+        if (!plugin_) continue;
+        return Invalid("device-list-strategy",
+                       "invalid --device-list-strategy option: invalid strategy: " + word);
       }
       if (!config_.flags.plugin.Uses(strategy)) out.push_back(strategy);
     }
@@ -109,44 +116,33 @@ class Finalizer {
 
   std::optional<Failure> IdStrategy() {
     const auto& given = model_.flags.plugin.device_id_strategy;
-    if (!given || Read(kIdStrategies, *given, config_.flags.plugin.device_id_strategy)) {
-      return std::nullopt;
-    }
+    auto& out = config_.flags.plugin.device_id_strategy;
+    if (!given || Read(kIdStrategies, *given, out) || !plugin_) return std::nullopt;
     return Invalid("device-id-strategy", "invalid --device-id-strategy option: " + *given);
   }
 
   std::optional<Failure> Policy() {
     const auto& given = model_.flags.plugin.shared_devices_allocation_policy;
     auto& out = config_.flags.plugin.shared_devices_allocation_policy;
-    if (!given || Read(kPolicies, *given, out)) return std::nullopt;
-    std::string message = "invalid --shared-devices-allocation-policy option: " + *given;
-    if (*given == "spread") message += "; spread is set by tranche.resources[].allocationPolicy";
-    return Invalid("shared-devices-allocation-policy", message);
+    if (!given || Read(kPolicies, *given, out) || !plugin_) return std::nullopt;
+    return Invalid("shared-devices-allocation-policy",
+                   "invalid --shared-devices-allocation-policy option: " + *given);
   }
 
   std::optional<Failure> Mps() {
     if (!model_.mps) return std::nullopt;
-    constexpr std::string_view kUnsupported =
-        "sharing.mps is not supported: share by time with sharing.timeSlicing";
-    std::string message = "unable to validate flags: ";
-    const auto& resources = model_.mps->resources;
-    const bool shared = std::any_of(resources.begin(), resources.end(),
-                                    [](const FileResource& one) { return one.replicas > 1; });
-    if (shared && model_.flags.mig_strategy.value_or("none") == "mixed") {
-      message += "using --mig-strategy=mixed is not supported with MPS; ";
-    } else if (shared && model_.flags.mps_root.value_or("").empty()) {
-      message += "using MPS requires --mps-root to be specified; ";
-    }
-    return Failure{base::Code::kUnimplemented, message + std::string(kUnsupported),
+    return Failure{base::Code::kUnimplemented,
+                   "sharing.mps is not supported: share by time with sharing.timeSlicing",
                    model_.mps->mark};
   }
 
   std::optional<Failure> Discovery() {
     const std::string given = model_.flags.device_discovery_strategy.value_or("auto");
-    if (given == "tegra") {
+    if (given == "tegra" || given == "vfio") {
       Failure failure = Invalid("device-discovery-strategy",
-                                "device-discovery-strategy tegra is not supported: only GPUs that "
-                                "NVML reports are (auto or nvml)");
+                                "device-discovery-strategy " + given +
+                                    " is not supported: only GPUs that NVML reports are (auto or "
+                                    "nvml)");
       failure.code = base::Code::kUnimplemented;
       return failure;
     }
@@ -161,11 +157,13 @@ class Finalizer {
   std::optional<Failure> Mig() {
     const auto& given = model_.flags.mig_strategy;
     if (!given || Read(kMigStrategies, *given, config_.flags.mig_strategy)) return std::nullopt;
+    if (given->empty() && !plugin_) return std::nullopt;
     return Invalid("mig-strategy", "unknown MIG strategy: " + *given);
   }
 
   std::optional<Failure> ImexIds() {
     const auto& ids = model_.imex_channel_ids;
+    if (!plugin_) return std::nullopt;
     if (ids.size() > 1 || (ids.size() == 1 && ids[0] != 0)) {
       return Invalid(
           "imex-channel-ids",
@@ -188,8 +186,10 @@ class Finalizer {
     };
     take(to.fail_on_init_error, from.fail_on_init_error);
     take(to.mps_root, from.mps_root);
-    take(to.nvidia_driver_root, from.nvidia_driver_root);
-    take(to.nvidia_dev_root, from.nvidia_dev_root);
+    if (from.nvidia_driver_root) to.nvidia_driver_root = CleanRoot(*from.nvidia_driver_root);
+    if (!from.nvidia_dev_root.value_or("").empty()) {
+      to.nvidia_dev_root = CleanRoot(*from.nvidia_dev_root);
+    }
     take(to.gdrcopy_enabled, from.gdrcopy_enabled);
     take(to.gds_enabled, from.gds_enabled);
     take(to.mofed_enabled, from.mofed_enabled);
@@ -226,13 +226,14 @@ class Finalizer {
   }
 
   const FileModel& model_;
+  const bool plugin_;
   Config& config_;
 };
 
 }  // namespace
 
-std::optional<Failure> Finalize(const FileModel& model, Config& config) {
-  return Finalizer(model, config).Run();
+std::optional<Failure> Finalize(const FileModel& model, Reader reader, Config& config) {
+  return Finalizer(model, reader, config).Run();
 }
 
 void WarnOfSharing(const FileModel& model, std::vector<Diagnostic>& warnings) {
@@ -244,7 +245,7 @@ void WarnOfSharing(const FileModel& model, std::vector<Diagnostic>& warnings) {
                         fmt::format("resource '{}' is listed twice (first on line {}): the larger "
                                     "number of replicas counts",
                                     resource.name, first->second),
-                        resource.mark.line, resource.mark.column, false});
+                        resource.mark.line, resource.mark.column, false, ""});
   }
 }
 

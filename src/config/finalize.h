@@ -11,9 +11,11 @@
 
 namespace tranche::config {
 
-// Fills `config` but for its `tranche` part. The failure's message is complete
-// ("unable to validate flags: …") but for the place.
-std::optional<Failure> Finalize(const FileModel& model, Config& config);
+using yaml::Failure;
+
+// Fills `config` but for its `tranche` part. The failure's message is upstream's, without the
+// stages that upstream puts before it.
+std::optional<Failure> Finalize(const FileModel& model, Reader reader, Config& config);
 
 // Names listed twice, and other things that are accepted and probably not meant.
 void WarnOfSharing(const FileModel& model, std::vector<Diagnostic>& warnings);

@@ -16,23 +16,17 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "config/config.h"
+#include "config/yaml/diagnostic.h"
+#include "config/yaml/tree.h"
 
 namespace tranche::config {
 
-inline constexpr std::size_t kMaxConfigBytes = 1U << 20U;  // a ConfigMap holds no more
+inline constexpr std::size_t kMaxConfigBytes = yaml::kMaxTextBytes;
 
-enum class Severity { kWarning, kError };
+using yaml::Diagnostic;
+using yaml::Severity;
 
-// A message for the user about a file. `line` and `column` count from 1; 0 is unknown.
-struct Diagnostic {
-  Severity severity = Severity::kWarning;
-  std::string message;  // for people, without the position
-  int line = 0;
-  int column = 0;
-  bool unknown_key = false;  // an error in `tranche validate`, a warning everywhere else
-};
-
-// "file.yaml:12:5: warning: unknown key 'sharring' (did you mean 'sharing'?)"
+// "file.yaml:12:5: warning: unknown key 'sharring' at the top level; did you mean 'sharing'?"
 std::string FormatDiagnostic(const std::string& source, const Diagnostic& diagnostic);
 
 // One value given on the command line or in the environment. `present` with an empty value counts
@@ -44,23 +38,42 @@ struct Override {
   std::string origin;  // "--mig-strategy" or "MIG_STRATEGY", for messages
 };
 
+// Whose config it is. gpu-feature-discovery takes any value of what only the plugin uses: list and
+// id strategy, allocation policy and IMEX channels; and an empty MIG strategy is `none` to it.
+enum class Reader { kPlugin, kFeatureDiscovery };
+
 struct Loaded {
   Config config;
   std::vector<Diagnostic> warnings;
 };
 
-// Parse and validate. The error's message is upstream's text where upstream has one, from
-// "unable to load config: …" or "unable to validate flags: …" on, followed by " (FILE:LINE)" where
-// the place is known. CLI overrides come after environment overrides in precedence and both replace
-// the file's values.
+// Of very many findings the first kMaxFindings are kept, and one more that says how many there
+// were.
+inline constexpr std::size_t kMaxFindings = 100;
+
+// What is to be said of a file, mistakes and warnings together, in the order of its lines; and the
+// config, where it can be used. Where it cannot, one finding at least is an error.
+struct Checked {
+  std::optional<Config> config;
+  std::vector<Diagnostic> findings;
+  base::Code code = base::Code::kInvalidArgument;  // of what keeps it from being used
+};
+
+// Parse and validate. Command line beats environment beats file.
+Checked CheckConfig(std::string_view text, const std::vector<Override>& environment,
+                    const std::vector<Override>& command_line, Reader reader = Reader::kPlugin);
+
+// The same, for whoever needs the config: the error's message is the first mistake, as
+// "FILE:LINE:COLUMN: what is wrong; what to write", and how many more there are.
 base::Result<Loaded> LoadConfig(std::string_view text, const std::string& source,
                                 const std::vector<Override>& environment,
-                                const std::vector<Override>& command_line);
+                                const std::vector<Override>& command_line,
+                                Reader reader = Reader::kPlugin);
 
-// What upstream prints of the same file: its normalised config (keys, defaults, order as in
-// tests/conformance/config-vectors.jsonl), after its "not yet supported" step and before flag
-// validation; and the warnings of that step. Accepts sharing.mps and every other thing that
-// LoadConfig refuses as unsupported. Only file text: no flags, no environment.
+// What upstream makes of the same file, its error texts included: its normalised config (keys,
+// defaults, order as in tests/conformance/config-vectors.jsonl), after its "not yet supported" step
+// and before flag validation; and the warnings of that step. Accepts sharing.mps and every other
+// thing that LoadConfig refuses as unsupported. Only file text: no flags, no environment.
 struct Normalised {
   base::Json config;
   std::vector<std::string> upstream_warnings;

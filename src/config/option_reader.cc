@@ -6,15 +6,19 @@
 
 #include "config/decode_sharing.h"
 #include "config/resource_name.h"
+#include "config/schema.h"
 #include "config/units.h"
-#include "config/yaml_scalar.h"
+#include "config/yaml/diagnostic.h"
+#include "config/yaml/scalar.h"
 
 namespace tranche::config {
 namespace {
 
+using yaml::CompactJson;
+using yaml::kMaxMistakes;
+
 constexpr std::uint64_t kMebibyte = 1ULL << 20U;
 constexpr std::size_t kMaxShown = 80;
-constexpr std::size_t kMaxDiagnostics = 100;
 
 std::string Shown(const Node& node) { return CompactJson(node, kMaxShown); }
 
@@ -26,7 +30,7 @@ bool IsOptionDevice(std::string_view text) {
 }
 
 void OptionReader::Map(const Node& node, const std::vector<Option>& options) {
-  if (failed() || node.is_null()) return;
+  if (node.is_null()) return;
   if (!node.is_map()) {
     Fail(node, fmt::format("a map is wanted, not {}", Shown(node)));
     return;
@@ -35,34 +39,25 @@ void OptionReader::Map(const Node& node, const std::vector<Option>& options) {
     const auto option = std::find_if(options.begin(), options.end(),
                                      [&](const Option& one) { return one.key == entry.key; });
     if (option == options.end()) {
-      std::vector<std::string> known;
-      known.reserve(options.size());
-      for (const Option& one : options) known.emplace_back(one.key);
-      std::string message = fmt::format("unknown key '{}' in {}", entry.key.substr(0, kMaxShown),
-                                        fmt::join(path_, "."));
-      if (const std::string near = NearestName(entry.key, known); !near.empty()) {
-        message += fmt::format(" (did you mean '{}'?)", near);
-      } else {
-        message += fmt::format(" (known here: {})", fmt::join(known, ", "));
-      }
-      if (warnings_.size() < kMaxDiagnostics) {
-        warnings_.push_back({Severity::kWarning, std::move(message), entry.key_mark.line,
-                             entry.key_mark.column, true});
-      }
-      continue;
+      Find(UnknownKey(entry, fmt::format("{}", fmt::join(path_, "."))));
+    } else if (!entry.value->is_null()) {
+      path_.emplace_back(entry.key);
+      option->read(*entry.value);
+      path_.pop_back();
     }
-    if (entry.value->is_null()) continue;
-    path_.emplace_back(entry.key);
-    option->read(*entry.value);
-    path_.pop_back();
-    if (failed()) return;
   }
 }
 
 void OptionReader::Fail(const Node& node, const std::string& message) {
-  if (failure_) return;
-  failure_ = Failure{base::Code::kInvalidArgument,
-                     fmt::format("{}: {}", fmt::join(path_, "."), message), node.mark};
+  ++errors_;
+  Find({Severity::kError, fmt::format("{}: {}", fmt::join(path_, "."), message), node.mark.line,
+        node.mark.column, false, ""});
+}
+
+void OptionReader::Find(Diagnostic one) {
+  if (findings_.size() < kMaxMistakes || (errors_ == 1 && one.severity == Severity::kError)) {
+    findings_.push_back(std::move(one));
+  }
 }
 
 std::string OptionReader::WordText(const Node& node) {
@@ -114,7 +109,8 @@ std::string OptionReader::ResourceName(const Node& node) {
   }
   auto name = MakeResourceName(node.text);
   if (name.ok()) return *std::move(name);
-  Fail(node, name.status().message());
+  const NameAdvice advice = AdviseOnName(node.text);
+  Fail(node, advice.what + "; " + advice.instead);
   return "";
 }
 

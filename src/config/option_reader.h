@@ -1,21 +1,23 @@
 // OptionReader reads the values of the `tranche:` key with strict types and our own error texts.
 //
 // Threading: one thread at a time. An OptionReader is used for one key.
-// Errors: it keeps the first error, with path and line; after it the values that it returns mean
-// nothing.
+// Errors: each one becomes a finding, with path and line, and reading goes on; the value that was
+// returned for it means nothing.
 #pragma once
 
 #include <array>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "config/node.h"
+#include "config/load.h"
+#include "config/yaml/node.h"
 
 namespace tranche::config {
+
+using yaml::Node;
 
 // As upstream's `devices` list takes them, and nothing longer than a UUID can be.
 bool IsOptionDevice(std::string_view text);
@@ -27,8 +29,8 @@ class OptionReader {
     std::function<void(const Node&)> read;
   };
 
-  OptionReader(std::string path, std::vector<Diagnostic>& warnings)
-      : path_{std::move(path)}, warnings_(warnings) {}
+  OptionReader(std::string path, std::vector<Diagnostic>& findings)
+      : path_{std::move(path)}, findings_(findings) {}
 
   // Reads the keys of a map; null is an empty map, and a key whose value is null is left out.
   void Map(const Node& node, const std::vector<Option>& options);
@@ -56,16 +58,16 @@ class OptionReader {
   Milli Percent(const Node& node);
 
   void Fail(const Node& node, const std::string& message);
-  [[nodiscard]] bool failed() const { return failure_.has_value(); }
-  [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
+  [[nodiscard]] int errors() const { return errors_; }
 
  private:
+  void Find(Diagnostic one);
   static std::string WordText(const Node& node);
   void FailWord(const Node& node, const std::string& text, const std::vector<std::string>& known);
 
   std::vector<std::string> path_;
-  std::vector<Diagnostic>& warnings_;
-  std::optional<Failure> failure_;
+  std::vector<Diagnostic>& findings_;
+  int errors_ = 0;
 };
 
 }  // namespace tranche::config

@@ -54,7 +54,73 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
   return cost[a.size()][b.size()];
 }
 
+constexpr std::string_view kWriteGpu = "write nvidia.com/gpu";
+
+// "1g.10gb", "1c.2g.20gb", "1g.10gb.me": what plan/ makes of the profiles of NVIDIA's MIG user
+// guide.
+bool IsMigProfile(std::string_view text) {
+  const auto number_then = [&text](std::string_view unit) {
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    if (digits == 0 || text.substr(digits, unit.size()) != unit) return false;
+    text.remove_prefix(digits + unit.size());
+    return true;
+  };
+  number_then("c.");
+  return number_then("g.") && number_then("gb") &&
+         (text.empty() || (text.size() > 1 && (text.front() == '.' || text.front() == '-')));
+}
+
+NameAdvice AdviseOnInvalid(std::string_view written, std::string_view full) {
+  constexpr std::size_t kShown = 80;
+  NameAdvice out;
+  out.valid = false;
+  const std::string shown(written.substr(0, kShown));
+  const std::size_t slash = written.find('/');
+  const std::string domain(written.substr(0, std::min(slash, written.size())));
+  if (written.empty()) {
+    out.what = "the name of the resource is empty";
+  } else if (slash != std::string_view::npos && domain != "nvidia.com") {
+    const bool near = !NearestName(domain, {"nvidia.com", "nvidia"}).empty();
+    out.what = near ? "'" + shown + "' is no name below nvidia.com"
+                    : "'" + shown + "': only nvidia.com resources can be shared";
+  } else if (full.size() > kMaxResourceName) {
+    out.what = "'" + shown + "' is longer than " + std::to_string(kMaxResourceName) +
+               " characters, nvidia.com/ included";
+    out.instead = "write a shorter name";
+    return out;
+  } else {
+    out.what = "'" + shown + "' is no resource name: a-z, 0-9, - and . are allowed after the slash";
+  }
+  out.instead = kWriteGpu;
+  return out;
+}
+
 }  // namespace
+
+NameAdvice AdviseOnName(std::string_view written) {
+  const auto full = MakeResourceName(written);
+  if (!full.ok())
+    return AdviseOnInvalid(written, std::string(kResourcePrefix) + std::string(written));
+  std::string_view name = std::string_view(*full).substr(kResourcePrefix.size());
+  constexpr std::string_view kMig = "mig-";
+  const auto known = [kMig](std::string_view one) {
+    return one == "gpu" || (one.starts_with(kMig) && IsMigProfile(one.substr(kMig.size())));
+  };
+  NameAdvice out;
+  out.mig = name.starts_with(kMig);
+  if (known(name)) return out;
+  if (name.ends_with(kSharedSuffix) && known(name.substr(0, name.size() - kSharedSuffix.size()))) {
+    name.remove_suffix(kSharedSuffix.size());
+    out.what = *full + " is what renaming makes, no device has it";
+    out.instead = "write name: " + std::string(kResourcePrefix) + std::string(name) +
+                  " (renameByDefault: true adds .shared)";
+    return out;
+  }
+  out.what = *full + " matches no NVIDIA resource";
+  out.instead = out.mig ? "write the profile as in nvidia.com/mig-1g.10gb"
+                        : "write nvidia.com/gpu, or nvidia.com/mig-1g.10gb for a MIG profile";
+  return out;
+}
 
 base::Result<std::string> MakeResourceName(std::string_view written) {
   std::string full(written);

@@ -7,14 +7,13 @@
 
 #include "config/option_reader.h"
 #include "config/resource_name.h"
+#include "config/schema.h"
 
 namespace tranche::config {
 namespace {
 
 // The weight of one pod against another's: a ratio, so the scale is ours to bound.
 constexpr std::int64_t kMaxWeight = 10'000;
-// As many replicas of one device as sharing.timeSlicing may ask for.
-constexpr std::int64_t kMaxReplicas = 1'000'000;
 constexpr auto kModes =
     std::to_array<std::pair<std::string_view, EnforceMode>>({{"off", EnforceMode::kOff},
                                                              {"observe", EnforceMode::kObserve},
@@ -35,11 +34,11 @@ std::vector<DeviceRef> ReadDevices(OptionReader& reader, const Node& node) {
     return out;
   }
   for (const Node* item : node.items) {
+    const int before = reader.errors();
     DeviceRef device{reader.Device(*item)};
-    if (reader.failed()) return out;
+    if (reader.errors() > before) continue;
     if (std::find(out.begin(), out.end(), device) != out.end()) {
       reader.Fail(*item, fmt::format("device '{}' is listed twice", device.text));
-      return out;
     }
     out.push_back(std::move(device));
   }
@@ -54,7 +53,7 @@ void ReadCounts(OptionReader& reader, const Node& node, TrancheResource& out) {
   for (const Node::Entry& entry : node.entries) {
     if (!IsOptionDevice(entry.key)) {
       reader.Fail(*entry.value, fmt::format("'{}' is no GPU index, MIG index or UUID", entry.key));
-      return;
+      continue;
     }
     const std::int64_t count = reader.Integer(*entry.value, 1, kMaxReplicas);
     out.replicas_per_device[DeviceRef{entry.key}] = static_cast<int>(count);
@@ -77,7 +76,8 @@ TrancheResource ReadResource(OptionReader& reader, const Node& node) {
                [&](const Node& value) { out.allocation_policy = reader.Word(value, kPolicies); }},
               {"drainBeforeExclusive",
                [&](const Node& value) { out.drain_before_exclusive = reader.Bool(value); }}});
-  if (!reader.failed() && out.name.empty()) reader.Fail(node, "no resource name specified");
+  if (node.is_map() && node.Find("name") == nullptr)
+    reader.Fail(node, "no resource name specified");
   return out;
 }
 
@@ -88,13 +88,13 @@ void ReadResources(OptionReader& reader, const Node& node, TrancheOptions& out) 
   }
   std::map<std::string, int> names;
   for (const Node* item : node.items) {
+    const int before = reader.errors();
     TrancheResource resource = ReadResource(reader, *item);
-    if (reader.failed()) return;
+    if (reader.errors() > before) continue;
     const auto [first, fresh] = names.emplace(resource.name, resource.line);
     if (!fresh) {
       reader.Fail(*item, fmt::format("resource '{}' is listed twice (first on line {})",
                                      resource.name, first->second));
-      return;
     }
     out.resources.push_back(std::move(resource));
   }
@@ -103,7 +103,6 @@ void ReadResources(OptionReader& reader, const Node& node, TrancheOptions& out) 
     if (resource.rename.empty()) continue;
     if (!names.emplace(resource.rename, 0).second) {
       reader.Fail(node, fmt::format("two resources are renamed to '{}'", resource.rename));
-      return;
     }
   }
 }
@@ -127,6 +126,7 @@ bool IsZero(const MemoryAmount& amount) {
 }
 
 MemoryOptions ReadMemory(OptionReader& reader, const Node& node) {
+  const int before = reader.errors();
   MemoryOptions out;
   reader.Map(node, {{"mode", [&](const Node& value) { out.mode = reader.Word(value, kModes); }},
                     {"limit", [&](const Node& value) { out.limit = reader.Memory(value); }},
@@ -135,7 +135,7 @@ MemoryOptions ReadMemory(OptionReader& reader, const Node& node) {
                     {"arbiterAway", [&](const Node& value) {
                        out.arbiter_away_open = reader.Word(value, kArbiterAway);
                      }}});
-  if (reader.failed()) return out;
+  if (reader.errors() > before) return out;
   if (out.limit && IsZero(*out.limit)) reader.Fail(node, "limit: nothing fits in 0");
   if (out.max && IsZero(*out.max)) reader.Fail(node, "max: nothing fits in 0");
   if (out.limit && out.max && Above(*out.limit, *out.max)) {
@@ -152,17 +152,18 @@ void ReadClasses(OptionReader& reader, const Node& node, TimeOptions& out) {
   }
   out.classes.clear();
   for (const Node* item : node.items) {
+    const int before = reader.errors();
     std::string name = reader.Name(*item);
-    if (reader.failed()) return;
+    if (reader.errors() > before) continue;
     if (std::find(out.classes.begin(), out.classes.end(), name) != out.classes.end()) {
       reader.Fail(*item, fmt::format("class '{}' is listed twice", name));
-      return;
     }
     out.classes.push_back(std::move(name));
   }
 }
 
 TimeOptions ReadTime(OptionReader& reader, const Node& node) {
+  const int before = reader.errors();
   TimeOptions out;
   std::optional<int> max_weight;
   std::optional<std::string> chosen;
@@ -176,7 +177,7 @@ TimeOptions ReadTime(OptionReader& reader, const Node& node) {
                     {"max", [&](const Node& value) { out.max = reader.Percent(value); }},
                     {"class", [&](const Node& value) { chosen = reader.Name(value); }},
                     {"classes", [&](const Node& value) { ReadClasses(reader, value, out); }}});
-  if (reader.failed()) return out;
+  if (reader.errors() > before) return out;
   out.max_weight = max_weight.value_or(out.weight);
   // Left out, it is `standard` where there is one and else the first.
   const bool known =
@@ -201,25 +202,25 @@ void WarnUnshared(const TimeSlicing& time_slicing, const TrancheOptions& options
     std::string message =
         fmt::format("resource '{}' of tranche.resources is not in sharing.timeSlicing.resources",
                     resource.name);
+    std::string instead;
     if (const std::string near = NearestName(resource.name, shared); !near.empty()) {
-      message += fmt::format(" (did you mean '{}'?)", near);
+      instead = fmt::format("did you mean '{}'?", near);
     }
-    warnings.push_back({Severity::kWarning, std::move(message), resource.line, 0, false});
+    warnings.push_back(
+        {Severity::kWarning, std::move(message), resource.line, 0, false, std::move(instead)});
   }
 }
 
 }  // namespace
 
-std::optional<Failure> DecodeTranche(const Node& node, const TimeSlicing& time_slicing,
-                                     TrancheOptions& out, std::vector<Diagnostic>& warnings) {
-  OptionReader reader("tranche", warnings);
+void DecodeTranche(const Node& node, const TimeSlicing* time_slicing, TrancheOptions& out,
+                   std::vector<Diagnostic>& findings) {
+  OptionReader reader("tranche", findings);
   reader.Map(node, {{"resources", [&](const Node& value) { ReadResources(reader, value, out); }},
                     {"health", [&](const Node& value) { ReadHealth(reader, value, out.health); }},
                     {"memory", [&](const Node& value) { out.memory = ReadMemory(reader, value); }},
                     {"time", [&](const Node& value) { out.time = ReadTime(reader, value); }}});
-  if (reader.failed()) return reader.failure();
-  WarnUnshared(time_slicing, out, warnings);
-  return std::nullopt;
+  if (reader.errors() == 0 && time_slicing != nullptr) WarnUnshared(*time_slicing, out, findings);
 }
 
 }  // namespace tranche::config

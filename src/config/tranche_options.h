@@ -2,19 +2,22 @@
 // exact case.
 //
 // Threading: a plain function, safe on any thread.
-// Errors: a wrong value is a Failure with its line; an unknown key is a warning.
+// Errors: a wrong value is a finding that is an error, with its line; `out` is then not to be used.
+// An unknown key is a warning.
 #pragma once
 
-#include <optional>
 #include <vector>
 
-#include "config/node.h"
+#include "config/load.h"
+#include "config/yaml/node.h"
 
 namespace tranche::config {
 
-// The failure's message starts with the path, "tranche.memory.limit: …". Resources that share
-// nothing in `time_slicing` are warned about.
-std::optional<Failure> DecodeTranche(const Node& node, const TimeSlicing& time_slicing,
-                                     TrancheOptions& out, std::vector<Diagnostic>& warnings);
+using yaml::Node;
+
+// The messages start with the path, "tranche.memory.limit: …". Resources that share nothing in
+// `time_slicing` are warned about; null where the file does not say what is shared.
+void DecodeTranche(const Node& node, const TimeSlicing* time_slicing, TrancheOptions& out,
+                   std::vector<Diagnostic>& findings);
 
 }  // namespace tranche::config

@@ -74,7 +74,7 @@ class TrancheRefusedTest : public testing::TestWithParam<Refused> {};
 TEST_P(TrancheRefusedTest, SaysPathReasonAndLine) {
   const std::string error = ErrorOf(std::string("tranche: ") + GetParam().text + "\n");
   EXPECT_NE(error.find(GetParam().why), std::string::npos) << error;
-  EXPECT_NE(error.find("(f:2)"), std::string::npos) << error;
+  EXPECT_NE(error.find("f:2:"), std::string::npos) << error;
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -103,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"{health: {quietPeriod: 60}}", "write \"60s\""},
         Refused{"{health: {quietPeriod: 0s}}", "is not above zero"},
         Refused{"{resources: [{rename: a}]}", "no resource name specified"},
-        Refused{"{resources: [{name: gpu, rename: A_b}]}", "incorrect format for resource name"},
+        Refused{"{resources: [{name: gpu, rename: A_b}]}", "'A_b' is no resource name"},
         Refused{"{resources: [{name: gpu}, {name: nvidia.com/gpu}]}", "listed twice"},
         Refused{"{resources: [{name: gpu, allocationPolicy: spred}]}", "did you mean 'spread'?"},
         Refused{"{resources: [{name: gpu, devices: [x]}]}", "no GPU index"},
@@ -117,11 +117,13 @@ TEST(TrancheOptionsTest, WarnsOfUnknownKeysAndUnsharedResources) {
   const auto loaded = Load("tranche: {memry: {}, resources: [{name: gpus}]}\n");
   ASSERT_TRUE(loaded.ok());
   ASSERT_EQ(loaded->warnings.size(), 2U);
-  EXPECT_EQ(loaded->warnings[0].message, "unknown key 'memry' in tranche (did you mean 'memory'?)");
-  EXPECT_TRUE(loaded->warnings[0].unknown_key);
-  EXPECT_EQ(loaded->warnings[1].message,
+  EXPECT_EQ(loaded->warnings[0].message,
             "resource 'nvidia.com/gpus' of tranche.resources is not in "
-            "sharing.timeSlicing.resources (did you mean 'nvidia.com/gpu'?)");
+            "sharing.timeSlicing.resources");
+  EXPECT_EQ(loaded->warnings[0].instead, "did you mean 'nvidia.com/gpu'?");
+  EXPECT_EQ(loaded->warnings[1].message, "unknown key 'memry' in tranche");
+  EXPECT_EQ(loaded->warnings[1].instead, "did you mean 'memory'?");
+  EXPECT_TRUE(loaded->warnings[1].strict);
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ base::Status PointLink(const std::string& path, const std::string& target) {
   }
   const std::string temporary = path + ".tmp." + std::to_string(token);
   if (symlink(target.c_str(), temporary.c_str()) != 0) {
-    return base::ErrnoStatus(errno, "make the link " + temporary);
+    return base::ErrnoStatus(errno, "make the link " + path);
   }
   if (rename(temporary.c_str(), path.c_str()) != 0) {
     base::Status status = base::ErrnoStatus(errno, "put the link to " + target + " at " + path);

@@ -55,7 +55,7 @@ ConfigManager::ConfigManager(base::EventLoop& loop, apiserver::ApiClient& api,
       runner_(loop) {
   patience_timer_.Start(kPatience, [this] { StillWaiting(); });
   wait_timer_.Start(Linked() ? kWaitWithLink : kWait, [this] { WaitedLongEnough(); });
-  node_.Begin(api_, "/api/v1/nodes", options_.node_name, /*metadata_only=*/true);
+  node_.Begin(api_, "/api/v1/nodes", options_.node_name, apiserver::ReplyForm::kMetadata);
 }
 
 bool ConfigManager::Linked() const { return base::Exists(options_.destination); }

@@ -37,17 +37,18 @@
 
 namespace tranche::configmanager {
 
+// The defaults are those of the flags (src/cli/programs/config_manager_command_flags.cc).
 struct ConfigManagerOptions {
   bool oneshot = false;
   std::string node_name;
-  std::string node_label = "nvidia.com/device-plugin.config";
+  std::string node_label;
   std::string source_directory;
   std::string destination;
   std::string default_config;
   std::vector<profile::Fallback> fallbacks;
-  bool send_signal = true;
-  int signal = 1;  // SIGHUP
-  std::string process_to_signal = "nvidia-device-plugin";
+  bool send_signal = false;
+  int signal = 0;
+  std::string process_to_signal;
   std::string proc_directory = "/proc";
 };
 

@@ -2,85 +2,37 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "apiserver/testing/fake_api.h"
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
-#include "base/testing/real_loop.h"
+#include "base/testing/temp_dir.h"
 #include "configmanager/link.h"
-#include "configmanager/signal.h"
+#include "configmanager/testing/processes.h"
 
 namespace tranche::configmanager {
 namespace {
 
 namespace fs = std::filesystem;
-using base::Code;
-using base::Status;
+using testing::AddProcess;
+using testing::Child;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using testing::Write;
 
 constexpr char kNode[] = "/api/v1/nodes/gpu-node";
 constexpr char kLabel[] = "nvidia.com/device-plugin.config";
 constexpr char kEvents[] = "/api/v1/namespaces/default/events";
 constexpr auto kPoll = std::chrono::seconds(31);  // a folder is looked at this often in any case
-
-void Write(const std::string& path, const std::string& text) {
-  fs::create_directories(fs::path(path).parent_path());
-  std::ofstream(path) << text;
-}
-
-// A process in a proc folder of our own; the id is of a child that counts its SIGHUPs.
-void AddProcess(const std::string& proc, pid_t pid, const std::string& command_line) {
-  Write(proc + "/" + std::to_string(pid) + "/cmdline", command_line);
-}
-
-// A child that ends at the first SIGHUP, with status 7.
-class Child {
- public:
-  Child() {
-    std::array<int, 2> ready{};
-    TRANCHE_CHECK(pipe(ready.data()) == 0);
-    pid_ = fork();
-    if (pid_ == 0) {
-      std::signal(SIGHUP, [](int) { _exit(7); });
-      TRANCHE_CHECK(write(ready[1], "r", 1) == 1);
-      for (;;) pause();
-    }
-    char byte = 0;
-    TRANCHE_CHECK(read(ready[0], &byte, 1) == 1);
-    close(ready[0]);
-    close(ready[1]);
-  }
-  ~Child() {
-    if (pid_ > 0) {
-      kill(pid_, SIGKILL);
-      waitpid(pid_, nullptr, 0);
-    }
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  [[nodiscard]] pid_t pid() const { return pid_; }
-  // Waits for it to end of the signal.
-  bool GotSignal() {
-    int status = 0;
-    if (waitpid(pid_, &status, 0) != pid_) return false;
-    pid_ = 0;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 7;
-  }
-  bool Runs() { return waitpid(pid_, nullptr, WNOHANG) == 0; }
-
- private:
-  pid_t pid_ = 0;
-};
 
 class ConfigManagerTest : public ::testing::Test {
  protected:
@@ -90,11 +42,14 @@ class ConfigManagerTest : public ::testing::Test {
     }
     fs::create_directories(folder_ / "proc");
     options_.node_name = "gpu-node";
+    options_.node_label = kLabel;
     options_.source_directory = folder_ / "configs";
     options_.destination = folder_ / "config/config.yaml";
     options_.default_config = "default";
     options_.proc_directory = folder_ / "proc";
     options_.send_signal = true;
+    options_.signal = SIGHUP;
+    options_.process_to_signal = "nvidia-device-plugin";
   }
 
   void Label(const std::string& value) { api_.PutLabel(kNode, kLabel, value); }
@@ -176,7 +131,7 @@ TEST_F(ConfigManagerTest, AskedIsOnlyForTheMetadataOfItsOwnNode) {
   Start();
   ASSERT_THAT(api_.watched(), SizeIs(1));
   EXPECT_EQ(api_.watched()[0].field_selector, "metadata.name=gpu-node");
-  EXPECT_TRUE(api_.watched()[0].metadata_only);
+  EXPECT_EQ(api_.watched()[0].form, apiserver::ReplyForm::kMetadata);
 }
 
 TEST_F(ConfigManagerTest, OneshotWaitsForTheApiServer) {
@@ -269,8 +224,8 @@ TEST_F(ConfigManagerTest, ALabelThatNamesNothingKeepsTheLastGoodConfig) {
   loop_.AdvanceBy(std::chrono::seconds(1));
   EXPECT_EQ(Linked(), "dev");
   EXPECT_FALSE(exit_status_);
-  EXPECT_THAT(EventMessages(), ElementsAre(HasSubstr("specified config dve does not exist; the "
-                                                     "last good config stays")));
+  EXPECT_THAT(EventMessages(), ElementsAre(HasSubstr("specified config dve does not exist; did "
+                                                     "you mean dev?; the last good config stays")));
   // Said once, however often it is looked at.
   Settle();
   Settle();
@@ -361,75 +316,6 @@ TEST_F(ConfigManagerTest, AFolderInTheWayIsTriedAgain) {
   fs::remove(options_.destination);
   loop_.AdvanceBy(ConfigManager::kRetry);
   EXPECT_EQ(Linked(), "dev");
-}
-
-TEST(FindProcessesTest, ReadsArgvZeroByteForByte) {
-  const base::testing::TempDir proc;
-  AddProcess(proc.path(), 11, std::string("nvidia-device-plugin\0", 21));
-  AddProcess(proc.path(), 9, std::string("nvidia-device-plugin\0--flag\0", 28));
-  AddProcess(proc.path(), 12, std::string("nvidia-device-plugin2\0", 22));
-  AddProcess(proc.path(), 13, std::string("nvidia-device-plugi\0", 20));
-  AddProcess(proc.path(), 14, "");  // a kernel thread, or a zombie
-  AddProcess(proc.path(), 15, std::string("/bin/sh\0nvidia-device-plugin\0", 29));
-  AddProcess(proc.path(), getpid(), std::string("nvidia-device-plugin\0", 21));
-  fs::create_directories(proc / "16");  // one that has ended
-  Write(proc / "self/cmdline", std::string("nvidia-device-plugin\0", 21));
-  EXPECT_THAT(FindProcesses(proc.path(), "nvidia-device-plugin"), ElementsAre(9, 11));
-  EXPECT_THAT(FindProcesses(proc.path(), ""), IsEmpty());
-  EXPECT_THAT(FindProcesses(proc / "absent", "x"), IsEmpty());
-}
-
-TEST(FindProcessesTest, FindsARealChildByTheNameItWasGiven) {
-  const std::string name = "tranche-test-" + std::to_string(getpid());
-  const pid_t pid = fork();
-  if (pid == 0) {
-    execl("/bin/sleep", name.c_str(), "100", nullptr);
-    _exit(1);
-  }
-  // exec has happened when the kernel says so.
-  const std::string command = "/proc/" + std::to_string(pid) + "/cmdline";
-  base::testing::RealLoop loop;
-  ASSERT_TRUE(loop.RunUntil([&] {
-    const auto text = base::ReadFile(command, 4096);
-    return text.ok() && text->starts_with(name);
-  }));
-  EXPECT_THAT(FindProcesses("/proc", name), ElementsAre(pid));
-  EXPECT_EQ(SignalProcesses("/proc", name, SIGTERM).sent, 1);
-  int status = 0;
-  ASSERT_EQ(waitpid(pid, &status, 0), pid);
-  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
-  const Signalled again = SignalProcesses("/proc", name, SIGTERM);
-  EXPECT_EQ(again.sent, 0);
-  EXPECT_TRUE(again.status.ok());
-}
-
-TEST(ParseSignalTest, TakesNumbersAndNames) {
-  for (const char* text : {"1", "HUP", "SIGHUP", "sighup"}) {
-    EXPECT_EQ(*ParseSignal(text), SIGHUP) << text;
-  }
-  EXPECT_EQ(*ParseSignal("USR1"), SIGUSR1);
-  EXPECT_EQ(*ParseSignal("64"), 64);
-  for (const char* text : {"", "65", "-1", "1x", "SIG", "SIGNONE", "1 "}) {
-    EXPECT_EQ(ParseSignal(text).status().code(), Code::kInvalidArgument) << text;
-  }
-}
-
-TEST(PointLinkTest, TakesThePlaceOfALinkOrAFileInOneStep) {
-  const base::testing::TempDir folder;
-  const std::string link = folder / "config/config.yaml";
-  ASSERT_TRUE(PointLink(link, "/available-configs/a").ok());
-  EXPECT_EQ(LinkTarget(link), "/available-configs/a");
-  ASSERT_TRUE(PointLink(link, "/dev/null").ok());
-  EXPECT_EQ(LinkTarget(link), "/dev/null");
-  fs::remove(link);
-  Write(link, "a file");
-  ASSERT_TRUE(PointLink(link, "b").ok());
-  EXPECT_EQ(LinkTarget(link), "b");
-  EXPECT_EQ(base::testing::CountEntries(folder / "config"), 1);
-  fs::remove(link);
-  fs::create_directories(link + "/full");
-  EXPECT_FALSE(PointLink(link, "c").ok());
-  EXPECT_EQ(base::testing::CountEntries(folder / "config"), 1);
 }
 
 }  // namespace

@@ -9,11 +9,20 @@ namespace tranche::daemon {
 
 EventLog::EventLog(base::EventLoop& loop, const std::string& node_name,
                    std::function<void()> changed)
-    : changed_(std::move(changed)) {
+    : loop_(loop), changed_(std::move(changed)) {
   if (!node_name.empty()) kubernetes_ = std::make_unique<NodeEvents>(loop, node_name, changed_);
 }
 
-void EventLog::Raise(EventType type, Reason reason, const std::string& message) {
+void EventLog::Raise(EventType type, Reason reason, const std::string& text) {
+  Rate& rate = rates_[reason.name()];
+  if (!rate.bucket.Take(loop_.Now())) {
+    ++rate.left_out;
+    return;
+  }
+  std::string message = base::Printable(text, kMaxMessage);
+  if (const auto left_out = std::exchange(rate.left_out, 0); left_out > 0) {
+    message += " (" + std::to_string(left_out) + " more like this came before and were left out)";
+  }
   base::Log(type == EventType::kNormal ? base::LogLevel::kInfo : base::LogLevel::kWarning, message,
             {base::Kv("event", reason.name())});
   if (!events_.empty() && events_.back().reason == reason.name() &&
@@ -23,7 +32,7 @@ void EventLog::Raise(EventType type, Reason reason, const std::string& message) 
   } else {
     events_.push_back({.type = type,
                        .reason = std::string(reason.name()),
-                       .message = message,
+                       .message = std::move(message),
                        .wall_time = base::Rfc3339Now(),
                        .count = 1});
     if (events_.size() > kMost) events_.pop_front();

@@ -6,13 +6,17 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "apiserver/client.h"
 #include "base/event_loop.h"
+#include "base/token_bucket.h"
 #include "daemon/event.h"
 #include "daemon/node_events.h"
 
@@ -21,12 +25,19 @@ namespace tranche::daemon {
 class EventLog {
  public:
   static constexpr std::size_t kMost = 64;
+  // Of one reason: as many at once as are kept, and so many a second in the long run. Whatever
+  // somebody outside repeats without end, other reasons keep their room.
+  static constexpr double kBurst = kMost;
+  static constexpr double kPerSecond = 1;
+  static constexpr std::size_t kMaxMessage = 1024;
 
   // `changed` after an event, and after kubernetes_state() has changed. `node_name` is the node on
   // which Kubernetes Events are raised; "": none are.
   EventLog(base::EventLoop& loop, const std::string& node_name, std::function<void()> changed);
 
-  // A repeat of the last event is counted, not kept twice.
+  // A repeat of the last event is counted, not kept twice. The message may have come from outside:
+  // control bytes are escaped, and it is cut at kMaxMessage. One beyond the rate is left out; the
+  // next of its reason says how many were.
   void Raise(EventType type, Reason reason, const std::string& message);
   // The same as a function that may be called as long as this object lives.
   [[nodiscard]] RaiseEvent raiser();
@@ -38,7 +49,14 @@ class EventLog {
   [[nodiscard]] std::string kubernetes_state() const;
 
  private:
+  struct Rate {
+    base::TokenBucket bucket{kBurst, kPerSecond};
+    std::uint64_t left_out = 0;
+  };
+
+  base::EventLoop& loop_;
   std::function<void()> changed_;
+  std::map<std::string_view, Rate> rates_;  // by reason, of which there is a table
   std::deque<Event> events_;
   std::unique_ptr<NodeEvents> kubernetes_;
 };

@@ -9,7 +9,9 @@
 namespace tranche::daemon {
 namespace {
 
+using ::testing::MatchesRegex;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 class EventLogTest : public ::testing::Test {
  protected:
@@ -41,9 +43,36 @@ TEST_F(EventLogTest, CountsARepeatAndOnlyThat) {
 TEST_F(EventLogTest, ForgetsTheOldestWhenThereAreManyOfThem) {
   for (std::size_t i = 0; i <= EventLog::kMost; ++i) {
     log_.Raise(EventType::kNormal, "DeviceRecovered", std::to_string(i));
+    loop_.AdvanceBy(std::chrono::seconds(1));
   }
   ASSERT_THAT(log_.events(), SizeIs(EventLog::kMost));
   EXPECT_EQ(log_.events().front().message, "1");
+}
+
+// A kubelet that asks for what cannot be had, thousands of times a second.
+TEST_F(EventLogTest, AFloodOfOneReasonIsCutAndLeavesTheOthersTheirRoom) {
+  log_.Raise(EventType::kWarning, "DeviceUnhealthy", "GPU-1: XID 79");
+  for (int i = 0; i < 49'170; ++i) {
+    log_.Raise(EventType::kWarning, "AllocationRefused", "no device " + std::to_string(i));
+    loop_.AdvanceBy(std::chrono::microseconds(203));
+  }
+  const int most = 1 + static_cast<int>(EventLog::kBurst + 10 * EventLog::kPerSecond);
+  EXPECT_LE(changes_, most);
+  EXPECT_GE(changes_, most - 1);
+  log_.Raise(EventType::kWarning, "DeviceUnhealthy", "GPU-2: XID 79");
+  EXPECT_EQ(log_.events().back().message, "GPU-2: XID 79");
+  loop_.AdvanceBy(std::chrono::seconds(1));
+  log_.Raise(EventType::kWarning, "AllocationRefused", "no device at all");
+  EXPECT_THAT(log_.events().back().message,
+              MatchesRegex("no device at all \\([0-9]+ more like this came before and were left "
+                           "out\\)"));
+}
+
+TEST_F(EventLogTest, AMessageFromOutsideIsEscapedAndCut) {
+  log_.Raise(EventType::kWarning, "NoHttp", "\x1b[2J" + std::string(3000, 'x'));
+  const std::string& message = log_.events().back().message;
+  EXPECT_THAT(message, StartsWith("\\x1b[2Jxxx"));
+  EXPECT_LE(message.size(), EventLog::kMaxMessage + 3);
 }
 
 TEST_F(EventLogTest, TellsKubernetesWhereItIsAsked) {

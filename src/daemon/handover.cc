@@ -22,6 +22,7 @@ namespace {
 using base::ErrnoStatus;
 using base::Kv;
 using base::Result;
+using base::SameFile;
 using base::Status;
 using base::UniqueFd;
 
@@ -32,22 +33,15 @@ constexpr auto kWriteRetry = std::chrono::milliseconds(1000);
 // inotify is only a hint; the one thing behind it is that an incumbent leaves a little later.
 constexpr auto kPollEvery = std::chrono::seconds(2);
 
-bool SameFile(int fd, const std::string& path) {
-  struct stat open_file {};
-  struct stat named {};
-  return fstat(fd, &open_file) == 0 && lstat(path.c_str(), &named) == 0 &&
-         open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
-}
-
 class FlockHandover : public Handover {
  public:
   FlockHandover(base::EventLoop& loop, const std::string& directory, AgentIdentity self,
-                Listener listener)
+                Owner owner)
       : loop_(loop),
         lock_path_(base::JoinPath(directory, kLockName)),
         announcement_path_(base::JoinPath(directory, kAnnouncementName)),
         self_(HandoverNote::Now(std::move(self))),
-        listener_(std::move(listener)),
+        owner_(std::move(owner)),
         retry_timer_(loop),
         runner_(loop) {
     status_ = base::MakeDirectories(directory);
@@ -96,17 +90,18 @@ class FlockHandover : public Handover {
     // Not for writing: closed again, that would be news to every watch of the directory, our own
     // among them, which looks, and opens it again, without end.
     UniqueFd fd(
-        open(lock_path_.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
+        open(lock_path_.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
     if (!fd.valid()) return ErrnoStatus(errno, "open " + lock_path_);
     if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) return ErrnoStatus(errno, "lock " + lock_path_);
-      RememberPredecessor(fd.get());
+      Consider(HolderOf(fd.get()));
       return Status::Ok();
     }
     // Removed between open and lock: someone else may hold its successor by that name.
     if (!SameFile(fd.get(), lock_path_)) return Status::Ok();
     lock_ = std::move(fd);
     incumbent_ = true;
+    status_ = Status::Ok();
     WriteIntoLock();
     return Status::Ok();
   }
@@ -130,19 +125,32 @@ class FlockHandover : public Handover {
     }
   }
 
-  void RememberPredecessor(int fd) {
-    if (incumbent_ || (predecessor_ && !predecessor_->host.empty())) return;
-    const std::optional<HandoverNote> note = ReadNote(fd);
-    // Locked but not yet written: somebody, whose name the next look may find.
-    predecessor_ = note ? note->identity : AgentIdentity{};
+  // The lock is held by another.
+  void Consider(const Holder& holder) {
+    if (holder.kind != Holder::Kind::kNoAgent) {
+      foreign_since_.reset();
+      if (holder.kind != Holder::Kind::kAgent || lock_.valid()) return;
+      // Without the lock it is the incumbent only as long as no agent has it.
+      incumbent_ = false;
+      status_ = Status::Ok();
+      if (!predecessor_) predecessor_ = holder.note.identity;
+      return;
+    }
+    const base::TimePoint now = loop_.Now();
+    if (!foreign_since_) foreign_since_ = now;
+    if (incumbent_ || now - *foreign_since_ < kForeignPatience) return;
+    incumbent_ = true;
+    status_ = {base::Code::kFailedPrecondition,
+               lock_path_ + " is held by a process that is no agent: working without it"};
+    base::LogWarning("the handover lock is held by a process that is no agent, working without",
+                     {Kv("lock", lock_path_)});
   }
 
   void ScheduleRetry() {
     retry_timer_.Start(incumbent_ ? kWriteRetry : kLockRetry, [this] {
       Look();
-      const bool wants_lock = !incumbent_;
       const bool wants_word = serving_ && !Announced();
-      if (!yielded_ && (wants_lock || wants_word)) ScheduleRetry();
+      if (!yielded_ && (!lock_.valid() || wants_word)) ScheduleRetry();
     });
   }
 
@@ -164,15 +172,17 @@ class FlockHandover : public Handover {
     if (Status locked = TryLock(); !locked.ok() && log_once_(locked.message(), loop_.Now())) {
       base::LogWarning("cannot look at the handover lock", {Kv("error", locked.message())});
     }
-    if (incumbent_ && !was_incumbent) runner_.Post([this] { listener_.became_incumbent(); });
+    if (incumbent_ && !was_incumbent) runner_.Post([this] { owner_.became_incumbent(); });
   }
 
   // The announcement that is up, if its writer lives. `fd` is only borrowed for a moment.
   [[nodiscard]] std::optional<HandoverNote> LiveAnnouncement() const {
     const UniqueFd fd = OpenToLook(announcement_path_);
+    if (!fd.valid()) return std::nullopt;
     // The writer locked the file before it gave it this name.
-    if (!fd.valid() || !IsHeld(fd.get())) return std::nullopt;
-    return ReadNote(fd.get());
+    const Holder holder = HolderOf(fd.get());
+    if (holder.kind != Holder::Kind::kAgent) return std::nullopt;
+    return holder.note;
   }
 
   [[nodiscard]] std::optional<HandoverNote> NewerAnnouncement() const {
@@ -189,13 +199,13 @@ class FlockHandover : public Handover {
   // an older agent's; an older one that takes ours is replaced when we next look.
   Status WriteAnnouncement() {
     const std::string temporary = announcement_path_ + ".new." + self_.token;
-    UniqueFd fd(open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
-    if (!fd.valid()) return ErrnoStatus(errno, "create " + temporary);
+    UniqueFd fd(open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd.valid()) return ErrnoStatus(errno, "create " + announcement_path_);
     Status status = flock(fd.get(), LOCK_EX | LOCK_NB) == 0
-                        ? WriteNote(fd.get(), self_, temporary)
-                        : ErrnoStatus(errno, "lock " + temporary);
+                        ? WriteNote(fd.get(), self_, announcement_path_)
+                        : ErrnoStatus(errno, "lock " + announcement_path_);
     if (status.ok() && rename(temporary.c_str(), announcement_path_.c_str()) != 0) {
-      status = ErrnoStatus(errno, "rename " + temporary);
+      status = ErrnoStatus(errno, "replace " + announcement_path_);
     }
     if (!status.ok()) {
       unlink(temporary.c_str());
@@ -221,20 +231,21 @@ class FlockHandover : public Handover {
     yielded_ = true;
     base::LogInfo("a newer agent is serving, leaving", {Kv("successor", successor.Text())});
     // The owner may destroy this object in its answer, so it is told from a call of its own.
-    runner_.Post([this, successor] { listener_.yield(successor); });
+    runner_.Post([this, successor] { owner_.yield(successor); });
   }
 
   base::EventLoop& loop_;
   std::string lock_path_;
   std::string announcement_path_;
   HandoverNote self_;
-  Listener listener_;
+  Owner owner_;
   Status status_;
   // Closed after the lock is let go, which is what it is to tell of; so it stands before it.
   UniqueFd lock_note_;     // agent.lock, to write into
   UniqueFd lock_;          // agent.lock, locked
   UniqueFd announcement_;  // our successor.json, locked
   std::optional<AgentIdentity> predecessor_;
+  std::optional<base::TimePoint> foreign_since_;  // since when no agent holds the lock
   bool incumbent_ = false;
   bool serving_ = false;
   bool yielded_ = false;
@@ -247,8 +258,8 @@ class FlockHandover : public Handover {
 }  // namespace
 
 std::unique_ptr<Handover> Handover::New(base::EventLoop& loop, const std::string& directory,
-                                        AgentIdentity self, Listener listener) {
-  return std::make_unique<FlockHandover>(loop, directory, std::move(self), std::move(listener));
+                                        AgentIdentity self, Owner owner) {
+  return std::make_unique<FlockHandover>(loop, directory, std::move(self), std::move(owner));
 }
 
 }  // namespace tranche::daemon

@@ -6,8 +6,10 @@
 // successor.json. Every older agent that sees it yields (stand_by.h), and the lock passes on. Of
 // any number of agents the newest that serves stays.
 //
-// An announcement counts only while its writer lives, which holds a lock on the very file. Locks
-// are the kernel's (flock), so that an agent which died holds nothing. Pids mean nothing across pid
+// An announcement counts only while its writer lives, which holds locks on the very file. Locks are
+// the kernel's, so that an agent which died holds nothing. A lock that something else holds, which
+// is no agent, is not waited for: the agent works without, as where it cannot take a lock at all,
+// and takes the lock once it is free. Pids mean nothing across pid
 // namespaces and are only shown to people; which agent is newer follows from the time since boot,
 // which containers share.
 //
@@ -28,7 +30,10 @@ namespace tranche::daemon {
 
 class Handover {
  public:
-  struct Listener {
+  // How long a lock may be held by no agent before an agent works without it.
+  static constexpr base::Duration kForeignPatience = std::chrono::seconds(3);
+
+  struct Owner {
     // A newer agent is serving: the owner ends its streams and leaves. Called once, incumbent or
     // not; what this object holds is let go when it is destroyed.
     std::function<void(const AgentIdentity& successor)> yield;
@@ -39,7 +44,7 @@ class Handover {
   // Never fails for want of a lock: where the directory cannot be written the agent works without
   // (status() says why) and is its own incumbent. `became_incumbent` is for a successor only.
   static std::unique_ptr<Handover> New(base::EventLoop& loop, const std::string& directory,
-                                       AgentIdentity self, Listener listener);
+                                       AgentIdentity self, Owner owner);
   virtual ~Handover() = default;
 
   [[nodiscard]] virtual bool incumbent() const = 0;

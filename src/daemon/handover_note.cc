@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -44,14 +45,17 @@ std::int64_t BootTimeNs() {
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-// Who holds the file: nobody does while the holder only waits for another agent to take over.
-std::optional<AgentIdentity> FindHolder(const std::string& path) {
-  const UniqueFd fd = OpenToLook(path);
-  if (!fd.valid() || !IsHeld(fd.get())) return std::nullopt;
-  const std::optional<HandoverNote> note = ReadNote(fd.get());
-  if (!note) return AgentIdentity{};
-  if (note->leaving) return std::nullopt;
-  return note->identity;
+// The lock that only agents take. False where it cannot be had.
+bool TakeProof(int fd) {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  return fcntl(fd, F_OFD_SETLK, &whole) == 0;
+}
+
+bool ProofIsHeld(int fd) {
+  struct flock whole {};
+  whole.l_type = F_RDLCK;
+  return fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type == F_WRLCK;
 }
 
 }  // namespace
@@ -84,6 +88,7 @@ std::string EncodeNote(const HandoverNote& note) {
                            {"started", note.identity.started},
                            {"arrivalNs", note.arrival_ns},
                            {"leaving", note.leaving},
+                           {"proven", note.proven},
                            {"token", note.token}})
              .Dump() +
          "\n";
@@ -99,7 +104,8 @@ std::optional<HandoverNote> DecodeNote(std::string_view text) {
                                    .started = base::PrintableAt(*json, "started", kMaxTextBytes)},
                       .arrival_ns = *arrival,
                       .token = base::PrintableAt(*json, "token", kMaxTextBytes),
-                      .leaving = base::BoolAt(*json, "leaving")};
+                      .leaving = base::BoolAt(*json, "leaving"),
+                      .proven = base::BoolAt(*json, "proven")};
 }
 
 std::optional<HandoverNote> ReadNote(int fd) {
@@ -110,7 +116,9 @@ std::optional<HandoverNote> ReadNote(int fd) {
   return DecodeNote(text);
 }
 
-Status WriteNote(int fd, const HandoverNote& note, const std::string& path) {
+Status WriteNote(int fd, HandoverNote note, const std::string& path) {
+  note.proven = TakeProof(fd);
+  if (fchmod(fd, 0600) != 0) return ErrnoStatus(errno, "chmod " + path);
   const std::string text = EncodeNote(note);
   const ssize_t written = pwrite(fd, text.data(), text.size(), 0);
   if (written < 0) return ErrnoStatus(errno, "write " + path);
@@ -125,9 +133,28 @@ UniqueFd OpenToLook(const std::string& path) {
   return UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
 }
 
-std::optional<AgentIdentity> FindAgent(const std::string& directory) {
-  std::optional<AgentIdentity> agent = FindHolder(base::JoinPath(directory, kLockName));
-  return agent ? agent : FindHolder(base::JoinPath(directory, kAnnouncementName));
+Holder HolderOf(int fd) {
+  if (!IsHeld(fd)) return {};
+  std::optional<HandoverNote> note = ReadNote(fd);
+  if (!note || (note->proven && !ProofIsHeld(fd))) return {.kind = Holder::Kind::kNoAgent};
+  return {.kind = Holder::Kind::kAgent, .note = std::move(*note)};
+}
+
+Presence LookForAgent(const std::string& directory) {
+  Presence presence;
+  for (const char* name : {kLockName, kAnnouncementName}) {
+    const std::string path = base::JoinPath(directory, name);
+    const UniqueFd fd = OpenToLook(path);
+    if (!fd.valid()) continue;
+    const Holder holder = HolderOf(fd.get());
+    if (holder.kind == Holder::Kind::kAgent && !holder.note.leaving) {
+      return {.agent = holder.note.identity, .held_by_no_agent = ""};
+    }
+    if (holder.kind == Holder::Kind::kNoAgent && presence.held_by_no_agent.empty()) {
+      presence.held_by_no_agent = path;
+    }
+  }
+  return presence;
 }
 
 }  // namespace tranche::daemon

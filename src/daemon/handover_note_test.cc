@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <string>
 
@@ -42,14 +43,14 @@ TEST(HandoverNoteTest, TheLaterIsTheNewerAndTheTokenTellsEqualsApart) {
   EXPECT_FALSE(older.NewerThan(older));
 }
 
-class FindAgentTest : public ::testing::Test {
+class LookForAgentTest : public ::testing::Test {
  protected:
   std::unique_ptr<Handover> Agent(const std::string& host) {
     return Handover::New(loop_, dir_.path(), {.host = host},
                          {.yield = [](const AgentIdentity&) {}, .became_incumbent = [] {}});
   }
   [[nodiscard]] std::string Found() const {
-    const std::optional<AgentIdentity> agent = FindAgent(dir_.path());
+    const std::optional<AgentIdentity> agent = LookForAgent(dir_.path()).agent;
     return agent ? agent->host : "nobody";
   }
 
@@ -57,7 +58,7 @@ class FindAgentTest : public ::testing::Test {
   base::testing::FakeLoop loop_;
 };
 
-TEST_F(FindAgentTest, AnAgentIsThereWhileItHoldsTheLockOrItsWord) {
+TEST_F(LookForAgentTest, AnAgentIsThereWhileItHoldsTheLockOrItsWord) {
   EXPECT_EQ(Found(), "nobody");
   auto incumbent = Agent("incumbent");
   EXPECT_EQ(Found(), "incumbent");
@@ -71,7 +72,7 @@ TEST_F(FindAgentTest, AnAgentIsThereWhileItHoldsTheLockOrItsWord) {
   EXPECT_TRUE(base::ReadFile(dir_ / kLockName, 4096).ok()) << "files are nobody";
 }
 
-TEST_F(FindAgentTest, OneThatIsLeavingDoesNotCount) {
+TEST_F(LookForAgentTest, OneThatIsLeavingDoesNotCount) {
   const auto incumbent = Agent("incumbent");
   incumbent->Leave();
   EXPECT_EQ(Found(), "nobody");
@@ -80,11 +81,35 @@ TEST_F(FindAgentTest, OneThatIsLeavingDoesNotCount) {
   EXPECT_EQ(Found(), "successor");
 }
 
-TEST_F(FindAgentTest, OneThatHasNotWrittenItsNameIsThere) {
-  const base::UniqueFd fd(open((dir_ / kLockName).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+// Any process that can open the file can lock it.
+TEST_F(LookForAgentTest, WhoeverElseHoldsTheFilesIsNoAgent) {
+  Agent("dead").reset();
+  const std::string path = dir_ / kLockName;
+  const base::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   EXPECT_EQ(Found(), "nobody");
   ASSERT_EQ(flock(fd.get(), LOCK_EX | LOCK_NB), 0);
-  EXPECT_EQ(Found(), "");
+  EXPECT_EQ(Found(), "nobody") << "though the note of the dead one is there";
+  EXPECT_EQ(LookForAgent(dir_.path()).held_by_no_agent, path);
+}
+
+TEST_F(LookForAgentTest, AnAgentOfBeforeTheProofIsOne) {
+  const std::string path = dir_ / kLockName;
+  ASSERT_TRUE(base::WriteFileAtomic(path, EncodeNote(HandoverNote::Now({.host = "old"}))).ok());
+  const base::UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(flock(fd.get(), LOCK_EX | LOCK_NB), 0);
+  EXPECT_EQ(Found(), "old");
+}
+
+TEST_F(LookForAgentTest, OnlyTheOwnerCanOpenTheFiles) {
+  // As an earlier version left it.
+  ASSERT_TRUE(base::WriteFileAtomic(dir_ / kLockName, "x", 0644).ok());
+  const auto agent = Agent("a");
+  agent->Announce();
+  for (const char* name : {kLockName, kAnnouncementName}) {
+    struct stat info {};
+    ASSERT_EQ(stat((dir_ / name).c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777U, 0600U) << name;
+  }
 }
 
 TEST(AgentIdentityTest, TextSaysWhatIsKnown) {

@@ -6,10 +6,25 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/log_output.h"
+#include "base/timer.h"
 
 namespace tranche::daemon {
 
+namespace {
+
 using base::Kv;
+
+constexpr base::Duration kTellLeftOut = std::chrono::seconds(5);
+
+void TellLeftOutFromNowOn(base::Timer& timer) {
+  timer.Start(kTellLeftOut, [&timer] {
+    base::TellLeftOutLines();
+    TellLeftOutFromNowOn(timer);
+  });
+}
+
+}  // namespace
 
 int Life::Run(const std::string& version, std::function<void()> begin) {
   base::LogInfo("starting", {Kv("version", version), Kv("pid", getpid())});
@@ -40,6 +55,8 @@ int RunOnLoop(
     base::LogError("cannot start", {Kv("error", signals.status().message())});
     return 1;
   }
+  base::Timer log_timer(**loop);
+  TellLeftOutFromNowOn(log_timer);
   return use(**loop, on_signal);
 }
 

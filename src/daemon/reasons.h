@@ -87,6 +87,12 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "The last good config is in force: as a warning, because the one that is wanted cannot be "
      "used; else until it is known which one is wanted.",
      "For a warning see `ConfigRejected`."},
+    {"LastGoodLost", "Warning", "the device plugin",
+     "The file of the last good config was deleted or damaged while the agent ran. The agent "
+     "writes "
+     "it again.",
+     "See who else writes to the folder `tranche` beside the plugin's sockets "
+     "(`/var/lib/kubelet/device-plugins`), and that its disk is sound."},
     {"LastGoodNotSaved", "Warning", "the device plugin",
      "The config is in force, but could not be stored. A restart together with a bad config would "
      "leave the node without GPUs to offer.",

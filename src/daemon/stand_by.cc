@@ -39,9 +39,16 @@ void StandBy::OnSignal(int number) {
 }
 
 void StandBy::LookForAgent() {
-  if (FindAgent(directory_)) {
+  const Presence presence = daemon::LookForAgent(directory_);
+  const bool held = !presence.held_by_no_agent.empty();
+  without_agent_ = held ? without_agent_ + 1 : 0;
+  if (presence.agent || (held && without_agent_ < kLooks)) {
     look_timer_.Start(kLook, [this] { LookForAgent(); });
     return;
+  }
+  if (held) {
+    base::LogWarning("this node is without an agent, and something else holds its lock",
+                     {base::Kv("file", presence.held_by_no_agent)});
   }
   base::LogWarning("this node is without an agent, serving it again");
   ended_(true);

@@ -6,6 +6,9 @@
 // back-offs. A pod that is being replaced is told to end in a moment; one of a second release, or
 // one whose successor fails, stands by. Probes are answered meanwhile: alive, and not ready.
 //
+// It waits for agents only. A lock that something else holds is given kLooks looks, in which an
+// agent that has just come has written its note; then the node is served again.
+//
 // Threading: the loop's thread.
 // Errors: none.
 #pragma once
@@ -21,6 +24,8 @@ namespace tranche::daemon {
 
 class StandBy {
  public:
+  static constexpr int kLooks = 3;
+
   // `directory` is the handover's; `listen` as Endpoints says. `ended` is called once: with true
   // where the node is to be served again, with false where this program was told to end.
   StandBy(base::EventLoop& loop, std::string directory, const std::string& listen,
@@ -36,6 +41,7 @@ class StandBy {
   const std::string directory_;
   std::function<void(bool serve_again)> ended_;
   Endpoints endpoints_;
+  int without_agent_ = 0;  // looks in a row that found a lock and no agent
   base::Timer look_timer_;
 };
 

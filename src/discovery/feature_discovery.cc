@@ -41,7 +41,8 @@ void LogEvent(daemon::EventType type, const std::string& reason, const std::stri
 Result<std::unique_ptr<FeatureDiscovery>> FeatureDiscovery::New(base::EventLoop& loop,
                                                                 FeatureDiscoveryOptions options) {
   const auto& [environment, command_line] = options.overrides;
-  auto flags = config::LoadConfig("", "", environment, command_line);
+  auto flags =
+      config::LoadConfig("", "", environment, command_line, config::Reader::kFeatureDiscovery);
   if (!flags.ok()) return flags.status();
   return std::unique_ptr<FeatureDiscovery>(
       new FeatureDiscovery(loop, std::move(options), std::move(flags->config)));
@@ -59,16 +60,18 @@ FeatureDiscovery::FeatureDiscovery(base::EventLoop& loop, FeatureDiscoveryOption
              .health_changed = {},
              .topology_read = {},
              .scan_requested = {}}),
-      in_force_(loop,
-                [&loop, this](std::function<void()> changed) {
-                  return profile::NewFileSource(loop, {.config_file = options_.config_file},
-                                                std::move(changed));
-                },
-                options_.overrides, /*state_directory=*/"",
-                {.apply = [this](const config::Loaded& loaded,
-                                 const std::string& /*source*/) { return Apply(loaded); },
-                 .event = LogEvent,
-                 .source_changed = [this] { EndIfUnusable(); }}) {}
+      in_force_(
+          loop,
+          [&loop, this](std::function<void()> changed) {
+            return profile::NewFileSource(loop, {.config_file = options_.config_file},
+                                          std::move(changed));
+          },
+          options_.overrides, /*last_good=*/{},
+          {.apply = [this](const config::Loaded& loaded,
+                           const std::string& /*source*/) { return Apply(loaded); },
+           .event = LogEvent,
+           .source_changed = [this] { EndIfUnusable(); }},
+          config::Reader::kFeatureDiscovery) {}
 
 int FeatureDiscovery::Run() {
   const int exit_status = life_.Run(options_.version, [this] { Begin(); });

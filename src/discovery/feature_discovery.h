@@ -32,7 +32,7 @@ struct FeatureDiscoveryOptions {
   gpu::GpuWatch::Options gpus;
   // The outlet that a config asks for. An error here ends the program at its start.
   std::function<base::Result<std::unique_ptr<labels::LabelOutlet>>(
-      const config::Config& config, labels::LabelOutlet::State state)>
+      const config::Config& config, labels::LabelOutlet::StateChanged state_changed)>
       new_outlet;
 };
 

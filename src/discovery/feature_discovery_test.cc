@@ -43,19 +43,19 @@ struct Board {
 
 class BoardOutlet : public labels::LabelOutlet {
  public:
-  BoardOutlet(base::EventLoop& loop, Board& board, State state)
-      : board_(board), state_(std::move(state)), runner_(loop) {
+  BoardOutlet(base::EventLoop& loop, Board& board, StateChanged state_changed)
+      : board_(board), state_changed_(std::move(state_changed)), runner_(loop) {
     ++board_.outlets;
   }
   void Publish(const labels::Labels& labels) override {
     board_.seen.push_back(labels);
-    runner_.Post([this] { state_(board_.answer); });
+    runner_.Post([this] { state_changed_(board_.answer); });
   }
   void Withdraw() override { board_.withdrawn = true; }
 
  private:
   Board& board_;
-  State state_;
+  StateChanged state_changed_;
   base::WeakRunner runner_;
 };
 
@@ -88,10 +88,11 @@ class FeatureDiscoveryTest : public ::testing::Test {
                                 return gpu::DriverThread::Start(loop, driver_, std::move(listener));
                               },
                           .xid_filter = {}},
-                 .new_outlet = [this](const config::Config&, labels::LabelOutlet::State state)
+                 .new_outlet = [this](const config::Config&,
+                                      labels::LabelOutlet::StateChanged state_changed)
                      -> base::Result<std::unique_ptr<labels::LabelOutlet>> {
                    return std::unique_ptr<labels::LabelOutlet>(
-                       std::make_unique<BoardOutlet>(*loop_, board_, std::move(state)));
+                       std::make_unique<BoardOutlet>(*loop_, board_, std::move(state_changed)));
                  }});
     if (!made.ok()) return 1;
     FeatureDiscovery& discovery = **made;

@@ -9,7 +9,7 @@
 #include "base/backoff.h"
 #include "base/log.h"
 #include "base/mutex.h"
-#include "base/thread.h"
+#include "base/threads/thread.h"
 
 namespace tranche::gpu {
 namespace {
@@ -334,7 +334,7 @@ class RealDriverThread : public DriverThread {
   template <class Work>
   Status StartOne(bool& runs) {
     if (runs) return Status::Ok();
-    auto thread = base::StartThread([context = context_] { Work(context).Run(); });
+    auto thread = base::threads::StartThread([context = context_] { Work(context).Run(); });
     if (!thread.ok()) return thread.status();
     // Joining would wait for a call that hangs. The thread owns all that it touches.
     thread->detach();

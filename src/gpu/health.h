@@ -57,7 +57,9 @@ struct XidFilter {
   bool all_enabled = false;
   std::set<std::uint64_t> enabled;
 
-  // Ignored: not in `enabled`, and disabled or of class kApplication by upstream's built-in list.
+  // With `all_disabled` everything is ignored, what is in `enabled` too, unless that is all. Else
+  // what is enabled counts, before what is disabled or of class kApplication by upstream's built-in
+  // list.
   [[nodiscard]] bool Ignores(std::uint64_t xid) const;
 };
 // Words that are neither numbers nor keywords are skipped and returned, to be logged.

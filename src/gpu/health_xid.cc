@@ -118,8 +118,10 @@ const XidInfo& DescribeXid(std::uint64_t xid) {
 }
 
 bool XidFilter::Ignores(std::uint64_t xid) const {
-  if (all_enabled || enabled.contains(xid)) return false;
-  if (all_disabled || disabled.contains(xid)) return true;
+  if (all_enabled) return false;
+  if (all_disabled) return true;
+  if (enabled.contains(xid)) return false;
+  if (disabled.contains(xid)) return true;
   return DescribeXid(xid).xid_class == kApplication;
 }
 

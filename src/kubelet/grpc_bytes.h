@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/log.h"
 #include "base/status.h"
 
 namespace tranche::kubelet {
@@ -41,11 +42,14 @@ inline grpc::ByteBuffer ToSharedBuffer(std::shared_ptr<const std::string> bytes)
   return {&slice, 1};
 }
 
+// The other side's words go to people: escaped, and cut.
 inline base::Status ToStatus(const grpc::Status& status) {
+  constexpr std::size_t kMaxText = 512;
   if (status.ok()) return base::Status::Ok();
   const int code = status.error_code();
   const bool known = code > 0 && code <= static_cast<int>(base::Code::kDataLoss);
-  return {known ? static_cast<base::Code>(code) : base::Code::kUnknown, status.error_message()};
+  return {known ? static_cast<base::Code>(code) : base::Code::kUnknown,
+          base::Printable(status.error_message(), kMaxText)};
 }
 
 }  // namespace tranche::kubelet

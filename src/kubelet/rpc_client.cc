@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "base/thread.h"
+#include "base/threads/thread.h"
 #include "base/weak_runner.h"
 #include "kubelet/grpc_bytes.h"
 #include "kubelet/unix_socket.h"
@@ -106,7 +106,7 @@ base::Result<std::shared_ptr<LoopCaller>> LoopCaller::Of(base::EventLoop& loop) 
 base::Status LoopCaller::StartThread() {
   event_ = base::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event_.valid()) return base::ErrnoStatus(errno, "making an event descriptor");
-  auto thread = base::StartThread([this] { Serve(); });
+  auto thread = base::threads::StartThread([this] { Serve(); });
   if (thread.ok()) thread_ = std::move(*thread);
   return thread.status();
 }
@@ -227,7 +227,7 @@ class ChannelCore : public RpcChannel {
       : channel_(std::move(channel)), stub_(channel_), runner_(loop) {}
 
   base::Status StartThread() {
-    auto thread = base::StartThread([this] { Serve(); });
+    auto thread = base::threads::StartThread([this] { Serve(); });
     if (thread.ok()) thread_ = std::move(*thread);
     return thread.status();
   }

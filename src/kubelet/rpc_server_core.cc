@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
-#include "base/thread.h"
+#include "base/threads/thread.h"
 #include "kubelet/grpc_bytes.h"
 
 namespace tranche::kubelet {
@@ -33,7 +33,7 @@ base::Status RpcServerCore::Start(int max_request_bytes) {
     queue_->Shutdown();
     return {base::Code::kInternal, "the gRPC server did not start"};
   }
-  auto thread = base::StartThread([this] { Serve(); });
+  auto thread = base::threads::StartThread([this] { Serve(); });
   if (!thread.ok()) {
     Close();
     Serve();  // what the thread would have done: gRPC gives back what it holds

@@ -31,15 +31,17 @@ Status CheckOutlet(const OutletChoice& choice) {
 }
 
 std::unique_ptr<LabelOutlet> NewOutlet(base::EventLoop& loop, const OutletChoice& choice,
-                                       apiserver::ApiClient* api, LabelOutlet::State state) {
+                                       apiserver::ApiClient* api,
+                                       LabelOutlet::StateChanged state_changed) {
   if (choice.kind == "nfd-file") {
-    return choice.file.empty() ? NewTextOutlet(loop, Print, std::move(state))
-                               : NewFileOutlet(loop, choice.file, std::move(state));
+    return choice.file.empty() ? NewTextOutlet(loop, Print, std::move(state_changed))
+                               : NewFileOutlet(loop, choice.file, std::move(state_changed));
   }
   if (!choice.NeedsApi()) return nullptr;
   TRANCHE_CHECK(api != nullptr);
-  return choice.kind == "node" ? NewNodeLabelOutlet(loop, *api, choice.node.node, std::move(state))
-                               : NewNodeFeatureOutlet(loop, *api, choice.node, std::move(state));
+  return choice.kind == "node"
+             ? NewNodeLabelOutlet(loop, *api, choice.node.node, std::move(state_changed))
+             : NewNodeFeatureOutlet(loop, *api, choice.node, std::move(state_changed));
 }
 
 }  // namespace tranche::labels

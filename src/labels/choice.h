@@ -28,6 +28,7 @@ base::Status CheckOutlet(const OutletChoice& choice);
 // The outlet of a choice that has been checked; nullptr for "none". `api` may be nullptr only
 // where none is needed, and outlives the outlet.
 std::unique_ptr<LabelOutlet> NewOutlet(base::EventLoop& loop, const OutletChoice& choice,
-                                       apiserver::ApiClient* api, LabelOutlet::State state);
+                                       apiserver::ApiClient* api,
+                                       LabelOutlet::StateChanged state_changed);
 
 }  // namespace tranche::labels

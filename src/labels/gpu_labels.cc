@@ -63,51 +63,57 @@ std::vector<Model> ModelsOf(const gpu::Inventory& inventory) {
   return models;
 }
 
-void DescribeModel(const LabelInput& input, const Model& model, Labels& labels) {
+void DescribeModel(const LabelInput& input, const Model& model, DraftLabels& draft) {
   const gpu::Gpu& gpu = model.any();
   if (model.whole != nullptr) {
-    AddResourceLabels(input, kGpuResource, model.count, {SanitiseLabel(model.name)}, labels);
+    AddResourceLabels(input, kGpuResource, model.count,
+                      {.model = SanitiseLabel(model.name), .part = {}}, draft);
   } else {
     // GPUs cut by MIG are never told as shared (upstream's rule).
-    SetLabel(labels, kGpuResource, "product", SanitiseLabel(model.name));
-    SetLabel(labels, kGpuResource, "count", std::to_string(model.count));
-    SetLabel(labels, kGpuResource, "replicas", "0");
-    SetLabel(labels, kGpuResource, "sharing-strategy", "none");
+    SetLabel(draft, kGpuResource, "product", SanitiseLabel(model.name));
+    SetLabel(draft, kGpuResource, "count", std::to_string(model.count));
+    SetLabel(draft, kGpuResource, "replicas", "0");
+    SetLabel(draft, kGpuResource, "sharing-strategy", "none");
   }
   if (const std::uint64_t mib = gpu.memory_bytes >> 20U; mib != 0) {
-    SetLabel(labels, kGpuResource, "memory", std::to_string(mib));
+    SetLabel(draft, kGpuResource, "memory", std::to_string(mib));
   }
   if (gpu.compute_major == 0) return;
-  SetLabel(labels, kGpuResource, "family",
+  SetLabel(draft, kGpuResource, "family",
            std::string(Family(gpu.compute_major, gpu.compute_minor)));
-  SetLabel(labels, kGpuResource, "compute.major", std::to_string(gpu.compute_major));
-  SetLabel(labels, kGpuResource, "compute.minor", std::to_string(gpu.compute_minor));
+  SetLabel(draft, kGpuResource, "compute.major", std::to_string(gpu.compute_major));
+  SetLabel(draft, kGpuResource, "compute.minor", std::to_string(gpu.compute_minor));
 }
 
 // Each model has labels of its own.
-void DescribeEach(const std::vector<Model>& models, Labels& labels) {
+void DescribeEach(const std::vector<Model>& models, DraftLabels& draft) {
   // What is left of a key for the model's name.
   constexpr std::size_t kMostName = kMostCharacters - std::string_view("gpu..memory").size();
   std::set<std::string> names;
   for (const Model& model : models) {
-    const std::string plain = FitLabel(SanitiseLabel(model.name), kMostName);
-    std::string name = plain;
-    for (int i = 2; name.empty() || !names.insert(name).second; ++i) {
+    const std::string whole = SanitiseLabel(model.name);
+    std::string name = FitLabel(whole, 0, kMostName);
+    if (name.empty()) name = "unnamed";
+    const std::string plain = name;
+    for (int i = 2; !names.insert(name).second; ++i) {
       const std::string suffix = "-" + std::to_string(i);
-      name = FitLabel(plain, kMostName - suffix.size()) + suffix;
-      if (plain.empty()) name = "unnamed" + suffix;
+      name = FitLabel(plain + suffix, suffix.size(), kMostName);
+    }
+    if (name != whole) {
+      draft.warnings.push_back("the keys of the labels of model '" + model.name + "' name it " +
+                               name);
     }
     const std::string resource = "tranche.dev/gpu." + name;
-    SetLabel(labels, resource, "count", std::to_string(model.count));
+    SetLabel(draft, resource, "count", std::to_string(model.count));
     const std::uint64_t mib = model.any().memory_bytes >> 20U;
-    if (mib != 0) SetLabel(labels, resource, "memory", std::to_string(mib));
+    if (mib != 0) SetLabel(draft, resource, "memory", std::to_string(mib));
   }
-  SetLabel(labels, "tranche.dev/gpu", "models", std::to_string(models.size()));
+  SetLabel(draft, "tranche.dev/gpu", "models", std::to_string(models.size()));
 }
 
 }  // namespace
 
-void AddGpuLabels(const LabelInput& input, Labels& labels) {
+void AddGpuLabels(const LabelInput& input, DraftLabels& draft) {
   const std::vector<Model> models = ModelsOf(input.inventory);
   if (models.empty()) return;
   const Model* told = nullptr;
@@ -115,8 +121,8 @@ void AddGpuLabels(const LabelInput& input, Labels& labels) {
     const auto rank = [](const Model& one) { return std::pair(one.whole != nullptr, one.count); };
     if (told == nullptr || rank(model) > rank(*told)) told = &model;
   }
-  DescribeModel(input, *told, labels);
-  if (models.size() > 1) DescribeEach(models, labels);
+  DescribeModel(input, *told, draft);
+  if (models.size() > 1) DescribeEach(models, draft);
 }
 
 }  // namespace tranche::labels

@@ -10,6 +10,6 @@
 
 namespace tranche::labels {
 
-void AddGpuLabels(const LabelInput& input, Labels& labels);
+void AddGpuLabels(const LabelInput& input, DraftLabels& draft);
 
 }  // namespace tranche::labels

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "labels/label_text.h"
 #include "labels/testing/made_labels.h"
 
 namespace tranche::labels {
@@ -61,11 +62,14 @@ TEST(GpuLabelsTest, ModelsWhoseNamesDoNotFitAreToldApart) {
   a.name = longest + "1";
   b.name = longest + "2";
   c.name = "(...)";
-  const Labels labels = Make("", Node({a, b, c})).labels;
-  const std::string cut(63 - std::string("gpu..memory").size(), 'x');
-  EXPECT_THAT(labels, Contains(Key("tranche.dev/gpu." + cut + ".memory")));
-  EXPECT_THAT(labels,
-              Contains(Key("tranche.dev/gpu." + cut.substr(0, cut.size() - 2) + "-2.memory")));
+  gpu::Gpu d = A100(3);
+  d.name = "[...]";
+  const Labels labels = Make("", Node({a, b, c, d})).labels;
+  constexpr std::size_t kRoom = 63 - std::string_view("gpu..memory").size();
+  for (const std::string& name : {a.name, b.name}) {
+    EXPECT_THAT(labels, Contains(Key("tranche.dev/gpu." + FitLabel(name, 0, kRoom) + ".memory")));
+  }
+  EXPECT_THAT(labels, Contains(Key("tranche.dev/gpu.unnamed.count")));
   EXPECT_THAT(labels, Contains(Key("tranche.dev/gpu.unnamed-2.count")));
   for (const auto& [key, value] : labels) {
     EXPECT_LE(value.size(), 63U) << key;
@@ -81,6 +85,27 @@ TEST(GpuLabelsTest, ReplicasAreThoseOfThePlanNotOnlyOfTheConfig) {
       Shared(4) + "tranche: {resources: [{name: nvidia.com/gpu, rename: slice}]}\n";
   EXPECT_THAT(Make(renamed, Node({A100(0)})).labels,
               Contains(Pair("gpu.product", "NVIDIA-A100-SXM4-80GB")));
+}
+
+// Upstream labels by the first of them, and serves the larger number.
+TEST(GpuLabelsTest, AResourceListedTwiceIsLabelledAsItIsServed) {
+  for (const auto& [first, second] : {std::pair(2, 4), std::pair(4, 2), std::pair(1, 4)}) {
+    const std::string twice =
+        "sharing: {timeSlicing: {resources: [{name: gpu, replicas: " + std::to_string(first) +
+        "}, {name: nvidia.com/gpu, replicas: " + std::to_string(second) + "}]}}\n";
+    const auto plan = plan::BuildPlan(testing::Config(twice), Node({A100(0)}));
+    ASSERT_TRUE(plan.ok());
+    ASSERT_EQ(plan->resources.size(), 1U);
+    ASSERT_EQ(plan->resources[0].advertised.devices.size(), 1U);
+    EXPECT_EQ(plan->resources[0].advertised.devices[0].replicas, 4);
+    const Labels labels = Make(twice, Node({A100(0)})).labels;
+    EXPECT_THAT(labels, Contains(Pair("gpu.replicas", "4")));
+    EXPECT_THAT(labels, Contains(Pair("gpu.product", "NVIDIA-A100-SXM4-80GB-SHARED")));
+    // Where nothing can be served, the config says the same.
+    const MadeLabels without =
+        MakeLabels(testing::Config(twice), Node({A100(0)}), nullptr, {.machine = "x"});
+    EXPECT_EQ(without.labels.at("nvidia.com/gpu.replicas"), "4");
+  }
 }
 
 TEST(GpuLabelsTest, Families) {

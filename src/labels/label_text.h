@@ -19,6 +19,11 @@ inline constexpr std::size_t kMostCharacters = 63;
 
 // The nearest text that may stand in a label: it begins and ends with a letter or digit, and has at
 // most `most` characters.
-[[nodiscard]] std::string FitLabel(std::string_view text, std::size_t most = kMostCharacters);
+//
+// A longer text keeps its last `ending` characters and loses the middle of what stands before them:
+// the first words, a checksum of that part and the last words remain, so that different texts stay
+// different. An ending that leaves no room for a checksum is not kept.
+[[nodiscard]] std::string FitLabel(std::string_view text, std::size_t ending = 0,
+                                   std::size_t most = kMostCharacters);
 
 }  // namespace tranche::labels

@@ -35,14 +35,13 @@ class LabelMaker {
       Set("nvidia.com/gpu.machine", SanitiseLabel(facts_.machine));
       Versions();
       Capabilities();
-      AddGpuLabels(input_, out_.labels);
+      AddGpuLabels(input_, out_);
       AddMigLabels(input_, out_);
       Mode();
       Clique();
     }
     Vgpu();
-    for (auto& [key, value] : out_.labels) value = FitLabel(value);
-    return std::move(out_);
+    return FitLabels(std::move(out_));
   }
 
  private:
@@ -117,7 +116,7 @@ class LabelMaker {
   const LabelInput input_;
   const gpu::Inventory& inventory_;
   const LabelFacts& facts_;
-  MadeLabels out_;
+  DraftLabels out_;
 };
 
 }  // namespace

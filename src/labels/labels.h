@@ -1,15 +1,16 @@
 // The node labels of NVIDIA's gpu-feature-discovery, made from what is served.
 //
 // Keys and values are upstream's, with these exceptions: a value that Kubernetes would refuse as a
-// label is cut to one that it takes; what the driver does not report is left out instead of ending
-// the program; and a node with several models of GPU is described in full. There upstream writes
+// label is changed to one that it takes, without losing the MIG profile or -SHARED at its end; what
+// the driver does not report is left out instead of ending the program; and a node with several
+// models of GPU is described in full. There upstream writes
 // the same gpu.* keys for every model, in an order drawn by lot. Here gpu.* are those of one model:
 // of the models with a whole GPU (if no GPU is whole, of all models) the one with the most GPUs,
 // then the one with the lowest index; and each model has labels of its own,
 // tranche.dev/gpu.<model>.{count,memory}, the number of models being tranche.dev/gpu.models.
 //
 // Threading: pure.
-// Errors: none; what is left out or cut is a warning in the result.
+// Errors: none; what is left out or changed is a warning in the result.
 #pragma once
 
 #include <map>

@@ -33,7 +33,7 @@ struct MigType {
 
 // Strategy `single`: every GPU cut, and all into the same profile. Where no GPU is cut, there is
 // nothing to add; what is neither is told as invalid.
-bool SingleIsPossible(const gpu::Inventory& inventory, std::size_t types, MadeLabels& made) {
+bool SingleIsPossible(const gpu::Inventory& inventory, std::size_t types, DraftLabels& draft) {
   const auto& gpus = inventory.gpus;
   const auto cut = std::ranges::find_if(gpus, &gpu::Gpu::mig_enabled);
   if (cut == gpus.end()) return false;
@@ -48,16 +48,18 @@ bool SingleIsPossible(const gpu::Inventory& inventory, std::size_t types, MadeLa
     why = "there is more than one type of MIG device";
   }
   if (why.empty()) return true;
-  made.warnings.push_back("the node does not suit MIG strategy single: " + why);
-  SetLabel(made.labels, kGpuResource, "product", SanitiseLabel(cut->name) + "-MIG-INVALID");
-  SetLabel(made.labels, kGpuResource, "count", "0");
-  SetLabel(made.labels, kGpuResource, "replicas", "0");
-  SetLabel(made.labels, kGpuResource, "sharing-strategy", "");
-  SetLabel(made.labels, kGpuResource, "memory", "0");
+  draft.warnings.push_back("the node does not suit MIG strategy single: " + why);
+  constexpr std::string_view kInvalid = "-MIG-INVALID";
+  SetLabel(draft, kGpuResource, "product", SanitiseLabel(cut->name).append(kInvalid),
+           kInvalid.size());
+  SetLabel(draft, kGpuResource, "count", "0");
+  SetLabel(draft, kGpuResource, "replicas", "0");
+  SetLabel(draft, kGpuResource, "sharing-strategy", "");
+  SetLabel(draft, kGpuResource, "memory", "0");
   return false;
 }
 
-void DescribeMigDevice(std::string_view resource, const gpu::MigDevice& mig, Labels& labels) {
+void DescribeMigDevice(std::string_view resource, const gpu::MigDevice& mig, DraftLabels& draft) {
   const std::array<std::pair<std::string_view, std::uint64_t>, 9> values{
       {{"memory", mig.memory_bytes >> 20U},
        {"multiprocessors", mig.multiprocessors},
@@ -69,16 +71,16 @@ void DescribeMigDevice(std::string_view resource, const gpu::MigDevice& mig, Lab
        {"engines.jpeg", mig.jpegs},
        {"engines.ofa", mig.ofas}}};
   for (const auto& [suffix, value] : values) {
-    SetLabel(labels, resource, suffix, std::to_string(value));
+    SetLabel(draft, resource, suffix, std::to_string(value));
   }
 }
 
 }  // namespace
 
-void AddMigLabels(const LabelInput& input, MadeLabels& made) {
+void AddMigLabels(const LabelInput& input, DraftLabels& draft) {
   const config::MigStrategy strategy = input.config.flags.mig_strategy;
   if (strategy == config::MigStrategy::kNone) return;
-  SetLabel(made.labels, "nvidia.com/mig", "strategy", std::string(StrategyWord(strategy)));
+  SetLabel(draft, "nvidia.com/mig", "strategy", std::string(StrategyWord(strategy)));
   std::map<std::string, MigType> types;
   for (const gpu::Gpu& gpu : input.inventory.gpus) {
     for (const gpu::MigDevice& mig : gpu.mig_devices) {
@@ -87,13 +89,14 @@ void AddMigLabels(const LabelInput& input, MadeLabels& made) {
     }
   }
   const bool single = strategy == config::MigStrategy::kSingle;
-  if (single && !SingleIsPossible(input.inventory, types.size(), made)) return;
+  if (single && !SingleIsPossible(input.inventory, types.size(), draft)) return;
   for (const auto& [profile, type] : types) {
     const std::string resource = single ? std::string(kGpuResource) : "nvidia.com/mig-" + profile;
-    AddResourceLabels(input, resource, type.count,
-                      {SanitiseLabel(type.parent->name), "MIG", SanitiseLabel(profile)},
-                      made.labels);
-    DescribeMigDevice(resource, *type.device, made.labels);
+    AddResourceLabels(
+        input, resource, type.count,
+        {.model = SanitiseLabel(type.parent->name), .part = "-MIG-" + SanitiseLabel(profile)},
+        draft);
+    DescribeMigDevice(resource, *type.device, draft);
   }
 }
 

@@ -12,6 +12,6 @@
 namespace tranche::labels {
 
 // Goes after AddGpuLabels, whose labels strategy `single` replaces.
-void AddMigLabels(const LabelInput& input, MadeLabels& made);
+void AddMigLabels(const LabelInput& input, DraftLabels& draft);
 
 }  // namespace tranche::labels

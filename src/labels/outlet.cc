@@ -19,8 +19,9 @@ constexpr std::size_t kMostFile = 1U << 20U;
 
 class TextOutlet : public LabelOutlet {
  public:
-  TextOutlet(base::EventLoop& loop, std::function<void(const std::string&)> write, State state)
-      : write_(std::move(write)), reporter_(loop, std::move(state)) {}
+  TextOutlet(base::EventLoop& loop, std::function<void(const std::string&)> write,
+             StateChanged state_changed)
+      : write_(std::move(write)), reporter_(loop, std::move(state_changed)) {}
 
   void Publish(const Labels& labels) override {
     std::string text = FormatLabels(labels);
@@ -40,8 +41,8 @@ class TextOutlet : public LabelOutlet {
 
 class FileOutlet : public LabelOutlet {
  public:
-  FileOutlet(base::EventLoop& loop, std::string path, State state)
-      : path_(std::move(path)), retry_(loop), reporter_(loop, std::move(state)) {
+  FileOutlet(base::EventLoop& loop, std::string path, StateChanged state_changed)
+      : path_(std::move(path)), retry_(loop), reporter_(loop, std::move(state_changed)) {
     // Removed by hand, or by a program that ends after this one began: it is written again. What
     // others write there is theirs: two agents that hand over would not come to an end.
     watch_ = base::WatchDirectory(loop, base::ParentDirectory(path_), [this] {
@@ -96,13 +97,13 @@ class FileOutlet : public LabelOutlet {
 
 std::unique_ptr<LabelOutlet> NewTextOutlet(base::EventLoop& loop,
                                            std::function<void(const std::string&)> write,
-                                           LabelOutlet::State state) {
-  return std::make_unique<TextOutlet>(loop, std::move(write), std::move(state));
+                                           LabelOutlet::StateChanged state_changed) {
+  return std::make_unique<TextOutlet>(loop, std::move(write), std::move(state_changed));
 }
 
 std::unique_ptr<LabelOutlet> NewFileOutlet(base::EventLoop& loop, const std::string& path,
-                                           LabelOutlet::State state) {
-  return std::make_unique<FileOutlet>(loop, path, std::move(state));
+                                           LabelOutlet::StateChanged state_changed) {
+  return std::make_unique<FileOutlet>(loop, path, std::move(state_changed));
 }
 
 }  // namespace tranche::labels

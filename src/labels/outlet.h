@@ -6,7 +6,7 @@
 // restores what others change.
 //
 // Threading: the loop's thread. Only accesses to small files block it.
-// Errors: an outlet reports by its State callback why the labels are not out yet.
+// Errors: an outlet reports by its StateChanged callback why the labels are not out yet.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,7 @@ class LabelOutlet {
  public:
   // Called on the loop, never inside Publish, when that changes: OK, the labels last published are
   // out; else why not (yet).
-  using State = std::function<void(const base::Status&)>;
+  using StateChanged = std::function<void(const base::Status&)>;
 
   virtual ~LabelOutlet() = default;
   // These labels and no others of ours. Takes the place of what was published before.
@@ -36,12 +36,12 @@ class LabelOutlet {
 // Hands each set of labels, as text, to `write`: once, where it differs from the one before.
 std::unique_ptr<LabelOutlet> NewTextOutlet(base::EventLoop& loop,
                                            std::function<void(const std::string&)> write,
-                                           LabelOutlet::State state);
+                                           LabelOutlet::StateChanged state_changed);
 
 // Replaces the file atomically, by way of a hidden one, which Node Feature Discovery does not read.
 // Withdrawn, it is removed.
 std::unique_ptr<LabelOutlet> NewFileOutlet(base::EventLoop& loop, const std::string& path,
-                                           LabelOutlet::State state);
+                                           LabelOutlet::StateChanged state_changed);
 
 struct NodeFeatureOptions {
   std::string node;
@@ -51,12 +51,13 @@ struct NodeFeatureOptions {
 // NodeFeature "nvidia-features-for-<node>". The client outlives the outlet.
 std::unique_ptr<LabelOutlet> NewNodeFeatureOutlet(base::EventLoop& loop, apiserver::ApiClient& api,
                                                   const NodeFeatureOptions& options,
-                                                  LabelOutlet::State state);
+                                                  LabelOutlet::StateChanged state_changed);
 
 // The labels of the node itself, by server-side apply as `tranche-gfd`: the API server removes what
 // that manager no longer names, and nothing else. Never makes a node. The client outlives the
 // outlet.
 std::unique_ptr<LabelOutlet> NewNodeLabelOutlet(base::EventLoop& loop, apiserver::ApiClient& api,
-                                                const std::string& node, LabelOutlet::State state);
+                                                const std::string& node,
+                                                LabelOutlet::StateChanged state_changed);
 
 }  // namespace tranche::labels

@@ -32,11 +32,15 @@ Json ToJson(const Labels& labels) {
   return out;
 }
 
+// Whether the timestamp label counts where two sets of labels are compared. It does not once ours
+// are out: during a handover two agents would overwrite each other for ever.
+enum class Timestamps { kCompared, kIgnored };
+
 // One object of the API server, watched, and written where it is not as it should be.
 class ObjectOutlet : public LabelOutlet {
  public:
-  ObjectOutlet(base::EventLoop& loop, apiserver::ApiClient& api, State state)
-      : api_(api), retry_(loop), reporter_(loop, std::move(state)) {}
+  ObjectOutlet(base::EventLoop& loop, apiserver::ApiClient& api, StateChanged state_changed)
+      : api_(api), retry_(loop), reporter_(loop, std::move(state_changed)) {}
 
   void Publish(const Labels& labels) override {
     wanted_ = labels;
@@ -50,9 +54,8 @@ class ObjectOutlet : public LabelOutlet {
  protected:
   virtual apiserver::WatchSpec What() = 0;
   virtual std::string Name() = 0;
-  // Whether `present` is as it should be. Unless `exactly`, a difference in the timestamp label
-  // alone does not count: during a handover the two agents would overwrite each other for ever.
-  virtual bool Right(const Labels& wanted, bool exactly) = 0;
+  // Whether `present` is as it should be.
+  virtual bool Right(const Labels& wanted, Timestamps timestamps) = 0;
   // Sends the request that makes it so. Ends by calling Sent.
   virtual void Write(const Labels& wanted) = 0;
 
@@ -83,8 +86,8 @@ class ObjectOutlet : public LabelOutlet {
     Write(*wanted_);
   }
 
-  static bool Same(const Labels& a, const Labels& b, bool exactly) {
-    if (exactly) return a == b;
+  static bool Same(const Labels& a, const Labels& b, Timestamps timestamps) {
+    if (timestamps == Timestamps::kCompared) return a == b;
     Labels left = a;
     Labels right = b;
     left.erase(kTimestampLabel);
@@ -127,7 +130,8 @@ class ObjectOutlet : public LabelOutlet {
   }
 
   bool ReportIfRight() {
-    if (!Right(*wanted_, fresh_)) return false;
+    const Timestamps timestamps = fresh_ ? Timestamps::kCompared : Timestamps::kIgnored;
+    if (!Right(*wanted_, timestamps)) return false;
     fresh_ = false;
     reporter_.Report(Status::Ok());
     return true;
@@ -150,8 +154,8 @@ constexpr char kNodeNameLabel[] = "nfd.node.kubernetes.io/node-name";
 class NodeFeatureOutlet : public ObjectOutlet {
  public:
   NodeFeatureOutlet(base::EventLoop& loop, apiserver::ApiClient& api, NodeFeatureOptions options,
-                    State state)
-      : ObjectOutlet(loop, api, std::move(state)),
+                    StateChanged state_changed)
+      : ObjectOutlet(loop, api, std::move(state_changed)),
         options_(std::move(options)),
         namespace_path_("namespaces/" + apiserver::EscapeSegment(options_.namespace_name)),
         collection_("/apis/nfd.k8s-sigs.io/v1alpha1/" + namespace_path_ + "/nodefeatures"),
@@ -163,7 +167,7 @@ class NodeFeatureOutlet : public ObjectOutlet {
   }
   std::string Name() override { return "nvidia-features-for-" + options_.node; }
 
-  bool Right(const Labels& wanted, bool exactly) override {
+  bool Right(const Labels& wanted, Timestamps timestamps) override {
     if (!present() || !owners_known_) return false;
     const Labels labels = LabelsIn(*present(), "metadata");
     const auto node = labels.find(kNodeNameLabel);
@@ -172,7 +176,7 @@ class NodeFeatureOutlet : public ObjectOutlet {
     const Json none = Json::MakeArray();
     if (!((owners == nullptr ? none : *owners) == owners_)) return false;
     return present()->Find("spec") != nullptr &&
-           Same(LabelsIn(*present(), "spec"), wanted, exactly);
+           Same(LabelsIn(*present(), "spec"), wanted, timestamps);
   }
 
   void Write(const Labels& wanted) override {
@@ -244,17 +248,19 @@ class NodeFeatureOutlet : public ObjectOutlet {
 
 class NodeLabelOutlet : public ObjectOutlet {
  public:
-  NodeLabelOutlet(base::EventLoop& loop, apiserver::ApiClient& api, std::string node, State state)
-      : ObjectOutlet(loop, api, std::move(state)), node_(std::move(node)) {}
+  NodeLabelOutlet(base::EventLoop& loop, apiserver::ApiClient& api, std::string node,
+                  StateChanged state_changed)
+      : ObjectOutlet(loop, api, std::move(state_changed)), node_(std::move(node)) {}
 
  protected:
   apiserver::WatchSpec What() override {
-    return {
-        .path = "/api/v1/nodes", .field_selector = "metadata.name=" + node_, .metadata_only = true};
+    return {.path = "/api/v1/nodes",
+            .field_selector = "metadata.name=" + node_,
+            .form = apiserver::ReplyForm::kMetadata};
   }
   std::string Name() override { return node_; }
 
-  bool Right(const Labels& wanted, bool exactly) override {
+  bool Right(const Labels& wanted, Timestamps timestamps) override {
     if (!present()) return false;
     const Labels ours = Ours(wanted);
     Labels there;
@@ -262,7 +268,7 @@ class NodeLabelOutlet : public ObjectOutlet {
       // What stays after our own apply is somebody else's.
       if (ours.contains(key) || (IsOurLabel(key) && !others_.contains(key))) there[key] = value;
     }
-    return Same(there, ours, exactly);
+    return Same(there, ours, timestamps);
   }
 
   void Write(const Labels& wanted) override {
@@ -277,7 +283,7 @@ class NodeLabelOutlet : public ObjectOutlet {
           .body = Json::MakeObject(
               {{"apiVersion", "v1"}, {"kind", "Node"}, {"metadata", std::move(metadata)}}),
           .patch = apiserver::PatchKind::kApply,
-          .metadata_only = true},
+          .form = apiserver::ReplyForm::kMetadata},
          [this, wanted](Result<Json> reply) {
            if (reply.ok()) LearnOthers(*reply, wanted);
            Sent(std::move(reply));
@@ -308,13 +314,14 @@ class NodeLabelOutlet : public ObjectOutlet {
 
 std::unique_ptr<LabelOutlet> NewNodeFeatureOutlet(base::EventLoop& loop, apiserver::ApiClient& api,
                                                   const NodeFeatureOptions& options,
-                                                  LabelOutlet::State state) {
-  return std::make_unique<NodeFeatureOutlet>(loop, api, options, std::move(state));
+                                                  LabelOutlet::StateChanged state_changed) {
+  return std::make_unique<NodeFeatureOutlet>(loop, api, options, std::move(state_changed));
 }
 
 std::unique_ptr<LabelOutlet> NewNodeLabelOutlet(base::EventLoop& loop, apiserver::ApiClient& api,
-                                                const std::string& node, LabelOutlet::State state) {
-  return std::make_unique<NodeLabelOutlet>(loop, api, node, std::move(state));
+                                                const std::string& node,
+                                                LabelOutlet::StateChanged state_changed) {
+  return std::make_unique<NodeLabelOutlet>(loop, api, node, std::move(state_changed));
 }
 
 }  // namespace tranche::labels

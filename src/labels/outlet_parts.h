@@ -45,23 +45,23 @@ class Retry {
 // Reports a state on the loop, where it differs from the last one.
 class StateReporter {
  public:
-  StateReporter(base::EventLoop& loop, LabelOutlet::State state)
-      : state_(std::move(state)), runner_(loop) {}
+  StateReporter(base::EventLoop& loop, LabelOutlet::StateChanged state_changed)
+      : state_changed_(std::move(state_changed)), runner_(loop) {}
 
   void Report(const base::Status& status) {
     if (reported_ && status == last_) return;
     reported_ = true;
     last_ = status;
     // A copy is called, because it may destroy this object.
-    runner_.Post([state = state_, status] {
-      if (state) state(status);
+    runner_.Post([state_changed = state_changed_, status] {
+      if (state_changed) state_changed(status);
     });
   }
   // The next state is reported in any case.
   void Forget() { reported_ = false; }
 
  private:
-  LabelOutlet::State state_;
+  LabelOutlet::StateChanged state_changed_;
   bool reported_ = false;
   base::Status last_;
   base::WeakRunner runner_;  // last: it goes first

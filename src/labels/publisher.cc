@@ -1,5 +1,6 @@
 #include "labels/publisher.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -28,10 +29,10 @@ void LabelPublisher::Update(const config::Config& config, const gpu::Inventory& 
   LabelFacts facts = ReadLabelFacts(config.flags.gfd.machine_type_file, sys_root_);
   if (!config.flags.gfd.no_timestamp) facts.timestamp = timestamp_;
   MadeLabels made = MakeLabels(config, inventory, plan, facts);
-  if (made.warnings != warnings_) {
-    for (const std::string& warning : made.warnings) base::LogWarning(warning);
-    warnings_ = std::move(made.warnings);
+  for (const std::string& warning : made.warnings) {
+    if (std::ranges::find(warnings_, warning) == warnings_.end()) base::LogWarning(warning);
   }
+  warnings_ = std::move(made.warnings);
   if (made_ && made.labels == labels_) return;
   made_ = true;
   labels_ = std::move(made.labels);

@@ -1,9 +1,11 @@
 #include "labels/resource_labels.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
-#include "base/text.h"
+#include "labels/label_text.h"
 
 namespace tranche::labels {
 
@@ -46,24 +48,35 @@ Sharing SharingOf(const LabelInput& input, std::string_view resource) {
 
 }  // namespace
 
-void SetLabel(Labels& labels, std::string_view resource, std::string_view suffix,
-              std::string value) {
+void SetLabel(DraftLabels& draft, std::string_view resource, std::string_view suffix,
+              std::string value, std::size_t ending) {
   std::string key(resource);
   key += '.';
   key += suffix;
-  labels.insert_or_assign(std::move(key), std::move(value));
+  draft.endings.insert_or_assign(key, ending);
+  draft.labels.insert_or_assign(std::move(key), std::move(value));
 }
 
 void AddResourceLabels(const LabelInput& input, std::string_view resource, int count,
-                       std::vector<std::string> product, Labels& labels) {
+                       Product product, DraftLabels& draft) {
   const Sharing sharing = SharingOf(input, resource);
-  std::erase_if(product, &std::string::empty);
-  std::string name = base::Join(product, "-");
-  if (sharing.replicas > 1 && !sharing.renamed) name += "-SHARED";
-  SetLabel(labels, resource, "product", std::move(name));
-  SetLabel(labels, resource, "count", std::to_string(count));
-  SetLabel(labels, resource, "replicas", std::to_string(sharing.replicas));
-  SetLabel(labels, resource, "sharing-strategy", sharing.replicas > 1 ? "time-slicing" : "none");
+  if (sharing.replicas > 1 && !sharing.renamed) product.part += "-SHARED";
+  SetLabel(draft, resource, "product", product.model + product.part, product.part.size());
+  SetLabel(draft, resource, "count", std::to_string(count));
+  SetLabel(draft, resource, "replicas", std::to_string(sharing.replicas));
+  SetLabel(draft, resource, "sharing-strategy", sharing.replicas > 1 ? "time-slicing" : "none");
+}
+
+MadeLabels FitLabels(DraftLabels draft) {
+  for (auto& [key, value] : draft.labels) {
+    const auto ending = draft.endings.find(key);
+    std::string fitted = FitLabel(value, ending == draft.endings.end() ? 0 : ending->second);
+    if (fitted == value) continue;
+    draft.warnings.push_back(fmt::format("Kubernetes takes no label {}={}: its value is {} instead",
+                                         key, value, fitted));
+    value = std::move(fitted);
+  }
+  return {.labels = std::move(draft.labels), .warnings = std::move(draft.warnings)};
 }
 
 }  // namespace tranche::labels

@@ -1,10 +1,12 @@
 // The labels that every resource has, be it of whole GPUs or of MIG devices: its product, how many
-// devices there are, and how they are shared.
+// devices there are, and how they are shared; and how labels are collected until they are written.
 //
 // Threading: plain functions, safe on any thread.
 // Errors: none.
 #pragma once
 
+#include <cstddef>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,14 +27,31 @@ struct LabelInput {
   const plan::Plan* plan;
 };
 
-// Sets RESOURCE.SUFFIX=VALUE.
-void SetLabel(Labels& labels, std::string_view resource, std::string_view suffix,
-              std::string value);
+// Labels while they are made: a value may still be one that Kubernetes would refuse.
+struct DraftLabels {
+  Labels labels;
+  // By key: how many characters at the end of its value stay where it has to be shortened.
+  std::map<std::string, std::size_t> endings;
+  std::vector<std::string> warnings;
+};
 
-// `product` is the parts of its name, each one as SanitiseLabel leaves it. `resource` is its name
-// before any renaming. Where devices of one resource have different numbers of replicas, the
-// largest number is told.
+// A product: its model as SanitiseLabel leaves it, and what part of one ("-MIG-1g.10gb", or
+// nothing).
+struct Product {
+  std::string model;
+  std::string part;
+};
+
+// Sets RESOURCE.SUFFIX=VALUE. Where that is too long, its last `ending` characters stay.
+void SetLabel(DraftLabels& draft, std::string_view resource, std::string_view suffix,
+              std::string value, std::size_t ending = 0);
+
+// `resource` is its name before any renaming. Where devices of one resource have different numbers
+// of replicas, the largest number is told.
 void AddResourceLabels(const LabelInput& input, std::string_view resource, int count,
-                       std::vector<std::string> product, Labels& labels);
+                       Product product, DraftLabels& draft);
+
+// The labels as they are written: what Kubernetes would refuse is fitted, with a warning.
+MadeLabels FitLabels(DraftLabels draft);
 
 }  // namespace tranche::labels

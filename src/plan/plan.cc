@@ -190,6 +190,9 @@ int LineOf(const config::Config& config, const std::string& name) {
   return options == nullptr ? 0 : options->line;
 }
 
+// Of more than these nobody reads the rest.
+constexpr std::size_t kMaxWarnings = 100;
+
 void WarnAboutUnmatched(const config::Config& config, const std::vector<share::Unit>& units,
                         const share::Advertisement& advertisement, Plan& plan) {
   if (units.empty()) return;  // a node without GPUs matches nothing, and that is no typo
@@ -199,6 +202,11 @@ void WarnAboutUnmatched(const config::Config& config, const std::vector<share::U
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   for (const std::string& name : advertisement.unmatched_rules) {
+    if (plan.warnings.size() >= kMaxWarnings) {
+      plan.warnings.push_back({"more that match nothing on this node are left out", 0});
+      return;
+    }
+    if (!config::AdviseOnName(name).what.empty()) continue;  // said with the config
     std::string message = "resource '" + name + "' matches nothing on this node";
     if (const std::string nearest = config::NearestName(name, names); !nearest.empty()) {
       message += " (did you mean '" + nearest + "'?)";
@@ -211,9 +219,14 @@ void WarnAboutUnmatched(const config::Config& config, const std::vector<share::U
   }
 }
 
+// A list is kept for each resource, so all of them together are bounded as one message is.
 Status CheckMessageSizes(const share::Advertisement& advertisement) {
+  std::uint64_t all_bytes = 0;
+  std::uint64_t all_ids = 0;
   for (const share::AdvertisedResource& resource : advertisement.resources) {
     const std::uint64_t bytes = share::WorstMessageBytes(resource);
+    all_bytes += bytes;
+    all_ids += share::CountIds(resource);
     if (bytes <= share::kKubeletMessageLimit) continue;
     return {Code::kInvalidArgument,
             "resource '" + resource.name + "' would have " +
@@ -221,6 +234,13 @@ Status CheckMessageSizes(const share::Advertisement& advertisement) {
                 std::to_string(bytes) +
                 " bytes when all are unhealthy; the kubelet refuses more than " +
                 std::to_string(share::kKubeletMessageLimit) + ": choose fewer replicas"};
+  }
+  if (all_bytes > share::kKubeletMessageLimit) {
+    return {Code::kInvalidArgument, "all resources together would have " + std::to_string(all_ids) +
+                                        " devices, lists of " + std::to_string(all_bytes) +
+                                        " bytes when all are unhealthy; more than " +
+                                        std::to_string(share::kKubeletMessageLimit) +
+                                        " are not served: choose fewer replicas"};
   }
   return Status::Ok();
 }

@@ -332,14 +332,12 @@ TEST(PlanTest, AnUnmatchedNameIsWarnedAboutWithLineAndSpelling) {
                                 "    - name: nvidia.com/mig-1g.5gb\n      replicas: 2\n"
                                 "    - name: nvidia.com/elephant\n      replicas: 2\n"),
                             inventory);
-  ASSERT_EQ(plan.warnings.size(), 2U);
+  // "elephant" is no NVIDIA resource anywhere: that is said with the config.
+  ASSERT_EQ(plan.warnings.size(), 1U);
   EXPECT_EQ(plan.warnings[0].message,
             "resource 'nvidia.com/mig-1g.5gb' matches nothing on this node (did you mean "
             "'nvidia.com/mig-1g.10gb'?)");
   EXPECT_EQ(plan.warnings[0].line, 5);
-  EXPECT_EQ(plan.warnings[1].message,
-            "resource 'nvidia.com/elephant' matches nothing on this node");
-  EXPECT_EQ(plan.warnings[1].line, 7);
   // The rest of the node is served all the same.
   EXPECT_THAT(Names(plan), ElementsAre("nvidia.com/gpu", "nvidia.com/mig-1g.10gb"));
 }
@@ -352,6 +350,36 @@ TEST(PlanTest, AnUnmatchedDeviceIsWarnedAbout) {
   EXPECT_THAT(messages, ElementsAre("device '7' in tranche.resources matches nothing on this node",
                                     "device '" + LongUuid(9) +
                                         "' in tranche.resources matches nothing on this node"));
+}
+
+TEST(PlanTest, OfVeryManyWarningsTheFirstAreKept) {
+  std::string body = "sharing:\n  timeSlicing:\n    resources:\n";
+  for (int i = 0; i < 2000; ++i) {
+    body += "    - name: nvidia.com/mig-" + std::to_string(i) + "g.10gb\n      replicas: 2\n";
+  }
+  const Plan plan = Planned(Configured(body), Gpus(1));
+  ASSERT_EQ(plan.warnings.size(), 101U);
+  EXPECT_EQ(plan.warnings.back().message, "more that match nothing on this node are left out");
+}
+
+// Each list of the two would fit.
+TEST(PlanTest, AllListsTogetherAreBoundedAsOneIs) {
+  gpu::Inventory inventory = Gpus(2);
+  Cut(inventory, 1, {"1g.10gb"});
+  const auto both = [](int replicas) {
+    const std::string count = std::to_string(replicas);
+    return Mig("mixed",
+               "sharing:\n  timeSlicing:\n    resources:\n    - name: nvidia.com/gpu\n"
+               "      replicas: " +
+                   count +
+                   "\n    - name: nvidia.com/mig-1g.10gb\n"
+                   "      replicas: " +
+                   count + "\n");
+  };
+  EXPECT_EQ(Planned(both(10'000), inventory).resources.size(), 2U);
+  EXPECT_THAT(Refusal(both(100'000), inventory),
+              AllOf(HasSubstr("all resources together would have 200000 devices"),
+                    HasSubstr("choose fewer replicas")));
 }
 
 TEST(PlanTest, TheKubeletsMessageLimitIsALimit) {

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/log.h"
+#include "config/resource_name.h"
 
 namespace tranche::profile {
 
@@ -32,7 +33,10 @@ Result<std::string> FindProfile(const std::vector<std::string>& available,
                       " is not a profile's name (it may not contain '/' or begin with '..')");
   }
   if (std::find(available.begin(), available.end(), name) == available.end()) {
-    return Status(Code::kNotFound, "specified config " + shown + " does not exist");
+    const std::string near = config::NearestName(name, available);
+    return Status(Code::kNotFound,
+                  "specified config " + shown + " does not exist" +
+                      (near.empty() ? "" : "; did you mean " + base::Printable(near, 253) + "?"));
   }
   return name;
 }

@@ -46,6 +46,16 @@ TEST(ChooseProfileTest, AMissingNameIsAnErrorAndNoFallback) {
             "specified config prod does not exist");
 }
 
+TEST(ChooseProfileTest, AMisspeltNameIsToldTheNearest) {
+  const std::vector<std::string> available = {"default", "dev"};
+  const auto told = [&](const std::string& name) {
+    return ChooseProfile(available, name, "", {}).status().message();
+  };
+  EXPECT_EQ(told("DEV"), "specified config DEV does not exist; did you mean dev?");
+  EXPECT_EQ(told("defualt"), "specified config defualt does not exist; did you mean default?");
+  EXPECT_EQ(told("training"), "specified config training does not exist");
+}
+
 TEST(ChooseProfileTest, NamesThatLeaveTheDirectoryAreRefused) {
   // Were they somehow listed, they would still be refused.
   for (const std::string& name :

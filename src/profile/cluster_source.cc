@@ -101,12 +101,12 @@ void ClusterSource::Connect(apiserver::ApiClient& api, const std::string& defaul
   if (options_.WatchesNode()) {
     node_ = std::make_unique<apiserver::WatchedObject>("node " + options_.node_name,
                                                        [this] { NodeChanged(); });
-    node_->Begin(api, kNodes, options_.node_name, /*metadata_only=*/true);
+    node_->Begin(api, kNodes, options_.node_name, apiserver::ReplyForm::kMetadata);
   }
   if (!options_.cluster_policy.empty()) {
     policy_ = std::make_unique<apiserver::WatchedObject>("clusterpolicy " + options_.cluster_policy,
                                                          [this] { PolicyChanged(); });
-    policy_->Begin(api, kPolicies, options_.cluster_policy, /*metadata_only=*/false);
+    policy_->Begin(api, kPolicies, options_.cluster_policy, apiserver::ReplyForm::kObject);
   }
   FollowConfigMap();
 }
@@ -220,7 +220,8 @@ void ClusterSource::FollowConfigMap() {
   const auto [space, name] = SplitName(wanted);
   map_ = std::make_unique<apiserver::WatchedObject>("configmap " + wanted,
                                                     [this] { NotifyChanged(); });
-  map_->Begin(*api_, "/api/v1/namespaces/" + space + "/configmaps", name, /*metadata_only=*/false);
+  map_->Begin(*api_, "/api/v1/namespaces/" + space + "/configmaps", name,
+              apiserver::ReplyForm::kObject);
   // Another ConfigMap is another first answer.
   patient_ = true;
   patience_timer_.Start(kPatience, [this] { OutOfPatience(); });

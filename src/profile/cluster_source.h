@@ -30,7 +30,7 @@ namespace tranche::profile {
 struct ClusterSourceOptions {
   std::string node_name;
   bool watch_node = false;
-  std::string node_label = "nvidia.com/device-plugin.config";
+  std::string node_label;        // key of the label that names the profile
   std::string config_map;        // NAMESPACE/NAME; "": none
   std::string cluster_policy;    // name; "": none. One that names a ConfigMap implies watch_node.
   std::string policy_namespace;  // of the ConfigMap that it names

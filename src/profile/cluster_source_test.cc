@@ -56,7 +56,7 @@ TEST_F(NodeLabelTest, TheWatchIsOfOneNodeAndItsMetadataOnly) {
   ASSERT_EQ(api_.watched().size(), 1U);
   EXPECT_EQ(api_.watched()[0].path, "/api/v1/nodes");
   EXPECT_EQ(api_.watched()[0].field_selector, "metadata.name=gpu-node");
-  EXPECT_TRUE(api_.watched()[0].metadata_only);
+  EXPECT_EQ(api_.watched()[0].form, apiserver::ReplyForm::kMetadata);
   EXPECT_THAT(api_.requests(), IsEmpty());
 }
 

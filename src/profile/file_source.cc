@@ -35,9 +35,7 @@ constexpr int kMaxLinks = 40;
 constexpr int kMaxReads = 8;
 // How long a file may be empty before that is believed.
 constexpr std::chrono::milliseconds kSettle{200};
-constexpr char kOpenError[] =
-    "unable to load config: unable to finalize config: unable to parse config file: "
-    "error opening config file";
+constexpr char kOpenError[] = "error opening config file";
 
 std::string LinkTarget(const std::string& path) {
   std::array<char, PATH_MAX> buffer{};

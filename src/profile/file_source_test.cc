@@ -108,9 +108,7 @@ TEST_F(FileSourceTest, ASingleFileIsReadAndItsAbsenceIsUpstreamsError) {
   EXPECT_TRUE(wanted.named);
   EXPECT_EQ(wanted.source, path);
   EXPECT_EQ(wanted.status.message(),
-            "unable to load config: unable to finalize config: unable to parse config file: "
-            "error opening config file: open " +
-                path + ": no such file or directory");
+            "error opening config file: open " + path + ": no such file or directory");
   Write(path, "version: v1");
   wanted = source.Read();
   EXPECT_TRUE(wanted.status.ok());

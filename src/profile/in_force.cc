@@ -16,10 +16,6 @@ using daemon::EventType;
 
 // A refusal can be the node's fault (a full disk, a driver that is not there yet): try again.
 constexpr base::Duration kRetry = std::chrono::seconds(5);
-// The last good config is written later, so that the flush to disk does not delay the kubelet's
-// news, and again where it could not be.
-constexpr base::Duration kSaveDelay = std::chrono::milliseconds(20);
-constexpr base::Duration kSaveRetry = std::chrono::seconds(30);
 
 std::string NameOf(const WantedConfig& wanted) {
   if (!wanted.named) return "the unshared default";
@@ -34,21 +30,42 @@ std::vector<std::string> NotInForce(const config::Config& config) {
   return keys;
 }
 
+// A message that begins with the file has its name already.
+std::string Named(const std::string& name, const std::string& message) {
+  return message.starts_with(name + ":") ? message : name + ": " + message;
+}
+
 }  // namespace
 
 InForce::InForce(base::EventLoop& loop, const NewSource& new_source, Overrides overrides,
-                 std::string state_directory, Owner owner)
+                 LastGoodPlace last_good, Owner owner, config::Reader reader)
     : loop_(loop),
       overrides_(std::move(overrides)),
-      state_directory_(std::move(state_directory)),
+      reader_(reader),
       owner_(std::move(owner)),
       retry_timer_(loop),
-      source_(new_source([this] { SourceChanged(); })),
-      runner_(loop) {}
+      changes_timer_(loop) {
+  if (!last_good.directory.empty()) {
+    keeper_ = std::make_unique<LastGoodKeeper>(
+        loop, *last_good.worker, last_good.directory,
+        LastGoodKeeper::Owner{.event = owner_.event, .changed = [this] {
+                                state_.not_saved = keeper_->problem();
+                                if (owner_.source_changed) owner_.source_changed();
+                              }});
+  }
+  source_ = new_source([this] { SourceChanged(); });
+}
 
 void InForce::SourceChanged() {
-  if (following_) Refresh();
+  if (following_) RefreshSoon();
   if (owner_.source_changed) owner_.source_changed();
+}
+
+// An API server that flips a label thousands of times a second is answered now and then.
+void InForce::RefreshSoon() {
+  if (changes_timer_.running()) return;
+  if (changes_.Take(loop_.Now())) return Refresh();
+  changes_timer_.Start(changes_.Wait(), [this] { RefreshSoon(); });
 }
 
 void InForce::NodeChanged() {
@@ -66,6 +83,7 @@ void InForce::ReadAndApply() {
   const WantedConfig wanted = source_->Read();
   if (wanted.certainty != Certainty::kSure && !state_.usable) StandInForUnknown();
   if (!MayBeApplied(wanted)) return AwaitAnswer(wanted);
+  if (LastGoodFirst(wanted)) return;
   state_.awaiting = wanted.certainty == Certainty::kSure ? "" : wanted.why;
   overdue_.clear();
   state_.wanted_profile = wanted.profile;
@@ -91,6 +109,16 @@ void InForce::ReadAndApply() {
 bool InForce::MayBeApplied(const WantedConfig& wanted) const {
   if (wanted.certainty == Certainty::kSure) return true;
   return wanted.certainty == Certainty::kGuess && (!state_.usable || guessed_);
+}
+
+// Reading a text of unusual size is the one thing in which a program may run out of memory. Where
+// that ends it, the node had its last good config before, also after the next start.
+bool InForce::LastGoodFirst(const WantedConfig& wanted) {
+  if (state_.usable || !wanted.named || wanted.text.size() <= kUsualBytes) return false;
+  if (std::exchange(had_head_start_, true) || !ApplyLastGood(/*also_unnamed=*/false)) return false;
+  state_.awaiting = wanted.source + " is of unusual size and is read last";
+  retry_timer_.Start(kHeadStart, [this] { Refresh(); });
+  return true;
 }
 
 // What stood in for the unknown turns out to be what is wanted: nothing is disturbed.
@@ -122,8 +150,8 @@ void InForce::AwaitAnswer(const WantedConfig& wanted) {
 
 Status InForce::LoadAndApply(const WantedConfig& which, Origin origin) {
   const bool from_last_good = origin == Origin::kLastGood;
-  const auto loaded =
-      config::LoadConfig(which.text, which.source, overrides_.environment, overrides_.command_line);
+  const auto loaded = config::LoadConfig(which.text, which.source, overrides_.environment,
+                                         overrides_.command_line, reader_);
   if (!loaded.ok()) return loaded.status();
   TRANCHE_TRY(owner_.apply(*loaded, which.source));
   node_news_ = false;
@@ -158,7 +186,13 @@ void InForce::WantedIsInForce(const WantedConfig& wanted, bool news) {
     owner_.event(EventType::kNormal, "ConfigApplied", NameOf(wanted) + " is in force");
     // Files can be read again after a restart; who waits for an answer then needs to know that
     // there was no config either.
-    if (!guessed_ && (wanted.named || source_->MayBeLate())) RememberLater(wanted, kSaveDelay);
+    if (keeper_ != nullptr) {
+      if (!guessed_ && (wanted.named || source_->MayBeLate())) {
+        keeper_->Keep({.profile = wanted.profile, .source = wanted.source, .text = wanted.text});
+      } else {
+        keeper_->Leave();
+      }
+    }
   } else if (mended) {
     owner_.event(EventType::kNormal, "ConfigRestored", NameOf(wanted) + " could be applied again");
   }
@@ -185,7 +219,7 @@ void InForce::Refuse(const WantedConfig& wanted, const Status& status) {
   ++state_.rejected;
   const std::string kept = state_.usable ? "; what was in force stays" : "";
   owner_.event(EventType::kWarning, "ConfigRejected",
-               NameOf(wanted) + ": " + status.message() + kept);
+               Named(NameOf(wanted), status.message()) + kept);
 }
 
 void InForce::StandInForUnknown() {
@@ -204,8 +238,8 @@ void InForce::StandInForRefused() {
 // The unshared default may be what was in force, and is kept too. But it never stands in for a
 // config that is refused.
 bool InForce::ApplyLastGood(bool also_unnamed) {
-  if (state_directory_.empty()) return false;
-  const Result<LastGood> stored = LoadLastGood(state_directory_);
+  if (keeper_ == nullptr) return false;
+  const Result<LastGood> stored = keeper_->Load();
   if (!stored.ok()) {
     if (stored.status().code() != base::Code::kNotFound) {
       base::LogWarning("the last good config cannot be used",
@@ -223,27 +257,10 @@ bool InForce::ApplyLastGood(bool also_unnamed) {
   const Status status = LoadAndApply(kept, Origin::kLastGood);
   if (!status.ok()) {
     base::LogWarning("the last good config cannot be used", {Kv("error", status.message())});
+  } else {
+    keeper_->Keep(*stored);
   }
   return status.ok();
-}
-
-void InForce::RememberLater(const WantedConfig& wanted, base::Duration delay) {
-  if (state_directory_.empty()) return;
-  loop_.RunAfter(delay, runner_.Wrap([this, wanted] {
-    if (!in_force_ || !SameConfig(*in_force_, wanted)) return;
-    const Status status =
-        SaveLastGood(state_directory_,
-                     {.profile = wanted.profile, .source = wanted.source, .text = wanted.text});
-    if (!status.ok()) {
-      if (status.message() != save_error_) {
-        owner_.event(EventType::kWarning, "LastGoodNotSaved",
-                     "the config is in force, but would not survive a restart with a bad one: " +
-                         status.message());
-      }
-      RememberLater(wanted, kSaveRetry);
-    }
-    save_error_ = status.message();
-  }));
 }
 
 void InForce::RetryLater() {
@@ -252,23 +269,36 @@ void InForce::RetryLater() {
 
 // ---- what is asked of the config before it is applied ----
 
-bool InForce::HasLastGood() const {
-  return !state_directory_.empty() && LoadLastGood(state_directory_).ok();
-}
+bool InForce::HasLastGood() const { return keeper_ != nullptr && keeper_->Load().ok(); }
 
-std::string InForce::DriverRoot() const {
+std::optional<config::Config> InForce::Foreseen() const {
   WantedConfig wanted = source_->Read();
-  if (wanted.certainty != Certainty::kSure && !state_directory_.empty()) {
+  const bool sure = wanted.certainty == Certainty::kSure;
+  if (!sure || wanted.text.size() > kUsualBytes) {
     // The driver is not waited for until the API server has answered: it lies where it lay.
-    if (auto stored = LoadLastGood(state_directory_); stored.ok()) {
+    Result<LastGood> stored = Status(base::Code::kNotFound, "there is no folder for it");
+    if (keeper_ != nullptr) stored = keeper_->Load();
+    if (stored.ok()) {
       wanted.text = std::move(stored->text);
+    } else if (!sure && wanted.certainty != Certainty::kGuess) {
+      return std::nullopt;
     }
   }
   const auto& [environment, command_line] = overrides_;
-  auto loaded = config::LoadConfig(wanted.text, wanted.source, environment, command_line);
-  if (!loaded.ok()) loaded = config::LoadConfig("", "", environment, command_line);
-  const std::string root =
-      loaded.ok() ? loaded->config.flags.plugin.container_driver_root : std::string("/");
+  auto loaded = config::LoadConfig(wanted.text, wanted.source, environment, command_line, reader_);
+  if (!loaded.ok()) loaded = config::LoadConfig("", "", environment, command_line, reader_);
+  return loaded.ok() ? std::optional(std::move(loaded->config)) : std::nullopt;
+}
+
+std::string InForce::DriverRoot() const {
+  auto foreseen = Foreseen();
+  if (!foreseen) {
+    const auto& [environment, command_line] = overrides_;
+    if (auto flags = config::LoadConfig("", "", environment, command_line, reader_); flags.ok()) {
+      foreseen = std::move(flags->config);
+    }
+  }
+  const std::string root = foreseen ? foreseen->flags.plugin.container_driver_root : "/";
   return base::Exists(root) ? root : "/";
 }
 

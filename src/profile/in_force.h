@@ -4,7 +4,10 @@
 // A refusal changes nothing that is in force. With nothing in force the stored last good config is
 // tried; with neither, nothing is served: an unshared default is never a substitute for a named
 // config that cannot be used. While it is not known what is wanted (an API server that has not
-// answered), the last good config is in force, and a guess only where there is none.
+// answered), the last good config is in force, and a guess only where there is none. A text of
+// unusual size is read only once the last good config is in force.
+//
+// However often the source changes, it is read at a bounded rate; what it says last is read.
 //
 // Threading: the loop's thread.
 // Errors: state() says why what is wanted is not in force; it is tried again.
@@ -17,12 +20,13 @@
 #include <string>
 #include <vector>
 
+#include "base/disk/worker.h"
 #include "base/event_loop.h"
 #include "base/timer.h"
-#include "base/weak_runner.h"
+#include "base/token_bucket.h"
 #include "config/load.h"
 #include "daemon/event.h"
-#include "profile/last_good.h"
+#include "profile/last_good_keeper.h"
 #include "profile/source.h"
 
 namespace tranche::profile {
@@ -38,6 +42,7 @@ struct ConfigState {
   std::string awaiting;                   // why it is not known what is wanted; "" when it is
   std::vector<std::string> warnings;      // "FILE:LINE: …"
   std::vector<std::string> not_in_force;  // "tranche.memory", "tranche.time"
+  std::string not_saved;                  // why the last good config is not on disk; "" when it is
   std::uint64_t applied = 0;              // counters
   std::uint64_t rejected = 0;
 };
@@ -48,21 +53,35 @@ struct Overrides {
   std::vector<config::Override> command_line;
 };
 
+// Where the last good config is kept; without a directory there is none.
+struct LastGoodPlace {
+  std::string directory;
+  base::disk::Worker* worker = nullptr;  // outlives whoever keeps it
+};
+
 class InForce {
  public:
+  // Changes of the source that are followed at once, and a second in the long run.
+  static constexpr double kChangeBurst = 10;
+  static constexpr double kChangesPerSecond = 2;
+  // A config of this size is unheard of: one that is larger is not the first that is read.
+  static constexpr std::size_t kUsualBytes = 64U << 10U;
+  // How long the last good config has the node to itself before a larger text is read.
+  static constexpr base::Duration kHeadStart = std::chrono::seconds(2);
+
   struct Owner {
     // Takes the configuration into use, wholly or not at all. `source` is where it is from, for
     // messages.
     std::function<base::Status(const config::Loaded&, const std::string& source)> apply;
     daemon::RaiseEvent event;
-    std::function<void()> source_changed;  // what the source tells is another; may be empty
+    // What the source tells, or state().not_saved, is another; may be empty.
+    std::function<void()> source_changed;
   };
   // Makes the source, which calls `changed` when what it tells may have changed.
   using NewSource = std::function<std::unique_ptr<ConfigSource>(std::function<void()> changed)>;
 
-  // The last good config is kept in `state_directory`; "": there is none.
   InForce(base::EventLoop& loop, const NewSource& new_source, Overrides overrides,
-          std::string state_directory, Owner owner);
+          LastGoodPlace last_good, Owner owner, config::Reader reader = config::Reader::kPlugin);
 
   // Reads the source, and applies what is wanted unless it is in force already. From the first call
   // of one of these two, changes of the source are followed.
@@ -75,9 +94,13 @@ class InForce {
   [[nodiscard]] ConfigSource& source() { return *source_; }
   [[nodiscard]] const ConfigSource& source() const { return *source_; }
   [[nodiscard]] bool HasLastGood() const;
+  // What will be in force, as far as that is known before it is applied: the wanted config, or the
+  // last good one while it is not known what is wanted, or the flags alone where that cannot be
+  // read. nullopt: it is not known what is wanted, and there is no last good config.
+  [[nodiscard]] std::optional<config::Config> Foreseen() const;
   // Where the driver's files are, as this process sees them: the driver is loaded before a config
-  // is applied, so this is what the wanted config says, else the last good one, else the flags. "/"
-  // where that folder does not exist: outside a container the host's root is the driver's.
+  // is applied, so this is what the foreseen config says, else the flags. "/" where that folder
+  // does not exist: outside a container the host's root is the driver's.
   [[nodiscard]] std::string DriverRoot() const;
 
  private:
@@ -85,7 +108,9 @@ class InForce {
   enum class Origin { kSource, kLastGood };
 
   void SourceChanged();
+  void RefreshSoon();
   void ReadAndApply();
+  [[nodiscard]] bool LastGoodFirst(const WantedConfig& wanted);
   base::Status LoadAndApply(const WantedConfig& which, Origin origin);
   void WantedIsInForce(const WantedConfig& wanted, bool news);
   void Refuse(const WantedConfig& wanted, const base::Status& status);
@@ -97,12 +122,11 @@ class InForce {
   void StandInForRefused();
   [[nodiscard]] bool ApplyLastGood(bool also_unnamed);
   void ApplyInForceAgain();
-  void RememberLater(const WantedConfig& wanted, base::Duration delay);
   void RetryLater();
 
   base::EventLoop& loop_;
   const Overrides overrides_;
-  const std::string state_directory_;
+  const config::Reader reader_;
   Owner owner_;
 
   ConfigState state_;
@@ -113,10 +137,12 @@ class InForce {
   std::string overdue_;                  // why it is not known what is wanted, as last told
   bool node_news_ = false;   // what is in force has not been applied to the node as it is now
   std::string again_error_;  // why not, as last told
-  std::string save_error_;   // why the last good config is not on disk, as last told
+  bool had_head_start_ = false;
   base::Timer retry_timer_;
+  base::TokenBucket changes_{kChangeBurst, kChangesPerSecond};
+  base::Timer changes_timer_;
+  std::unique_ptr<LastGoodKeeper> keeper_;  // nullptr: no last good config is kept
   std::unique_ptr<ConfigSource> source_;
-  base::WeakRunner runner_;
 };
 
 }  // namespace tranche::profile

@@ -123,6 +123,11 @@ def device_specs():
                env={"PASS_DEVICE_SPECS": "true", "NVIDIA_DEV_ROOT": "/run/nvidia/driver"}, devices=True)
     yield case("specs-driver-root/a100x2", "a100x2", 1,
                env={"PASS_DEVICE_SPECS": "true", "NVIDIA_DRIVER_ROOT": "/run/nvidia/driver"}, devices=True)
+    for name, root in (("empty", ""), ("unclean", "/run//nvidia/toolkit/../driver/")):
+        yield case(f"specs-root-{name}/a100x2", "a100x2", 1,
+                   env={"PASS_DEVICE_SPECS": "true", "NVIDIA_DRIVER_ROOT": root}, devices=True)
+        yield case(f"cdi-root-{name}/a100x2", "a100x2", 1,
+                   env={"DEVICE_LIST_STRATEGY": "cdi-cri", "NVIDIA_DRIVER_ROOT": root}, files=CTK)
     yield case("specs-volume-mounts/a100x2", "a100x2", 1,
                env={"PASS_DEVICE_SPECS": "true", "DEVICE_LIST_STRATEGY": "volume-mounts"}, devices=True)
     for flag in ("GDRCOPY_ENABLED", "GDS_ENABLED", "MOFED_ENABLED"):

@@ -105,10 +105,27 @@ def others():
         yield case(f"bad-{name}/a100x2", node, text, may_fail=True)
     yield case("bad-flag/a100x2", node, env={"GFD_ONESHOT": "maybe"}, may_fail=True)
     yield case("bad-discovery/a100x2", node, env={"DEVICE_DISCOVERY_STRATEGY": "guess"}, may_fail=True)
+    yield from flags_of_the_plugin()
     for wait in ("true", "false"):
         yield case(f"no-library-{wait}/a100x2", node,
                    env={"LD_LIBRARY_PATH": "/nowhere", "GFD_FAIL_ON_INIT_ERROR": wait},
                    may_fail=wait == "true")
+
+
+def flags_of_the_plugin():
+    """What is wrong only for the device plugin is nothing to gpu-feature-discovery."""
+    for name, flags in (("list-strategy", "flags: {plugin: {deviceListStrategy: wish}}"),
+                        ("id-strategy", "flags: {plugin: {deviceIDStrategy: name}}"),
+                        ("policy", "flags: {plugin: {sharedDevicesAllocationPolicy: scattered}}"),
+                        ("imex", "imex: {channelIDs: [0, 1]}")):
+        yield case(f"plugin-{name}/a100x2", "a100x2", f"version: v1\n{flags}\n")
+    for name, node, may_fail in (("MIG_STRATEGY", "a100x2", True), ("GFD_MIG_STRATEGY", "a100-mig-mixed", True),
+                                 ("GFD_SLEEP_INTERVAL", "a100x2", False), ("GFD_FAIL_ON_INIT_ERROR", "a100x2", False),
+                                 ("GFD_NO_TIMESTAMP", "a100x2", False), ("DEVICE_DISCOVERY_STRATEGY", "a100x2", True),
+                                 ("CONTAINER_DRIVER_ROOT", "a100x2", False), ("KUBE_API_QPS", "a100x2", False),
+                                 ("KUBE_API_BURST", "a100x2", False)):
+        yield case(f"empty-{name.lower()}/{node}", node, env={name: ""}, may_fail=may_fail)
+    yield case("bad-sleep/a100x2", "a100x2", env={"GFD_SLEEP_INTERVAL": "x"}, may_fail=True)
 
 
 def request_of(one, program):

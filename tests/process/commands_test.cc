@@ -23,6 +23,20 @@ TEST(CommandsTest, StatusSaysWhetherAllIsWell) {
   EXPECT_TRUE(rig.Logged("unhealthy: XID 48", "ill.log"));
 }
 
+TEST(CommandsTest, StatusTellsValuesOfTheChartWithoutEffect) {
+  Rig rig;
+  rig.WriteConfig(Shared(4));
+  rig.Start({.env = {{"TRANCHE_UNUSED_VALUES",
+                      R"({"unused": ["devicePlugin.confg"], "known": ["devicePlugin.config"]})"}}});
+  ASSERT_TRUE(rig.CountBecomes(8)) << rig.Counted();
+  const std::string warning =
+      "values: devicePlugin.confg has no effect (did you mean devicePlugin.config?)";
+  EXPECT_TRUE(rig.Logged(warning)) << "in the agent's log";
+  ASSERT_TRUE(rig.StatusHas("config.warnings", warning));
+  EXPECT_EQ(rig.Run({"tranche", "status"}, "values.log"), 0) << "a warning, and no failure";
+  EXPECT_TRUE(rig.Logged(warning, "values.log"));
+}
+
 TEST(CommandsTest, ValidateNamesTheLine) {
   Rig rig;
   rig.WriteConfig(Config("sharing: [\n"));

@@ -1,5 +1,9 @@
 #include "agent/status/report.h"
 
+#include <utility>
+
+#include "base/log.h"
+
 namespace tranche::agent::status {
 
 namespace {
@@ -7,6 +11,28 @@ namespace {
 using base::Json;
 
 constexpr char kApiVersion[] = "tranche.dev/v1";
+
+// Far above what the parts give: each bounds its own.
+constexpr std::size_t kMaxTextBytes = 8192;
+constexpr std::size_t kMaxItems = 4096;
+
+// The same with every text escaped and cut, and no list without end: whatever part a text has come
+// through, nothing from outside reaches a reader as it came.
+Json Told(const Json& json) {
+  if (json.is_string()) return base::Printable(json.as_string(), kMaxTextBytes);
+  if (json.is_array()) {
+    Json out = Json::MakeArray();
+    for (const Json& item : json.as_array()) {
+      if (out.as_array().size() >= kMaxItems) break;
+      out.Append(Told(item));
+    }
+    return out;
+  }
+  if (!json.is_object()) return json;
+  Json::Object members;
+  for (const auto& [key, value] : json.as_object()) members.emplace_back(key, Told(value));
+  return Json::MakeObject(std::move(members));
+}
 
 template <class T>
 Json OrNull(const std::optional<T>& value) {
@@ -92,7 +118,7 @@ Json Each(const Items& items, Render render) {
 }
 
 http::Answer JsonAnswer(int status, const Json& body) {
-  return {.status = status, .content_type = "application/json", .body = body.Dump() + "\n"};
+  return {.status = status, .content_type = "application/json", .body = Told(body).Dump() + "\n"};
 }
 
 }  // namespace
@@ -100,22 +126,22 @@ http::Answer JsonAnswer(int status, const Json& body) {
 Json StatusJson(const AgentState& state) {
   const std::vector<std::string> degraded = state.Degraded();
   Json holders = Json::MakeObject({{"known", state.holders_known}, {"error", state.holders_error}});
-  return Json::MakeObject({{"apiVersion", kApiVersion},
-                           {"kind", "AgentStatus"},
-                           {"version", state.version},
-                           {"started", state.started},
-                           {"nodeName", state.node_name},
-                           {"ready", state.Ready()},
-                           {"degraded", Json::MakeTexts(degraded)},
-                           {"config", ConfigJson(state.config)},
-                           {"driver", DriverJson(state.driver)},
-                           {"gpus", Each(state.gpus, GpuJson)},
-                           {"resources", Each(state.resources, ResourceJson)},
-                           {"holders", std::move(holders)},
-                           {"kubernetes", KubernetesJson(state.kubernetes)},
-                           {"predecessor", state.predecessor},
-                           {"warnings", Json::MakeTexts(state.warnings)},
-                           {"events", Each(state.events, EventJson)}});
+  return Told(Json::MakeObject({{"apiVersion", kApiVersion},
+                                {"kind", "AgentStatus"},
+                                {"version", state.version},
+                                {"started", state.started},
+                                {"nodeName", state.node_name},
+                                {"ready", state.Ready()},
+                                {"degraded", Json::MakeTexts(degraded)},
+                                {"config", ConfigJson(state.config)},
+                                {"driver", DriverJson(state.driver)},
+                                {"gpus", Each(state.gpus, GpuJson)},
+                                {"resources", Each(state.resources, ResourceJson)},
+                                {"holders", std::move(holders)},
+                                {"kubernetes", KubernetesJson(state.kubernetes)},
+                                {"predecessor", state.predecessor},
+                                {"warnings", Json::MakeTexts(state.warnings)},
+                                {"events", Each(state.events, EventJson)}}));
 }
 
 http::Answer Livez(const AgentState& state) {
@@ -133,6 +159,8 @@ http::Answer Readyz(const AgentState& state) {
                                       {"reasons", Json::MakeTexts(state.Degraded())}}));
 }
 
-http::Answer StatusAnswer(const AgentState& state) { return JsonAnswer(200, StatusJson(state)); }
+http::Answer StatusAnswer(const AgentState& state) {
+  return {.content_type = "application/json", .body = StatusJson(state).Dump() + "\n"};
+}
 
 }  // namespace tranche::agent::status

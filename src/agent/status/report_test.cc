@@ -60,7 +60,7 @@ TEST(ReportTest, StatusCarriesTheValues) {
   AgentState state = State();
   state.events.push_back({.type = daemon::EventType::kWarning,
                           .reason = "R",
-                          .message = "m\n\"",
+                          .message = "m\x1b\"",
                           .wall_time = "t",
                           .count = 2});
   const base::Json json = StatusJson(state);
@@ -71,7 +71,7 @@ TEST(ReportTest, StatusCarriesTheValues) {
   EXPECT_TRUE(resource.Find("held")->is_null());
   EXPECT_EQ(resource.Find("refusals")->as_int(), 6);
   EXPECT_EQ(json.Find("events")->as_array()[0].Dump(),
-            R"({"type":"Warning","reason":"R","message":"m\n\"","time":"t","count":2})");
+            R"({"type":"Warning","reason":"R","message":"m\\x1b\"","time":"t","count":2})");
   state.resources[0].held = 0;
   EXPECT_EQ(StatusJson(state).Find("resources")->as_array()[0].Find("held")->as_int(), 0);
 }
@@ -91,6 +91,27 @@ TEST(ReportTest, ReadyzIs200WhileDegradedAnd503OnlyWhenNotReady) {
   EXPECT_THAT(Readyz(state).body, HasSubstr(R"("ready":false,"reasons":["config: bad")"));
   EXPECT_EQ(Livez(state).status, 200);
   EXPECT_THAT(Livez(state).body, HasSubstr(R"("live":true,"ready":false)"));
+}
+
+// A kubelet's, a driver's, a config's words, in each place where they may stand.
+TEST(ReportTest, NoTextReachesAReaderAsItCame) {
+  const std::string hostile = "\x1b[2J\n\x07" + std::string(100'000, 'x');
+  AgentState state = State();
+  state.node_name = state.holders_error = state.predecessor = hostile;
+  state.config.profile = state.config.error = state.config.awaiting = hostile;
+  state.config.warnings = state.warnings = {hostile};
+  state.driver.error = state.driver.version = hostile;
+  state.gpus[0].name = state.gpus[0].reason = state.gpus[0].error = hostile;
+  state.resources[0].name = state.resources[0].error = hostile;
+  state.kubernetes = {.used = true, .api = hostile, .label_value = hostile};
+  state.events.push_back({.reason = "R", .message = hostile});
+  for (const std::string& text : {StatusJson(state).Dump(2), Readyz(state).body, Livez(state).body,
+                                  StatusAnswer(state).body}) {
+    EXPECT_THAT(text, HasSubstr("\\\\x1b[2J"));
+    EXPECT_THAT(text, Not(HasSubstr("\\u001b")));
+    EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+    EXPECT_LT(text.size(), 300'000U);
+  }
 }
 
 TEST(ReportTest, MetricsAreSaidOfEverything) {

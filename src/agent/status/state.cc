@@ -27,6 +27,9 @@ void AddConfigReasons(const profile::ConfigState& config, std::vector<std::strin
         fmt::format("config: the last good one{} is in force instead",
                     config.profile.empty() ? "" : fmt::format(" (profile {})", config.profile)));
   }
+  if (!config.not_saved.empty()) {
+    reasons.push_back("config: the last good one is not saved: " + config.not_saved);
+  }
   for (const std::string& part : config.not_in_force) {
     reasons.push_back(fmt::format("config: {} is asked for but not in force", part));
   }

@@ -67,6 +67,7 @@ TEST(AgentStateTest, ANodeWithoutGpusIsReady) {
 TEST(AgentStateTest, EveryKindOfTroubleIsAReason) {
   AgentState state = Well();
   state.config.not_in_force = {"tranche.memory"};
+  state.config.not_saved = "No space left on device";
   state.driver = {.error = "no driver", .stuck_call = "nvmlInit", .stuck_seconds = 12.4};
   state.gpus[0].lost = true;
   state.gpus.push_back({.uuid = "GPU-2", .healthy = false, .reason = "XID 79"});
@@ -75,7 +76,8 @@ TEST(AgentStateTest, EveryKindOfTroubleIsAReason) {
   state.warnings = {"CDI spec not written"};
   EXPECT_THAT(
       state.Degraded(),
-      ElementsAre("config: tranche.memory is asked for but not in force", "driver: no driver",
+      ElementsAre("config: the last good one is not saved: No space left on device",
+                  "config: tranche.memory is asked for but not in force", "driver: no driver",
                   "driver: nvmlInit has not returned for 12 s", "gpu GPU-1: lost",
                   "gpu GPU-2: unhealthy: XID 79", "gpu 3: the driver would not tell",
                   "resource nvidia.com/gpu: device plugin already connected",

@@ -65,7 +65,7 @@ std::unique_ptr<ApiCall> FakeApi::Send(ApiRequest request, ApiDone done) {
                        .query = mark == std::string::npos ? "" : request.path.substr(mark + 1),
                        .body = request.body,
                        .patch = request.patch,
-                       .metadata_only = request.metadata_only});
+                       .form = request.form});
   if (hanging_) {
     call->FailAfter(request.deadline, std::move(done));
     return call;
@@ -109,7 +109,7 @@ Result<Json> FakeApi::Answer(const ApiRequest& request) {
   const std::string path = request.path.substr(0, mark);
   const std::string query = mark == std::string::npos ? "" : request.path.substr(mark + 1);
   TRANCHE_TRY(FailureOf(request.method, path));
-  if (request.text) return AnswerText(path);
+  if (request.form == ReplyForm::kText) return AnswerText(path);
   const ApiPath place = ApiPath::Of(path);
   const Json body = request.body.value_or(Json::MakeObject());
   Result<Json> answer = Status(Code::kUnimplemented, "no such method");
@@ -130,7 +130,8 @@ Result<Json> FakeApi::Answer(const ApiRequest& request) {
       answer = Delete(place);
       break;
   }
-  if (answer.ok() && request.metadata_only && !place.name.empty()) return MetadataOnly(*answer);
+  if (answer.ok() && request.form == ReplyForm::kMetadata && !place.name.empty())
+    return MetadataOnly(*answer);
   return answer;
 }
 

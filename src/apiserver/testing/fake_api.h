@@ -73,7 +73,7 @@ class FakeApi : public ApiClient {
     std::string query;  // as sent
     std::optional<base::Json> body;
     PatchKind patch;
-    bool metadata_only;
+    ReplyForm form;
   };
   [[nodiscard]] const std::vector<Seen>& requests() const { return requests_; }
   [[nodiscard]] int Count(Method method, std::string_view path_prefix) const;

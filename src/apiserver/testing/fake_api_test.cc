@@ -96,7 +96,7 @@ TEST_F(FakeApiTest, AWatchSeesItsSelectionOnly) {
   const auto watch = Watch({.path = "/api/v1/nodes",
                             .field_selector = "metadata.name=gpu-node",
                             .label_selector = "in=1",
-                            .metadata_only = true});
+                            .form = ReplyForm::kMetadata});
   EXPECT_THAT(Seen(), ElementsAre("list 1", "in sync"));
   api_.PutLabel("/api/v1/nodes/other", "in", "1");
   EXPECT_THAT(Seen(), IsEmpty());

@@ -90,7 +90,7 @@ class FakeApi::WatchImpl : public ApiWatch {
            MatchesLabels(object, spec_.label_selector);
   }
   [[nodiscard]] base::Json Shown(const base::Json& object) const {
-    return spec_.metadata_only ? MetadataOnly(object) : object;
+    return spec_.form == ReplyForm::kMetadata ? MetadataOnly(object) : object;
   }
   void Say(const base::Status& status) {
     if (told_ && *told_ == status) return;

@@ -1,7 +1,9 @@
 #include "cdi/testing/driver_tree.h"
 
 #include <elf.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -60,6 +62,19 @@ void TestDirectory::Link(const std::string& target, const std::string& path) con
   const std::string link = directory_ / path;
   if (!base::MakeDirectories(base::ParentDirectory(link)).ok()) std::abort();
   std::filesystem::create_symlink(target, link);
+}
+
+void TestDirectory::Socket(const std::string& path) const {
+  const std::string place = directory_ / path;
+  if (!base::MakeDirectories(base::ParentDirectory(place)).ok()) std::abort();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (place.size() >= sizeof address.sun_path) std::abort();
+  place.copy(&address.sun_path[0], place.size());
+  const base::UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    std::abort();
+  }
 }
 
 void TestDirectory::Remove(const std::string& path) const {
@@ -174,14 +189,14 @@ void TestDriverTree::AddFiles() const {
         "usr/lib/xorg/modules/drivers/nvidia_drv.so",
         "lib/firmware/nvidia/570.172.08/gsp_ga10x.bin",
         "lib/firmware/nvidia/570.172.08/gsp_tu10x.bin", "lib/firmware/nvidia/570.172.08/other.bin",
-        "run/nvidia-persistenced/socket", "run/udev/control", "etc/cufile.json",
-        "usr/share/glvnd/egl_vendor.d/10_nvidia.json",
+        "run/udev/control", "etc/cufile.json", "usr/share/glvnd/egl_vendor.d/10_nvidia.json",
         "usr/share/egl/egl_external_platform.d/15_nvidia_gbm.json", "usr/share/nvidia/nvoptix.bin",
         "usr/share/vulkan/icd.d/nvidia_icd.json", "etc/vulkan/icd.d/nvidia_icd.x86_64.json",
         "usr/share/X11/xorg.conf.d/nvidia-drm-outputclass.conf",
         "vulkan/implicit_layer.d/nvidia_layers.json"}) {
     Write(file);
   }
+  Socket("run/nvidia-persistenced/socket");
 }
 
 void TestDriverTree::AddNodes() const {

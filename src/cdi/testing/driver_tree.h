@@ -24,6 +24,8 @@ class TestDirectory {
   [[nodiscard]] const std::string& path() const { return directory_.path(); }
   void Write(const std::string& path, std::string_view bytes = "", unsigned mode = 0644) const;
   void Link(const std::string& target, const std::string& path) const;
+  // A socket that nobody listens on.
+  void Socket(const std::string& path) const;
   void Remove(const std::string& path) const;
 
  private:

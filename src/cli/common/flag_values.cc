@@ -26,7 +26,7 @@ int Misuse(const std::string& program, const Status& status) {
 
 std::variant<DaemonCall, int> ReadDaemonCall(const DaemonProgram& program,
                                              const std::vector<std::string>& arguments) {
-  auto parsed = config::ParseArguments(program.flags, arguments);
+  auto parsed = ParseArguments(program.flags, arguments);
   if (!parsed.ok()) return Misuse(program.name, parsed.status());
   if (parsed->help) {
     fmt::print("{}", program.help());
@@ -36,17 +36,17 @@ std::variant<DaemonCall, int> ReadDaemonCall(const DaemonProgram& program,
     fmt::print("{}\n", VersionLine());
     return 0;
   }
-  auto environment = config::EnvironmentOverrides(program.flags, Environment);
+  auto environment = EnvironmentOverrides(program.flags, Environment);
   if (!environment.ok()) return Misuse(program.name, environment.status());
   return DaemonCall{.flags = program.flags,
                     .environment = std::move(*environment),
                     .command_line = std::move(parsed->overrides)};
 }
 
-const config::FlagSpec& FlagValues::Find(std::string_view flag) const {
-  const config::FlagSpec* found = nullptr;
-  for (const config::FlagGroup& group : call_.flags) {
-    for (const config::FlagSpec& one : group.flags) {
+const FlagSpec& FlagValues::Find(std::string_view flag) const {
+  const FlagSpec* found = nullptr;
+  for (const FlagGroup& group : call_.flags) {
+    for (const FlagSpec& one : group.flags) {
       if (found == nullptr && one.name == flag) found = &one;
     }
   }
@@ -55,9 +55,8 @@ const config::FlagSpec& FlagValues::Find(std::string_view flag) const {
 }
 
 std::string FlagValues::Text(std::string_view flag) const {
-  const config::FlagSpec& spec = Find(flag);
-  return config::FlagValue(flag, call_.environment, call_.command_line)
-      .value_or(spec.default_value);
+  const FlagSpec& spec = Find(flag);
+  return FlagValue(flag, call_.environment, call_.command_line).value_or(spec.default_value);
 }
 
 std::string FlagValues::TextUnlessEmpty(std::string_view flag) const {
@@ -69,7 +68,7 @@ std::string FlagValues::TextUnlessEmpty(std::string_view flag) const {
 bool FlagValues::Bool(std::string_view flag) const { return Text(flag) == "true"; }
 
 std::vector<std::string> FlagValues::List(std::string_view flag) const {
-  const config::FlagSpec& spec = Find(flag);
+  const FlagSpec& spec = Find(flag);
   std::vector<std::string> words{spec.default_value};
   for (const auto* overrides : {&call_.environment, &call_.command_line}) {
     for (const config::Override& given : *overrides) {

@@ -14,18 +14,18 @@
 #include <vector>
 
 #include "base/status.h"
-#include "config/flag_table.h"
+#include "cli/common/flag_table.h"
 
 namespace tranche::cli::common {
 
 struct DaemonProgram {
   std::string name;  // as it is called, for messages
-  std::vector<config::FlagGroup> flags;
+  std::vector<FlagGroup> flags;
   std::function<std::string()> help;
 };
 
 struct DaemonCall {
-  std::vector<config::FlagGroup> flags;
+  std::vector<FlagGroup> flags;
   std::vector<config::Override> environment;
   std::vector<config::Override> command_line;
 };
@@ -55,7 +55,7 @@ class FlagValues {
   [[nodiscard]] const DaemonCall& call() const { return call_; }
 
  private:
-  [[nodiscard]] const config::FlagSpec& Find(std::string_view flag) const;
+  [[nodiscard]] const FlagSpec& Find(std::string_view flag) const;
 
   DaemonCall call_;
 };

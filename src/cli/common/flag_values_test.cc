@@ -6,9 +6,6 @@
 namespace tranche::cli::common {
 namespace {
 
-using config::BoolFlag;
-using config::Flag;
-using config::ListFlag;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 

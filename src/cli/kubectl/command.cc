@@ -206,10 +206,14 @@ void AddValidate(CLI::App& app, const Settings& settings, int& exit_code) {
       "validate", "Check sharing configs and say what each would advertise on a node");
   command
       ->add_option("FILE", options->files,
-                   "A config, or a manifest with ConfigMaps of them; - is standard input")
+                   "A config, or a manifest or Helm values that carry configs; - is standard input")
       ->required();
   command->add_option("--node", options->node, "The node whose GPUs count");
-  command->add_flag("--lenient", options->lenient, "Unknown keys are warnings, not errors");
+  command->add_flag("-r,--recursive", options->recursive,
+                    "Look for configs in all .yaml, .yml and .json files of a folder");
+  command->add_flag("--lenient", options->lenient,
+                    "What NVIDIA's plugin takes and cannot be meant, an unknown key for one, is a "
+                    "warning and not an error");
   command->footer(
       common::ExitStatus("kubectl tranche validate") +
       "Examples:\n"
@@ -244,7 +248,7 @@ std::vector<std::string> NodeNames(const Settings& settings) {
   auto session = Session::Open(settings);
   if (!session.ok()) return names;
   const auto nodes = (*session)->cluster().Ask({.path = "/api/v1/nodes?limit=500",
-                                                .metadata_only = true,
+                                                .form = apiserver::ReplyForm::kMetadata,
                                                 .deadline = std::chrono::seconds(2)});
   if (!nodes.ok()) return names;
   for (const Json& node : base::ItemsAt(*nodes, "items")) {

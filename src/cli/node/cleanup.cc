@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "daemon/handover_note.h"
+#include "daemon/status_file.h"
 #include "kubelet/unix_socket.h"
 
 namespace tranche::cli::node {
@@ -35,7 +36,7 @@ constexpr std::array<const char*, 2> kCdiDirectories{"/var/run/cdi", "/run/cdi"}
 // See daemon/handover_note, profile/last_good and agent/serve/endpoint_names.
 constexpr std::array<std::string_view, 4> kStateFiles{daemon::kLockName, daemon::kAnnouncementName,
                                                       "endpoints.json", "last-good.json"};
-constexpr std::array<std::string_view, 1> kRunFiles{"status.json"};
+constexpr std::array<std::string_view, 2> kRunFiles{daemon::kStatusName, daemon::kStatusLockName};
 // See cdi/spec: "k8s.device-plugin.nvidia.com-gpu.json" and the others.
 constexpr std::string_view kCdiPrefix = "k8s.device-plugin.nvidia.com-";
 constexpr std::array<std::string_view, 5> kCdiClasses{"gpu", "imex-channel", "gdrcopy", "gds",
@@ -92,7 +93,7 @@ std::string InRoot(const std::string& root, const std::string& path) {
 
 // The agent that serves the node, "" for none.
 std::string RunningAgent(const std::string& state_directory) {
-  const std::optional<daemon::AgentIdentity> agent = daemon::FindAgent(state_directory);
+  const std::optional<daemon::AgentIdentity> agent = daemon::LookForAgent(state_directory).agent;
   if (!agent) return "";
   return agent->host.empty() ? "an agent" : "the agent " + agent->host;
 }

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "cli/common/exit_status.h"
 #include "cli/common/table.h"
+#include "daemon/status_file.h"
 
 namespace tranche::cli::node {
 
@@ -73,13 +74,17 @@ std::string AgeText(std::chrono::seconds age) {
 }
 
 std::string Headline(const Json& status, const StatusView& view) {
-  const int code = StatusExitCode(status);
+  const int code = StatusExitCode(status, view);
   std::string word = BoolAt(status, "ready") ? "ready" : "not ready";
   cli::common::Tint tint =
       BoolAt(status, "ready") ? cli::common::Tint::kGood : cli::common::Tint::kBad;
   if (BoolAt(status, "ready") && code != kStatusWell) {
     word = "ready, degraded";
     tint = cli::common::Tint::kWarn;
+  }
+  if (view.TooOld()) {
+    word = "does not answer";
+    tint = cli::common::Tint::kBad;
   }
   const std::string node = Shown(status, "nodeName");
   std::string line =
@@ -256,7 +261,8 @@ bool ColorWanted() {
 
 }  // namespace
 
-int StatusExitCode(const Json& status) {
+int StatusExitCode(const Json& status, const StatusView& view) {
+  if (view.TooOld()) return kStatusDegraded;
   const Json& degraded = ValueAt(status, "degraded");
   const bool well = degraded.is_array() && degraded.as_array().empty();
   return BoolAt(status, "ready") && well ? kStatusWell : kStatusDegraded;
@@ -290,12 +296,17 @@ int ShowStatus(const StatusOptions& options, std::ostream& out, std::ostream& er
     return fail(
         path + " is of a version that this program does not know: " + Shown(*status, "apiVersion"));
   }
+  const StatusView view{.color = options.color, .age = AgeOf(path)};
+  if (daemon::StatusWriter(options.run_directory) == daemon::Writer::kGone) {
+    return fail("the agent has gone without a word: " + path + " is from " +
+                (view.age ? AgeText(*view.age) + " ago" : "an earlier one"));
+  }
   if (options.json) {
     out << status->Dump(2) << "\n";
   } else {
-    out << RenderStatus(*status, {.color = options.color, .age = AgeOf(path)});
+    out << RenderStatus(*status, view);
   }
-  return StatusExitCode(*status);
+  return StatusExitCode(*status, view);
 }
 
 void AddStatusCommand(CLI::App& app, int& exit_code) {

@@ -1,11 +1,12 @@
 // `tranche status`: what the agent on this node says of itself, for a person or as JSON.
 //
-// It reads the agent's status file and nothing else, and needs no more than the right to read it.
-// Everything in the file is treated as hostile text.
+// It reads the agent's status file, and the lock beside it, which says whether the agent that wrote
+// it still lives. It needs no more than the right to read the file; without the right to look at
+// the lock, the file's age decides. Everything in the file is treated as hostile text.
 //
 // Threading: one thread.
-// Errors: exit code 1 where the agent is degraded (the reasons are shown), 2 where there is no
-// agent or its file cannot be read; else 0.
+// Errors: exit code 1 where the agent is degraded (the reasons are shown) or has told nothing for
+// kTooOld, 2 where there is no agent or its file cannot be read; else 0.
 #pragma once
 
 #include <chrono>
@@ -25,14 +26,19 @@ inline constexpr int kStatusWell = 0;
 inline constexpr int kStatusDegraded = 1;
 inline constexpr int kStatusNoAgent = 2;
 
+// Longer than an agent takes that is slow: it writes its file every 10 s.
+inline constexpr std::chrono::seconds kTooOld{35};
+
 struct StatusView {
   bool color = false;
   std::optional<std::chrono::seconds> age;  // of the file, shown in the first line
+
+  [[nodiscard]] bool TooOld() const { return age && *age > kTooOld; }
 };
 
 // Pure. Whatever a field is missing or of the wrong kind, it shows as empty.
 std::string RenderStatus(const base::Json& status, const StatusView& view);
-int StatusExitCode(const base::Json& status);
+int StatusExitCode(const base::Json& status, const StatusView& view = {});
 
 struct StatusOptions {
   std::string run_directory = "/run/tranche";

@@ -1,15 +1,21 @@
 #include "cli/node/status.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <ctime>
+#include <memory>
 #include <sstream>
 
 #include "agent/status/report.h"
 #include "base/file.h"
+#include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
+#include "daemon/status_file.h"
 
 namespace tranche::cli::node {
 namespace {
@@ -118,6 +124,38 @@ TEST_F(StatusTest, NoAgentOrAnUnreadableFileIsTwo) {
     EXPECT_EQ(out_.str(), "") << text;
     EXPECT_NE(errors_.str(), "") << text;
   }
+}
+
+// SIGKILL leaves the file, which says that all is well.
+TEST_F(StatusTest, AnAgentThatWasKilledIsTwoThoughItsFileIsNew) {
+  base::testing::FakeLoop loop;
+  auto agent = std::make_unique<daemon::StatusFile>(
+      loop, directory_.path(), [] { return agent::status::StatusJson(WellState()); });
+  agent->Changed();
+  loop.AdvanceBy(std::chrono::seconds(1));
+  EXPECT_EQ(Show(), 0);
+  agent.reset();
+  for (const bool json : {false, true}) {
+    options_.json = json;
+    EXPECT_EQ(Show(), 2);
+    EXPECT_EQ(out_.str(), "");
+    EXPECT_THAT(errors_.str(), HasSubstr("the agent has gone without a word"));
+  }
+}
+
+TEST_F(StatusTest, AnAgentThatHasToldNothingForLongIsOneAndSaysSo) {
+  Write(WellState());
+  const auto set_age = [this](std::chrono::seconds age) {
+    const timespec then{.tv_sec = std::time(nullptr) - age.count(), .tv_nsec = 0};
+    const timespec times[] = {then, then};
+    ASSERT_EQ(utimensat(AT_FDCWD, Path().c_str(), times, 0), 0);
+  };
+  set_age(kTooOld - std::chrono::seconds(5));
+  EXPECT_EQ(Show(), 0);
+  set_age(std::chrono::minutes(10));
+  EXPECT_EQ(Show(), 1);
+  EXPECT_THAT(out_.str(), HasSubstr("does not answer  (told 10 min ago)"));
+  EXPECT_THAT(out_.str(), Not(HasSubstr("ready")));
 }
 
 TEST_F(StatusTest, HostileStringsCannotReachTheTerminal) {

@@ -27,7 +27,10 @@ inline constexpr int kValidateNoConfig = 2;
 struct ValidateOptions {
   std::vector<std::string> files;  // "-" is standard input
   std::string node;                // a node profile; "": this node
-  bool lenient = false;            // unknown keys are warnings
+  bool lenient = false;            // what upstream takes and cannot be meant is a warning
+  bool recursive = false;          // folders are read
+  bool fix = false;                // print each file mended, and judge nothing
+  bool carets = false;             // show the offending line
   bool json = false;
   // What `node` is and how to name one, for people.
   std::string node_kind = "node profile";

@@ -73,12 +73,20 @@ void AddValidateCommand(CLI::App& app, int& exit_code) {
       "validate", "Check sharing configs and say what each would advertise, changing nothing");
   command
       ->add_option("FILE", options->files,
-                   "A config, or a manifest with ConfigMaps of them; - is standard input")
+                   "A config, or a manifest or Helm values that carry configs; - is standard input")
       ->required();
   command->add_option("--node", options->node,
                       "A node profile instead of this node: a name of `tranche sim profiles` or a "
                       "file");
-  command->add_flag("--lenient", options->lenient, "Unknown keys are warnings, not errors");
+  command->add_flag("-r,--recursive", options->recursive,
+                    "Look for configs in all .yaml, .yml and .json files of a folder");
+  command->add_flag("--lenient", options->lenient,
+                    "What NVIDIA's plugin takes and cannot be meant, an unknown key for one, is a "
+                    "warning and not an error");
+  command->add_flag(
+      "--fix", options->fix,
+      "Print the file with its form mended (a ConfigMap's lost indentation, a mapping "
+      "where text is wanted), and judge nothing");
   command->add_option("-o,--output", *output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
@@ -86,9 +94,13 @@ void AddValidateCommand(CLI::App& app, int& exit_code) {
                   "Examples:\n"
                   "  tranche validate config.yaml\n"
                   "  tranche validate --node h100x8 configmap.yaml -o json\n"
-                  "  kubectl get configmap device-plugin-config -o yaml | tranche validate -");
+                  "  kubectl get configmap device-plugin-config -o yaml | tranche validate -\n"
+                  "  tranche validate helmrelease.yaml values.yaml application.yaml\n"
+                  "  tranche validate -r clusters/\n"
+                  "  tranche validate --fix pasted.yaml > configmap.yaml");
   command->callback([options, output, &exit_code] {
     options->json = *output == "json";
+    options->carets = ::isatty(STDOUT_FILENO) == 1;
     exit_code = RunValidate(*options, ReadInventory, std::cin, std::cout, std::cerr);
   });
 }

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <sstream>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/testing/places.h"
+#include "base/testing/temp_dir.h"
 
 namespace tranche::cli::node {
 namespace {
@@ -74,7 +77,7 @@ TEST(ValidateTest, TheSeedsOtherBlocksAreNoSharingConfigs) {
   for (const char* name : {"03-container-env.yaml", "04-scheduler.yaml"}) {
     const Outcome outcome = Validate({.files = {Seed(name)}});
     EXPECT_EQ(outcome.exit_code, kValidateNoConfig) << outcome.text;
-    EXPECT_TRUE(Says(outcome, "not a sharing config")) << outcome.text;
+    EXPECT_TRUE(Says(outcome, "not a sharing config: found ")) << outcome.text;
   }
 }
 
@@ -83,8 +86,8 @@ TEST(ValidateTest, AnUnknownKeyIsAnErrorUnlessLenient) {
   const Outcome strict = Validate({}, text);
   EXPECT_EQ(strict.exit_code, kValidateInvalid);
   EXPECT_TRUE(Says(strict,
-                   "<stdin>:5:7: error: unknown key 'migStrateggy' in flags (did you mean "
-                   "'migStrategy'?)"))
+                   "<stdin>:5:7: error: unknown key 'migStrateggy' in flags; did you mean "
+                   "'migStrategy'?"))
       << strict.text;
   const Outcome lenient = Validate({.lenient = true}, text);
   EXPECT_EQ(lenient.exit_code, kValidateWell);
@@ -96,15 +99,97 @@ TEST(ValidateTest, OneBadProfileMakesTheWholeInvalid) {
       {}, "data:\n  good: |\n    version: v1\n  bad: |\n    sharing:\n      timeSlicing: {}\n");
   EXPECT_EQ(outcome.exit_code, kValidateInvalid);
   EXPECT_TRUE(Says(outcome, "profile 'good': valid")) << outcome.text;
-  EXPECT_TRUE(Says(outcome, "no resources specified (<stdin>:6)")) << outcome.text;
+  EXPECT_TRUE(Says(outcome, "<stdin>:6:7: error: resources is missing in sharing.timeSlicing"))
+      << outcome.text;
 }
 
-TEST(ValidateTest, ANameThatMatchesNothingIsWarnedOf) {
-  const Outcome outcome = Validate(
-      {}, "sharing:\n  timeSlicing:\n    resources:\n    - {name: nvidia.com/gpus, replicas: 4}\n");
+std::string Sharing(const std::string& name) {
+  return "sharing:\n  timeSlicing:\n    resources:\n    - {name: " + name + ", replicas: 4}\n";
+}
+
+TEST(ValidateTest, ANameThatMatchesNoNvidiaResourceIsAnErrorOnAnyNode) {
+  for (const InventoryReader& reader : {InventoryReader(TwoGpus), InventoryReader(NoDriver)}) {
+    const Outcome outcome = Validate({}, Sharing("nvidia.com/gpus"), reader);
+    EXPECT_EQ(outcome.exit_code, kValidateInvalid);
+    EXPECT_TRUE(Says(outcome,
+                     "<stdin>:4:14: error: nvidia.com/gpus matches no NVIDIA resource; "
+                     "write nvidia.com/gpu"))
+        << outcome.text;
+    EXPECT_FALSE(Says(outcome, "on this node")) << outcome.text;
+  }
+}
+
+TEST(ValidateTest, ANameThatMatchesNothingOnThisNodeIsWarnedOf) {
+  const Outcome outcome = Validate({}, Sharing("nvidia.com/mig-1g.10gb"));
   EXPECT_EQ(outcome.exit_code, kValidateWell);
-  EXPECT_TRUE(Says(outcome, "<stdin>:4: warning: resource 'nvidia.com/gpus'")) << outcome.text;
-  EXPECT_TRUE(Says(outcome, "did you mean 'nvidia.com/gpu'?")) << outcome.text;
+  EXPECT_TRUE(Says(outcome,
+                   "<stdin>:4: warning: resource 'nvidia.com/mig-1g.10gb' matches nothing "
+                   "on this node"))
+      << outcome.text;
+}
+
+TEST(ValidateTest, TheOffendingLineIsShownWhereAskedFor) {
+  const Outcome outcome = Validate({.carets = true}, Sharing("nvidia.com/gpus"));
+  EXPECT_TRUE(Says(outcome,
+                   "\n        - {name: nvidia.com/gpus, replicas: 4}\n"
+                   "                 ^\n"))
+      << outcome.text;
+  EXPECT_FALSE(Says(Validate({}, Sharing("nvidia.com/gpus")), "^"));
+}
+
+TEST(ValidateTest, WhatIsBesideTheConfigsIsPassedOverByName) {
+  const Outcome outcome =
+      Validate({},
+               "kind: ConfigMap\nmetadata: {name: mig}\ndata:\n  c: |\n    version: v1\n"
+               "    mig-configs: {}\n---\nkind: ConfigMap\ndata: {a: 'version: v1'}\n");
+  EXPECT_EQ(outcome.exit_code, kValidateWell);
+  EXPECT_TRUE(Says(outcome,
+                   "<stdin>:1: passed over: ConfigMap mig, a config of mig-parted (the MIG "
+                   "manager)"))
+      << outcome.text;
+}
+
+TEST(ValidateTest, AProfileThatAnotherObjectNamesMustBeThere) {
+  const std::string policy =
+      "kind: ClusterPolicy\nmetadata: {name: cp}\nspec: {devicePlugin: {config: {name: cm, "
+      "default: DEV}}}\n";
+  const Outcome alone = Validate({}, policy);
+  EXPECT_TRUE(
+      Says(alone, "<stdin>:3: note: ClusterPolicy cp names ConfigMap cm, which is not among"))
+      << alone.text;
+  const Outcome both = Validate(
+      {}, policy + "---\nkind: ConfigMap\nmetadata: {name: cm}\ndata: {dev: 'version: v1'}\n");
+  EXPECT_EQ(both.exit_code, kValidateInvalid);
+  EXPECT_TRUE(Says(both, "ConfigMap cm has no profile 'DEV'; did you mean 'dev'?")) << both.text;
+}
+
+TEST(ValidateTest, AFolderIsReadWhereAskedFor) {
+  const base::testing::TempDir folder;
+  std::filesystem::create_directories(folder.path() + "/a/.git");
+  ASSERT_TRUE(base::WriteFileAtomic(folder.path() + "/a/one.yaml", Sharing("gpu")).ok());
+  ASSERT_TRUE(base::WriteFileAtomic(folder.path() + "/a/pod.yml", "kind: Pod\n").ok());
+  ASSERT_TRUE(base::WriteFileAtomic(folder.path() + "/a/.git/two.yaml", "sharring: 1\n").ok());
+  ASSERT_TRUE(base::WriteFileAtomic(folder.path() + "/notes.txt", "sharring: 1\n").ok());
+  const Outcome named = Validate({.files = {folder.path()}});
+  EXPECT_EQ(named.exit_code, kValidateNoConfig);
+  EXPECT_TRUE(Says(named, "a folder; -r reads what is in it")) << named.text;
+  const Outcome outcome = Validate({.files = {folder.path()}, .recursive = true});
+  EXPECT_EQ(outcome.exit_code, kValidateWell) << outcome.text;
+  EXPECT_TRUE(Says(outcome, "a/one.yaml: valid")) << outcome.text;
+  EXPECT_FALSE(Says(outcome, "pod.yml")) << outcome.text;
+  EXPECT_EQ(Validate({.files = {folder.path() + "/a/.git"}, .recursive = true}).exit_code,
+            kValidateInvalid);
+}
+
+TEST(ValidateTest, FixPrintsTheMendedFileAndNothingElse) {
+  const std::string broken = "kind: ConfigMap\ndata:\n  a:\n    version: v1\n";
+  const Outcome mended = Validate({.fix = true}, broken);
+  EXPECT_EQ(mended.exit_code, kValidateWell);
+  EXPECT_EQ(mended.text, "kind: ConfigMap\ndata:\n  a: |\n    version: v1\n");
+  const Outcome well = Validate({.fix = true}, mended.text);
+  EXPECT_EQ(well.exit_code, kValidateNoConfig);
+  EXPECT_EQ(well.text, "");
+  EXPECT_NE(well.errors.find("nothing that can be mended"), std::string::npos);
 }
 
 TEST(ValidateTest, TooManyReplicasForTheKubeletAreAnError) {

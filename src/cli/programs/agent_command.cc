@@ -11,12 +11,13 @@
 
 #include "agent/agent.h"
 #include "base/log.h"
-#include "base/thread.h"
+#include "base/threads/thread.h"
 #include "cli/common/exit_status.h"
+#include "cli/common/flag_table.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "cli/programs/agent_flags.h"
-#include "config/flag_table.h"
+#include "cli/programs/unused_values.h"
 #include "config/units.h"
 #include "daemon/api_link.h"
 #include "daemon/life.h"
@@ -31,7 +32,7 @@ namespace {
 using base::Code;
 using base::Result;
 using base::Status;
-using config::FlagGroup;
+using common::FlagGroup;
 
 std::string Help(AgentName name) {
   std::vector<FlagGroup> groups = AgentFlags(name);
@@ -48,7 +49,7 @@ std::string Help(AgentName name) {
         "config,\n"
         "kubelet and GPUs, and applies every change live.\n";
   }
-  text += "\n" + config::FormatFlags(groups) +
+  text += "\n" + common::FormatFlags(groups) +
           "\nThe command line beats the environment, which beats the config file, which beats the "
           "default.\n";
   if (name == AgentName::kNvidiaDevicePlugin) return text;
@@ -102,6 +103,7 @@ Result<agent::AgentOptions> ToOptions(const cli::common::FlagValues& values) {
   }
   options.node_name = values.Text("node-name");
   options.version = cli::common::kVersion;
+  options.install_warnings = WarnOfUnusedValues(values.Text("unused-values"));
   options.config = {.config_file = values.Text("config-file"),
                     .profiles_directory = values.Text("profiles-dir"),
                     .profile = values.Text("profile"),
@@ -163,7 +165,7 @@ int ThreadsNeeded() {
 }
 
 int Serve(const agent::AgentOptions& options) {
-  if (const Status room = base::CheckRoomForThreads(ThreadsNeeded()); !room.ok()) {
+  if (const Status room = base::threads::CheckRoomForThreads(ThreadsNeeded()); !room.ok()) {
     base::LogError("error starting plugins: " + room.message());
     return 1;
   }
@@ -209,7 +211,7 @@ std::vector<std::string> AgentFlagNames() {
   std::vector<std::string> names{"--help", "--version"};
   for (const FlagGroup& group : AgentFlags(AgentName::kTrancheAgent)) {
     if (group.environment_only) continue;
-    for (const config::FlagSpec& flag : group.flags) names.push_back("--" + flag.name);
+    for (const common::FlagSpec& flag : group.flags) names.push_back("--" + flag.name);
   }
   return names;
 }

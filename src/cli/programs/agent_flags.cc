@@ -3,17 +3,18 @@
 #include <string>
 #include <utility>
 
+#include "cli/common/upstream_flags.h"
+#include "cli/programs/unused_values.h"
 #include "config/config.h"
-#include "config/upstream_flags.h"
 
 namespace tranche::cli::programs {
 
 namespace {
 
-using config::BoolFlag;
-using config::Flag;
-using config::FlagGroup;
-using config::ListFlag;
+using common::BoolFlag;
+using common::Flag;
+using common::FlagGroup;
+using common::ListFlag;
 
 FlagGroup ProfileFlags() {
   return {
@@ -135,6 +136,7 @@ FlagGroup RunningFlags() {
                   .Default("info")
                   .Help("debug, info, warning or error"),
               Flag("log-format").Env("TRANCHE_LOG_FORMAT").Default("text").Help("text or json"),
+              UnusedValuesFlag(),
           }};
 }
 
@@ -148,7 +150,9 @@ FlagGroup HealthVariables() {
                       .Help("XIDs to ignore, split by commas; all (or xids): every one"),
                   Flag("enable-healthchecks")
                       .Env("DP_ENABLE_HEALTHCHECKS")
-                      .Help("XIDs to heed all the same, split by commas; all: every one"),
+                      .Help("XIDs to heed all the same, split by commas; all: every one. What is "
+                            "named here "
+                            "counts for nothing where all are disabled"),
               },
           .environment_only = true};
 }
@@ -156,7 +160,7 @@ FlagGroup HealthVariables() {
 }  // namespace
 
 std::vector<FlagGroup> AgentFlags(AgentName name) {
-  std::vector<FlagGroup> groups{config::UpstreamPluginFlags()};
+  std::vector<FlagGroup> groups{common::UpstreamPluginFlags()};
   for (FlagGroup group :
        {ProfileFlags(), KubernetesFlags(), LabelFlags(), NodeFlags(), RunningFlags()}) {
     group.environment_only = name == AgentName::kNvidiaDevicePlugin;

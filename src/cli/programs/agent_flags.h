@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "config/flag_table.h"
+#include "cli/common/flag_table.h"
 
 namespace tranche::cli::programs {
 
@@ -16,6 +16,6 @@ enum class AgentName {
 };
 
 // All that the program reads under that name, by subject, upstream's first.
-std::vector<config::FlagGroup> AgentFlags(AgentName name);
+std::vector<common::FlagGroup> AgentFlags(AgentName name);
 
 }  // namespace tranche::cli::programs

@@ -27,7 +27,7 @@ std::string Help() {
          "discovery) reads it, and signals that program when it changes. Takes the place of\n"
          "NVIDIA's program of that name: the same flags and environment. `tranche agent` follows\n"
          "the label by itself and needs no such help.\n\n" +
-         config::FormatFlags(ConfigManagerFlags()) + "\n" +
+         common::FormatFlags(ConfigManagerFlags()) + "\n" +
          cli::common::ExitStatus("config-manager") +
          "\nExamples:\n"
          "  config-manager --node-name=$NODE_NAME --config-file-srcdir=/available-configs \\\n"

@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "base/status.h"
+#include "cli/common/flag_table.h"
 #include "cli/common/flag_values.h"
-#include "config/flag_table.h"
 #include "configmanager/manager.h"
 
 namespace tranche::cli::programs {
 
-std::vector<config::FlagGroup> ConfigManagerFlags();
+std::vector<common::FlagGroup> ConfigManagerFlags();
 
 // After precedence. An empty KUBECONFIG, SIGNAL or PROCESS_TO_SIGNAL counts as none: the GPU
 // operator sets them so. Errors are upstream's texts.

@@ -8,11 +8,11 @@ namespace {
 
 using base::Code;
 using base::Status;
-using config::BoolFlag;
-using config::Flag;
-using config::ListFlag;
+using common::BoolFlag;
+using common::Flag;
+using common::ListFlag;
 
-config::FlagGroup WhichConfigFlags() {
+common::FlagGroup WhichConfigFlags() {
   return {.title = "Which config",
           .flags = {
               Flag("node-name").Env("NODE_NAME").Help("the node whose label is followed; required"),
@@ -36,7 +36,7 @@ config::FlagGroup WhichConfigFlags() {
           }};
 }
 
-config::FlagGroup RunningFlags() {
+common::FlagGroup RunningFlags() {
   return {.title = "Running",
           .flags = {
               BoolFlag("oneshot", false).Env("ONESHOT").Help("make the link once and end"),
@@ -61,7 +61,7 @@ Status MustNotBeEmpty(std::string_view flag) {
 
 }  // namespace
 
-std::vector<config::FlagGroup> ConfigManagerFlags() { return {WhichConfigFlags(), RunningFlags()}; }
+std::vector<common::FlagGroup> ConfigManagerFlags() { return {WhichConfigFlags(), RunningFlags()}; }
 
 base::Result<ConfigManagerSetup> ToConfigManagerSetup(const cli::common::FlagValues& values) {
   for (const char* required :

@@ -14,14 +14,14 @@ using ::testing::HasSubstr;
 
 base::Result<ConfigManagerSetup> Read(const std::map<std::string, std::string>& environment,
                                       const std::vector<std::string>& arguments) {
-  auto given = config::EnvironmentOverrides(
+  auto given = common::EnvironmentOverrides(
       ConfigManagerFlags(), [&](const std::string& name) -> std::optional<std::string> {
         const auto it = environment.find(name);
         if (it == environment.end()) return std::nullopt;
         return it->second;
       });
   if (!given.ok()) return given.status();
-  auto parsed = config::ParseArguments(ConfigManagerFlags(), arguments);
+  auto parsed = common::ParseArguments(ConfigManagerFlags(), arguments);
   if (!parsed.ok()) return parsed.status();
   return ToConfigManagerSetup(
       cli::common::FlagValues({.flags = ConfigManagerFlags(),

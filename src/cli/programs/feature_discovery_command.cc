@@ -11,10 +11,11 @@
 #include "apiserver/client.h"
 #include "base/log.h"
 #include "cli/common/exit_status.h"
+#include "cli/common/flag_table.h"
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "cli/programs/feature_discovery_flags.h"
-#include "config/flag_table.h"
+#include "cli/programs/unused_values.h"
 #include "daemon/api_link.h"
 #include "daemon/life.h"
 #include "discovery/feature_discovery.h"
@@ -33,7 +34,7 @@ std::string Help() {
          "Labels a node by its GPUs and how they are shared. Takes the place of NVIDIA's program\n"
          "of that name: the same flags and environment. `tranche agent --labels=…` does the same\n"
          "within the agent.\n\n" +
-         config::FormatFlags(FeatureDiscoveryFlags()) +
+         common::FormatFlags(FeatureDiscoveryFlags()) +
          "\nThe command line beats the environment, which beats the config file, which beats the "
          "default.\n"
          "\nSignals: HUP reads the config and looks at the node again, with a new timestamp; TERM "
@@ -63,6 +64,7 @@ struct Setup {
 
 Result<Setup> ReadSetup(const cli::common::FlagValues& values) {
   TRANCHE_TRY(cli::common::ConfigureLogging(values));
+  WarnOfUnusedValues(values.Text("unused-values"));
   Setup setup;
   TRANCHE_TRY(ReadNumber(values, "kube-api-qps", setup.api.qps));
   TRANCHE_TRY(ReadNumber(values, "kube-api-burst", setup.api.burst));
@@ -108,10 +110,9 @@ class LazyClient {
   std::unique_ptr<apiserver::ApiClient> client_;
 };
 
-Result<std::unique_ptr<labels::LabelOutlet>> NewOutlet(base::EventLoop& loop, const Setup& setup,
-                                                       LazyClient& client,
-                                                       const config::Config& config,
-                                                       labels::LabelOutlet::State state) {
+Result<std::unique_ptr<labels::LabelOutlet>> NewOutlet(
+    base::EventLoop& loop, const Setup& setup, LazyClient& client, const config::Config& config,
+    labels::LabelOutlet::StateChanged state_changed) {
   const labels::OutletChoice choice = Choose(setup, config);
   TRANCHE_TRY(labels::CheckOutlet(choice));
   apiserver::ApiClient* api = nullptr;
@@ -120,15 +121,16 @@ Result<std::unique_ptr<labels::LabelOutlet>> NewOutlet(base::EventLoop& loop, co
     if (!made.ok()) return made.status();
     api = *made;
   }
-  return labels::NewOutlet(loop, choice, api, std::move(state));
+  return labels::NewOutlet(loop, choice, api, std::move(state_changed));
 }
 
 int Serve(const Setup& setup) {
   return daemon::RunOnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
     LazyClient client(loop, setup);
     discovery::FeatureDiscoveryOptions options = setup.options;
-    options.new_outlet = [&](const config::Config& config, labels::LabelOutlet::State state) {
-      return NewOutlet(loop, setup, client, config, std::move(state));
+    options.new_outlet = [&](const config::Config& config,
+                             labels::LabelOutlet::StateChanged state_changed) {
+      return NewOutlet(loop, setup, client, config, std::move(state_changed));
     };
     auto discovery = discovery::FeatureDiscovery::New(loop, std::move(options));
     if (!discovery.ok()) {

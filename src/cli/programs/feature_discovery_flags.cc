@@ -1,15 +1,16 @@
 #include "cli/programs/feature_discovery_flags.h"
 
-#include "config/upstream_flags.h"
+#include "cli/common/upstream_flags.h"
+#include "cli/programs/unused_values.h"
 
 namespace tranche::cli::programs {
 
 namespace {
 
-using config::Flag;
+using common::Flag;
 
 // An argument that upstream does not know is an error, as it is with upstream.
-config::FlagGroup OwnVariables() {
+common::FlagGroup OwnVariables() {
   return {.title = "Ours, by environment only",
           .flags =
               {
@@ -25,14 +26,15 @@ config::FlagGroup OwnVariables() {
                       .Default("info")
                       .Help("debug, info, warning or error"),
                   Flag("log-format").Env("TRANCHE_LOG_FORMAT").Default("text").Help("text or json"),
+                  UnusedValuesFlag(),
               },
           .environment_only = true};
 }
 
 }  // namespace
 
-std::vector<config::FlagGroup> FeatureDiscoveryFlags() {
-  return {config::UpstreamFeatureDiscoveryFlags(), OwnVariables()};
+std::vector<common::FlagGroup> FeatureDiscoveryFlags() {
+  return {common::UpstreamFeatureDiscoveryFlags(), OwnVariables()};
 }
 
 }  // namespace tranche::cli::programs

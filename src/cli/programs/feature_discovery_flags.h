@@ -6,10 +6,10 @@
 
 #include <vector>
 
-#include "config/flag_table.h"
+#include "cli/common/flag_table.h"
 
 namespace tranche::cli::programs {
 
-std::vector<config::FlagGroup> FeatureDiscoveryFlags();
+std::vector<common::FlagGroup> FeatureDiscoveryFlags();
 
 }  // namespace tranche::cli::programs

@@ -76,11 +76,11 @@ std::string ConfigurationPage() {
          Table({"key", "type", "default", "flag", "meaning"}, rows);
 }
 
-std::string FlagTables(const std::vector<config::FlagGroup>& groups) {
+std::string FlagTables(const std::vector<common::FlagGroup>& groups) {
   std::string out;
-  for (const config::FlagGroup& group : groups) {
+  for (const common::FlagGroup& group : groups) {
     std::vector<Row> rows;
-    for (const config::FlagSpec& flag : group.flags) {
+    for (const common::FlagSpec& flag : group.flags) {
       std::vector<std::string> names{"--" + flag.name};
       for (const std::string& alias : flag.aliases) names.push_back("--" + alias);
       Row row{CodeList(flag.environment),

@@ -184,6 +184,9 @@ int Trace(const Typed& typed) {
   return status.ok() ? kDone : Failed(status);
 }
 
+// The row of the table of exit statuses.
+constexpr char kExitStatus[] = "tranche sim (kubelet and pods)";
+
 class Commands {
  public:
   Commands(CLI::App& sim, int& exit_code) : sim_(sim), exit_code_(exit_code) {}
@@ -201,8 +204,7 @@ class Commands {
   CLI::App* Command(CLI::App& parent, const std::string& name, const std::string& about,
                     const std::string& example, Action action) {
     CLI::App* command = parent.add_subcommand(name, about);
-    command->footer(common::ExitStatus("tranche sim (kubelet and pods)") +
-                    "Example:\n  tranche sim " + example);
+    command->footer(common::ExitStatus(kExitStatus) + "Example:\n  tranche sim " + example);
     command->add_option("--control", typed_->control, "The small kubelet's control socket")
         ->envname("TRANCHE_SIM_KUBELET_CONTROL")
         ->capture_default_str();
@@ -276,6 +278,7 @@ void Commands::AddPods() {
   pod_->require_subcommand(1);
   CLI::App* run = PodCommand("run", "Run a pod; without a command it sleeps until deleted", RunPod);
   run->footer(
+      common::ExitStatus(kExitStatus) +
       "Example:\n  tranche sim pod run trainer --request nvidia.com/gpu=1 -- nvidia-smi -L");
   run->add_option("--request", typed_->requests, "RESOURCE=COUNT (repeatable)")
       ->allow_extra_args(false);

@@ -13,6 +13,7 @@
 
 #include "cli/common/exit_status.h"
 #include "cli/sim/node_show.h"
+#include "sim/node/model.h"
 #include "sim/node/node.h"
 
 namespace tranche::cli::sim {
@@ -145,12 +146,12 @@ Status ListProfiles(const Typed&) {
   if (!home.ok()) return home.status();
   Result<std::vector<std::string>> profiles = tranche::sim::ShippedProfiles(home->profiles());
   if (!profiles.ok()) return profiles.status();
-  Result<std::vector<std::string>> models = tranche::sim::Models(home->profiles());
+  Result<std::vector<tranche::sim::GpuState>> models = tranche::sim::LoadModels(home->profiles());
   if (!models.ok()) return models.status();
   std::cout << "profiles (tranche sim node create):\n";
   for (const std::string& name : *profiles) std::cout << "  " << name << "\n";
   std::cout << "models (tranche sim plug):\n";
-  for (const std::string& name : *models) std::cout << "  " << name << "\n";
+  for (const tranche::sim::GpuState& model : *models) std::cout << "  " << model.model << "\n";
   return Status::Ok();
 }
 

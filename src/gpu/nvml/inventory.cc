@@ -77,7 +77,7 @@ std::string NvmlInventory::ReadName(Device device, Status& status) {
   char name[kNameBufferSize] = {};
   status = ReturnStatus(Call(table_.nvmlDeviceGetName, device, name, kNameBufferSize),
                         "nvmlDeviceGetName");
-  return base::Printable(BufferText(name, sizeof name));
+  return ParseProductName(BufferText(name, sizeof name));
 }
 
 Status NvmlInventory::ReadUuid(Device device, std::string& uuid) {

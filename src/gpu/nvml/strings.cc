@@ -74,6 +74,12 @@ std::string_view BufferText(const char* buffer, std::size_t size) {
   return all.substr(0, std::min(all.find('\0'), size));
 }
 
+std::string ParseProductName(std::string_view text) {
+  std::string name(text);
+  std::erase_if(name, [](char c) { return c < ' ' || c > '~'; });
+  return name;
+}
+
 std::optional<std::string> ParseUuid(std::string_view text) {
   if (!text.starts_with("GPU-") && !text.starts_with("MIG-")) return std::nullopt;
   if (text.size() <= 4 || text.size() > kUuidBufferSize) return std::nullopt;

@@ -21,6 +21,10 @@ namespace tranche::gpu::nvml {
 // What a call left in a buffer of `size` bytes: up to its NUL, or all of it.
 std::string_view BufferText(const char* buffer, std::size_t size);
 
+// The name of a product without what is no printable ASCII: a driver's other bytes would break
+// lines of the log and make no JSON, and labels do not have them either.
+std::string ParseProductName(std::string_view text);
+
 // "GPU-…", "MIG-…", also "MIG-GPU-…/1/0" of drivers before 470. Letters, digits, '-', '/', '.' and
 // '_' only: it becomes part of ids ("::k"), of comma-separated lists and of paths.
 std::optional<std::string> ParseUuid(std::string_view text);

@@ -8,6 +8,13 @@ namespace {
 
 using ::testing::SizeIs;
 
+TEST(ParseProductNameTest, LeavesOutWhatIsNoPrintableAscii) {
+  EXPECT_EQ(ParseProductName("NVIDIA A100-SXM4-80GB"), "NVIDIA A100-SXM4-80GB");
+  EXPECT_EQ(ParseProductName("NVIDIA\x07 GeForce\xC2\xAE RTX\t5090\n\x7F\xFF"),
+            "NVIDIA GeForce RTX5090");
+  EXPECT_EQ(ParseProductName("\xE6\x98\xBE\xE5\x8D\xA1"), "");
+}
+
 TEST(BufferTextTest, StopsAtTheTerminatorOrTheEnd) {
   const char with[] = {'a', 'b', '\0', 'c'};
   EXPECT_EQ(BufferText(with, sizeof with), "ab");

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "apiserver/testing/fake_api.h"
+#include "base/disk/testing/fake_worker.h"
 #include "base/json.h"
 #include "base/status.h"
 #include "base/testing/fake_loop.h"
@@ -19,6 +20,7 @@
 #include "config/load.h"
 #include "profile/cluster_source.h"
 #include "profile/in_force.h"
+#include "profile/testing/replicas.h"
 
 namespace tranche::profile::testing {
 
@@ -27,12 +29,6 @@ inline constexpr char kLabel[] = "nvidia.com/device-plugin.config";
 inline constexpr char kMap[] = "/api/v1/namespaces/gpu-operator/configmaps/plugin-config";
 inline constexpr char kPolicy[] = "/apis/nvidia.com/v1/clusterpolicies/cluster-policy";
 inline constexpr char kPolicies[] = "/apis/nvidia.com/v1/clusterpolicies";
-
-inline std::string Replicas(int replicas) {
-  return "version: v1\nsharing:\n  timeSlicing:\n    resources:\n    - name: nvidia.com/gpu\n"
-         "      replicas: " +
-         std::to_string(replicas) + "\n";
-}
 
 inline base::Json Map(const base::Json::Object& data) {
   return base::Json::MakeObject({{"data", base::Json::MakeObject(data)}});
@@ -53,6 +49,7 @@ class ClusterSourceTest : public ::testing::Test {
     files_.default_profile = "default";
     options_.node_name = "gpu-node";
     options_.watch_node = true;
+    options_.node_label = kLabel;
     options_.policy_namespace = "gpu-operator";
     api_.PutLabel(kNode, "other", "1");
     PutMap(4);
@@ -76,7 +73,7 @@ class ClusterSourceTest : public ::testing::Test {
         [this](std::function<void()> changed) {
           return std::make_unique<ClusterSource>(loop_, files_, options_, std::move(changed));
         },
-        Overrides{}, state_,
+        Overrides{}, LastGoodPlace{.directory = state_, .worker = &worker_},
         InForce::Owner{
             .apply = [this](const config::Loaded& loaded, const std::string&) -> base::Status {
               const auto& resources = loaded.config.time_slicing.resources;
@@ -107,6 +104,7 @@ class ClusterSourceTest : public ::testing::Test {
   base::testing::TempDir dir_;
   const std::string state_ = dir_ / "tranche";
   base::testing::FakeLoop loop_;
+  base::disk::testing::FakeWorker worker_{loop_};
   apiserver::testing::FakeApi api_{loop_};
   FileSourceOptions files_;
   ClusterSourceOptions options_;

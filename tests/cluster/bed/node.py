@@ -53,6 +53,7 @@ def containerd_config(default_runtime):
 def toolkit_config(driver_root):
     """Of NVIDIA's container runtime: CDI mode, the devices worked out when a container is made."""
     return f"""accept-nvidia-visible-devices-envvar-when-unprivileged = true
+accept-nvidia-visible-devices-as-volume-mounts = true
 [nvidia-container-cli]
 root = "{driver_root}"
 [nvidia-container-runtime]

@@ -6,8 +6,9 @@ fails by raising. Every other module is shared by suites or is a part of one, an
 
   walk.py                   the seed document's commands: suites seed, operator and nfd; ./run --kubernetes
   scene.py                  a node with pods that must notice nothing: suites faults and soak (with clock.c)
-  gpu_operator.py           the GPU operator's DaemonSets: suites operator and nfd
-  life.py, lab.py           what the suites lifecycle and nfd work with
+  gpu_operator.py           the GPU operator's DaemonSets: suites operator, adoption and nfd
+  life.py, lab.py           what the suites lifecycle, adoption and nfd work with
+  adoption.py, page.py      pods that are to notice nothing while plugins change; the commands of a page of docs/
   fleet.py, requests.py     many agents, and what they ask of the API server: suite scale
   access_kubectl.py, access_policy.py      cases of the suite access
 """

@@ -7,7 +7,7 @@ managed by it) is made here field by field.
 
 import re
 
-from suites.walk import CHART, NODES, SEED, apply
+from suites.walk import CHART, SEED, apply
 
 NAMESPACE = "gpu-operator"
 CHART_VERSION = re.search(r"^appVersion: \"?([0-9.]+)", (CHART / "Chart.yaml").read_text(), re.M)[1]
@@ -177,7 +177,7 @@ def set_up(walk):
     script = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"entrypoint.sh": ENTRYPOINT},
               "metadata": {"name": "nvidia-device-plugin-entrypoint", "namespace": NAMESPACE}}
     apply(walk, script, *accounts())
-    for name in NODES:
+    for name in cluster.nodes:
         gate = f"mkdir -p /run/nvidia/validations && cd /run/nvidia/validations && printf '%s' '{DRIVER_READY}' >driver-ready"
         cluster.nodes[name].run("sh", "-c", gate + " && touch toolkit-ready")
         cluster.kubectl("label", "node", name, "nvidia.com/gpu.deploy.device-plugin=true",

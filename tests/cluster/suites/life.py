@@ -63,10 +63,10 @@ class Life:
         self.pods = {}  # name: (node, the GPU it was given)
 
     def values(self, replicas, **more):
-        """A values file with the keys of NVIDIA's chart."""
+        """A values file with the keys of NVIDIA's chart; the agent of a node without GPUs is to wait."""
         profiles = {name: "version: v1\nsharing: {timeSlicing: {resources: [{name: nvidia.com/gpu, replicas: %d}]}}"
                     % count for name, count in (("default", replicas), ("other", replicas + 1))}
-        values = {"config": {"map": profiles, "default": "default"}, "failOnInitError": None,
+        values = {"config": {"map": profiles, "default": "default"}, "failOnInitError": False,
                   "gfd": {"enabled": False}, "devicePlugin": {"enabled": True}, "nfd": {}, "mps": {}, **more}
         path = self.folder / "values.yaml"
         path.write_text(json.dumps(values))
@@ -103,8 +103,8 @@ class Life:
         shown = self.cluster.exec(pod, "nvidia-smi", "-L", check=False)
         return sorted(re.findall(r"GPU-[0-9a-f-]{36}", shown.stdout))
 
-    def start_pod(self, name, runtime, node="gpu-node"):
-        self.cluster.run_pod(name, gpus=1, node=node, runtime=runtime, restartPolicy="Always")
+    def start_pod(self, name, runtime, node="gpu-node", **more):
+        self.cluster.run_pod(name, gpus=1, node=node, runtime=runtime, restartPolicy="Always", **more)
         self.pods[name] = (node, self.gpus(name))
         expect(len(self.pods[name][1]) == 1, f"{name} sees {self.pods[name][1]}")
 

@@ -1,9 +1,15 @@
 {{- /* What is installed: "plugin", the agent, which labels nodes too; without it "gfd", if labels are asked for;
        or "", nothing. */ -}}
 {{- define "tranche.program" -}}
-{{- if .Values.devicePlugin.enabled -}}plugin
+{{- $enabled := (.Values.devicePlugin).enabled -}}
+{{- if or (kindIs "invalid" $enabled) (eq (include "tranche.on" $enabled) "true") -}}plugin
 {{- else if ne (include "tranche.labelsOutlet" .) "none" -}}gfd
 {{- end -}}
+{{- end }}
+
+{{- /* "true" for true, also where it is text. */ -}}
+{{- define "tranche.on" -}}
+{{- if eq (toString .) "true" -}}true{{- end -}}
 {{- end }}
 
 {{- /* Names. One install makes TRANCHE-plugin or TRANCHE-gfd, where TRANCHE is fullnameOverride. */ -}}
@@ -36,94 +42,90 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{- /* The image. A file of NVIDIA's values names NVIDIA's image, which has no `tranche agent`: ours is used. */ -}}
-{{- define "tranche.image" -}}
-{{- $plugin := .Values.devicePlugin -}}
-{{- $ours := "docker.io/tranche/tranche" -}}
-{{- if and $plugin.repository $plugin.image (ne $plugin.repository "nvcr.io/nvidia") -}}
-{{- $sign := ternary "@" ":" (hasPrefix "sha256:" ($plugin.version | default "")) -}}
-{{- printf "%s/%s%s%s" $plugin.repository $plugin.image $sign ($plugin.version | default .Chart.AppVersion) -}}
-{{- else if hasPrefix "nvcr.io/nvidia/" .Values.image.repository -}}
-{{- printf "%s:%s" $ours .Chart.AppVersion -}}
-{{- else -}}
-{{- $tag := .Values.image.tag | default .Chart.AppVersion -}}
-{{- printf "%s%s%s" .Values.image.repository (ternary "@" ":" (hasPrefix "sha256:" $tag)) $tag -}}
+{{- /* Text, also where YAML reads a number (tag: 0.17, tag: 20250101). */ -}}
+{{- define "tranche.text" -}}
+{{- if kindIs "float64" . -}}{{- ternary (int64 . | toString) (toString .) (eq (floor .) .) -}}
+{{- else if not (kindIs "invalid" .) -}}{{- toString . -}}
 {{- end -}}
-{{- end }}
-
-{{- /* Where profiles come from, as JSON: name, default, fallbacks, data (of a ConfigMap to make).
-       The operator's form (devicePlugin.config) falls back as the operator does. */ -}}
-{{- define "tranche.config" -}}
-{{- $config := .Values.config -}}
-{{- $operator := .Values.devicePlugin.config | default dict -}}
-{{- $result := dict "name" "" "default" "" "fallbacks" (list) "data" (dict) -}}
-{{- if and $config.name $config.map -}}
-{{- fail "config.name (an existing ConfigMap) and config.map (one to be made) exclude each other" -}}
-{{- end -}}
-{{- if and (or $config.name $config.map) $operator.name -}}
-{{- fail "config.* and devicePlugin.config.* say the same thing; give one of them" -}}
-{{- end -}}
-{{- if $operator.name -}}
-{{- $result = dict "name" $operator.name "default" ($operator.default | default "") "fallbacks" (list "empty")
-      "data" (ternary ($operator.data | default dict) dict (default false $operator.create)) -}}
-{{- else if or $config.name $config.map -}}
-{{- $made := printf "%s-configs" (include "tranche.name" .) -}}
-{{- $result = dict "name" ($config.name | default $made) "default" ($config.default | default "")
-      "fallbacks" ($config.fallbackStrategies | default list) "data" ($config.map | default dict) -}}
-{{- end -}}
-{{- if and $operator.create (not $operator.name) -}}
-{{- fail "devicePlugin.config.create needs devicePlugin.config.name" -}}
-{{- end -}}
-{{- if and $result.data $result.default (not (hasKey $result.data $result.default)) -}}
-{{- fail (printf "the default profile '%s' is not one of those given: %s" $result.default (keys $result.data | sortAlpha | join ", ")) -}}
-{{- end -}}
-{{- toJson $result -}}
 {{- end }}
 
 {{- define "tranche.labelsOutlet" -}}
-{{- .Values.labels | default (ternary "node-feature" "none" (default false .Values.gfd.enabled)) -}}
+{{- .Values.labels | default (ternary "node-feature" "none" (eq (include "tranche.on" (.Values.gfd).enabled) "true")) -}}
+{{- end }}
+
+{{- /* The operator's chart says some things in other words; this chart's own words beat them. */ -}}
+{{- define "tranche.migStrategy" -}}
+{{- .Values.migStrategy | default (.Values.mig).strategy | default "" -}}
+{{- end }}
+
+{{- define "tranche.deviceListStrategy" -}}
+{{- $cdi := dict "true" "cdi-annotations,cdi-cri" "false" "envvar" -}}
+{{- .Values.deviceListStrategy | default (get $cdi (toString (.Values.cdi).enabled)) -}}
+{{- end }}
+
+{{- /* The first of two, or "true" where the second, a part of the operator, is enabled. */ -}}
+{{- define "tranche.flag" -}}
+{{- $given := index . 0 -}}
+{{- if kindIs "invalid" $given -}}{{- include "tranche.on" (index . 1).enabled -}}{{- else -}}{{- toString $given -}}{{- end -}}
+{{- end }}
+
+{{- /* "true" where an agent follows a ClusterPolicy. */ -}}
+{{- define "tranche.followsPolicy" -}}
+{{- if eq (include "tranche.program" .) "plugin" -}}{{- include "tranche.on" (.Values.clusterPolicy).enabled -}}{{- end -}}
+{{- end }}
+
+{{- define "tranche.hostNetwork" -}}
+{{- $part := ternary .Values.devicePlugin .Values.gfd (eq (include "tranche.program" .) "plugin") | default dict -}}
+{{- if or (include "tranche.on" $part.enableHostNetwork) (include "tranche.on" $part.hostNetwork) -}}true{{- end -}}
 {{- end }}
 
 {{- /* "true" where the API server is asked for anything. */ -}}
 {{- define "tranche.usesApi" -}}
 {{- $config := include "tranche.config" . | fromJson -}}
 {{- $plugin := eq (include "tranche.program" .) "plugin" -}}
-{{- if or $config.name (and $plugin (or .Values.clusterPolicy.enabled .Values.events))
+{{- if or $config.name (and $plugin (or (include "tranche.followsPolicy" .) (include "tranche.on" .Values.events)))
       (has (include "tranche.labelsOutlet" .) (list "node-feature" "node")) -}}true{{- end -}}
 {{- end }}
 
 {{- /* "true" where some node may use MIG, or a volume-mounts strategy: the toolkit then asks for CAP_SYS_ADMIN. */ -}}
 {{- define "tranche.needsSysAdmin" -}}
 {{- $config := include "tranche.config" . | fromJson -}}
-{{- $unknown := or (and $config.name (not $config.data)) .Values.clusterPolicy.enabled -}}
-{{- $mig := list .Values.migStrategy -}}
-{{- $lists := list .Values.deviceListStrategy -}}
+{{- $unknown := or (and $config.name (not $config.data)) (include "tranche.followsPolicy" .) -}}
+{{- $givenMig := include "tranche.migStrategy" . -}}
+{{- $givenList := include "tranche.deviceListStrategy" . -}}
+{{- $mig := list $givenMig -}}
+{{- $lists := list $givenList -}}
 {{- range $name, $text := $config.data -}}
-{{- $flags := (fromYaml $text).flags | default dict -}}
-{{- $mig = append $mig $flags.migStrategy -}}
-{{- $lists = append $lists (($flags.plugin | default dict).deviceListStrategy) -}}
+{{- $flags := include "tranche.profileFlags" $text | fromJson -}}
+{{- if not $givenMig -}}{{- $mig = append $mig $flags.migstrategy -}}{{- end -}}
+{{- if not $givenList -}}{{- $lists = append $lists $flags.devicelist -}}{{- end -}}
 {{- end -}}
-{{- if .Values.migStrategy -}}{{- $mig = list .Values.migStrategy -}}{{- end -}}
-{{- if .Values.deviceListStrategy -}}{{- $lists = list .Values.deviceListStrategy -}}{{- end -}}
-{{- $needed := or (and $unknown (not (and .Values.migStrategy .Values.deviceListStrategy))) (contains "volume-mounts" (toJson $lists)) -}}
+{{- $needed := or (and $unknown (not (and $givenMig $givenList))) (contains "volume-mounts" (toJson $lists)) -}}
 {{- range $mig -}}{{- if and . (ne . "none") -}}{{- $needed = true -}}{{- end -}}{{- end -}}
+{{- $part := ternary .Values.devicePlugin .Values.gfd (eq (include "tranche.program" .) "plugin") | default dict -}}
+{{- $said := toJson (list $part.args $part.env) -}}
+{{- if regexMatch "volume-mounts|mig-strategy(=|\",\")(single|mixed)|MIG_STRATEGY\",\"value\":\"(single|mixed)" $said -}}
+{{- $needed = true -}}
+{{- end -}}
 {{- if $needed -}}true{{- end -}}
 {{- end }}
 
 {{- /* "true" where the agent may need the host's own driver files: for CDI specs, or because it sees devices
        otherwise than through the NVIDIA runtime. To whoever has the agent's pod, that mount is the host. */ -}}
 {{- define "tranche.needsDriverRoot" -}}
-{{- $given := .Values.deviceListStrategy | toJson -}}
-{{- if or (not .Values.deviceListStrategy) (contains "cdi" $given) .Values.securityContext
-      .Values.compatWithCPUManager .Values.nvidiaDriverRoot .Values.nvidiaDevRoot .Values.devicePlugin.env -}}
+{{- $given := include "tranche.deviceListStrategy" . -}}
+{{- if or (not $given) (contains "cdi" $given) .Values.securityContext (include "tranche.on" .Values.compatWithCPUManager)
+      .Values.nvidiaDriverRoot .Values.nvidiaDevRoot (.Values.devicePlugin).env (.Values.devicePlugin).args -}}
 true
 {{- end -}}
 {{- end }}
 
 {{- define "tranche.securityContext" -}}
-{{- if .Values.securityContext -}}
-{{ toYaml .Values.securityContext }}
-{{- else if .Values.compatWithCPUManager -}}
+{{- $given := .Values.securityContext -}}
+{{- if ne (include "tranche.program" .) "plugin" -}}{{- $given = (.Values.gfd).securityContext | default $given -}}{{- end -}}
+{{- if $given -}}
+{{ toYaml $given }}
+{{- else if include "tranche.on" .Values.compatWithCPUManager -}}
 privileged: true
 readOnlyRootFilesystem: true
 {{- else -}}
@@ -140,7 +142,7 @@ capabilities: {drop: [ALL]}
 
 {{- define "tranche.arguments" -}}
 {{- $config := include "tranche.config" . | fromJson -}}
-{{- if or $config.name .Values.clusterPolicy.enabled }}
+{{- if or $config.name (include "tranche.followsPolicy" .) }}
 - --watch-node
 {{- end }}
 {{- if $config.name }}
@@ -150,90 +152,18 @@ capabilities: {drop: [ALL]}
 {{- end }}
 - --fallback-strategies={{ join "," $config.fallbacks }}
 {{- end }}
-{{- if .Values.clusterPolicy.enabled }}
+{{- if include "tranche.followsPolicy" . }}
 - --cluster-policy={{ .Values.clusterPolicy.name }}
 - --policy-namespace={{ include "tranche.namespace" . }}
 {{- end }}
-{{- if .Values.events }}
+{{- if include "tranche.on" .Values.events }}
 - --events
 {{- end }}
 - --labels={{ include "tranche.labelsOutlet" . }}
 - --listen={{ .Values.metricsPort }}
 - --log-level={{ .Values.logLevel }}
 - --log-format={{ .Values.logFormat }}
-{{- end }}
-
-{{- /* The environment that upstream's chart sets, where a value is given; devicePlugin.env takes the place of
-       what it names, and comes last. */ -}}
-{{- define "tranche.environment" -}}
-{{- $set := list
-  (list "MIG_STRATEGY" .Values.migStrategy)
-  (list "PASS_DEVICE_SPECS" .Values.compatWithCPUManager)
-  (list "FAIL_ON_INIT_ERROR" (default false .Values.failOnInitError))
-  (list "DEVICE_LIST_STRATEGY" .Values.deviceListStrategy)
-  (list "DEVICE_ID_STRATEGY" .Values.deviceIDStrategy)
-  (list "NVIDIA_DRIVER_ROOT" .Values.nvidiaDriverRoot)
-  (list "NVIDIA_DEV_ROOT" .Values.nvidiaDevRoot)
-  (list "NVIDIA_CDI_HOOK_PATH" .Values.cdi.nvidiaHookPath)
-  (list "CDI_FEATURE_FLAGS" .Values.cdi.featureFlags)
-  (list "GDRCOPY_ENABLED" .Values.gdrcopyEnabled)
-  (list "GDS_ENABLED" .Values.gdsEnabled)
-  (list "MOFED_ENABLED" .Values.mofedEnabled)
-  (list "DEVICE_DISCOVERY_STRATEGY" .Values.deviceDiscoveryStrategy)
-  (list "GFD_SLEEP_INTERVAL" .Values.gfd.sleepInterval)
-  (list "GFD_NO_TIMESTAMP" .Values.gfd.noTimestamp)
-  (list "NVIDIA_MIG_MONITOR_DEVICES" (ternary "all" nil (eq (include "tranche.needsSysAdmin" .) "true")))
-  (list "NVIDIA_VISIBLE_DEVICES" "all")
-  (list "NVIDIA_DRIVER_CAPABILITIES" "compute,utility") -}}
-{{- $replaced := list -}}
-{{- range .Values.devicePlugin.env -}}{{- $replaced = append $replaced .name -}}{{- end -}}
-{{- range list (list "NODE_NAME" "spec.nodeName") (list "NAMESPACE" "metadata.namespace") (list "POD_NAME" "metadata.name") }}
-{{- if not (has (index . 0) $replaced) }}
-- name: {{ index . 0 }}
-  valueFrom: {fieldRef: {fieldPath: {{ index . 1 }}}}
-{{- end }}
-{{- end }}
-{{- range $set }}
-{{- if not (or (kindIs "invalid" (index . 1)) (has (index . 0) $replaced)) }}
-- name: {{ index . 0 }}
-  value: {{ index . 1 | toString | quote }}
-{{- end }}
-{{- end }}
-{{- with .Values.devicePlugin.env }}
-{{ toYaml . }}
-{{- end }}
-{{- end }}
-
-{{- /* What pods of either program have in common. */ -}}
-{{- define "tranche.pod" -}}
-serviceAccountName: {{ include "tranche.name" . }}
-automountServiceAccountToken: {{ include "tranche.usesApi" . | eq "true" }}
-{{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
-{{- end }}
-{{- with .Values.runtimeClassName }}
-runtimeClassName: {{ . }}
-{{- end }}
-{{- with concat (.Values.imagePullSecrets | default list) (.Values.devicePlugin.imagePullSecrets | default list) }}
-imagePullSecrets:
-  {{- range . }}
-  - {{ ternary (dict "name" .) . (kindIs "string" .) | toJson }}
-  {{- end }}
-{{- end }}
-{{- with .Values.podSecurityContext }}
-securityContext:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .Values.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .Values.affinity }}
-affinity:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .Values.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
+{{- range (.Values.devicePlugin).args | default list }}
+- {{ quote . }}
 {{- end }}
 {{- end }}

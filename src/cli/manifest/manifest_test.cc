@@ -1,0 +1,193 @@
+#include "cli/manifest/manifest.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "base/testing/heap.h"
+#include "config/load.h"
+
+namespace tranche::cli::manifest {
+namespace {
+
+constexpr char kConfig[] = "sharing: {timeSlicing: {resources: [{name: gpu, replicas: 2}]}}\n";
+
+std::vector<FoundProfile> Find(const std::string& text) { return ReadManifest(text).profiles; }
+
+std::string What(const std::string& text) {
+  const Manifest manifest = ReadManifest(text);
+  EXPECT_TRUE(manifest.empty()) << text;
+  return manifest.passed.empty() ? "" : manifest.passed.front().what;
+}
+
+// The findings of the only profile, with their places in the file.
+std::vector<std::string> Findings(const std::string& text) {
+  std::vector<std::string> out;
+  for (const FoundProfile& one : Find(text)) {
+    for (const auto& finding : config::CheckConfig(one.text, {}, {}).findings) {
+      const auto placed = one.origin.InFile(finding);
+      out.push_back(std::to_string(placed.line) + ":" + std::to_string(placed.column) + " " +
+                    placed.message);
+    }
+  }
+  return out;
+}
+
+TEST(ReadManifestTest, ABareConfigIsOneProfileWithoutAName) {
+  const auto found = Find(kConfig);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].name, "");
+  EXPECT_EQ(found[0].carrier, "");
+  for (const char* text : {"version: v1\n", "{\"sharing\": null}", "", "sharring: {}\n",
+                           "# nothing\n", "timeSlicing: {}\n"}) {
+    EXPECT_EQ(Find(text).size(), 1U) << text;
+  }
+}
+
+TEST(ReadManifestTest, AConfigMapAndAFragmentHoldMany) {
+  const std::string data = "data:\n  a: |\n    version: v1\n  b: ''\n";
+  const auto found = Find("kind: ConfigMap\nmetadata: {name: cm}\n" + data);
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].carrier, "ConfigMap cm");
+  EXPECT_EQ(Find(data).size(), 2U);
+  EXPECT_EQ(
+      Find("apiVersion: v1\nkind: List\nitems:\n- kind: ConfigMap\n  data: {a: 'version: v1'}\n")
+          .size(),
+      1U);
+}
+
+TEST(ReadManifestTest, FindsThemAmongOtherDocuments) {
+  const Manifest manifest = ReadManifest(
+      "kind: Namespace\nmetadata: {name: gpu}\n---\nkind: ConfigMap\ndata:\n  a: |\n    version: "
+      "v1\n--- \nkind: Deployment\n");
+  ASSERT_EQ(manifest.profiles.size(), 1U);
+  EXPECT_EQ(manifest.profiles[0].name, "a");
+  EXPECT_EQ(manifest.profiles[0].line, 7);
+  ASSERT_EQ(manifest.passed.size(), 2U);
+  EXPECT_EQ(manifest.passed[0].what, "Namespace gpu");
+  EXPECT_EQ(manifest.passed[1].what, "Deployment");
+  EXPECT_EQ(manifest.passed[1].line, 9);
+}
+
+TEST(ReadManifestTest, ChartsValuesCarryThemWhereverTheyLie) {
+  const std::string map = "config: {map: {dev: 'version: v1'}}\n";
+  EXPECT_EQ(Find(map).size(), 1U);
+  EXPECT_EQ(Find("nvidia-device-plugin:\n  " + map).size(), 1U);
+  EXPECT_EQ(Find("devicePlugin: {config: {create: true, data: {dev: 'version: v1'}}}\n").size(),
+            1U);
+  const auto release = Find("kind: HelmRelease\nmetadata: {name: p}\nspec: {values: {" +
+                            map.substr(0, map.size() - 1) + "}}\n");
+  ASSERT_EQ(release.size(), 1U);
+  EXPECT_EQ(release[0].carrier, "HelmRelease p");
+  EXPECT_EQ(Find("kind: Application\nspec: {source: {helm: {valuesObject: {config: {map: {a: "
+                 "'version: v1'}}}}}}\n")
+                .size(),
+            1U);
+}
+
+TEST(ReadManifestTest, ADefaultIsTheNameOfAProfileThatIsThere) {
+  const auto told = [](const std::string& name) {
+    const auto found = Find("config:\n  default: " + name + "\n  map: {dev: 'version: v1'}\n");
+    return found.size() < 2 ? ""
+                            : found.back().broken->message + "; " + found.back().broken->instead;
+  };
+  EXPECT_EQ(told("dev"), "");
+  EXPECT_EQ(told("\"\""), "");
+  EXPECT_EQ(told("DEV"),
+            "config.default names no profile that is here; write the name of a profile, dev");
+  EXPECT_EQ(
+      told("'version: v1'"),
+      "config.default holds a config, a name is wanted; write the name of a profile, one of dev");
+}
+
+TEST(ReadManifestTest, TextOfValuesIsReadInItsPlace) {
+  const std::string application =
+      "kind: Application\nspec:\n  sources:\n  - helm:\n      values: |\n        config:\n"
+      "          map:\n            dev: |\n              version: v1\n              sharring: {}\n";
+  EXPECT_EQ(Findings(application),
+            std::vector<std::string>{"10:15 unknown key 'sharring' at the top level"});
+}
+
+TEST(ReadManifestTest, LinesAndColumnsAreThoseOfTheFile) {
+  EXPECT_EQ(
+      Findings("kind: ConfigMap\ndata:\n  a: |\n    version: v1\n    sharing:\n      nope: 1\n"
+               "  b: |  # two\n\n    version: v2\n"),
+      (std::vector<std::string>{"6:7 unknown key 'nope' in sharing",
+                                "9:14 version: \"v2\" is not known"}));
+  // Quoted, only the line at which it begins is known.
+  EXPECT_EQ(Findings("kind: ConfigMap\ndata:\n  a: \"version: v1\\nsharring: {}\\n\"\n"),
+            std::vector<std::string>{
+                "3:0 unknown key 'sharring' at the top level (on line 2 of this text)"});
+}
+
+TEST(ReadManifestTest, OtherYamlIsNamed) {
+  EXPECT_EQ(What("schedulerName: kai\n"), "a map with the key schedulerName");
+  EXPECT_EQ(What("a: 1\nb: 2\nc: 3\nd: 4\ne: 5\n"), "a map with the keys a, b, c, d, …");
+  EXPECT_EQ(What("- a\n"), "a list");
+  EXPECT_EQ(What("text\n"), "a text without keys");
+  EXPECT_EQ(What("kind: ConfigMap\nmetadata: {name: x}\ndata: {a: b}\n"), "ConfigMap x");
+  EXPECT_EQ(What("version: '3'\nservices: {}\n"), "a map with the keys version, services");
+  EXPECT_EQ(What("kind: ConfigMap\nmetadata: {name: m}\ndata:\n  config.yaml: |\n    version: v1\n"
+                 "    mig-configs: {}\n"),
+            "ConfigMap m, a config of mig-parted (the MIG manager)");
+  EXPECT_EQ(What("version: v1\nmig-configs: {}\n"), "a config of mig-parted (the MIG manager)");
+}
+
+TEST(ReadManifestTest, WhatIsNoYamlIsUnreadableUnlessItIsMeantAsAConfig) {
+  const Manifest manifest = ReadManifest("kind: Pod\n---\na: [\n");
+  ASSERT_TRUE(manifest.unreadable);
+  EXPECT_GE(manifest.unreadable->line, 3);
+  EXPECT_EQ(Find("version: v1\nsharing:\n\ttimeSlicing:\n").size(), 1U);
+}
+
+TEST(ReadManifestTest, AClusterPolicyNamesItsConfigMap) {
+  const Manifest manifest = ReadManifest(
+      "kind: ClusterPolicy\nmetadata: {name: cp}\nspec:\n  devicePlugin:\n    config: {name: cm, "
+      "default: dev}\n");
+  ASSERT_EQ(manifest.references.size(), 1U);
+  EXPECT_EQ(manifest.references[0].from, "ClusterPolicy cp");
+  EXPECT_EQ(manifest.references[0].config_map, "cm");
+  EXPECT_EQ(manifest.references[0].profile, "dev");
+}
+
+TEST(ReadManifestTest, ManyDocumentsCostNoMoreThanTheirText) {
+  std::string many;
+  for (int i = 0; i < 250'000; ++i) many += "---\n";
+  EXPECT_EQ(SplitDocuments(many).size(), 0U);
+  std::string small;
+  for (int i = 0; i < 20'000; ++i) small += "---\na: 1\n";
+  std::size_t bytes = 0;
+  for (const Document& one : SplitDocuments(small)) bytes += one.text.size();
+  EXPECT_LE(bytes, small.size() + 1);
+}
+
+TEST(ReadManifestTest, OnlySoManyConfigsMayBeInOneFile) {
+  std::string documents;
+  std::string map = "kind: ConfigMap\ndata:\n";
+  for (std::size_t i = 0; i < kMaxProfiles; ++i) {
+    documents += "---\nversion: v1\n";
+    map += "  p" + std::to_string(i) + ": \"version: v1\"\n";
+  }
+  for (const auto& [file, one_more] :
+       {std::pair(documents, "---\nversion: v1\n"), std::pair(map, "  more: \"version: v1\"\n")}) {
+    EXPECT_EQ(Find(file).size(), kMaxProfiles);
+    EXPECT_FALSE(ReadManifest(file).unreadable);
+    const auto too_many = ReadManifest(file + one_more).unreadable;
+    ASSERT_TRUE(too_many);
+    EXPECT_EQ(too_many->message, "there are more than 1000 configs or objects in this file");
+  }
+}
+
+// 1 MiB of nothing but document markers: what is read of it takes memory in proportion.
+TEST(ReadManifestTest, ManyDocumentMarkersTakeNoMoreThanTheirShare) {
+  std::string text;
+  while (text.size() < (1U << 20U)) text += "---\nkind: A\n";
+  for (const std::string& file : {text, std::string(1U << 20U, '\n') + "---\nversion: v1\n"}) {
+    const base::testing::HeapWatch heap;
+    ReadManifest(file);
+    EXPECT_LE(heap.Most(), (4U << 20U) + 24 * file.size());
+  }
+}
+
+}  // namespace
+}  // namespace tranche::cli::manifest

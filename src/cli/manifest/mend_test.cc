@@ -1,0 +1,64 @@
+#include "cli/manifest/mend.h"
+
+#include <gtest/gtest.h>
+
+#include "cli/manifest/manifest.h"
+#include "config/load.h"
+
+namespace tranche::cli::manifest {
+namespace {
+
+// The seed document's ConfigMap, as it comes out of the page.
+constexpr char kPasted[] =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata:\nname: device-plugin-config\n"
+    "namespace: gpu-operator\ndata:\ndefault: |\nversion: v1\nsharing:\ntimeSlicing:\n"
+    "renameByDefault: false\nfailRequestsGreaterThanOne: true\nresources:\n- name: nvidia.com/gpu\n"
+    "replicas: 4\n- name: nvidia.com/mig-1g.10gb\nreplicas: 2\ndev: |\nversion: v1\n"
+    "# for notebooks\nflags:\nmigStrategy: none\nsharing:\ntimeSlicing:\nresources:\n"
+    "- name: nvidia.com/gpu\nreplicas: 8\ntranche:\nmemory:\nmode: observe\n";
+
+constexpr char kMended[] =
+    "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: device-plugin-config\n"
+    "  namespace: gpu-operator\ndata:\n  default: |\n    version: v1\n    sharing:\n"
+    "      timeSlicing:\n        renameByDefault: false\n"
+    "        failRequestsGreaterThanOne: true\n        resources:\n"
+    "          - name: nvidia.com/gpu\n            replicas: 4\n"
+    "          - name: nvidia.com/mig-1g.10gb\n            replicas: 2\n  dev: |\n    version: v1\n"
+    "    # for notebooks\n    flags:\n      migStrategy: none\n    sharing:\n      timeSlicing:\n"
+    "        resources:\n          - name: nvidia.com/gpu\n            replicas: 8\n    tranche:\n"
+    "      memory:\n        mode: observe\n";
+
+TEST(MendTest, LostIndentationComesBack) { EXPECT_EQ(Mend(kPasted).value_or(""), kMended); }
+
+TEST(MendTest, WhatWasMendedCanBeUsed) {
+  const Manifest manifest = ReadManifest(kMended);
+  ASSERT_EQ(manifest.profiles.size(), 2U);
+  for (const FoundProfile& one : manifest.profiles) {
+    const config::Checked checked = config::CheckConfig(one.text, {}, {});
+    EXPECT_TRUE(checked.config) << one.name;
+    EXPECT_EQ(checked.config->time_slicing.resources.back().replicas, one.name == "dev" ? 8 : 2);
+  }
+}
+
+TEST(MendTest, OnlyTheBrokenDocumentOfSeveralIsTouched) {
+  const std::string other = "kind: Pod\nmetadata: {name: a}\n---\n";
+  EXPECT_EQ(Mend(other + kPasted).value_or(""), other + kMended);
+}
+
+TEST(MendTest, AMappingBecomesText) {
+  EXPECT_EQ(
+      Mend("kind: ConfigMap\ndata:\n  any:  \n    version: v1\n    sharing: {}\n").value_or(""),
+      "kind: ConfigMap\ndata:\n  any: |\n    version: v1\n    sharing: {}\n");
+}
+
+TEST(MendTest, WhatIsWellOrCanMeanMoreThanOneThingIsLeft) {
+  EXPECT_FALSE(Mend(kMended));
+  EXPECT_FALSE(Mend("version: v1\n"));
+  EXPECT_FALSE(Mend(""));
+  EXPECT_FALSE(Mend("kind: ConfigMap\ndata:\n  any: {version: v1, sharing: {}}\n"));
+  // A key that nothing knows could belong anywhere.
+  EXPECT_FALSE(Mend("kind: ConfigMap\ndata:\nany: |\nversion: v1\nsharing:\ncolour: red\n"));
+}
+
+}  // namespace
+}  // namespace tranche::cli::manifest
