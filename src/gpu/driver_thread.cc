@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
-#include <thread>
 #include <type_traits>
 #include <utility>
 
 #include "base/backoff.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/threads/thread.h"
 
 namespace tranche::gpu {
 namespace {
@@ -341,14 +341,11 @@ class RealDriverThread : public DriverThread {
       const MutexLock lock(shared_->mutex);
       shared_->loop = &loop;
     }
-    const Context context{.shared = shared_,
-                          .driver = std::move(driver),
-                          .listener = listener_,
-                          .wants_events = listener_->health_event != nullptr,
-                          .wants_topology = listener_->topology != nullptr};
-    // Detached: joining would wait for a call that hangs. They own all that they touch.
-    std::thread([context] { Scanner(context).Run(); }).detach();
-    std::thread([context] { Waiter(context).Run(); }).detach();
+    context_ = {.shared = shared_,
+                .driver = std::move(driver),
+                .listener = listener_,
+                .wants_events = listener_->health_event != nullptr,
+                .wants_topology = listener_->topology != nullptr};
   }
 
   ~RealDriverThread() override {
@@ -358,6 +355,9 @@ class RealDriverThread : public DriverThread {
   }
 
   void RequestScan(ScanMode mode) override {
+    if (const Status status = StartThreads(); !status.ok()) {
+      return context_.Post([status](Listener& listener) { listener.scanned({.status = status}); });
+    }
     const MutexLock lock(shared_->mutex);
     shared_->scan_wanted = true;
     if (mode == ScanMode::kRestartDriver) shared_->mode = mode;
@@ -378,8 +378,28 @@ class RealDriverThread : public DriverThread {
   }
 
  private:
+  // Those that do not run yet.
+  Status StartThreads() {
+    TRANCHE_TRY(StartOne<Scanner>(scanner_runs_));
+    return StartOne<Waiter>(waiter_runs_);
+  }
+
+  template <class Work>
+  Status StartOne(bool& runs) {
+    if (runs) return Status::Ok();
+    auto thread = base::threads::StartThread([context = context_] { Work(context).Run(); });
+    if (!thread.ok()) return thread.status();
+    // Joining would wait for a call that hangs. The thread owns all that it touches.
+    thread->detach();
+    runs = true;
+    return Status::Ok();
+  }
+
   std::shared_ptr<Listener> listener_;
   std::shared_ptr<Shared> shared_;
+  Context context_;
+  bool scanner_runs_ = false;
+  bool waiter_runs_ = false;
 };
 
 }  // namespace

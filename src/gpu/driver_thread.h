@@ -9,7 +9,8 @@
 //
 // Threading: the loop's thread. Results arrive as calls on the loop, and none after this object is
 // destroyed.
-// Errors: a scan that fails says so in Scan::status. Nothing but the destructor ends the threads.
+// Errors: a scan that fails says so in Scan::status, also where there is no thread to be had: the
+// next request tries again. Nothing but the destructor ends the threads.
 #pragma once
 
 #include <chrono>

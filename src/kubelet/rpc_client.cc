@@ -9,13 +9,15 @@
 
 #include <cerrno>
 #include <chrono>
+#include <map>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/file.h"
+#include "base/threads/thread.h"
 #include "base/weak_runner.h"
 #include "kubelet/grpc_bytes.h"
 #include "kubelet/unix_socket.h"
@@ -40,93 +42,153 @@ void SetTimeout(grpc::ClientContext& context, base::Duration timeout) {
   }
 }
 
-// One call on a thread of its own. The loop's watch of `event_` owns it, so the end of the loop is
-// the end of the call, and nothing is ever posted to a loop that has gone.
-class OneCall {
+// Makes the calls of one loop, all on one thread, which is made with the first of them: a call that
+// is made later needs none. The loop's watch of `event_` owns it, so the end of the loop is the end
+// of its calls, and nothing is ever posted to a loop that has gone.
+class LoopCaller {
  public:
-  OneCall(UnaryCall call, base::UniqueFd event)
-      : call_(std::move(call)), event_(std::move(event)) {}
-  OneCall(const OneCall&) = delete;
-  OneCall& operator=(const OneCall&) = delete;
-  ~OneCall() {
-    context_.TryCancel();
-    if (thread_.joinable()) thread_.join();
-  }
+  using Done = std::function<void(base::Result<std::string>)>;
 
-  void Start() {
-    thread_ = std::thread([this] {
-      auto result = Run();
-      {
-        const std::lock_guard lock(mutex_);
-        result_ = std::move(result);
-      }
-      const std::uint64_t one = 1;
-      [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
-    });
-  }
+  static base::Result<std::shared_ptr<LoopCaller>> Of(base::EventLoop& loop);
 
-  [[nodiscard]] int event() const { return event_.get(); }
+  explicit LoopCaller(const base::EventLoop* loop) : loop_(loop) {}
+  LoopCaller(const LoopCaller&) = delete;
+  LoopCaller& operator=(const LoopCaller&) = delete;
+  ~LoopCaller();
 
-  std::optional<base::Result<std::string>> TakeResult() {
-    const std::lock_guard lock(mutex_);
-    return std::exchange(result_, std::nullopt);
-  }
+  base::Status Start(const UnaryCall& call, Done done);
 
  private:
-  base::Result<std::string> Run() {
-    auto channel = NewChannel(call_.socket_path, call_.max_response_bytes);
-    if (!channel.ok()) return channel.status();
-    SetTimeout(context_, call_.timeout);
-    grpc::GenericStub stub(*channel);
-    grpc::CompletionQueue queue;
+  struct Call {
+    std::shared_ptr<grpc::Channel> channel;
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader;
     grpc::ByteBuffer response;
     grpc::Status status;
-    const auto rpc =
-        stub.PrepareUnaryCall(&context_, call_.method, ToBuffer(call_.request), &queue);
-    rpc->StartCall();
-    rpc->Finish(&response, &status, nullptr);
-    void* tag = nullptr;
-    bool ok = false;
-    queue.Next(&tag, &ok);
-    queue.Shutdown();
-    while (queue.Next(&tag, &ok)) {
-    }
-    if (!status.ok()) return ToStatus(status);
-    return ToString(response);
+    Done done;
+  };
+
+  // The one of each loop that has made a call.
+  struct Registry {
+    std::mutex mutex;
+    std::map<const base::EventLoop*, std::weak_ptr<LoopCaller>> callers;
+  };
+  static Registry& TheRegistry() {
+    static auto* registry = new Registry;
+    return *registry;
   }
 
-  UnaryCall call_;
+  base::Status StartThread();
+  void Serve();
+  void Deliver();
+
+  const base::EventLoop* loop_;
   base::UniqueFd event_;
-  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
   std::mutex mutex_;
-  std::optional<base::Result<std::string>> result_;
+  std::unordered_map<Call*, std::unique_ptr<Call>> calls_;
+  std::vector<std::unique_ptr<Call>> answered_;
   std::thread thread_;
 };
 
+base::Result<std::shared_ptr<LoopCaller>> LoopCaller::Of(base::EventLoop& loop) {
+  Registry& registry = TheRegistry();
+  const std::lock_guard lock(registry.mutex);
+  std::weak_ptr<LoopCaller>& known = registry.callers[&loop];
+  if (auto caller = known.lock()) return caller;
+  auto caller = std::make_shared<LoopCaller>(&loop);
+  TRANCHE_TRY(caller->StartThread());
+  loop.WatchFd(caller->event_.get(), base::FdEvents::kRead, [caller] { caller->Deliver(); });
+  known = caller;
+  return caller;
+}
+
+base::Status LoopCaller::StartThread() {
+  event_ = base::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!event_.valid()) return base::ErrnoStatus(errno, "making an event descriptor");
+  auto thread = base::threads::StartThread([this] { Serve(); });
+  if (thread.ok()) thread_ = std::move(*thread);
+  return thread.status();
+}
+
+LoopCaller::~LoopCaller() {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [raw, call] : calls_) call->context.TryCancel();
+    queue_.Shutdown();
+  }
+  if (thread_.joinable()) {
+    thread_.join();
+    Registry& registry = TheRegistry();
+    const std::lock_guard lock(registry.mutex);
+    registry.callers.erase(loop_);
+  } else {
+    Serve();  // the queue has to be empty before it is destroyed
+  }
+}
+
+base::Status LoopCaller::Start(const UnaryCall& wanted, Done done) {
+  auto channel = NewChannel(wanted.socket_path, wanted.max_response_bytes);
+  if (!channel.ok()) return channel.status();
+  auto call = std::make_unique<Call>();
+  Call* raw = call.get();
+  call->channel = std::move(*channel);
+  call->done = std::move(done);
+  SetTimeout(call->context, wanted.timeout);
+  const std::lock_guard lock(mutex_);
+  calls_.emplace(raw, std::move(call));
+  grpc::GenericStub stub(raw->channel);
+  raw->reader =
+      stub.PrepareUnaryCall(&raw->context, wanted.method, ToBuffer(wanted.request), &queue_);
+  raw->reader->StartCall();
+  raw->reader->Finish(&raw->response, &raw->status, raw);
+  return base::Status::Ok();
+}
+
+// On the thread.
+void LoopCaller::Serve() {
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_.Next(&tag, &ok)) {
+    {
+      const std::lock_guard lock(mutex_);
+      auto node = calls_.extract(static_cast<Call*>(tag));
+      answered_.push_back(std::move(node.mapped()));
+    }
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+  }
+}
+
+// On the loop.
+void LoopCaller::Deliver() {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const auto got = ::read(event_.get(), &count, sizeof count);
+  std::vector<std::unique_ptr<Call>> answered;
+  {
+    const std::lock_guard lock(mutex_);
+    answered.swap(answered_);
+  }
+  for (const auto& call : answered) {
+    if (call->status.ok()) {
+      call->done(ToString(call->response));
+    } else {
+      call->done(ToStatus(call->status));
+    }
+  }
+}
+
 }  // namespace
 
-void CallOnce(base::EventLoop& loop, UnaryCall call,
+void CallOnce(base::EventLoop& loop, const UnaryCall& call,
               std::function<void(base::Result<std::string>)> done) {
-  base::UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!event.valid()) {
-    const base::Status status = base::ErrnoStatus(errno, "making an event descriptor");
-    loop.RunAfter(base::Duration::zero(), [status, done = std::move(done)] { done(status); });
-    return;
-  }
-  auto one = std::make_shared<OneCall>(std::move(call), std::move(event));
-  auto watch = std::make_shared<base::EventLoop::WatchId>();
-  *watch = loop.WatchFd(one->event(), base::FdEvents::kRead,
-                        [&loop, one, watch, done = std::move(done)] {
-                          auto result = one->TakeResult();
-                          if (!result.has_value()) return;
-                          // Unwatching destroys this closure: keep what is still needed.
-                          // NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
-                          const auto keep = one;
-                          const auto call_done = done;
-                          loop.UnwatchFd(*watch);
-                          call_done(std::move(*result));
-                        });
-  one->Start();
+  auto caller = LoopCaller::Of(loop);
+  auto shared = std::make_shared<LoopCaller::Done>(std::move(done));
+  const base::Status started =
+      caller.ok() ? (*caller)->Start(call, [shared](auto result) { (*shared)(std::move(result)); })
+                  : caller.status();
+  if (started.ok()) return;
+  loop.RunAfter(base::Duration::zero(), [started, shared] { (*shared)(started); });
 }
 
 namespace {
@@ -162,8 +224,12 @@ struct Exchange {
 class ChannelCore : public RpcChannel {
  public:
   ChannelCore(base::EventLoop& loop, std::shared_ptr<grpc::Channel> channel)
-      : channel_(std::move(channel)), stub_(channel_), runner_(loop) {
-    thread_ = std::thread([this] { Serve(); });
+      : channel_(std::move(channel)), stub_(channel_), runner_(loop) {}
+
+  base::Status StartThread() {
+    auto thread = base::threads::StartThread([this] { Serve(); });
+    if (thread.ok()) thread_ = std::move(*thread);
+    return thread.status();
   }
 
   ~ChannelCore() override {
@@ -173,7 +239,11 @@ class ChannelCore : public RpcChannel {
       for (const auto& [raw, exchange] : exchanges_) exchange->context.TryCancel();
       queue_.Shutdown();
     }
-    thread_.join();
+    if (thread_.joinable()) {
+      thread_.join();
+    } else {
+      Serve();  // the queue has to be empty before it is destroyed
+    }
   }
 
   void Call(const std::string& method, const std::string& request, base::Duration timeout,
@@ -287,7 +357,9 @@ base::Result<std::unique_ptr<RpcChannel>> RpcChannel::Connect(base::EventLoop& l
                                                               int max_message_bytes) {
   auto channel = NewChannel(socket_path, max_message_bytes);
   if (!channel.ok()) return channel.status();
-  return std::unique_ptr<RpcChannel>(std::make_unique<ChannelCore>(loop, std::move(*channel)));
+  auto core = std::make_unique<ChannelCore>(loop, std::move(*channel));
+  TRANCHE_TRY(core->StartThread());
+  return std::unique_ptr<RpcChannel>(std::move(core));
 }
 
 }  // namespace tranche::kubelet

@@ -23,7 +23,8 @@ struct UnaryCall {
 };
 
 // One call on a connection of its own. `done` is dropped, not called, where the loop ends first.
-void CallOnce(base::EventLoop& loop, UnaryCall call,
+// All calls of a loop share one thread: none but the first can fail for want of one.
+void CallOnce(base::EventLoop& loop, const UnaryCall& call,
               std::function<void(base::Result<std::string>)> done);
 
 // A connection for many calls. Destruction cancels them without calling back.

@@ -190,15 +190,17 @@ std::vector<std::string> Rig::OwnFlags() const {
 }
 
 pid_t Rig::Start(const AgentSpec& spec) {
-  std::vector<std::string> arguments = {"tranche", "agent"};
+  const std::string program = base::JoinPath(base::testing::kProgramDir, spec.program);
+  std::vector<std::string> arguments = spec.through;
+  arguments.push_back(spec.through.empty() ? "tranche" : program);
+  arguments.emplace_back("agent");
   std::map<std::string, std::string> env = spec.env;
   for (const std::string& flag : OwnFlags()) arguments.push_back(flag);
   if (spec.config_file) arguments.push_back("--config-file=" + config_path());
   arguments.insert(arguments.end(), spec.flags.begin(), spec.flags.end());
-  auto pid = stage_->StartProgram({.path = base::JoinPath(base::testing::kProgramDir, spec.program),
-                                   .arguments = std::move(arguments),
-                                   .env = std::move(env),
-                                   .log = spec.log});
+  const std::string path = spec.through.empty() ? program : spec.through.front();
+  auto pid = stage_->StartProgram(
+      {.path = path, .arguments = std::move(arguments), .env = std::move(env), .log = spec.log});
   Must(pid.status());
   return agent_ = *pid;
 }

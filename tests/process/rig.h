@@ -73,6 +73,8 @@ struct AgentSpec {
   std::string log = "agent.log";
   std::string program = "tranche";
   bool config_file = true;  // name Rig::config_path()
+  // Words before the program's own: a command that becomes the program.
+  std::vector<std::string> through = {};
 };
 
 class Rig {

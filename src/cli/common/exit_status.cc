@@ -11,7 +11,9 @@ namespace {
 
 constexpr auto kTexts = std::to_array<ExitStatusText>({
     {"tranche agent",
-     "0 ended as told; 1 flags that make no sense, or a driver that is required and absent"},
+     "0 ended as told; 1 flags that make no sense, a driver that is required and absent, or no "
+     "room "
+     "for its threads (pids.max)"},
     {"nvidia-device-plugin", "as `tranche agent`"},
     {"gpu-feature-discovery",
      "0 ended as told, or --oneshot and done; 1 flags or a config that make no sense, a driver "

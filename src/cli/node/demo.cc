@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/weak_runner.h"
 #include "cli/common/exit_status.h"
 #include "cli/common/table.h"
 #include "gpu/nvml/driver.h"
@@ -41,7 +42,10 @@ std::string Profile(int replicas, bool guarded) {
 class Demo {
  public:
   Demo(tranche::sim::Stage& stage, gpu::Inventory inventory, const DemoOptions& options)
-      : stage_(stage), inventory_(std::move(inventory)), color_(options.color) {}
+      : stage_(stage),
+        inventory_(std::move(inventory)),
+        color_(options.color),
+        runner_(stage.loop()) {}
 
   // Stands for the node's label.
   [[nodiscard]] std::string ProfileFile() const {
@@ -116,9 +120,11 @@ class Demo {
                                                  {"no-sharing", Profile(1, false)}});
     if (!written.ok()) return Fail(written.message());
     if (Status status = SelectProfile(""); !status.ok()) return Fail(status.message());
-    const Status kubelet = stage_.StartKubelet([this](const tranche::sim::Event& event) {
-      if (control_ != nullptr) control_->OnEvent(event);
-    });
+    // The stage outlives the demo, and tells of the pods that it ends.
+    const Status kubelet =
+        stage_.StartKubelet(runner_.Wrap([this](const tranche::sim::Event& event) {
+          if (control_ != nullptr) control_->OnEvent(event);
+        }));
     if (!kubelet.ok()) return Fail(kubelet.message());
     if (Status status = StartAgent(); !status.ok()) return Fail(status.message());
     if (!CountBecomes(4 * Gpus())) return Fail(Counted(4 * Gpus()));
@@ -296,6 +302,7 @@ class Demo {
   int chapter_ = 0;
   std::unique_ptr<tranche::sim::ControlServer> control_;
   std::map<std::string, std::int64_t> pids_;
+  base::WeakRunner runner_;  // last: it goes first
 };
 
 std::string ProgramPath() {

@@ -1,7 +1,9 @@
 #include "cli/programs/agent_command.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <memory>
 #include <optional>
@@ -9,6 +11,7 @@
 
 #include "agent/agent.h"
 #include "base/log.h"
+#include "base/threads/thread.h"
 #include "cli/common/exit_status.h"
 #include "cli/common/flag_table.h"
 #include "cli/common/flag_values.h"
@@ -154,7 +157,18 @@ std::optional<int> StandBy(const agent::AgentOptions& options) {
   return serve_again ? std::nullopt : std::optional(status);
 }
 
+// gRPC makes six threads and one for each processor, up to 32 of these, and waits for ever where it
+// gets fewer. Ours are three (two for the driver, one for calls) and one for each resource, of
+// which a few are counted here: one that comes later and gets no thread is told of and tried again.
+int ThreadsNeeded() {
+  return 14 + static_cast<int>(std::clamp(sysconf(_SC_NPROCESSORS_CONF), 2L, 32L));
+}
+
 int Serve(const agent::AgentOptions& options) {
+  if (const Status room = base::threads::CheckRoomForThreads(ThreadsNeeded()); !room.ok()) {
+    base::LogError("error starting plugins: " + room.message());
+    return 1;
+  }
   for (;;) {
     bool yielded = false;
     const int status =

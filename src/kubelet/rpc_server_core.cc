@@ -1,0 +1,265 @@
+#include "kubelet/rpc_server_core.h"
+
+#include <fcntl.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+#include <grpcpp/server_posix.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/threads/thread.h"
+#include "kubelet/grpc_bytes.h"
+
+namespace tranche::kubelet {
+namespace {
+
+// A kubelet keeps one stream and a few calls open on a connection.
+constexpr int kMaxCallsPerConnection = 64;
+// Read from a connection at a time. gRPC makes a call of every few bytes of it before it looks at
+// the queue again.
+constexpr int kMaxReadBytes = 16 << 10;
+
+}  // namespace
+
+base::Status RpcServerCore::Start(int max_request_bytes) {
+  grpc::ServerBuilder builder;
+  builder.RegisterAsyncGenericService(&service_);
+  builder.SetMaxReceiveMessageSize(max_request_bytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxCallsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMaxReadBytes);
+  queue_ = builder.AddCompletionQueue();
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr) {
+    queue_->Shutdown();
+    return {base::Code::kInternal, "the gRPC server did not start"};
+  }
+  auto thread = base::threads::StartThread([this] { Serve(); });
+  if (!thread.ok()) {
+    Close();
+    Serve();  // what the thread would have done: gRPC gives back what it holds
+    server_.reset();
+    return thread.status();
+  }
+  thread_ = std::move(*thread);
+  const std::lock_guard lock(mutex_);
+  AcceptNext();
+  return base::Status::Ok();
+}
+
+void RpcServerCore::AddConnection(int fd) {
+  {
+    const std::lock_guard lock(mutex_);
+    // Where gRPC has closed a connection of the same number, this closes what was ours of it.
+    connections_["fd:" + std::to_string(fd)] = {
+        .fd = base::UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0))};
+  }
+  grpc::AddInsecureChannelFromFd(server_.get(), fd);
+}
+
+void RpcServerCore::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    loop_caught_up_.notify_all();
+    std::erase_if(calls_, [](const auto& entry) { return entry.second->operations == 0; });
+  }
+  Close();
+  thread_.join();
+  loop_calls_.clear();
+  calls_.clear();
+  server_.reset();
+}
+
+void RpcServerCore::Close() {
+  // A deadline in the past: calls are cancelled, not waited for.
+  server_->Shutdown(std::chrono::system_clock::now());
+  queue_->Shutdown();
+}
+
+void RpcServerCore::Serve() {
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_->Next(&tag, &ok)) {
+    Handle(*static_cast<RpcTag*>(tag), ok);
+    WaitForLoop();
+  }
+}
+
+// On the server's thread. It is the only one that reads from the connections.
+void RpcServerCore::WaitForLoop() {
+  std::unique_lock lock(mutex_);
+  loop_caught_up_.wait(lock, [this] { return stopping_ || loop_tasks_ < kMaxLoopTasks; });
+}
+
+// Wants mutex_.
+void RpcServerCore::AcceptNext() {
+  if (stopping_) return;
+  auto call = std::make_unique<RpcCall>();
+  RpcCall* raw = call.get();
+  raw->operations = 1;
+  calls_.emplace(raw, std::move(call));
+  raw->context.AsyncNotifyWhenDone(&raw->done);
+  service_.RequestCall(&raw->context, &raw->stream, queue_.get(), queue_.get(), &raw->accept);
+}
+
+// Wants mutex_.
+void RpcServerCore::Count(const RpcCall& call, int resets, int unread) {
+  const auto it = connections_.find(call.peer);
+  if (it == connections_.end() || it->second.closed) return;
+  Connection& connection = it->second;
+  connection.resets += resets;
+  connection.unread += unread;
+  if (connection.resets < kMaxResets && connection.unread < kMaxUnread) return;
+  base::LogWarning("a client resets its calls at once: its connection is closed");
+  ::shutdown(connection.fd.get(), SHUT_RDWR);
+  connection.closed = true;
+}
+
+// Wants mutex_.
+void RpcServerCore::Answered(RpcCall* call) {
+  --call->operations;
+  EraseIfUnused(call);
+}
+
+// Wants mutex_.
+void RpcServerCore::EraseIfUnused(RpcCall* call) {
+  if (call->operations == 0 && (stopping_ || call->loop_tasks == 0)) calls_.erase(call);
+}
+
+void RpcServerCore::Handle(const RpcTag& tag, bool ok) {
+  const std::lock_guard lock(mutex_);
+  RpcCall* call = tag.call;
+  switch (tag.op) {
+    case RpcOp::kAccept:
+      if (!ok) break;  // shutting down: its "done" never comes
+      AcceptNext();
+      call->peer = call->context.peer();
+      Count(*call, 0, 1);
+      call->operations += 2;
+      call->stream.Read(&call->request, &call->read);
+      break;
+    case RpcOp::kRead:
+      Count(*call, 0, -1);
+      if (ok) {
+        PostRequest(call);
+        break;
+      }
+      ++call->operations;
+      call->stream.Finish({grpc::StatusCode::INVALID_ARGUMENT, "no request message"},
+                          &call->finish);
+      break;
+    case RpcOp::kWrite:
+      PostAbout(call, [this, call] {
+        if (const auto it = loop_calls_.find(call); it != loop_calls_.end()) it->second->Written();
+      });
+      break;
+    case RpcOp::kFinish:
+      break;
+    case RpcOp::kDone:
+      call->over = true;
+      if (!call->taken && call->context.IsCancelled()) Count(*call, 1, 0);
+      if (!call->posted) break;
+      PostAbout(call, [this, call] {
+        auto node = loop_calls_.extract(call);
+        if (!node.empty()) node.mapped()->Closed();
+      });
+      break;
+  }
+  Answered(call);
+}
+
+// Runs `task` on the loop unless the server has gone by then; `call` lives until it has run. Wants
+// mutex_.
+template <class Task>
+void RpcServerCore::PostAbout(RpcCall* call, Task task) {
+  if (stopping_) return;
+  ++call->loop_tasks;
+  ++loop_tasks_;
+  loop_.Post([weak = weak_from_this(), call, task = std::move(task)] {
+    const auto self = weak.lock();
+    if (self == nullptr || self->Stopping()) return;
+    task();
+    const std::lock_guard lock(self->mutex_);
+    if (self->stopping_) return;  // `task` ended the server, and with it the call
+    --call->loop_tasks;
+    if (--self->loop_tasks_ < kMaxLoopTasks) self->loop_caught_up_.notify_all();
+    self->EraseIfUnused(call);
+  });
+}
+
+bool RpcServerCore::Stopping() {
+  const std::lock_guard lock(mutex_);
+  return stopping_;
+}
+
+bool RpcServerCore::Take(RpcCall* call) {
+  const std::lock_guard lock(mutex_);
+  if (call->over) return false;
+  call->taken = true;
+  return true;
+}
+
+void RpcServerCore::PostRequest(RpcCall* call) {
+  if (call->over) return;
+  auto loop_call = std::make_shared<LoopCall>(weak_from_this(), call, call->context.method(),
+                                              ToString(call->request));
+  call->request.Clear();
+  call->posted = true;
+  PostAbout(call, [this, call, loop_call] {
+    if (!Take(call)) return;  // nobody waits for the answer any more
+    loop_calls_.emplace(call, loop_call);
+    on_call_(loop_call);
+  });
+}
+
+void RpcServerCore::StartFinish(RpcCall* call, const base::Status& status,
+                                std::string_view response) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  ++call->operations;
+  if (status.ok()) {
+    call->stream.WriteAndFinish(ToBuffer(response), grpc::WriteOptions(), grpc::Status::OK,
+                                &call->finish);
+    return;
+  }
+  call->stream.Finish({static_cast<grpc::StatusCode>(status.code()), status.message()},
+                      &call->finish);
+}
+
+void RpcServerCore::StartWrite(RpcCall* call, std::shared_ptr<const std::string> message) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  ++call->operations;
+  call->stream.Write(ToSharedBuffer(std::move(message)), &call->write);
+}
+
+void LoopCall::Finish(const base::Status& status, std::string_view response) {
+  const auto core = core_.lock();
+  if (core == nullptr || finished_ || closed_) return;
+  finished_ = true;
+  core->StartFinish(call_, status, response);
+}
+
+void LoopCall::Send(std::shared_ptr<const std::string> message) {
+  const auto core = core_.lock();
+  if (core == nullptr || finished_ || closed_) return;
+  if (writing_) {
+    waiting_ = std::move(message);
+    return;
+  }
+  writing_ = true;
+  core->StartWrite(call_, std::move(message));
+}
+
+void LoopCall::Written() {
+  writing_ = false;
+  if (waiting_ != nullptr) Send(std::exchange(waiting_, nullptr));
+}
+
+void LoopCall::Closed() {
+  closed_ = true;
+  waiting_ = nullptr;
+  if (on_closed_) std::exchange(on_closed_, nullptr)();
+}
+
+}  // namespace tranche::kubelet
