@@ -31,7 +31,7 @@ class AgentDriverTest : public testing::AgentTest {
   AgentDriverTest() {
     const auto start = options_.gpus.start_driver;
     options_.gpus.start_driver = [this, start](base::EventLoop& loop, const std::string& root,
-                                               gpu::DriverThread::Listener listener) {
+                                               gpu::DriverThread::Owner listener) {
       auto thread = start(loop, root, std::move(listener));
       thread_->Hang(hangs_at_start_);
       return thread;

@@ -84,8 +84,8 @@ class FeatureDiscoveryTest : public ::testing::Test {
                  .version = "test",
                  .gpus = {.start_driver =
                               [this](base::EventLoop& loop, const std::string& /*root*/,
-                                     gpu::DriverThread::Listener listener) {
-                                return gpu::DriverThread::Start(loop, driver_, std::move(listener));
+                                     gpu::DriverThread::Owner owner) {
+                                return gpu::DriverThread::Start(loop, driver_, std::move(owner));
                               },
                           .xid_filter = {}},
                  .new_outlet = [this](const config::Config&,

@@ -57,22 +57,22 @@ struct Shared {
   [[nodiscard]] bool gone() TRANCHE_REQUIRES(mutex) { return loop == nullptr; }
 };
 
-using Listener = DriverThread::Listener;
+using Owner = DriverThread::Owner;
 
 // What both threads hold on to.
 struct Context {
   std::shared_ptr<Shared> shared;
   std::shared_ptr<GpuDriver> driver;
-  std::weak_ptr<Listener> listener;
+  std::weak_ptr<Owner> owner;
   bool wants_events = false;
   bool wants_topology = false;
 
-  // Runs call(listener) on the loop, unless the owner has gone by then.
+  // Runs call(owner) on the loop, unless the owner has gone by then.
   template <class Call>
   void Post(Call call) const {
     const MutexLock lock(shared->mutex);
     if (shared->gone()) return;
-    shared->loop->Post([weak = listener, call = std::move(call)]() mutable {
+    shared->loop->Post([weak = owner, call = std::move(call)]() mutable {
       if (const auto alive = weak.lock()) call(*alive);
     });
   }
@@ -111,7 +111,7 @@ class Scanner {
       if (!mode) return;
       Scan scan = TakeScan(*mode);
       const Inventory inventory = scan.inventory;
-      context_.Post([scan = std::move(scan)](Listener& listener) { listener.scanned(scan); });
+      context_.Post([scan = std::move(scan)](Owner& owner) { owner.scanned(scan); });
       ReadTopology(inventory);
     }
   }
@@ -218,8 +218,7 @@ class Scanner {
     if (uuids.size() < 2 || uuids == connected_) return;
     auto topology = Timed("ReadTopology", [&] { return context_.driver->ReadTopology(inventory); });
     if (topology.ok()) connected_ = std::move(uuids);
-    context_.Post(
-        [topology = std::move(topology)](Listener& listener) { listener.topology(topology); });
+    context_.Post([topology = std::move(topology)](Owner& owner) { owner.topology(topology); });
   }
 
   Context context_;
@@ -303,13 +302,13 @@ class Waiter {
         }
       }
     }
-    context_.Post([shared = context_.shared](Listener& listener) { Take(*shared, listener); });
+    context_.Post([shared = context_.shared](Owner& owner) { Take(*shared, owner); });
     const MutexLock lock(shared.mutex);
     while (!shared.gone() && !shared.events.empty()) shared.changed.Wait(shared.mutex);
   }
 
   // On the loop.
-  static void Take(Shared& shared, const Listener& listener) {
+  static void Take(Shared& shared, const Owner& owner) {
     std::vector<HealthEvent> events;
     std::uint64_t left_out = 0;
     {
@@ -322,7 +321,7 @@ class Waiter {
       base::LogWarning("more GPU events than can be heard of at once",
                        {base::Kv("left_out", left_out)});
     }
-    for (const HealthEvent& event : events) listener.health_event(event);
+    for (const HealthEvent& event : events) owner.health_event(event);
   }
 
   Context context_;
@@ -332,10 +331,9 @@ class Waiter {
 
 class RealDriverThread : public DriverThread {
  public:
-  RealDriverThread(base::EventLoop& loop, std::shared_ptr<GpuDriver> driver, Listener listener,
+  RealDriverThread(base::EventLoop& loop, std::shared_ptr<GpuDriver> driver, Owner owner,
                    Clock clock)
-      : listener_(std::make_shared<Listener>(std::move(listener))),
-        shared_(std::make_shared<Shared>()) {
+      : owner_(std::make_shared<Owner>(std::move(owner))), shared_(std::make_shared<Shared>()) {
     shared_->clock = std::move(clock);
     {
       const MutexLock lock(shared_->mutex);
@@ -343,9 +341,9 @@ class RealDriverThread : public DriverThread {
     }
     context_ = {.shared = shared_,
                 .driver = std::move(driver),
-                .listener = listener_,
-                .wants_events = listener_->health_event != nullptr,
-                .wants_topology = listener_->topology != nullptr};
+                .owner = owner_,
+                .wants_events = owner_->health_event != nullptr,
+                .wants_topology = owner_->topology != nullptr};
   }
 
   ~RealDriverThread() override {
@@ -356,7 +354,7 @@ class RealDriverThread : public DriverThread {
 
   void RequestScan(ScanMode mode) override {
     if (const Status status = StartThreads(); !status.ok()) {
-      return context_.Post([status](Listener& listener) { listener.scanned({.status = status}); });
+      return context_.Post([status](Owner& owner) { owner.scanned({.status = status}); });
     }
     const MutexLock lock(shared_->mutex);
     shared_->scan_wanted = true;
@@ -395,7 +393,7 @@ class RealDriverThread : public DriverThread {
     return Status::Ok();
   }
 
-  std::shared_ptr<Listener> listener_;
+  std::shared_ptr<Owner> owner_;
   std::shared_ptr<Shared> shared_;
   Context context_;
   bool scanner_runs_ = false;
@@ -405,9 +403,9 @@ class RealDriverThread : public DriverThread {
 }  // namespace
 
 std::unique_ptr<DriverThread> DriverThread::Start(base::EventLoop& loop,
-                                                  std::shared_ptr<GpuDriver> driver,
-                                                  Listener listener, Clock clock) {
-  return std::make_unique<RealDriverThread>(loop, std::move(driver), std::move(listener),
+                                                  std::shared_ptr<GpuDriver> driver, Owner owner,
+                                                  Clock clock) {
+  return std::make_unique<RealDriverThread>(loop, std::move(driver), std::move(owner),
                                             std::move(clock));
 }
 

@@ -48,7 +48,7 @@ enum class ScanMode { kKeepDriver, kRestartDriver };
 class DriverThread {
  public:
   // All but `scanned` may be empty: the driver is then not asked for it.
-  struct Listener {
+  struct Owner {
     std::function<void(Scan)> scanned;  // once per RequestScan answered
     std::function<void(HealthEvent)> health_event;
     // After a scan with more than one GPU, where the GPUs are others than before.
@@ -60,7 +60,7 @@ class DriverThread {
   // The driver lives at least as long as the threads, which is longer than this object where a call
   // hangs for ever: hence shared. The clock only measures how long calls take.
   static std::unique_ptr<DriverThread> Start(base::EventLoop& loop,
-                                             std::shared_ptr<GpuDriver> driver, Listener listener,
+                                             std::shared_ptr<GpuDriver> driver, Owner owner,
                                              Clock clock = std::chrono::steady_clock::now);
   // Does not wait for a call that hangs.
   virtual ~DriverThread() = default;

@@ -32,25 +32,25 @@ GpuWatch::GpuWatch(base::EventLoop& loop, Options options, Intervals intervals, 
 void GpuWatch::Start(const std::string& driver_root) {
   driver_root_ = driver_root;
   restarted_at_ = loop_.Now();
-  driver_ = options_.start_driver(loop_, driver_root_, NewListener());
+  driver_ = options_.start_driver(loop_, driver_root_, NewOwner());
   device_nodes_.Watch(driver_root_);
   driver_->RequestScan(ScanMode::kKeepDriver);
   // The answer starts it again; until then it looks after a call that hangs.
   ScheduleScan();
 }
 
-DriverThread::Listener GpuWatch::NewListener() {
-  DriverThread::Listener listener;
-  listener.scanned = [this](Scan scan) { Scanned(std::move(scan)); };
+DriverThread::Owner GpuWatch::NewOwner() {
+  DriverThread::Owner owner;
+  owner.scanned = [this](Scan scan) { Scanned(std::move(scan)); };
   if (owner_.health_changed) {
-    listener.health_event = [this](const HealthEvent& event) { HealthEventCame(event); };
+    owner.health_event = [this](const HealthEvent& event) { HealthEventCame(event); };
   }
   if (owner_.topology_read) {
-    listener.topology = [this](base::Result<Topology> topology) {
+    owner.topology = [this](base::Result<Topology> topology) {
       if (topology.ok()) owner_.topology_read(std::move(*topology));
     };
   }
-  return listener;
+  return owner;
 }
 
 void GpuWatch::SetIntervals(Intervals intervals) {

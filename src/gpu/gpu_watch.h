@@ -68,7 +68,7 @@ class GpuWatch {
   struct Options {
     // Starts the threads that ask the driver whose files lie below `driver_root`.
     std::function<std::unique_ptr<DriverThread>(base::EventLoop&, const std::string& driver_root,
-                                                DriverThread::Listener)>
+                                                DriverThread::Owner)>
         start_driver;
     XidFilter xid_filter;
   };
@@ -125,7 +125,7 @@ class GpuWatch {
   [[nodiscard]] std::vector<GpuState> Gpus() const;
 
  private:
-  [[nodiscard]] DriverThread::Listener NewListener();
+  [[nodiscard]] DriverThread::Owner NewOwner();
   void DeviceNodesChanged();
   void Scanned(Scan scan);
   void ScanSucceeded(Scan scan, News news);

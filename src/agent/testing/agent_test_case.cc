@@ -14,10 +14,10 @@ AgentTest::AgentTest() {
   options_.node_name = "gpu-node";
   options_.sys_root = dir_ / "none";
   options_.gpus.start_driver = [this](base::EventLoop& loop, const std::string& root,
-                                      gpu::DriverThread::Listener listener) {
+                                      gpu::DriverThread::Owner owner) {
     EXPECT_EQ(root, root_);
     auto thread =
-        std::make_unique<gpu::testing::InlineDriverThread>(loop, driver_, std::move(listener));
+        std::make_unique<gpu::testing::InlineDriverThread>(loop, driver_, std::move(owner));
     thread_ = thread.get();
     return thread;
   };

@@ -231,13 +231,12 @@ std::unique_ptr<GpuDriver> NewNvmlDriverOn(const Table& table, NvmlOptions optio
 }
 
 std::function<std::unique_ptr<DriverThread>(base::EventLoop&, const std::string& driver_root,
-                                            DriverThread::Listener)>
+                                            DriverThread::Owner)>
 NvmlDriverStarter(std::string sys_root) {
   return [sys_root = std::move(sys_root)](base::EventLoop& loop, const std::string& driver_root,
-                                          DriverThread::Listener listener) {
-    return DriverThread::Start(loop,
-                               NewNvmlDriver({.driver_root = driver_root, .sys_root = sys_root}),
-                               std::move(listener));
+                                          DriverThread::Owner owner) {
+    return DriverThread::Start(
+        loop, NewNvmlDriver({.driver_root = driver_root, .sys_root = sys_root}), std::move(owner));
   };
 }
 

@@ -25,7 +25,7 @@ std::unique_ptr<GpuDriver> NewNvmlDriver(NvmlOptions options);
 
 // For GpuWatch::Options: threads of their own ask the library below a driver root.
 std::function<std::unique_ptr<DriverThread>(base::EventLoop&, const std::string& driver_root,
-                                            DriverThread::Listener)>
+                                            DriverThread::Owner)>
 NvmlDriverStarter(std::string sys_root);
 
 // The same on functions that are there already, for tests.

@@ -20,8 +20,8 @@ namespace tranche::gpu::testing {
 
 class InlineDriverThread : public DriverThread {
  public:
-  InlineDriverThread(base::EventLoop& loop, std::shared_ptr<FakeDriver> driver, Listener listener)
-      : loop_(loop), driver_(std::move(driver)), listener_(std::move(listener)), runner_(loop) {}
+  InlineDriverThread(base::EventLoop& loop, std::shared_ptr<FakeDriver> driver, Owner owner)
+      : loop_(loop), driver_(std::move(driver)), owner_(std::move(owner)), runner_(loop) {}
 
   void RequestScan(ScanMode mode) override {
     restart_ = restart_ || mode == ScanMode::kRestartDriver;
@@ -39,7 +39,7 @@ class InlineDriverThread : public DriverThread {
   }
 
   void Raise(const HealthEvent& event) {
-    if (listener_.health_event) listener_.health_event(event);
+    if (owner_.health_event) owner_.health_event(event);
   }
   void RaiseXid(const std::string& uuid, std::uint64_t xid) {
     HealthEvent event;
@@ -53,7 +53,7 @@ class InlineDriverThread : public DriverThread {
     runner_.Post([this] {
       if (!hanging_.empty()) return;
       wanted_ = false;
-      listener_.scanned(TakeScan(std::exchange(restart_, false)));
+      owner_.scanned(TakeScan(std::exchange(restart_, false)));
     });
   }
   Scan TakeScan(bool restart) {
@@ -72,7 +72,7 @@ class InlineDriverThread : public DriverThread {
     for (const Gpu& gpu : scan.inventory.gpus) {
       if (!just_read && !driver_->Probe(gpu.uuid).ok()) scan.lost.push_back(gpu.uuid);
     }
-    if (listener_.health_event) {
+    if (owner_.health_event) {
       std::vector<std::string> uuids;
       for (const Gpu& gpu : scan.inventory.gpus) uuids.push_back(gpu.uuid);
       if (auto unwatched = driver_->WatchHealth(uuids); unwatched.ok()) scan.unwatched = *unwatched;
@@ -82,7 +82,7 @@ class InlineDriverThread : public DriverThread {
 
   base::EventLoop& loop_;
   std::shared_ptr<FakeDriver> driver_;
-  Listener listener_;
+  Owner owner_;
   std::string hanging_;
   base::TimePoint hanging_since_{};
   bool wanted_ = false;

@@ -34,7 +34,7 @@ class WatchFixture : public ::testing::Test {
         loop_,
         GpuWatch::Options{.start_driver =
                               [this](base::EventLoop& loop, const std::string& root,
-                                     DriverThread::Listener listener) {
+                                     DriverThread::Owner listener) {
                                 EXPECT_EQ(root, root_.path());
                                 auto thread = std::make_unique<InlineDriverThread>(
                                     loop, driver_, std::move(listener));
