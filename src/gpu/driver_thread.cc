@@ -10,9 +10,14 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/threads/thread.h"
+#include "gpu/driver_calls.h"
 
 namespace tranche::gpu {
 namespace {
+
+using Context = DriverContext;
+using Owner = DriverThread::Owner;
+using Shared = DriverShared;
 
 using base::Code;
 using base::MutexLock;
@@ -29,76 +34,6 @@ constexpr milliseconds kWaitSlice{500};
 constexpr Span kPatience = seconds(1);
 constexpr Span kFirstRetry = seconds(1);
 constexpr Span kLongestRetry = seconds(30);
-
-enum Role : std::size_t { kScanner = 0, kWaiter = 1, kRoles = 2 };
-
-// A driver call that is being made.
-struct CallInFlight {
-  std::string_view name;  // "": none
-  Time start;
-  Span expected{};
-};
-
-// What the loop's thread and the two driver threads have in common.
-struct Shared {
-  base::Mutex mutex;
-  base::CondVar changed;
-  base::EventLoop* loop TRANCHE_GUARDED_BY(mutex) = nullptr;  // nullptr: the owner has gone
-  bool scan_wanted TRANCHE_GUARDED_BY(mutex) = false;
-  ScanMode mode TRANCHE_GUARDED_BY(mutex) = ScanMode::kKeepDriver;  // of the scan wanted
-  bool watching TRANCHE_GUARDED_BY(mutex) = false;                  // there is something to wait on
-  bool waiting TRANCHE_GUARDED_BY(mutex) = false;                   // the waiter is in the driver
-  unsigned watch TRANCHE_GUARDED_BY(mutex) = 0;                     // counts WatchHealth calls
-  std::vector<HealthEvent> events TRANCHE_GUARDED_BY(mutex);        // that the loop has not taken
-  std::uint64_t events_left_out TRANCHE_GUARDED_BY(mutex) = 0;      // of one delivery
-  std::array<CallInFlight, kRoles> calls TRANCHE_GUARDED_BY(mutex);
-  DriverThread::Clock clock;
-
-  [[nodiscard]] bool gone() TRANCHE_REQUIRES(mutex) { return loop == nullptr; }
-};
-
-using Owner = DriverThread::Owner;
-
-// What both threads hold on to.
-struct Context {
-  std::shared_ptr<Shared> shared;
-  std::shared_ptr<GpuDriver> driver;
-  std::weak_ptr<Owner> owner;
-  bool wants_events = false;
-  bool wants_topology = false;
-
-  // Runs call(owner) on the loop, unless the owner has gone by then.
-  template <class Call>
-  void Post(Call call) const {
-    const MutexLock lock(shared->mutex);
-    if (shared->gone()) return;
-    shared->loop->Post([weak = owner, call = std::move(call)]() mutable {
-      if (const auto alive = weak.lock()) call(*alive);
-    });
-  }
-
-  // Makes a driver call and records that it runs.
-  template <class Make>
-  auto Timed(Role role, std::string_view name, Span expected, const Make& make) const {
-    {
-      const MutexLock lock(shared->mutex);
-      shared->calls[role] = {.name = name, .start = shared->clock(), .expected = expected};
-    }
-    if constexpr (std::is_void_v<std::invoke_result_t<const Make&>>) {
-      make();
-      EndCall(role);
-    } else {
-      auto result = make();
-      EndCall(role);
-      return result;
-    }
-  }
-
-  void EndCall(Role role) const {
-    const MutexLock lock(shared->mutex);
-    shared->calls[role] = {};
-  }
-};
 
 // The thread that looks at the node.
 class Scanner {
