@@ -21,6 +21,7 @@ std::string NewUid() {
 template <class Record, class Records>
 std::vector<Record*> Sorted(Records& records) {
   std::vector<Record*> sorted;
+  sorted.reserve(records.size());
   for (auto& [name, record] : records) sorted.push_back(&record);
   std::sort(sorted.begin(), sorted.end(),
             [](const Record* a, const Record* b) { return a->order < b->order; });

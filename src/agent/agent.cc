@@ -69,12 +69,14 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
              .topology_read =
                  [this](gpu::Topology topology) { serving_.SetTopology(std::move(topology)); },
              .scan_requested = [this] { TellGpuNews(); }}),
-      parts_(loop,
-             {.cdi_directory = options_.cdi_directory,
-              .own_root = options_.own_root,
-              .stat_char_device = options_.stat_char_device},
-             {.remake = [this] { RemakeParts(); },
-              .may_mend = [this] { return !succession_.successor_serving(); }}),
+      parts_(
+          loop,
+          {.cdi_directory = options_.cdi_directory,
+           .own_root = options_.own_root,
+           .stat_char_device = options_.stat_char_device},
+          {.remake = [this] { RemakeParts(); },
+           .may_mend =
+               [this] { return !succession_.terminated() && !succession_.successor_serving(); }}),
       serving_(loop, options_.new_link(loop),
                {.socket_directory = options_.SocketDirectory(),
                 .state_directory = options_.StateDirectory(),
@@ -171,9 +173,10 @@ void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
 // Where that is asked for, and no GPU has ever been there to use. While an API server has yet to
 // name the profile, only flags can ask for it.
 bool Agent::EndsAtInit(const std::string& what, const std::string& why) {
+  if (driver_worked_) return false;
   const auto foreseen = config_.Foreseen();
   const bool asked = foreseen ? foreseen->flags.fail_on_init_error : told_to_fail_;
-  if (driver_worked_ || !asked) return false;
+  if (!asked) return false;
   base::LogError(what + " (FAIL_ON_INIT_ERROR=false waits for it instead)", {Kv("error", why)});
   life_.End(1);
   return true;
@@ -269,7 +272,8 @@ void Agent::OnSignal(int number) {
 }
 
 void Agent::Reload() {
-  if (!gpus_.known()) return;
+  // Before the first look at the driver there is nothing to reload, unless it hangs.
+  if (!gpus_.known() && !config_.state().usable) return;
   config_.Refresh();
   RemakeParts();
   gpus_.RequestScan(gpu::ScanMode::kRestartDriver);

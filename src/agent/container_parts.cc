@@ -117,7 +117,8 @@ void ContainerParts::Remake(const config::Config& config, const Node& node) {
 
 void ContainerParts::CatchUp() {
   folders_.CatchUp();
-  if (const Status status = specs_.Check(); !status.ok()) on_disk_ = status;
+  const Status status = specs_.Check();
+  if (!status.ok() || remade_.ok()) on_disk_ = status;
 }
 
 plan::Unfit ContainerParts::WhyUnfit(const plan::Plan& plan) const {

@@ -43,11 +43,11 @@ void GpuNews::Compare(Told& told, Told now, daemon::Reason reason, const std::st
   for (const auto& [whom, what] : now) {
     const auto before = told.find(whom);
     if (before != told.end() && before->second == what) continue;
-    raise_(EventType::kWarning, reason, whom + " " + what);
+    raise_(EventType::kWarning, reason, std::string(whom).append(" ").append(what));
   }
   for (const auto& [whom, what] : told) {
     if (over.empty() || now.contains(whom)) continue;
-    raise_(EventType::kNormal, reason, whom + " " + over);
+    raise_(EventType::kNormal, reason, std::string(whom).append(" ").append(over));
   }
   told = std::move(now);
 }

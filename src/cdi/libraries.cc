@@ -134,7 +134,8 @@ Result<std::string> LibraryDirectory(const Roots& roots, const std::string& vers
   std::string why = "libcuda.so." + version + " is in no library directory of the driver root " +
                     roots.raw().driver_root_here;
   for (const auto& [path, refusal] : roots.Refused()) {
-    if (BaseName(path).starts_with("libcuda.so.")) why += "; " + path + " is left out: " + refusal;
+    if (!BaseName(path).starts_with("libcuda.so.")) continue;
+    why.append("; ").append(path).append(" is left out: ").append(refusal);
   }
   return Status(base::Code::kFailedPrecondition, std::move(why));
 }

@@ -118,7 +118,7 @@ class SpecBuilder {
     std::string refused;
     for (const auto& [path, why] : roots_.Refused()) {
       if (!refused.empty()) refused += "; ";
-      refused += path + ": " + why;
+      refused.append(path).append(": ").append(why);
     }
     if (refused.empty()) return;
     base::LogWarning("left out of the CDI spec, because others than root can change what it names",

@@ -68,6 +68,7 @@ bool SpecFolder::Touched() const {
 
 Status SpecFolder::Check() {
   if (status_.ok() && !Touched()) return Status::Ok();
+  if (owner_.may_mend && !owner_.may_mend()) return status_;
   status_ = Mend();
   if (!status_.ok()) MendLater(kRetry);
   return status_;

@@ -31,6 +31,17 @@ Status CheckOwner(const std::string& path, const struct stat& info) {
   return Untrusted(path, "belongs to user " + std::to_string(info.st_uid) + ", not to root");
 }
 
+// What is mounted or run is also nothing that others could write; sockets and device nodes are
+// there to be written.
+Status CheckFile(const std::string& path, const struct stat& info) {
+  TRANCHE_TRY(CheckOwner(path, info));
+  const bool written_by_others = (info.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+  if (S_ISREG(info.st_mode) && written_by_others) {
+    return Untrusted(path, "can be written by others than root");
+  }
+  return Status::Ok();
+}
+
 Status CheckDirectory(const std::string& path, const struct stat& info) {
   TRANCHE_TRY(CheckOwner(path, info));
   if ((info.st_mode & (S_IWGRP | S_IWOTH)) == 0) return Status::Ok();
@@ -76,7 +87,7 @@ class TrustedTree::Walk {
     TRANCHE_TRY(Stat(path));
     at_ = path;
     if (S_ISDIR(info_.st_mode)) return CheckDirectory(path, info_);
-    if (parts_.empty()) return CheckOwner(path, info_);
+    if (parts_.empty()) return CheckFile(path, info_);
     return {Code::kNotFound, path + " is no directory"};
   }
 

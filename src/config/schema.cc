@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kMaxShown = 64;
 
 const std::vector<Key>& Table() {
-  static const std::vector<Key> kKeys{
+  static const std::vector<Key> keys{
       {"version", KeyKind::kVersion},
       {"flags", KeyKind::kMap},
       {"flags.migStrategy", KeyKind::kWord, {"none", "single", "mixed"}},
@@ -88,7 +88,7 @@ const std::vector<Key>& Table() {
       {"tranche.time.class", KeyKind::kOurs},
       {"tranche.time.classes", KeyKind::kOurs},
   };
-  return kKeys;
+  return keys;
 }
 
 std::string_view ParentOf(std::string_view path) {

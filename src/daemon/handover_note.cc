@@ -118,12 +118,13 @@ std::optional<HandoverNote> ReadNote(int fd) {
 
 Status WriteNote(int fd, HandoverNote note, const std::string& path) {
   note.proven = TakeProof(fd);
-  if (fchmod(fd, 0600) != 0) return ErrnoStatus(errno, "chmod " + path);
   const std::string text = EncodeNote(note);
   const ssize_t written = pwrite(fd, text.data(), text.size(), 0);
   if (written < 0) return ErrnoStatus(errno, "write " + path);
   if (static_cast<std::size_t>(written) != text.size()) return ErrnoStatus(ENOSPC, "write " + path);
   if (ftruncate(fd, written) != 0) return ErrnoStatus(errno, "truncate " + path);
+  // Last: a file of another owner still says who holds it.
+  if (fchmod(fd, 0600) != 0) return ErrnoStatus(errno, "chmod " + path);
   return Status::Ok();
 }
 

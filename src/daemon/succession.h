@@ -41,6 +41,8 @@ class Succession {
   // Told to end: leaves at once, or once a successor serves, or after kPatience.
   void Terminate();
 
+  // Told to end; it may serve a little longer.
+  [[nodiscard]] bool terminated() const { return terminated_; }
   // It left because a newer agent serves, not because it was told to end.
   [[nodiscard]] bool yielded() const { return yielded_; }
   // Whoever is being taken over from.

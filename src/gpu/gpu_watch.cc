@@ -31,7 +31,7 @@ GpuWatch::GpuWatch(base::EventLoop& loop, Options options, Intervals intervals, 
 
 void GpuWatch::Start(const std::string& driver_root) {
   driver_root_ = driver_root;
-  restarted_at_ = loop_.Now();
+  restarts_.last = loop_.Now();
   driver_ = options_.start_driver(loop_, driver_root_, NewOwner());
   device_nodes_.Watch(driver_root_);
   driver_->RequestScan(ScanMode::kKeepDriver);
@@ -66,7 +66,7 @@ void GpuWatch::SetRecovery(RecoveryPolicy policy, std::chrono::nanoseconds quiet
 
 void GpuWatch::RequestScan(ScanMode mode) {
   if (driver_ == nullptr) return;
-  if (mode == ScanMode::kRestartDriver) restarted_at_ = loop_.Now();
+  if (mode == ScanMode::kRestartDriver) restarts_.last = loop_.Now();
   driver_->RequestScan(mode);
 }
 
@@ -74,7 +74,7 @@ void GpuWatch::DeviceNodesChanged() {
   if (!known_) return;
   base::LogInfo("GPU device nodes have changed, looking again",
                 {Kv("nodes", static_cast<std::uint64_t>(device_nodes_.names().size()))});
-  restarts_due_ = kRestartsAfterChange;
+  restarts_.due = kRestartsAfterChange;
   RequestScan(ScanMode::kRestartDriver);
 }
 
@@ -108,7 +108,7 @@ void GpuWatch::ScanSucceeded(Scan scan, News news) {
   WarnOfUnwatched(failures_.unwatched);
   std::vector<std::string> gone = std::move(scan.lost);
   gone.insert(gone.end(), merged.missing.begin(), merged.missing.end());
-  auto changes = Judge(std::move(merged.unanswered), std::move(gone));
+  auto changes = Judge(merged.unanswered, std::move(gone));
   if (std::exchange(failures_.unloaded, false)) {
     for (HealthChange& change : health_.Reloaded(loop_.Now())) changes.push_back(std::move(change));
   }
@@ -118,14 +118,16 @@ void GpuWatch::ScanSucceeded(Scan scan, News news) {
 }
 
 // Which devices are gone, and which have failed to answer for long enough.
-std::vector<HealthChange> GpuWatch::Judge(std::map<std::string, std::string> errors,
+std::vector<HealthChange> GpuWatch::Judge(const std::map<std::string, std::string>& errors,
                                           std::vector<std::string> gone) {
   // A GPU that was lost is not back while it cannot be asked.
   for (const auto& [uuid, error] : errors) {
     if (health_.Lost(uuid)) gone.push_back(uuid);
   }
   auto unanswered = failures_.devices.Failing(errors, loop_.Now());
-  missing_ = !gone.empty() || !unanswered.empty();
+  restarts_.missing = !gone.empty();
+  restarts_.silent = !unanswered.empty() || !listed_.broken.empty();
+  if (!restarts_.silent) restarts_.pauses.Reset();
   for (const Gpu& gpu : listed_.gpus) {
     const auto error = unanswered.find(gpu.uuid);
     if (error == unanswered.end()) continue;
@@ -175,7 +177,7 @@ void GpuWatch::WarnOfUnwatched(const std::vector<GpuDriver::Unwatched>& unwatche
 }
 
 void GpuWatch::ScheduleScan() {
-  const bool soon = !known_ || !status_.ok() || restarts_due_ > 0 || failures_.devices.waiting() ||
+  const bool soon = !known_ || !status_.ok() || restarts_.due > 0 || failures_.devices.waiting() ||
                     failures_.scans.waiting();
   if (!soon && !intervals_.scan) return scan_timer_.Stop();
   const base::Duration usual = intervals_.scan.value_or(kSoon);
@@ -183,13 +185,22 @@ void GpuWatch::ScheduleScan() {
 }
 
 void GpuWatch::ScanAgain() {
-  const bool restart = !status_.ok() || missing_ || restarts_due_ > 0 ||
-                       (intervals_.restart && loop_.Now() - restarted_at_ >= *intervals_.restart);
-  restarts_due_ = std::max(0, restarts_due_ - 1);
+  const bool restart = !status_.ok() || restarts_.missing || restarts_.due > 0 ||
+                       RestartForTheSilent() ||
+                       (intervals_.restart && loop_.Now() - restarts_.last >= *intervals_.restart);
+  restarts_.due = std::max(0, restarts_.due - 1);
   RequestScan(restart ? ScanMode::kRestartDriver : ScanMode::kKeepDriver);
   if (owner_.scan_requested) owner_.scan_requested();
   // The answer starts the timer again; this one is for a call that hangs.
   ScheduleScan();
+}
+
+// A restart may help a device that does not answer, and costs the others what happens to them
+// meanwhile: so it is made ever more rarely.
+bool GpuWatch::RestartForTheSilent() {
+  if (!restarts_.silent || loop_.Now() < restarts_.next) return false;
+  restarts_.next = loop_.Now() + restarts_.pauses.Next();
+  return true;
 }
 
 // ---- health ----
@@ -212,7 +223,8 @@ void GpuWatch::HealthChanged(const std::vector<HealthChange>& changes) {
   // return can only be seen of what has been seen to be away.
   const auto fell_ill = [](const HealthChange& change) { return !change.healthy; };
   if (std::ranges::any_of(changes, fell_ill)) {
-    RequestScan(missing_ ? ScanMode::kRestartDriver : ScanMode::kKeepDriver);
+    const bool restart = restarts_.missing || RestartForTheSilent();
+    RequestScan(restart ? ScanMode::kRestartDriver : ScanMode::kKeepDriver);
   }
   ScheduleRecovery();
 }

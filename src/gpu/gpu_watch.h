@@ -24,6 +24,7 @@
 #include <string>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/directory_watch.h"
 #include "base/event_loop.h"
 #include "base/log.h"
@@ -130,11 +131,12 @@ class GpuWatch {
   void Scanned(Scan scan);
   void ScanSucceeded(Scan scan, News news);
   void ScanFailed(base::Status status, News news);
-  [[nodiscard]] std::vector<HealthChange> Judge(std::map<std::string, std::string> errors,
+  [[nodiscard]] std::vector<HealthChange> Judge(const std::map<std::string, std::string>& errors,
                                                 std::vector<std::string> gone);
   void WarnOfUnwatched(const std::vector<GpuDriver::Unwatched>& unwatched);
   void ScheduleScan();
   void ScanAgain();
+  bool RestartForTheSilent();
   void HealthChanged(const std::vector<HealthChange>& changes);
   void HealthEventCame(const HealthEvent& event);
   void ScheduleRecovery();
@@ -164,9 +166,15 @@ class GpuWatch {
 
   // The means of reading it.
   std::string driver_root_;
-  bool missing_ = false;  // a GPU is, or is not told of: a restart of the driver may find it again
-  int restarts_due_ = 0;  // how many of the next scans restart the driver
-  base::TimePoint restarted_at_{};
+  // Why and when a scan restarts it.
+  struct Restarts {
+    bool missing = false;  // a GPU is gone: a restart may find it again
+    bool silent = false;   // a device does not answer, or cannot be told of: it may help that too
+    base::Backoff pauses{{.first = std::chrono::seconds(10), .longest = std::chrono::minutes(5)}};
+    base::TimePoint next{};  // for the silent
+    int due = 0;             // how many of the next scans restart the driver
+    base::TimePoint last{};
+  } restarts_;
   base::OncePer rarely_;
   DeviceNodes device_nodes_;
   base::Timer scan_timer_;

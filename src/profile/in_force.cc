@@ -38,7 +38,7 @@ std::string Named(const std::string& name, const std::string& message) {
 }  // namespace
 
 InForce::InForce(base::EventLoop& loop, const NewSource& new_source, Overrides overrides,
-                 LastGoodPlace last_good, Owner owner, config::Reader reader)
+                 const LastGoodPlace& last_good, Owner owner, config::Reader reader)
     : loop_(loop),
       overrides_(std::move(overrides)),
       reader_(reader),

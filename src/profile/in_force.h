@@ -81,7 +81,8 @@ class InForce {
   using NewSource = std::function<std::unique_ptr<ConfigSource>(std::function<void()> changed)>;
 
   InForce(base::EventLoop& loop, const NewSource& new_source, Overrides overrides,
-          LastGoodPlace last_good, Owner owner, config::Reader reader = config::Reader::kPlugin);
+          const LastGoodPlace& last_good, Owner owner,
+          config::Reader reader = config::Reader::kPlugin);
 
   // Reads the source, and applies what is wanted unless it is in force already. From the first call
   // of one of these two, changes of the source are followed.

@@ -1,11 +1,10 @@
 #include "base/disk/worker.h"
 
 #include <deque>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "base/mutex.h"
+#include "base/threads/thread.h"
 
 namespace tranche::base::disk {
 
@@ -97,12 +96,11 @@ class ThreadWorker final : public Worker {
   // With the first job: a program without any needs none.
   Status StartThread() {
     if (started_) return Status::Ok();
-    try {
-      // Detached: joining would wait for a job that hangs. It owns all that it touches.
-      std::thread([shared = shared_, life = std::weak_ptr(life_)] { Work(shared, life); }).detach();
-    } catch (const std::system_error& error) {
-      return {Code::kResourceExhausted, std::string("no thread for it: ") + error.what()};
-    }
+    auto thread = threads::StartThread(
+        [shared = shared_, life = std::weak_ptr(life_)] { Work(shared, life); });
+    if (!thread.ok()) return thread.status();
+    // Detached: joining would wait for a job that hangs. It owns all that it touches.
+    thread->detach();
     started_ = true;
     return Status::Ok();
   }

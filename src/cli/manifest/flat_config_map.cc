@@ -19,7 +19,7 @@ struct Flat {
     while (text.ends_with('\r') || text.ends_with(' ')) text.remove_suffix(1);
     std::string_view rest = text;
     item = rest.starts_with("- ");
-    if (item) rest.remove_prefix(std::min(rest.find_first_not_of(" ", 1), rest.size()));
+    if (item) rest.remove_prefix(std::min(rest.find_first_not_of(' ', 1), rest.size()));
     const std::size_t colon = rest.find(':');
     if (colon == std::string_view::npos || text.starts_with("#")) return;
     key = rest.substr(0, colon);

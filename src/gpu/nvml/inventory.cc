@@ -333,9 +333,9 @@ Status NvmlInventory::ReadMigInstance(Device mig, MigDevice& out) {
 // cannot be read.
 Status NvmlInventory::ReadMigProfile(Device mig, const Gpu& gpu, MigDevice& out) {
   DeviceAttributes attributes{};
-  const Status read = ReturnStatus(CallNewest(table_.nvmlDeviceGetAttributes_v2,
-                                              table_.nvmlDeviceGetAttributes, mig, &attributes),
-                                   "nvmlDeviceGetAttributes");
+  Status read = ReturnStatus(CallNewest(table_.nvmlDeviceGetAttributes_v2,
+                                        table_.nvmlDeviceGetAttributes, mig, &attributes),
+                             "nvmlDeviceGetAttributes");
   Status name_status;
   const auto named = ProfileInName(ReadName(mig, name_status));
   if (name_status.code() == Code::kDataLoss) return name_status;
