@@ -103,6 +103,8 @@ TEST_F(SpecFolderTest, FilesThatASuccessorHasTakenOverAreLeftToIt) {
   Damage("gpu.json");
   loop_.AdvanceBy(minutes(2));
   EXPECT_EQ(Text("gpu.json"), "{");
+  EXPECT_TRUE(folder_.Check().ok());
+  EXPECT_EQ(Text("gpu.json"), "{") << "nor before an answer";
 }
 
 TEST_F(SpecFolderTest, WhatCannotBeMendedIsToldAndTriedAgain) {

@@ -65,6 +65,17 @@ TEST(TrustedTreeTest, EveryDirectoryOnTheWayIsRootsAlone) {
   }
 }
 
+TEST(TrustedTreeTest, AFileThatOthersCanWriteIsNot) {
+  const TestDirectory tree;
+  tree.Write("a/hook");
+  for (const mode_t mode : {0777U, 0757U, 0775U}) {
+    SetMode(tree.path() + "/a/hook", mode);
+    EXPECT_EQ(CodeOf(tree, "/a/hook"), base::Code::kPermissionDenied) << mode;
+  }
+  SetMode(tree.path() + "/a/hook", 0755);
+  EXPECT_EQ(CodeOf(tree, "/a/hook"), base::Code::kOk);
+}
+
 TEST(TrustedTreeTest, OwnersAreRootAndWhoThisProcessRunsAs) {
   for (const std::string path : {"a", "a/b", "a/b/c"}) {
     const TestDirectory tree;

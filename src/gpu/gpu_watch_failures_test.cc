@@ -239,5 +239,22 @@ TEST_F(GpuWatchFailuresTest, ACallThatHangsAtTheStartIsLookedAfter) {
   EXPECT_EQ(watch_->Driver().stuck_call, "");
 }
 
+// A restart is made for such a device, and ever more rarely: it costs the others their events.
+TEST_F(GpuWatchFailuresTest, AGpuThatCannotBeToldOfIsFoundOnceItCan) {
+  Inventory inventory = Gpus(1);
+  inventory.broken.push_back({.index = 1, .error = "nvmlDeviceGetUUID: unknown error (999)"});
+  driver_->SetInventory(inventory);
+  Start();
+  loop_.AdvanceBy(minutes(20));
+  EXPECT_GE(Restarts(), 6);
+  EXPECT_LE(Restarts(), 10) << "of 120 scans";
+  driver_->SetInventory(Gpus(2));
+  loop_.AdvanceBy(minutes(1));
+  const int restarts = Restarts();
+  EXPECT_THAT(watch_->inventory().gpus, SizeIs(2));
+  loop_.AdvanceBy(minutes(20));
+  EXPECT_EQ(Restarts(), restarts) << "and then no more";
+}
+
 }  // namespace
 }  // namespace tranche::gpu
