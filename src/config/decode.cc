@@ -111,10 +111,16 @@ class ConfigDecoder {
       return;
     }
     std::vector<std::string> words;
+    std::size_t bytes = 0;  // aliases may name one text many times
     bool all_strings = value.is_list();
     for (const Node* item : value.items) {
       if (!item->is_string() && !item->is_null()) all_strings = false;
       words.push_back(item->is_string() ? item->text : "");
+      bytes += words.back().size();
+      if (bytes > kMaxConfigBytes) {
+        decoder_.Stop(value, "deviceListStrategy has words of more bytes than a config may have");
+        return;
+      }
     }
     if (!all_strings) {
       decoder_.Stop(value, "invalid deviceListStrategy: " + CompactJson(value));

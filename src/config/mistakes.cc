@@ -71,6 +71,16 @@ class Finder {
     return found;
   }
 
+  // A list of resources that stands one or two levels too high.
+  static std::string WhereTo(const Value& value) {
+    if (!value.node().is_list()) return "";
+    if (value.key.path == "resources") return "move it to sharing.timeSlicing.resources";
+    if (value.key.path == "sharing" || value.key.path == "sharing.timeSlicing") {
+      return "write it below sharing.timeSlicing.resources";
+    }
+    return "";
+  }
+
   void Map(const Node& node, std::string_view path, Mark where) {
     // Upstream sees the keys in this order: of two that are the same to it the last one wins.
     std::vector<const Node::Entry*> sorted;
@@ -147,7 +157,8 @@ class Finder {
     const Node& node = value.node();
     if (value.key.kind == KeyKind::kList) return List(value);
     if (value.key.kind != KeyKind::kMap) return values_->Look(value);
-    if (!node.is_map() && !node.is_null()) return values_->WrongKind(value, "a map", "");
+    if (!node.is_map() && !node.is_null())
+      return values_->WrongKind(value, "a map", WhereTo(value));
     // Upstream decodes this one even from nothing, and then misses what it needs.
     if (node.is_null() && value.key.path != "sharing.timeSlicing") return;
     Map(node, value.key.path, value.entry.key_mark);
@@ -168,6 +179,7 @@ class Finder {
     }
     const std::string path = fmt::format("{}[]", value.key.path);
     for (const Node* item : node.items) {
+      if (found_.full()) return;
       if (item->is_map() || item->is_null()) {
         Map(*item, path, item->mark);
       } else {

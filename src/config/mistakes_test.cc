@@ -160,6 +160,9 @@ TEST(MistakesTest, AResourceThatCannotBeSharedSaysWhich) {
           {"flags:\n  migStrategy: none\n" + with("nvidia.com/mig-1g.5gb"),
            {"f:6:27: error: nvidia.com/mig-1g.5gb can match nothing while flags.migStrategy is "
             "none (line 2); write migStrategy: mixed, or leave this entry out"}},
+          {with("nvidia.com/mig-1g.5gb.shared"),
+           {"f:4:27: error: nvidia.com/mig-1g.5gb.shared is what renaming makes, no device has it; "
+            "write name: nvidia.com/mig-1g.5gb (renameByDefault: true adds .shared)"}},
           {with("nvidia.com/mig-1c.3g.20gb"), {}},
           {with("nvidia.com/mig-1g.10gb.me"), {}},
           {with("gpu"), {}}});
@@ -175,6 +178,30 @@ TEST(MistakesTest, WhatCannotBeReadSaysWhatPeopleDidToIt) {
        {Entry("{name: gpu, replicas: \"{{ .Values.replicas }}\"}"),
         {"f:4:29: error: replicas: \"{{ .Values.replicas }}\" is a template that nobody has "
          "filled in; a number is wanted; fill the template in first, as `helm template` does"}}});
+}
+
+TEST(MistakesTest, OnlyATabNearTheFailureIsBlamedForIt) {
+  const auto told = Of("a: |\n  x:\n  \ty\n\n\n\nb: x: y\n");
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].find("tab"), std::string::npos) << told[0];
+}
+
+TEST(MistakesTest, AListThatStandsTooHighIsToldWhereItBelongs) {
+  Expect({{"resources:\n- {name: gpu, replicas: 2}\n",
+           {"f:1:1: error: resources is a list, a map is wanted; move it to "
+            "sharing.timeSlicing.resources"}},
+          {"sharing: {timeSlicing: [{name: gpu, replicas: 2}]}\n",
+           {"f:1:11: error: timeSlicing is a list, a map is wanted; write it below "
+            "sharing.timeSlicing.resources"}}});
+}
+
+// One long text that many items name costs no more than what is shown of it.
+TEST(MistakesTest, MessagesOfLongTextsAreCutBeforeTheyAreMade) {
+  std::string text = "s: &s " + std::string(100'000, 'x') +
+                     "\nsharing:\n  timeSlicing:\n"
+                     "    resources:\n";
+  for (int i = 0; i < 5'000; ++i) text += "    - *s\n";
+  for (const std::string& one : Of(text)) EXPECT_LT(one.size(), 400U);
 }
 
 TEST(MistakesTest, AllMistakesOfAFileAreToldInItsOrder) {

@@ -54,6 +54,7 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
   return cost[a.size()][b.size()];
 }
 
+constexpr std::size_t kMaxWritten = 256;  // longer is no name, and is not looked at further
 constexpr std::string_view kWriteGpu = "write nvidia.com/gpu";
 
 // "1g.10gb", "1c.2g.20gb", "1g.10gb.me": what plan/ makes of the profiles of NVIDIA's MIG user
@@ -98,6 +99,7 @@ NameAdvice AdviseOnInvalid(std::string_view written, std::string_view full) {
 }  // namespace
 
 NameAdvice AdviseOnName(std::string_view written) {
+  if (written.size() > kMaxWritten) return AdviseOnInvalid(written.substr(0, kMaxWritten), written);
   const auto full = MakeResourceName(written);
   if (!full.ok())
     return AdviseOnInvalid(written, std::string(kResourcePrefix) + std::string(written));
@@ -108,7 +110,6 @@ NameAdvice AdviseOnName(std::string_view written) {
   };
   NameAdvice out;
   out.mig = name.starts_with(kMig);
-  if (known(name)) return out;
   if (name.ends_with(kSharedSuffix) && known(name.substr(0, name.size() - kSharedSuffix.size()))) {
     name.remove_suffix(kSharedSuffix.size());
     out.what = *full + " is what renaming makes, no device has it";
@@ -116,6 +117,7 @@ NameAdvice AdviseOnName(std::string_view written) {
                   " (renameByDefault: true adds .shared)";
     return out;
   }
+  if (known(name)) return out;
   out.what = *full + " matches no NVIDIA resource";
   out.instead = out.mig ? "write the profile as in nvidia.com/mig-1g.10gb"
                         : "write nvidia.com/gpu, or nvidia.com/mig-1g.10gb for a MIG profile";

@@ -27,6 +27,8 @@ std::string WriteOneOf(const std::string& text, const Key& key) {
   return fmt::format("write one of {}", fmt::join(words, ", "));
 }
 
+bool TakesText(KeyKind kind) { return kind == KeyKind::kText; }
+
 }  // namespace
 
 std::string_view KindOf(const Node& node) {
@@ -49,6 +51,14 @@ std::string_view KindOf(const Node& node) {
 std::string Shown(const Node& node) { return CompactJson(node, kMaxShown); }
 
 void ValueMistakes::Look(const Value& value) {
+  const Node& node = value.node();
+  if (node.is_string() && IsTemplate(node.text) && TakesText(value.key.kind)) {
+    // Text is taken whatever it says, and this says nothing yet.
+    return found_.CannotBeMeant(
+        value.mark(),
+        fmt::format("{}: {} is a template that nobody has filled in", value.name(), Shown(node)),
+        std::string(kFillTemplate));
+  }
   switch (value.key.kind) {
     case KeyKind::kVersion:
       return Version(value);
@@ -121,7 +131,9 @@ void ValueMistakes::Bool(const Value& value) {
 void ValueMistakes::Text(const Value& value) {
   const Node& node = value.node();
   if (node.is_string() || node.is_null()) return;
-  WrongKind(value, "text", fmt::format("write {}: \"{}\"", value.name(), Shown(node)));
+  const bool one = !node.is_list() && !node.is_map();
+  WrongKind(value, "text",
+            one ? fmt::format("write {}: \"{}\"", value.name(), Shown(node)) : std::string());
 }
 
 void ValueMistakes::Word(const Value& value) {
@@ -163,6 +175,7 @@ void ValueMistakes::Words(const Value& value) {
   if (!node.is_list())
     return WrongKind(value, "a word or a list of words", WriteOneOf("", value.key));
   for (const Node* item : node.items) {
+    if (found_.full()) return;
     const auto& words = value.key.words;
     if (item->is_string() && std::find(words.begin(), words.end(), item->text) != words.end()) {
       continue;
@@ -254,6 +267,7 @@ void ValueMistakes::Devices(const Value& value) {
                         instead);
   }
   for (const Node* item : node.items) {
+    if (found_.full()) return;
     const auto index = GoInteger(*item);
     if (item->is_null() || item->kind == Node::Kind::kUnsigned || (index && *index >= 0)) continue;
     if (item->is_string() && IsDeviceRef(item->text)) continue;

@@ -14,9 +14,12 @@
 
 namespace tranche::base::testing {
 
-// The kernel limits no root, and counts all processes of a user: one that nobody else is.
+// The kernel limits no root, and counts all processes of a user: one that nobody else is, not even
+// another test at the same time.
 inline void BecomeLimitedUser() {
-  if (getuid() == 0) TRANCHE_CHECK(setresuid(2'000'054'321U, 2'000'054'321U, 2'000'054'321U) == 0);
+  if (getuid() != 0) return;
+  const auto user = static_cast<uid_t>(2'000'000'000 + getpid());
+  TRANCHE_CHECK(setresuid(user, user, user) == 0);
 }
 
 // Sets how many more threads there may be. Of a user who has other processes there are none at all.

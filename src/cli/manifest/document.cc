@@ -59,13 +59,27 @@ std::vector<Document> SplitDocuments(std::string_view file) {
   return out;
 }
 
-std::string_view LineOf(std::string_view text, int number) {
-  for (int i = 1; i < number; ++i) {
-    const std::size_t end = text.find('\n');
-    if (end == std::string_view::npos) return "";
-    text.remove_prefix(end + 1);
+Lines::Lines(std::string_view text) : text_(text), starts_{0} {
+  for (std::size_t at = text.find('\n'); at != text.npos; at = text.find('\n', at + 1)) {
+    starts_.push_back(at + 1);
   }
-  return text.substr(0, text.find('\n'));
+}
+
+std::string_view Lines::At(int number) const {
+  const auto index = static_cast<std::size_t>(number - 1);
+  if (number < 1 || index >= starts_.size()) return "";
+  const std::string_view rest = text_.substr(starts_[index]);
+  return rest.substr(0, rest.find('\n'));
+}
+
+std::vector<std::string> SplitLines(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    out.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
 }
 
 }  // namespace tranche::cli::manifest

@@ -31,7 +31,20 @@ struct Document {
 // Parted at lines of `---` and `...`; what has only comments, directives and blanks is left out.
 std::vector<Document> SplitDocuments(std::string_view file);
 
-// Line `number`, counted from 1, without its end; "" where there is none.
-std::string_view LineOf(std::string_view text, int number);
+// The lines of a text, each found at once. The text has to outlive it.
+class Lines {
+ public:
+  explicit Lines(std::string_view text);
+
+  // Line `number`, counted from 1, without its end; "" where there is none.
+  [[nodiscard]] std::string_view At(int number) const;
+
+ private:
+  std::string_view text_;
+  std::vector<std::size_t> starts_;
+};
+
+// The lines of a text, without their ends.
+std::vector<std::string> SplitLines(std::string_view text);
 
 }  // namespace tranche::cli::manifest

@@ -102,11 +102,17 @@ class Mender {
  public:
   std::optional<std::string> Place(std::string_view written) {
     const Flat line(written);
-    if (line.text.empty() || line.text.starts_with("---")) return std::string(written);
+    if (line.text.empty() || line.text.starts_with("---") || line.text == "...") {
+      return std::string(written);
+    }
     if (in_data_ && line.block() && !line.item) {
       key_indent_ = line.indent;
       profile_.emplace(2 * Indenter::kStep);
-      return std::string(Indenter::kStep, ' ') + std::string(line.text);
+      std::string text(line.text);
+      // Folded, its lines would become one.
+      const std::size_t mark = line.text.size() - line.value.size();
+      if (text[mark] == '>') text[mark] = '|';
+      return std::string(Indenter::kStep, ' ') + text;
     }
     // What has an indentation of its own has one that would have to be guessed at.
     if (profile_) return line.indent > key_indent_ ? std::nullopt : profile_->Place(line);

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "cli/manifest/flat_config_map.h"
+#include "cli/manifest/recognise.h"
 #include "config/resource_name.h"
-#include "config/schema.h"
 #include "config/yaml/explain.h"
 #include "config/yaml/tree.h"
 
@@ -18,54 +17,8 @@ using config::yaml::Node;
 
 constexpr std::size_t kMaxShown = 64;
 constexpr int kMaxTexts = 4;  // a text in a text in a text
-
-bool IsObject(const Node& root) {
-  return root.Find("kind") != nullptr || root.Find("apiVersion") != nullptr;
-}
-
-// Keys that only a sharing config has.
-constexpr std::array<std::string_view, 4> kTelling{"sharing", "flags", "tranche", "imex"};
-
-bool HasTellingKey(const Node& root) {
-  return std::any_of(root.entries.begin(), root.entries.end(), [](const Node::Entry& entry) {
-    return std::any_of(
-               kTelling.begin(), kTelling.end(),
-               [&](std::string_view one) { return config::SameWithoutCase(one, entry.key); }) ||
-           !config::NearestName(entry.key, {"sharing", "tranche"}).empty();
-  });
-}
-
-// The config of another program, which has a version of the same form; "" if it is none.
-std::string Stranger(const Node& root) {
-  if (!root.is_map() || HasTellingKey(root)) return "";
-  for (const Node::Entry& entry : root.entries) {
-    if (entry.key == "mig-configs") return "a config of mig-parted (the MIG manager)";
-    if (entry.key == "vgpu-configs") return "a config of the vGPU device manager";
-  }
-  return "";
-}
-
-// A map that is meant as a config: a key that only a config has, or one misspelt, or `version: v1`.
-bool LooksLikeConfig(const Node& root) {
-  if (!root.is_map() || IsObject(root) || !Stranger(root).empty()) return false;
-  if (HasTellingKey(root)) return true;
-  // A key of a config that stands too high, as timeSlicing at the top level.
-  const auto high = [](const Node::Entry& entry) {
-    return config::SameWithoutCase(entry.key, "timeSlicing") ||
-           config::SameWithoutCase(entry.key, "migStrategy");
-  };
-  if (std::any_of(root.entries.begin(), root.entries.end(), high)) return true;
-  const Node::Entry* version = root.Find("version");
-  return version != nullptr && version->value->is_string() && version->value->text == "v1";
-}
-
-bool TextLooksLikeConfig(const std::string& text) {
-  config::yaml::Tree tree;
-  if (!config::yaml::ParseYaml(text, tree)) return LooksLikeConfig(*tree.root);
-  // One that cannot be read is meant as one all the same, if it begins like one.
-  return text.starts_with("version: v1\n") || text.find("\nsharing:") != std::string::npos ||
-         text.starts_with("sharing:");
-}
+// How often its own size may be read in texts of a document: aliases may name one text many times.
+constexpr std::size_t kMaxReadAgain = 8;
 
 std::string TextAt(const Node& root, std::string_view key) {
   const Node::Entry* entry = root.Find(key);
@@ -97,10 +50,10 @@ std::string Describe(const Node& root) {
 }
 
 // Where the text of `entry` lies in the file. `|` keeps lines as they are: they are told exactly.
-Origin OriginOf(std::string_view document, const Node::Entry& entry, const Origin& outer) {
+Origin OriginOf(const Lines& document, const Node::Entry& entry, const Origin& outer) {
   const config::yaml::Mark mark = entry.value->mark;
   Origin out{outer.lines + mark.line - 1, 0, false};
-  const std::string_view line = LineOf(document, mark.line);
+  const std::string_view line = document.At(mark.line);
   const auto column = static_cast<std::size_t>(std::max(mark.column - 1, 0));
   const std::size_t bar = line.find('|', std::min(column, line.size()));
   if (!outer.exact) {
@@ -112,7 +65,7 @@ Origin OriginOf(std::string_view document, const Node::Entry& entry, const Origi
   ++out.lines;
   constexpr int kMostBlank = 100;
   for (int at = mark.line + 1; at <= mark.line + kMostBlank; ++at) {
-    const std::string_view content = LineOf(document, at);
+    const std::string_view content = document.At(at);
     const std::size_t first = content.find_first_not_of(" \r");
     if (first == std::string_view::npos) continue;
     const std::string& text = entry.value->text;
@@ -130,7 +83,8 @@ class Finder {
   explicit Finder(Manifest& out) : out_(out) {}
 
   void Look(const Node& root, std::string_view text, const Origin& origin) {
-    text_ = text;
+    lines_.emplace(text);
+    budget_ = kMaxReadAgain * text.size();
     origin_ = origin;
     const std::size_t before = out_.profiles.size() + out_.references.size();
     Object(root);
@@ -186,9 +140,9 @@ class Finder {
   // All entries, if one of them is a sharing config: the others would be used as profiles too.
   void Take(const Node::Entry& data, std::string_view path) {
     const auto& entries = data.value->entries;
-    const auto is_config = [](const Node::Entry& entry) {
-      return entry.value->is_string() ? TextLooksLikeConfig(entry.value->text)
-                                      : LooksLikeConfig(*entry.value);
+    const auto is_config = [this](const Node::Entry& entry) {
+      if (!entry.value->is_string()) return LooksLikeConfig(*entry.value);
+      return MayRead(entry) && TextLooksLikeConfig(entry.value->text);
     };
     if (std::none_of(entries.begin(), entries.end(), is_config)) return PassStrangers(data);
     for (const Node::Entry& entry : entries) {
@@ -196,19 +150,35 @@ class Finder {
       if (entry.value->is_map()) {
         Broken(entry, path, "is a mapping; a ConfigMap holds text",
                fmt::format("write \"{}: |\", and the mapping indented below it", entry.key));
-      } else if (entry.value->is_string() || entry.value->is_null()) {
-        const Origin origin = OriginOf(text_, entry, origin_);
+      } else if (!entry.value->is_string() && !entry.value->is_null()) {
+        Broken(entry, path,
+               entry.value->is_list() ? "is a list; a ConfigMap holds text"
+                                      : "is no text; a ConfigMap holds text",
+               "put it in quotes, or leave it out");
+      } else if (MayRead(entry)) {
+        const Origin origin = OriginOf(*lines_, entry, origin_);
         out_.profiles.push_back(
             {entry.key, carrier_, origin.lines + 1, entry.value->text, origin, std::nullopt});
       }
     }
   }
 
+  bool MayRead(const Node::Entry& entry) {
+    const std::size_t size = entry.value->text.size();
+    if (size > budget_) {
+      budget_ = 0;
+      return false;
+    }
+    budget_ -= size;
+    return true;
+  }
+
   // What another program's ConfigMap holds is said; anything else is only named as a whole.
   void PassStrangers(const Node::Entry& data) {
     for (const Node::Entry& entry : data.value->entries) {
       config::yaml::Tree tree;
-      if (!entry.value->is_string() || config::yaml::ParseYaml(entry.value->text, tree)) continue;
+      if (!entry.value->is_string() || !MayRead(entry)) continue;
+      if (config::yaml::ParseYaml(entry.value->text, tree)) continue;
       stranger_ = Stranger(*tree.root);
       if (!stranger_.empty()) return;
     }
@@ -268,33 +238,44 @@ class Finder {
 
   void ValuesText(const Node::Entry& entry, const std::string& path, int texts) {
     config::yaml::Tree tree;
-    if (config::yaml::ParseYaml(entry.value->text, tree) || !tree.root->is_map()) return;
-    const Origin inner = OriginOf(text_, entry, origin_);
-    const std::string_view outer_text = std::exchange(text_, entry.value->text);
+    if (!MayRead(entry) || config::yaml::ParseYaml(entry.value->text, tree)) return;
+    const Origin inner = OriginOf(*lines_, entry, origin_);
+    auto outer_lines = std::exchange(lines_, Lines(entry.value->text));
     const Origin outer = std::exchange(origin_, inner);
     Values(*tree.root, path, texts);
-    text_ = outer_text;
+    lines_ = std::move(outer_lines);
     origin_ = outer;
   }
 
   Manifest& out_;
-  std::string_view text_;
+  std::optional<Lines> lines_;  // of the text that is looked at
+  std::size_t budget_ = 0;      // bytes of texts in it that may still be read
   Origin origin_;
   std::string carrier_;
   std::string stranger_;  // what the object holds instead of a sharing config
 };
 
 FoundProfile Lost(const LostProfile& lost, const Document& document) {
+  const bool mendable = MendFlatConfigMap(SplitLines(document.text)).has_value();
   config::Diagnostic why{
       config::Severity::kError,
       fmt::format("data.{} has lost its indentation", lost.name.substr(0, kMaxShown)),
       lost.line,
       lost.column,
       false,
-      fmt::format("indent every line after \"{}\" (--fix prints it so)",
-                  lost.text.substr(0, kMaxShown))};
+      fmt::format("indent every line after \"{}\"{}", lost.text.substr(0, kMaxShown),
+                  mendable ? " (--fix prints it so)" : "")};
   return {lost.name, "ConfigMap",     document.origin.lines + lost.line,
           "",        document.origin, document.origin.InFile(std::move(why))};
+}
+
+config::Diagnostic BehindTheFirst(int line) {
+  return {config::Severity::kError,
+          "only the first document of a config file is read, and this is another",
+          line,
+          1,
+          false,
+          "put it into a file of its own, or under a key of a ConfigMap"};
 }
 
 config::Diagnostic TooMany(const Document& document) {
@@ -323,22 +304,27 @@ Manifest ReadManifest(std::string_view file) {
       // A config that cannot be read is still a config, with its mistakes.
       if (documents.size() == 1 && TextLooksLikeConfig(document.text)) {
         out.profiles.push_back({"", "", 1, std::string(file), {}, std::nullopt});
-      } else {
-        out.unreadable = document.origin.InFile(config::yaml::ExplainYaml(document.text, *failure));
+      } else if (out.unreadable.size() < kMaxProfiles) {
+        out.unreadable.push_back(
+            document.origin.InFile(config::yaml::ExplainYaml(document.text, *failure)));
       }
-      return out;
+      first = false;
+      continue;
     }
     if (LooksLikeConfig(*tree.root)) {
       // Of a bare file only the first document is read: it is handed on as the agent has it.
       const int line = document.origin.lines + std::max(tree.root->mark.line, 1);
-      out.profiles.push_back({"", "", line, first ? std::string(file) : document.text,
-                              first ? Origin() : document.origin, std::nullopt});
+      if (first) {
+        out.profiles.push_back({"", "", line, std::string(file), Origin(), std::nullopt});
+      } else {
+        out.profiles.push_back({"", "", line, "", document.origin, BehindTheFirst(line)});
+      }
     } else if (!tree.root->is_null()) {
       Finder(out).Look(*tree.root, document.text, document.origin);
     }
     first = false;
     if (out.profiles.size() > kMaxProfiles || out.passed.size() > kMaxProfiles) {
-      out.unreadable = TooMany(document);
+      out.unreadable.push_back(TooMany(document));
       return out;
     }
   }

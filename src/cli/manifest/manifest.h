@@ -44,7 +44,7 @@ struct Manifest {
   std::vector<FoundProfile> profiles;
   std::vector<PassedOver> passed;
   std::vector<Reference> references;
-  std::optional<config::Diagnostic> unreadable;  // one of the documents is no YAML
+  std::vector<config::Diagnostic> unreadable;  // documents that are no YAML
 
   [[nodiscard]] bool empty() const { return profiles.empty() && references.empty(); }
 };

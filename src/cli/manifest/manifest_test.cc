@@ -38,8 +38,8 @@ TEST(ReadManifestTest, ABareConfigIsOneProfileWithoutAName) {
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].name, "");
   EXPECT_EQ(found[0].carrier, "");
-  for (const char* text : {"version: v1\n", "{\"sharing\": null}", "", "sharring: {}\n",
-                           "# nothing\n", "timeSlicing: {}\n"}) {
+  for (const char* text : {"version: v1\n", "{\"sharing\": null}", "",
+                           "sharring: {timeSlicing: {}}\n", "# nothing\n", "timeSlicing: {}\n"}) {
     EXPECT_EQ(Find(text).size(), 1U) << text;
   }
 }
@@ -135,8 +135,8 @@ TEST(ReadManifestTest, OtherYamlIsNamed) {
 
 TEST(ReadManifestTest, WhatIsNoYamlIsUnreadableUnlessItIsMeantAsAConfig) {
   const Manifest manifest = ReadManifest("kind: Pod\n---\na: [\n");
-  ASSERT_TRUE(manifest.unreadable);
-  EXPECT_GE(manifest.unreadable->line, 3);
+  ASSERT_EQ(manifest.unreadable.size(), 1U);
+  EXPECT_GE(manifest.unreadable[0].line, 3);
   EXPECT_EQ(Find("version: v1\nsharing:\n\ttimeSlicing:\n").size(), 1U);
 }
 
@@ -171,10 +171,10 @@ TEST(ReadManifestTest, OnlySoManyConfigsMayBeInOneFile) {
   for (const auto& [file, one_more] :
        {std::pair(documents, "---\nversion: v1\n"), std::pair(map, "  more: \"version: v1\"\n")}) {
     EXPECT_EQ(Find(file).size(), kMaxProfiles);
-    EXPECT_FALSE(ReadManifest(file).unreadable);
+    EXPECT_TRUE(ReadManifest(file).unreadable.empty());
     const auto too_many = ReadManifest(file + one_more).unreadable;
-    ASSERT_TRUE(too_many);
-    EXPECT_EQ(too_many->message, "there are more than 1000 configs or objects in this file");
+    ASSERT_EQ(too_many.size(), 1U);
+    EXPECT_EQ(too_many[0].message, "there are more than 1000 configs or objects in this file");
   }
 }
 
@@ -187,6 +187,62 @@ TEST(ReadManifestTest, ManyDocumentMarkersTakeNoMoreThanTheirShare) {
     ReadManifest(file);
     EXPECT_LE(heap.Most(), (4U << 20U) + 24 * file.size());
   }
+}
+
+// Words that a config has too, in files of others.
+TEST(ReadManifestTest, FilesOfOthersAreNotTakenForConfigs) {
+  for (const char* text :
+       {"branch: main\n", "sharding: {shards: 2}\n", "string: a\n", "flags: {unit: {paths: [a]}}\n",
+        "version: v1\nfoo: bar\n", "kind: ConfigMap\ndata: {settings: 'branch: main'}\n",
+        "kind: ConfigMap\ndata: {a: \"version: v1\\nfoo: bar\\n\"}\n"}) {
+    EXPECT_TRUE(Find(text).empty()) << text;
+  }
+  for (const char* text :
+       {"flags: {migStrategy: none}\n", "sharring: {timeSlicing: {}}\n",
+        "version: v1\nmigStrategy: single\n", "apiVersion: v1\nversion: v1\nsharing: {}\n"}) {
+    EXPECT_EQ(Find(text).size(), 1U) << text;
+  }
+}
+
+TEST(ReadManifestTest, ValuesOfTheChartMayHaveKeysOfAConfigBesideTheirProfiles) {
+  const auto found =
+      Find("migStrategy: mixed\nfailOnInitError: false\nconfig: {map: {default: 'version: v1'}}\n");
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].name, "default");
+}
+
+TEST(ReadManifestTest, EveryDocumentIsLookedAtAndABareOneBehindTheFirstIsNotRead) {
+  const Manifest torn = ReadManifest(
+      "kind: Pod\n---\na: [\n---\nkind: ConfigMap\ndata: {dev: 'version: v1'}\n---\nb: ]\n");
+  EXPECT_EQ(torn.unreadable.size(), 2U);
+  EXPECT_EQ(torn.profiles.size(), 1U);
+  const auto bare = Find("version: v1\n---\nversion: v1\nsharing: {}\n");
+  ASSERT_EQ(bare.size(), 2U);
+  EXPECT_FALSE(bare[0].broken);
+  ASSERT_TRUE(bare[1].broken);
+  EXPECT_NE(bare[1].broken->message.find("only the first document"), std::string::npos);
+}
+
+TEST(ReadManifestTest, WhatIsNoTextInAConfigMapIsBroken) {
+  const auto found = Find("kind: ConfigMap\ndata: {a: 'version: v1', b: [x], c: true}\n");
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found[1].broken->message, "data.b is a list; a ConfigMap holds text");
+  EXPECT_EQ(found[2].broken->message, "data.c is no text; a ConfigMap holds text");
+}
+
+// An alias costs a line, and may name a text of any size.
+TEST(ReadManifestTest, ATextThatAliasesNameManyTimesIsReadAFewTimes) {
+  std::string text = "t: &t |\n";
+  for (int i = 0; i < 10'000; ++i) text += "  a: {values: 1}\n";
+  text += "many:\n";
+  for (int i = 0; i < 500; ++i) text += "- values: *t\n";
+  text += "config:\n  map:\n    a: 'version: v1'\n";
+  for (int i = 0; i < 500; ++i) text += "    p" + std::to_string(i) + ": *t\n";
+  std::size_t bytes = 0;
+  const base::testing::HeapWatch heap;
+  for (const FoundProfile& one : ReadManifest(text).profiles) bytes += one.text.size();
+  EXPECT_LE(bytes, 8 * text.size());
+  EXPECT_LE(heap.Most(), 64 * text.size() + (8U << 20U));
 }
 
 }  // namespace

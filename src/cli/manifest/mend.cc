@@ -3,26 +3,28 @@
 #include <algorithm>
 #include <vector>
 
+#include "cli/manifest/document.h"
 #include "cli/manifest/flat_config_map.h"
 #include "cli/manifest/manifest.h"
+#include "config/yaml/tree.h"
 
 namespace tranche::cli::manifest {
 namespace {
 
-std::vector<std::string> Lines(std::string_view text) {
-  std::vector<std::string> out;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    out.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
+std::string Joined(const std::vector<std::string>& lines, std::string_view end) {
+  std::string out;
+  for (const std::string& line : lines) out.append(line).append(end);
   return out;
 }
 
-std::string Joined(const std::vector<std::string>& lines) {
-  std::string out;
-  for (const std::string& line : lines) out += line + "\n";
-  return out;
+// A mend is one only if whoever reads the file finds the same profiles in it, and can read them.
+bool IsWhole(const std::string& mended, std::size_t profiles) {
+  const Manifest after = ReadManifest(mended);
+  if (!after.unreadable.empty() || after.profiles.size() < profiles) return false;
+  return std::none_of(after.profiles.begin(), after.profiles.end(), [](const FoundProfile& one) {
+    config::yaml::Tree tree;
+    return one.broken || config::yaml::ParseYaml(one.text, tree);
+  });
 }
 
 bool Is(const FoundProfile& one, std::string_view what) {
@@ -53,9 +55,14 @@ std::pair<std::size_t, std::size_t> DocumentAt(const std::vector<std::string>& l
 }  // namespace
 
 std::optional<std::string> Mend(std::string_view file) {
-  std::vector<std::string> lines = Lines(file);
+  std::vector<std::string> lines = SplitLines(file);
+  const bool returns = !lines.empty() && lines.front().ends_with('\r');
+  for (std::string& line : lines) {
+    if (line.ends_with('\r')) line.pop_back();
+  }
   bool mended = false;
-  for (const FoundProfile& one : ReadManifest(file).profiles) {
+  const std::vector<FoundProfile> profiles = ReadManifest(file).profiles;
+  for (const FoundProfile& one : profiles) {
     const auto at = static_cast<std::size_t>(std::max(one.line - 1, 0));
     if (at >= lines.size()) continue;
     if (Is(one, "is a mapping")) {
@@ -71,8 +78,8 @@ std::optional<std::string> Mend(std::string_view file) {
       mended = true;
     }
   }
-  if (!mended) return std::nullopt;
-  return Joined(lines);
+  if (!mended || !IsWhole(Joined(lines, "\n"), profiles.size())) return std::nullopt;
+  return Joined(lines, returns ? "\r\n" : "\n");
 }
 
 }  // namespace tranche::cli::manifest

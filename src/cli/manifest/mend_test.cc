@@ -60,5 +60,24 @@ TEST(MendTest, WhatIsWellOrCanMeanMoreThanOneThingIsLeft) {
   EXPECT_FALSE(Mend("kind: ConfigMap\ndata:\nany: |\nversion: v1\nsharing:\ncolour: red\n"));
 }
 
+// A mend that would not be read as the same profiles is none.
+TEST(MendTest, WhatWouldBeBrokenOnceMoreIsNotPrinted) {
+  const std::string head = "kind: ConfigMap\ndata:\n  any:\n";
+  EXPECT_FALSE(Mend(head + "    version: v1\n  # a comment\n    sharing: {}\n"));
+  EXPECT_FALSE(
+      Mend("kind: ConfigMap\nmetadata: {name: &a x}\ndata:\n  any:\n    version: *a\n"
+           "    sharing: {}\n"));
+}
+
+TEST(MendTest, FoldedTextAndTheEndOfADocumentAreMendedToo) {
+  EXPECT_EQ(Mend("kind: ConfigMap\ndata:\nany: >-\nversion: v1\nsharing:\n...\n").value_or(""),
+            "kind: ConfigMap\ndata:\n  any: |-\n    version: v1\n    sharing:\n...\n");
+}
+
+TEST(MendTest, LinesEndAsTheyEnded) {
+  EXPECT_EQ(Mend("kind: ConfigMap\r\ndata:\r\n  any:\r\n    version: v1\r\n").value_or(""),
+            "kind: ConfigMap\r\ndata:\r\n  any: |\r\n    version: v1\r\n");
+}
+
 }  // namespace
 }  // namespace tranche::cli::manifest

@@ -7,6 +7,7 @@
 
 #include "cli/manifest/manifest.h"
 #include "cli/manifest/mend.h"
+#include "cli/manifest/recognise.h"
 #include "cli/node/input_files.h"
 #include "cli/node/verdict.h"
 #include "config/load.h"
@@ -81,7 +82,7 @@ class Examiner {
 
   void Examine(const InputFile& file) {
     if (!file.error.empty()) {
-      report_.refused.push_back({file.name, 0, file.error});
+      (file.searched ? report_.passed : report_.refused).push_back({file.name, 0, file.error});
       return;
     }
     report_.texts[file.name] = file.text;
@@ -91,14 +92,19 @@ class Examiner {
     }
     for (const manifest::Reference& one : manifest.references)
       references_.emplace_back(file.name, one);
-    if (manifest.unreadable) {
+    const bool ours = !file.searched || !manifest.empty() || manifest::MentionsSharing(file.text);
+    for (const config::Diagnostic& one : manifest.unreadable) {
+      if (!ours) {
+        report_.passed.push_back({file.name, one.line, one.message});
+        break;
+      }
       Verdict verdict;
       verdict.source = file.name;
-      verdict.line = manifest.unreadable->line;
-      verdict.findings.push_back(*manifest.unreadable);
+      verdict.line = one.line;
+      verdict.findings.push_back(one);
       report_.verdicts.push_back(std::move(verdict));
-      return;
     }
+    if (!manifest.unreadable.empty() && manifest.empty()) return;
     if (!manifest.empty()) {
       for (const manifest::PassedOver& one : manifest.passed) {
         report_.passed.push_back({file.name, one.line, one.what});

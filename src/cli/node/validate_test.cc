@@ -168,7 +168,8 @@ TEST(ValidateTest, AFolderIsReadWhereAskedFor) {
   std::filesystem::create_directories(folder.path() + "/a/.git");
   ASSERT_TRUE(base::WriteFileAtomic(folder.path() + "/a/one.yaml", Sharing("gpu")).ok());
   ASSERT_TRUE(base::WriteFileAtomic(folder.path() + "/a/pod.yml", "kind: Pod\n").ok());
-  ASSERT_TRUE(base::WriteFileAtomic(folder.path() + "/a/.git/two.yaml", "sharring: 1\n").ok());
+  ASSERT_TRUE(
+      base::WriteFileAtomic(folder.path() + "/a/.git/two.yaml", "version: v1\nsharring: 1\n").ok());
   ASSERT_TRUE(base::WriteFileAtomic(folder.path() + "/notes.txt", "sharring: 1\n").ok());
   const Outcome named = Validate({.files = {folder.path()}});
   EXPECT_EQ(named.exit_code, kValidateNoConfig);

@@ -34,9 +34,9 @@ std::string Spread(const share::AdvertisedResource& resource) {
 }
 
 // The line of the file with a caret below the column, as compilers show it.
-void PrintCaret(const std::string& text, const Diagnostic& one, std::ostream& out) {
+void PrintCaret(const manifest::Lines& lines, const Diagnostic& one, std::ostream& out) {
   constexpr std::size_t kWidest = 160;
-  std::string line(manifest::LineOf(text, one.line));
+  std::string line(lines.At(one.line));
   const auto column = static_cast<std::size_t>(one.column);
   if (one.line <= 0 || one.column <= 0 || column > std::min(line.size() + 1, kWidest)) return;
   if (line.size() > kWidest) line.resize(kWidest);
@@ -49,9 +49,10 @@ void PrintCaret(const std::string& text, const Diagnostic& one, std::ostream& ou
 
 void PrintVerdict(const ValidateOptions& options, const Report& report, const Verdict& verdict,
                   std::ostream& out) {
+  const manifest::Lines lines(options.carets ? report.texts.at(verdict.source) : "");
   for (const Diagnostic& one : verdict.findings) {
     out << config::FormatDiagnostic(verdict.source, one) << "\n";
-    if (options.carets) PrintCaret(report.texts.at(verdict.source), one, out);
+    if (options.carets) PrintCaret(lines, one, out);
   }
   std::string name = verdict.source;
   if (!verdict.carrier.empty()) name += " " + verdict.carrier;

@@ -36,6 +36,8 @@ class MistakeList {
     if (found_.size() < kMaxMistakes) found_.push_back(std::move(one));
   }
 
+  [[nodiscard]] bool full() const { return found_.size() >= kMaxMistakes; }
+
   // What keeps the config from being used.
   void Error(Mark mark, std::string what, std::string instead) {
     Add({Severity::kError, std::move(what), mark.line, mark.column, false, std::move(instead)});

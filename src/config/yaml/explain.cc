@@ -16,14 +16,15 @@ std::string_view LineAt(std::string_view text, int number) {
   return text.substr(0, text.find('\n'));
 }
 
-// The first line down to `last` whose indentation has a tab, with the tab's column.
-Mark TabIn(std::string_view text, int last) {
+// The first line from `first` to `last` whose indentation has a tab, with the tab's column.
+Mark TabIn(std::string_view text, int first, int last) {
   for (int line = 1; line <= last && !text.empty(); ++line) {
     const std::size_t end = text.find('\n');
     const std::string_view here = text.substr(0, end);
     const std::size_t indent = std::min(here.find_first_not_of(" \t"), here.size());
     const std::size_t tab = here.substr(0, indent).find('\t');
-    if (tab != std::string_view::npos && indent < here.size()) {
+    const bool says = indent < here.size() && here[indent] != '#';
+    if (line >= first && tab != std::string_view::npos && says) {
       return {line, static_cast<int>(tab) + 1};
     }
     if (end == std::string_view::npos) break;
@@ -58,7 +59,7 @@ Diagnostic ExplainYaml(std::string_view text, const Failure& failure) {
     out.message = failure.message;
     return out;
   }
-  if (const Mark tab = TabIn(text, failure.mark.line + 1); tab.line > 0) {
+  if (const Mark tab = TabIn(text, failure.mark.line - 1, failure.mark.line + 1); tab.line > 0) {
     out.line = tab.line;
     out.column = tab.column;
     out.message = "a tab is used as indentation";

@@ -226,6 +226,7 @@ void AppendJsonString(std::string_view text, std::string& out) {
 }
 
 void AppendJson(const Node& node, std::size_t max_bytes, std::string& out);
+constexpr std::size_t kShortest = 64;
 
 void AppendContainer(const Node& node, std::size_t max_bytes, std::string& out) {
   const char* separator = "";
@@ -275,7 +276,8 @@ void AppendJson(const Node& node, std::size_t max_bytes, std::string& out) {
       out += GoFloatText(node.number);
       break;
     case Node::Kind::kString:
-      AppendJsonString(node.text, out);
+      // What is cut off anyway is not written first.
+      AppendJsonString(std::string_view(node.text).substr(0, std::max(max_bytes, kShortest)), out);
       break;
     case Node::Kind::kList:
     case Node::Kind::kMap:
@@ -377,7 +379,10 @@ std::string CompactJson(const Node& node, std::size_t max_bytes) {
   std::string out;
   AppendJson(node, max_bytes, out);
   if (out.size() > max_bytes) {
-    out.resize(max_bytes);
+    // Not within a letter of several bytes.
+    std::size_t end = max_bytes;
+    while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0U) == 0x80U) --end;
+    out.resize(end);
     out += "...";
   }
   return out;

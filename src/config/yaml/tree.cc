@@ -325,6 +325,8 @@ std::optional<Failure> ParseYaml(std::string_view text, Tree& tree) {
   }
   std::string clean;
   if (auto failure = FirstDocument(text, clean)) return failure;
+  // The library tells a wrong place of a key that ends the text.
+  if (!clean.ends_with('\n')) clean.push_back('\n');
   try {
     std::istringstream stream(clean);
     YAML::Parser parser(stream);
