@@ -49,7 +49,9 @@ void PrintCaret(const manifest::Lines& lines, const Diagnostic& one, std::ostrea
 
 void PrintVerdict(const ValidateOptions& options, const Report& report, const Verdict& verdict,
                   std::ostream& out) {
-  const manifest::Lines lines(options.carets ? report.texts.at(verdict.source) : "");
+  std::string_view text;
+  if (options.carets) text = report.texts.at(verdict.source);
+  const manifest::Lines lines(text);
   for (const Diagnostic& one : verdict.findings) {
     out << config::FormatDiagnostic(verdict.source, one) << "\n";
     if (options.carets) PrintCaret(lines, one, out);
