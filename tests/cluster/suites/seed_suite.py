@@ -54,6 +54,9 @@ def profiles(walk):
         asked = time.monotonic()
         walk.sh(LABEL_DEV)
         walk.count_becomes("dev-gpu-node", 16)
+        # The trace looks for itself, a moment later.
+        walk.cluster.wait_for("the trace has seen it",
+                              lambda: any(count == 16 for _, count in trace.changes.get("dev-gpu-node", [])), 10, 0.1)
         held = [began for began, count in manager.changes if count == 16]
         shown = [at for at, count in trace.changes.get("dev-gpu-node", []) if count == 16]
         walk.check("label to count", held and shown,
