@@ -13,7 +13,11 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   namespace manifest = tranche::cli::manifest;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const auto lines = std::count(text.begin(), text.end(), '\n') + 1;
+  // YAML 1.1 ends a line at CR, NEL, LS and PS too: these are their last bytes.
+  constexpr std::string_view kEnds = "\n\r\x85\xA8\xA9";
+  const auto lines = 1 + std::count_if(text.begin(), text.end(), [&](char c) {
+                       return kEnds.find(c) != std::string_view::npos;
+                     });
   for (const manifest::FoundProfile& one : manifest::ReadManifest(text).profiles) {
     TRANCHE_CHECK(one.line >= 1 && one.line <= lines + 1);
     TRANCHE_CHECK(one.text.size() <= size);
