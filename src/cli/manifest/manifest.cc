@@ -99,7 +99,7 @@ class Finder {
   }
 
   [[nodiscard]] int Line(config::yaml::Mark mark) const {
-    return origin_.lines + std::max(mark.line, 1);
+    return origin_.lines + (origin_.exact ? std::max(mark.line, 1) : 1);
   }
 
   void Object(const Node& root) {

@@ -223,6 +223,16 @@ TEST(ReadManifestTest, EveryDocumentIsLookedAtAndABareOneBehindTheFirstIsNotRead
   EXPECT_NE(bare[1].broken->message.find("only the first document"), std::string::npos);
 }
 
+// Of a quoted text only the line at which it begins is known, whatever is found in it.
+TEST(ReadManifestTest, WhatIsBrokenInAQuotedTextIsToldAtItsBeginning) {
+  const auto found = Find(
+      "kind: HelmChart\nspec:\n  valuesContent: \"\\n\\n\\n\\nconfig: {map: {a: 'version: v1', b: "
+      "[x]}}\\n\"\n");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[1].line, 3);
+  EXPECT_EQ(found[1].broken->line, 3);
+}
+
 TEST(ReadManifestTest, WhatIsNoTextInAConfigMapIsBroken) {
   const auto found = Find("kind: ConfigMap\ndata: {a: 'version: v1', b: [x], c: true}\n");
   ASSERT_EQ(found.size(), 3U);
