@@ -35,6 +35,7 @@ base::Status RpcServerCore::Start(int max_request_bytes) {
   }
   auto thread = base::threads::StartThread([this] { Serve(); });
   if (!thread.ok()) {
+    stopping_ = true;
     Close();
     Serve();  // what the thread would have done: gRPC gives back what it holds
     server_.reset();
@@ -73,6 +74,15 @@ void RpcServerCore::Stop() {
 void RpcServerCore::Close() {
   // A deadline in the past: calls are cancelled, not waited for.
   server_->Shutdown(std::chrono::system_clock::now());
+  const std::lock_guard lock(mutex_);
+  CloseQueueIfUnused();
+}
+
+// Wants mutex_. As long as there are calls something may be begun on the queue: gRPC itself begins
+// to watch for the end of a call that it hands over, which a closed queue does not survive.
+void RpcServerCore::CloseQueueIfUnused() {
+  if (!stopping_ || queue_closed_ || !calls_.empty()) return;
+  queue_closed_ = true;
   queue_->Shutdown();
 }
 
@@ -132,6 +142,11 @@ void RpcServerCore::Handle(const RpcTag& tag, bool ok) {
   switch (tag.op) {
     case RpcOp::kAccept:
       if (!ok) break;  // shutting down: its "done" never comes
+      if (stopping_) {
+        ++call->operations;  // its "done"
+        call->context.TryCancel();
+        break;
+      }
       AcceptNext();
       call->peer = call->context.peer();
       Count(*call, 0, 1);
@@ -144,6 +159,7 @@ void RpcServerCore::Handle(const RpcTag& tag, bool ok) {
         PostRequest(call);
         break;
       }
+      if (stopping_) break;
       ++call->operations;
       call->stream.Finish({grpc::StatusCode::INVALID_ARGUMENT, "no request message"},
                           &call->finish);
@@ -166,6 +182,7 @@ void RpcServerCore::Handle(const RpcTag& tag, bool ok) {
       break;
   }
   Answered(call);
+  CloseQueueIfUnused();
 }
 
 // Runs `task` on the loop unless the server has gone by then; `call` lives until it has run. Wants

@@ -125,6 +125,7 @@ class RpcServerCore : public std::enable_shared_from_this<RpcServerCore> {
   void Serve();
   void WaitForLoop();
   void Close();
+  void CloseQueueIfUnused();
   bool Stopping();
   bool Take(RpcCall* call);
   void Count(const RpcCall& call, int resets, int unread);
@@ -147,6 +148,7 @@ class RpcServerCore : public std::enable_shared_from_this<RpcServerCore> {
   std::mutex mutex_;
   std::condition_variable loop_caught_up_;
   bool stopping_ = false;
+  bool queue_closed_ = false;
   int loop_tasks_ = 0;  // posted to the loop, not run yet
   std::unordered_map<RpcCall*, std::unique_ptr<RpcCall>> calls_;
   std::map<std::string, Connection> connections_;  // by gRPC's name of the peer
