@@ -27,7 +27,7 @@ void AddEvent(NodeState& state, const DeviceRef& device, std::uint64_t xid) {
                                        .slot = device.slot,
                                        .gpu_instance = device.gpu_instance,
                                        .compute_instance = device.compute_instance,
-                                       .reserved = 0,
+                                       .pid = 0,
                                        .type = kEventXid,
                                        .data = xid};
   state.header.last_event = number;

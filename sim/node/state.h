@@ -20,7 +20,7 @@
 namespace tranche::sim {
 
 inline constexpr std::uint64_t kStateMagic = 0x45444F4E4D495354;  // "TSIMNODE" in memory
-inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr std::uint32_t kLayoutVersion = 2;
 inline constexpr unsigned kMaxGpus = 32;
 inline constexpr unsigned kMaxNvLinksPerGpu = 18;  // NVML_NVLINK_MAX_LINKS of a 570 driver
 inline constexpr unsigned kMaxMigProfiles = 8;
@@ -30,6 +30,9 @@ inline constexpr unsigned kMaxInstanceId = 15;  // GPU instance ids are 0 to 14
 inline constexpr unsigned kMaxProcesses = 128;
 inline constexpr unsigned kMaxFaults = 32;
 inline constexpr unsigned kMaxEvents = 1024;
+inline constexpr unsigned kMaxSamples = 1024;  // of one GPU
+// NVML's own period: "every 1/6 second" of nvmlDeviceGetProcessUtilization's text.
+inline constexpr std::uint64_t kSamplePeriodNs = 166'666'667;
 inline constexpr std::uint32_t kWholeGpu = 0xFFFFFFFF;  // no GPU or compute instance; any GPU
 
 struct MigProfileState {
@@ -167,9 +170,19 @@ struct EventState {
   std::uint32_t slot;
   std::uint32_t gpu_instance;
   std::uint32_t compute_instance;
-  std::uint32_t reserved;
+  std::uint32_t pid;   // of the process whose fault it is; 0: of none
   std::uint64_t type;  // NVML event type
   std::uint64_t data;
+};
+
+// How busy a process kept a GPU over one period of kSamplePeriodNs of the driver's time.
+struct SampleState {
+  std::uint64_t number;   // counts from 1 for each GPU
+  std::uint64_t time_us;  // CLOCK_REALTIME at the period's end
+  std::uint32_t pid;
+  std::uint32_t sm_percent;
+  std::uint32_t memory_percent;
+  std::uint32_t reserved;
 };
 
 struct NodeHeader {
@@ -185,6 +198,8 @@ struct NodeHeader {
   std::uint32_t last_fault_id;
   std::uint32_t fault_count;
   std::uint32_t slot_count;  // slots ever used: gpus[0 … slot_count)
+  std::uint32_t driver_pid;  // of `tranche sim driver`; 0: none serves this node
+  std::uint32_t driver_died;  // the last one ended without being told to
   char driver_version[32];
   char profile[64];
   FaultState faults[kMaxFaults];
@@ -194,6 +209,8 @@ struct NodeState {
   NodeHeader header;
   GpuState gpus[kMaxGpus];
   EventState events[kMaxEvents];  // number n is at n % kMaxEvents
+  std::uint64_t last_sample[kMaxGpus];
+  SampleState samples[kMaxGpus][kMaxSamples];  // number n is at n % kMaxSamples
 };
 
 // Sets a text of the state. One that is too long is cut.
