@@ -93,5 +93,12 @@ TEST_F(RpcServerTest, ACallMayOutliveItsServer) {
   EXPECT_EQ(closed_, 0);
 }
 
+// gRPC writes of its own accord to standard error where a server is ended in a wrong order.
+TEST_F(RpcServerTest, AServerEndsWithoutAComplaintOfGrpc) {
+  testing::internal::CaptureStderr();
+  server_.reset();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 }  // namespace
 }  // namespace tranche::kubelet
