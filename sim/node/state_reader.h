@@ -21,10 +21,6 @@ struct NodeSnapshot {
   std::vector<GpuState> gpus;
 };
 
-// Path of the state file that belongs to the library holding `address`: TRANCHE_SIM_NODE where set,
-// else libnvidia-simnode.so.<driver version> beside the library's own file. "" if there is none.
-std::string FindStateFile(const void* address);
-
 class StateReader {
  public:
   static std::unique_ptr<StateReader> Open(const std::string& path);  // nullptr: cannot
