@@ -102,6 +102,12 @@ void StateReader::Read(NodeSnapshot* out) const {
   for (GpuState& gpu : out->gpus) Bound(&gpu);
 }
 
+void StateReader::ReadHeader(NodeHeader* out) const {
+  Consistently(state_, [&] { std::memcpy(out, &state_->header, sizeof(NodeHeader)); });
+  out->slot_count = std::min(out->slot_count, kMaxGpus);
+  out->fault_count = std::min(out->fault_count, kMaxFaults);
+}
+
 std::vector<EventState> StateReader::EventsFrom(std::uint64_t first) const {
   std::vector<EventState> events;
   Consistently(state_, [&] {

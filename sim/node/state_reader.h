@@ -31,6 +31,7 @@ class StateReader {
   // Changes with every write; odd while one is under way.
   [[nodiscard]] std::uint32_t Sequence() const;
   void Read(NodeSnapshot* out) const;
+  void ReadHeader(NodeHeader* out) const;  // of that only the header
   // Events numbered from `first` on that are still in the ring, oldest first.
   [[nodiscard]] std::vector<EventState> EventsFrom(std::uint64_t first) const;
   // Waits until Sequence() is no longer `seen`, `timeout_ns` at most. May come back early.
