@@ -17,7 +17,7 @@
 
 namespace tranche::sim::engine {
 
-using OwnerId = std::uint32_t;       // a context; a client where there is none
+using OwnerId = std::uint32_t;        // a context; a client where there is none
 using ReservationId = std::uint64_t;  // never used twice
 
 // Sources: cuMemGetAllocationGranularity gives 2 MiB for every data-centre GPU since Pascal, and
@@ -33,7 +33,7 @@ struct Reservation {
   std::uint64_t taken = 0;   // by how much free memory fell
 };
 
-struct Holding {  // of one owner
+struct Holding {            // of one owner
   std::uint64_t asked = 0;  // sum of the bytes asked for
   std::uint64_t taken = 0;  // what free memory lacks because of it, its context included
 };
