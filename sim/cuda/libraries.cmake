@@ -1,7 +1,7 @@
 # libcuda.so.1 once for each version of CUDA that sim/cuda/exports.def knows: the same objects with the
 # exports of that version. A node gets the newest that is not newer than its driver (sim/node/files.cc).
 add_library(tranche_sim_cuda_parts OBJECT
-  cuda/cuda.cc cuda/debugger.cc cuda/errors.cc cuda/lookup.cc cuda/stubs.cc node/find.cc
+  cuda/cuda.cc cuda/debugger.cc cuda/errors.cc cuda/lookup.cc cuda/proc_address.cc cuda/stubs.cc node/find.cc
   node/state_reader.cc)
 target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS
   BASE_DIRS ${CMAKE_SOURCE_DIR} FILES cuda/abi.h cuda/abi_types.h cuda/abi_values.h cuda/abi_memory.h
@@ -29,7 +29,7 @@ foreach(version IN ITEMS 12020 12040 13050)
   target_compile_definitions(tranche_sim_cuda_${version} PRIVATE TRANCHE_CUDA_VERSION=${version})
   target_link_libraries(tranche_sim_cuda_${version} PRIVATE tranche_sim_cuda_parts)
   # As NVIDIA's: no call of the library's own comes back through another one that has the name, too.
-  target_link_options(tranche_sim_cuda_${version} PRIVATE -Wl,-Bsymbolic)
+  target_link_options(tranche_sim_cuda_${version} PRIVATE -Wl,-Bsymbolic -Wl,--disable-new-dtags)
   set_target_properties(tranche_sim_cuda_${version} PROPERTIES OUTPUT_NAME libcuda-${version})
   add_dependencies(tranche_sim_cuda tranche_sim_cuda_${version})
 endforeach()
