@@ -1,8 +1,6 @@
 #include "sim/cuda/library.h"
 
 #include <pthread.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cstring>
 
@@ -34,16 +32,6 @@ bool IsSticky(Result result) {
   }
 }
 
-// "cuMemAlloc" stands for cuMemAlloc_v2 too, and for the variants of the per-thread default stream.
-bool Means(const char* said, const char* call) {
-  if (std::strcmp(said, "*") == 0) return true;
-  const std::size_t length = std::strlen(said);
-  if (std::strncmp(said, call, length) != 0) return false;
-  const char* rest = call + length;
-  if (rest[0] == '_' && rest[1] == 'v' && rest[2] >= '0' && rest[2] <= '9') rest += 3;
-  return *rest == '\0' || std::strcmp(rest, "_ptsz") == 0 || std::strcmp(rest, "_ptds") == 0;
-}
-
 }  // namespace
 
 std::uintptr_t NewHandle() {
@@ -62,8 +50,6 @@ Process& Process::Get() {
 }
 
 Process::Process() {
-  state_file_ = FindStateFile(reinterpret_cast<const void*>(&InHostFunction));
-  if (!state_file_.empty()) reader_ = StateReader::Open(state_file_);
   pthread_atfork(nullptr, nullptr, [] { Get().AfterForkInChild(); });
 }
 
@@ -74,12 +60,22 @@ void Process::AfterForkInChild() {
 }
 
 const StateReader* Process::reader() {
-  const std::scoped_lock lock(faults_mutex_);
-  if (reader_ == nullptr) {
-    state_file_ = FindStateFile(reinterpret_cast<const void*>(&InHostFunction));
-    if (!state_file_.empty()) reader_ = StateReader::Open(state_file_);
+  if (const StateReader* found = reader_.load(std::memory_order_acquire); found != nullptr) {
+    return found;
   }
-  return reader_.get();
+  const std::scoped_lock lock(reader_mutex_);
+  if (reader_ != nullptr) return reader_;
+  state_file_ = FindStateFile(reinterpret_cast<const void*>(&InHostFunction));
+  auto opened = state_file_.empty() ? nullptr : StateReader::Open(state_file_);
+  if (opened == nullptr) return nullptr;
+  trouble_ = std::make_unique<Trouble>(*opened);
+  reader_.store(opened.release(), std::memory_order_release);
+  return reader_;
+}
+
+unsigned& Process::SlotOfThread() {
+  static thread_local unsigned slot = kWholeGpu;
+  return slot;
 }
 
 int Process::DriverVersion() {
@@ -180,69 +176,17 @@ std::uint32_t Process::NameId(const std::string& name) {
 
 // ---- faults
 
-void Process::RefreshFaults() {
-  const std::uint32_t sequence = reader_->Sequence();
-  if (sequence == faults_seen_.load(std::memory_order_relaxed)) return;
-  reader_->ReadHeader(&header_);
-  faults_seen_.store(header_.sequence, std::memory_order_relaxed);
-}
-
-struct Process::Step {
-  Result answer = kSuccess;
-  bool wait = false;
-  std::uint32_t seen = 0;
-};
-
-Process::Step Process::NextStep(const char* call, unsigned slot, std::uint32_t* hanging) {
-  const std::scoped_lock lock(faults_mutex_);
-  RefreshFaults();
-  const std::uint32_t seen = faults_seen_.load(std::memory_order_relaxed);
-  for (unsigned i = 0; i < header_.fault_count; ++i) {
-    const FaultState& fault = header_.faults[i];
-    const bool over = fault.until_ns != 0 && MonotonicNs() >= fault.until_ns;
-    if (*hanging != 0) {  // until that fault is over
-      if (fault.id == *hanging) return {.wait = !over, .seen = seen};
-      continue;
-    }
-    if (over || !Means(fault.call, call)) continue;
-    if (fault.slot != kWholeGpu && fault.slot != slot) continue;
-    if (fault.count != 0 && fault_uses_[fault.id] >= fault.count) continue;
-    ++fault_uses_[fault.id];
-    if (fault.hang == 0) return {.answer = static_cast<Result>(fault.code)};
-    *hanging = fault.id;
-    return {.wait = true, .seen = seen};
-  }
-  return {};
-}
-
-Result Process::Trouble(const char* call) {
-  const StateReader* node = reader_ != nullptr ? reader_.get() : reader();
-  if (node == nullptr) return kSuccess;
-  // Written once in a while, and most nodes have no fault.
-  if (node->Sequence() == faults_seen_.load(std::memory_order_acquire) &&
-      header_.fault_count == 0) {
-    return kSuccess;
-  }
+Result Process::TroubleOf(const char* call) {
+  if (reader() == nullptr) return kSuccess;
+  const auto answer = static_cast<Result>(trouble_->Of(call, SlotOfThread()));
+  if (!IsSticky(answer)) return answer;
+  const std::scoped_lock lock(mutex_);
   std::shared_ptr<ContextObject> context;
-  unsigned slot = kWholeGpu;
-  if (phase() == Phase::kReady) {
-    const std::scoped_lock lock(mutex_);
-    if (CurrentContext(&context) == kSuccess) slot = context->device->slot;
+  if (phase() == Phase::kReady && CurrentContext(&context) == kSuccess &&
+      context->error == kSuccess) {
+    context->error = answer;
   }
-  constexpr std::uint64_t kLook = 100'000'000;  // how long to wait before looking at the time again
-  std::uint32_t hanging = 0;
-  for (;;) {
-    const Step step = NextStep(call, slot, &hanging);
-    if (step.wait) {
-      node->WaitForChange(step.seen, kLook);
-      continue;
-    }
-    if (context != nullptr && IsSticky(step.answer)) {
-      const std::scoped_lock lock(mutex_);
-      if (context->error == kSuccess) context->error = step.answer;
-    }
-    return step.answer;
-  }
+  return answer;
 }
 
 }  // namespace tranche::sim::cuda

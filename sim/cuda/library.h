@@ -39,6 +39,7 @@
 #include "sim/cuda/memory.h"
 #include "sim/cuda/objects.h"
 #include "sim/node/state_reader.h"
+#include "sim/node/trouble.h"
 
 namespace tranche::sim::cuda {
 
@@ -56,9 +57,10 @@ class Process {
   std::mutex& mutex() { return mutex_; }
   // Waits out or answers what the node's state says goes wrong with `call`; kSuccess: nothing does.
   // Called without the lock.
-  Result Trouble(const char* call);
-  // The node's state, nullptr where there is none. `header` is as new as the last call of Trouble.
-  [[nodiscard]] const StateReader* reader();
+  Result TroubleOf(const char* call);
+  // The GPU that faults of this thread's calls are about: that of its current context.
+  static unsigned& SlotOfThread();
+  [[nodiscard]] const StateReader* reader();  // the node's state; nullptr where there is none
   [[nodiscard]] int DriverVersion();  // of the node: 12040; 0 where there is none
 
   // ---- all that follows: with the lock held
@@ -93,21 +95,15 @@ class Process {
 
  private:
   Process();
-  Result ReadDevices();
-  struct Step;
-  Step NextStep(const char* call, unsigned slot, std::uint32_t* hanging);
-  void RefreshFaults();
   void AfterForkInChild();
 
   std::mutex mutex_;
   std::atomic<Phase> phase_ = Phase::kNever;
   std::atomic<bool> forked_ = false;
-  std::mutex faults_mutex_;
-  std::unique_ptr<StateReader> reader_;
+  std::mutex reader_mutex_;
+  std::atomic<StateReader*> reader_ = nullptr;  // never closed
   std::string state_file_;
-  std::atomic<std::uint32_t> faults_seen_ = 1;  // sequence of header_; odd: none yet
-  NodeHeader header_{};
-  std::unordered_map<std::uint32_t, unsigned> fault_uses_;
+  std::unique_ptr<Trouble> trouble_;  // with the reader
   Connection connection_;
   Memory memory_;
   std::vector<std::unique_ptr<DeviceObject>> devices_;
@@ -133,7 +129,7 @@ Result Call(const char* name, Body body) {
   Process& process = Process::Get();
   if (process.forked()) return kNotInitialized;
   if (InHostFunction()) return kNotPermitted;
-  if (const Result trouble = process.Trouble(name); trouble != kSuccess) return trouble;
+  if (const Result trouble = process.TroubleOf(name); trouble != kSuccess) return trouble;
   const std::scoped_lock lock(process.mutex());
   return body(process);
 }
