@@ -184,11 +184,11 @@ struct Submit {
   std::uint32_t stream;
   Work work;
   std::uint64_t number;
-  std::int64_t stamp_ns;      // when the program called
-  std::uint64_t amount;       // kernel: nanoseconds; copies and fills: bytes; graph: its id
-  std::uint32_t name;         // of a kernel, given by Name; 0: none
-  std::uint32_t mark;         // kMark: index into Page::marks
-  std::uint64_t other;        // kMark: the value for MarkWord::generation; kAfter: the number …
+  std::int64_t stamp_ns;       // when the program called
+  std::uint64_t amount;        // kernel: nanoseconds; copies and fills: bytes; graph: its id
+  std::uint32_t name;          // of a kernel, given by Name; 0: none
+  std::uint32_t mark;          // kMark: index into Page::marks
+  std::uint64_t other;         // kMark: the value for MarkWord::generation; kAfter: the number …
   std::uint32_t after_stream;  // … of this stream
   std::uint32_t launch;        // 1: counts against kQueueLength
 };

@@ -197,8 +197,8 @@ struct NodeHeader {
   std::uint32_t only_device_nodes;  // show only GPUs whose /dev/nvidia<minor> is there
   std::uint32_t last_fault_id;
   std::uint32_t fault_count;
-  std::uint32_t slot_count;  // slots ever used: gpus[0 … slot_count)
-  std::uint32_t driver_pid;  // of `tranche sim driver`; 0: none serves this node
+  std::uint32_t slot_count;   // slots ever used: gpus[0 … slot_count)
+  std::uint32_t driver_pid;   // of `tranche sim driver`; 0: none serves this node
   std::uint32_t driver_died;  // the last one ended without being told to
   char driver_version[32];
   char profile[64];
