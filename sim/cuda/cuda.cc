@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "sim/node/find.h"
 #include "sim/node/state_reader.h"
 
 namespace {

@@ -1,7 +1,7 @@
 // NodeState is the simulated node as several processes see it at once: one file of fixed layout
 // that all of them map.
 //
-// It is written under an exclusive flock() by sim::Node only. Anybody who may read the file,
+// It is written under an exclusive flock() by sim::Node and the driver process only. Anybody who may read the file,
 // containers with a read-only mount included, reads it without a lock through sim::StateReader:
 // `sequence` is odd while a writer is at work and changes with every write (a seqlock), and is the
 // futex on which a reader may wait. The file keeps its inode for life. It is not for storage: a
@@ -20,7 +20,7 @@
 namespace tranche::sim {
 
 inline constexpr std::uint64_t kStateMagic = 0x45444F4E4D495354;  // "TSIMNODE" in memory
-inline constexpr std::uint32_t kLayoutVersion = 2;
+inline constexpr std::uint32_t kLayoutVersion = 3;
 inline constexpr unsigned kMaxGpus = 32;
 inline constexpr unsigned kMaxNvLinksPerGpu = 18;  // NVML_NVLINK_MAX_LINKS of a 570 driver
 inline constexpr unsigned kMaxMigProfiles = 8;
@@ -89,6 +89,8 @@ struct ProcessState {
   std::uint32_t compute_instance;
   std::uint32_t sm_percent;
   std::uint32_t memory_percent;
+  std::uint32_t by_driver;  // put here by `tranche sim driver`, which also takes it away
+  std::uint32_t reserved;
 };
 
 struct GpuState {

@@ -1,6 +1,5 @@
 #include "sim/node/state_reader.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
@@ -9,15 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <climits>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 
 namespace tranche::sim {
 namespace {
-
-constexpr char kStateFilePrefix[] = "libnvidia-simnode.so.";
 
 // Runs `copy` until no writer was at work meanwhile. A writer that died leaves the number odd for
 // ever: after a second the bytes are taken as they are.
@@ -70,21 +65,6 @@ std::uint64_t MonotonicNs() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-std::string FindStateFile(const void* address) {
-  if (const char* path = std::getenv("TRANCHE_SIM_NODE"); path != nullptr && *path != '\0') {
-    return path;
-  }
-  Dl_info info{};
-  if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) return "";
-  char resolved[PATH_MAX];
-  if (realpath(info.dli_fname, resolved) == nullptr) return "";
-  const std::string library = resolved;
-  const auto slash = library.rfind('/');
-  const auto version = library.find(".so.", slash);
-  if (slash == std::string::npos || version == std::string::npos) return "";
-  return library.substr(0, slash + 1) + kStateFilePrefix + library.substr(version + 4);
-}
-
 std::unique_ptr<StateReader> StateReader::Open(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return nullptr;
@@ -120,6 +100,12 @@ void StateReader::Read(NodeSnapshot* out) const {
     }
   });
   for (GpuState& gpu : out->gpus) Bound(&gpu);
+}
+
+void StateReader::ReadHeader(NodeHeader* out) const {
+  Consistently(state_, [&] { std::memcpy(out, &state_->header, sizeof(NodeHeader)); });
+  out->slot_count = std::min(out->slot_count, kMaxGpus);
+  out->fault_count = std::min(out->fault_count, kMaxFaults);
 }
 
 std::vector<EventState> StateReader::EventsFrom(std::uint64_t first) const {

@@ -21,10 +21,6 @@ struct NodeSnapshot {
   std::vector<GpuState> gpus;
 };
 
-// Path of the state file that belongs to the library holding `address`: TRANCHE_SIM_NODE where set,
-// else libnvidia-simnode.so.<driver version> beside the library's own file. "" if there is none.
-std::string FindStateFile(const void* address);
-
 class StateReader {
  public:
   static std::unique_ptr<StateReader> Open(const std::string& path);  // nullptr: cannot
@@ -35,6 +31,7 @@ class StateReader {
   // Changes with every write; odd while one is under way.
   [[nodiscard]] std::uint32_t Sequence() const;
   void Read(NodeSnapshot* out) const;
+  void ReadHeader(NodeHeader* out) const;  // of that only the header
   // Events numbered from `first` on that are still in the ring, oldest first.
   [[nodiscard]] std::vector<EventState> EventsFrom(std::uint64_t first) const;
   // Waits until Sequence() is no longer `seen`, `timeout_ns` at most. May come back early.

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <tuple>
 
+#include "sim/node/find.h"
+
 namespace tranche::sim::nvml {
 namespace {
 
