@@ -4,7 +4,7 @@
 
 #include "sim/cuda/attributes.h"
 #include "sim/cuda/devices.h"
-#include "sim/cuda/functions.h"
+#include "sim/cuda/declarations.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/lookup.h"
 
