@@ -2,7 +2,7 @@
 # exports of that version. A node gets the newest that is not newer than its driver (sim/node/files.cc).
 add_library(tranche_sim_cuda_parts OBJECT
   cuda/cuda.cc cuda/debugger.cc cuda/errors.cc cuda/lookup.cc cuda/proc_address.cc cuda/stubs.cc node/find.cc
-  node/state_reader.cc)
+  node/state_reader.cc node/trouble.cc)
 target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS
   BASE_DIRS ${CMAKE_SOURCE_DIR} FILES cuda/abi.h cuda/abi_types.h cuda/abi_values.h cuda/abi_memory.h
   cuda/abi_work.h cuda/declarations.h cuda/export_table.h cuda/functions.h cuda/functions_device.h cuda/functions_memory.h
