@@ -5,7 +5,7 @@ add_library(tranche_sim_cuda_parts OBJECT
   node/state_reader.cc node/trouble.cc)
 target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS
   BASE_DIRS ${CMAKE_SOURCE_DIR} FILES cuda/abi.h cuda/abi_types.h cuda/abi_values.h cuda/abi_memory.h
-  cuda/abi_work.h cuda/export_table.h cuda/functions.h cuda/functions_device.h cuda/functions_memory.h
+  cuda/abi_work.h cuda/declarations.h cuda/export_table.h cuda/functions.h cuda/functions_device.h cuda/functions_memory.h
   cuda/functions_work.h cuda/functions_graph.h cuda/lookup.h)
 target_include_directories(tranche_sim_cuda_parts PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
 target_compile_options(tranche_sim_cuda_parts PRIVATE -fno-rtti)
@@ -29,7 +29,7 @@ foreach(version IN ITEMS 12020 12040 13050)
   target_compile_definitions(tranche_sim_cuda_${version} PRIVATE TRANCHE_CUDA_VERSION=${version})
   target_link_libraries(tranche_sim_cuda_${version} PRIVATE tranche_sim_cuda_parts)
   # As NVIDIA's: no call of the library's own comes back through another one that has the name, too.
-  target_link_options(tranche_sim_cuda_${version} PRIVATE -Wl,-Bsymbolic -Wl,--disable-new-dtags)
+  target_link_options(tranche_sim_cuda_${version} PRIVATE -Wl,-Bsymbolic)
   set_target_properties(tranche_sim_cuda_${version} PROPERTIES OUTPUT_NAME libcuda-${version})
   add_dependencies(tranche_sim_cuda tranche_sim_cuda_${version})
 endforeach()
