@@ -1,23 +1,61 @@
 # libcuda.so.1 once for each version of CUDA that sim/cuda/exports.def knows: the same objects with the
 # exports of that version. A node gets the newest that is not newer than its driver (sim/node/files.cc).
 add_library(tranche_sim_cuda_parts OBJECT
-  node/find.cc node/state_reader.cc node/trouble.cc
-  # What it exports, and how that is looked up.
-  cuda/debugger.cc cuda/errors.cc cuda/lookup.cc cuda/proc_address.cc cuda/stubs.cc
-  # The state of a process, devices, contexts, streams, memory.
-  cuda/attributes.cc cuda/connection.cc cuda/devices.cc cuda/host_thread.cc cuda/init.cc
-  cuda/library.cc cuda/memory.cc cuda/streams.cc cuda/work.cc
-  # Capture and graphs.
-  cuda/capture.cc)
-target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS
-  BASE_DIRS ${CMAKE_SOURCE_DIR} FILES
-  cuda/abi.h cuda/abi_types.h cuda/abi_values.h cuda/abi_memory.h cuda/abi_work.h
-  cuda/declarations.h cuda/export_table.h cuda/lookup.h
-  cuda/functions.h cuda/functions_device.h cuda/functions_memory.h cuda/functions_work.h
+  cuda/attributes.cc
+  cuda/calls/context.cc
+  cuda/calls/copy.cc
+  cuda/calls/device.cc
+  cuda/calls/event.cc
+  cuda/calls/fill.cc
+  cuda/calls/mem_op.cc
+  cuda/calls/memory.cc
+  cuda/calls/pointer.cc
+  cuda/calls/primary.cc
+  cuda/calls/stream.cc
+  cuda/capture.cc
+  cuda/connection.cc
+  cuda/contexts.cc
+  cuda/copy.cc
+  cuda/debugger.cc
+  cuda/devices.cc
+  cuda/errors.cc
+  cuda/host_thread.cc
+  cuda/library.cc
+  cuda/lookup.cc
+  cuda/memory.cc
+  cuda/proc_address.cc
+  cuda/streams.cc
+  cuda/stubs.cc
+  cuda/work.cc
+  node/find.cc
+  node/state_reader.cc
+  node/trouble.cc)
+target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES
+  cuda/abi.h
+  cuda/abi_memory.h
+  cuda/abi_types.h
+  cuda/abi_values.h
+  cuda/abi_work.h
+  cuda/attributes.h
+  cuda/capture.h
+  cuda/connection.h
+  cuda/contexts.h
+  cuda/copy.h
+  cuda/declarations.h
+  cuda/devices.h
+  cuda/export_table.h
+  cuda/functions.h
+  cuda/functions_device.h
   cuda/functions_graph.h
-  cuda/attributes.h cuda/connection.h cuda/devices.h cuda/host_thread.h cuda/library.h
-  cuda/memory.h cuda/objects.h cuda/streams.h cuda/work.h
-  cuda/capture.h)
+  cuda/functions_memory.h
+  cuda/functions_work.h
+  cuda/host_thread.h
+  cuda/library.h
+  cuda/lookup.h
+  cuda/memory.h
+  cuda/objects.h
+  cuda/streams.h
+  cuda/work.h)
 target_include_directories(tranche_sim_cuda_parts PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
 target_compile_options(tranche_sim_cuda_parts PRIVATE -fno-rtti)
 target_link_libraries(tranche_sim_cuda_parts PRIVATE tranche_options)

@@ -135,9 +135,9 @@ struct StreamObject : std::enable_shared_from_this<StreamObject> {
   StreamKind kind = StreamKind::kBlocking;
   int priority = 0;
   std::uint64_t id = 0;
-  std::uint32_t index = 0;          // the driver's, into link::Page::streams
-  std::uint64_t submitted = 0;      // number of the last task
-  std::deque<PendingItem> pending;  // mostly empty: effects are mostly applied at once
+  std::uint32_t index = 0;                  // the driver's, into link::Page::streams
+  std::uint64_t submitted = 0;              // number of the last task
+  std::deque<PendingItem> pending;          // mostly empty: effects are mostly applied at once
   std::shared_ptr<CaptureSession> capture;  // while the stream is being captured
 };
 

@@ -1,6 +1,4 @@
 // cuMemset in all widths.
-#include <cstring>
-
 #include "sim/cuda/capture.h"
 #include "sim/cuda/copy.h"
 #include "sim/cuda/declarations.h"
@@ -8,42 +6,6 @@
 #include "sim/cuda/work.h"
 
 namespace tranche::sim::cuda {
-
-Result EnqueueFill(StreamObject& stream, const Fill& fill) {
-  if (fill.width == 0 || fill.height == 0) return kSuccess;
-  const std::size_t row = fill.width * fill.element;
-  if (fill.height > 1 && fill.pitch < row) return kInvalidValue;
-  if (fill.address % fill.element != 0) return kInvalidValue;
-  const std::size_t pitch = fill.height > 1 ? fill.pitch : row;
-  const std::size_t bytes = pitch * (fill.height - 1) + row;
-  if (row / fill.element != fill.width || bytes < row ||
-      Process::Get().memory().Translate(fill.address, bytes) == nullptr) {
-    return kInvalidValue;
-  }
-  Operation operation{.work = link::Work::kFill, .amount = row * fill.height};
-  operation.effect = [=] {
-    char* at = Process::Get().memory().Translate(fill.address, bytes);
-    if (at == nullptr) return kIllegalAddress;
-    for (std::size_t y = 0; y < fill.height; ++y) FillRow(at + y * pitch, fill, row);
-    return kSuccess;
-  };
-  operation.node = std::make_shared<Fill>(fill);
-  return Enqueue(stream, operation);
-}
-
-void FillRow(char* at, const Fill& fill, std::size_t bytes) {
-  if (fill.value == 0) {
-    ForgetContents(at, bytes);
-    return;
-  }
-  if (fill.element == 1) {
-    std::memset(at, static_cast<int>(fill.value & 0xFF), bytes);
-    return;
-  }
-  for (std::size_t x = 0; x < bytes; x += fill.element) {
-    std::memcpy(at + x, &fill.value, fill.element);
-  }
-}
 
 namespace {
 
