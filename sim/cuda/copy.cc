@@ -110,6 +110,42 @@ Result Side(const Given& given, bool to, CopySide* side) {
   return kInvalidValue;
 }
 
+// What a captured copy looks like to who reads its node.
+std::shared_ptr<const NodeParameters> NodeOf(const Copy& copy, Context context) {
+  auto node = std::make_shared<NodeParameters>();
+  node->type = kNodeMemcpy;
+  node->memcpy.context = context;
+  Memcpy3d& given = node->memcpy.copy;
+  const auto is_host = [](const CopySide& side) { return WhereIs(side).on_host; };
+  given.dst_type = is_host(copy.to) ? kMemoryTypeHost : kMemoryTypeDevice;
+  given.dst_host = reinterpret_cast<void*>(is_host(copy.to) ? copy.to.address : 0);
+  given.dst_device = is_host(copy.to) ? 0 : copy.to.address;
+  given.dst_pitch = PitchOf(copy.to, copy);
+  given.dst_height = copy.to.rows != 0 ? copy.to.rows : copy.height;
+  given.src_type = is_host(copy.from) ? kMemoryTypeHost : kMemoryTypeDevice;
+  given.src_host = reinterpret_cast<const void*>(is_host(copy.from) ? copy.from.address : 0);
+  given.src_device = is_host(copy.from) ? 0 : copy.from.address;
+  given.src_pitch = PitchOf(copy.from, copy);
+  given.src_height = copy.from.rows != 0 ? copy.from.rows : copy.height;
+  given.width_bytes = copy.width;
+  given.height = copy.height;
+  given.depth = copy.depth;
+  return node;
+}
+
+std::shared_ptr<const NodeParameters> NodeOf(const Fill& fill, Context context) {
+  auto node = std::make_shared<NodeParameters>();
+  node->type = kNodeMemset;
+  node->memset.set = {.dst = fill.address,
+                      .pitch = fill.pitch,
+                      .value = fill.value,
+                      .element_size = static_cast<unsigned>(fill.element),
+                      .width = fill.width,
+                      .height = fill.height};
+  node->memset.context = context;
+  return node;
+}
+
 void Offset(CopySide* side, const Copy& copy, std::size_t x, std::size_t y, std::size_t z) {
   side->address += z * SliceOf(*side, copy) + y * PitchOf(*side, copy) + x;
 }
@@ -142,46 +178,90 @@ Result CopyOf(const Memcpy3d& given, Copy* copy) {
   return kSuccess;
 }
 
-Result EnqueueCopy(StreamObject& stream, const Copy& copy, bool wait) {
-  if (copy.width == 0 || copy.height == 0 || copy.depth == 0) return kSuccess;
+Result MakeOperation(const Copy& copy, Operation* operation) {
   Result result = Check(copy.to, copy);
   if (result == kSuccess) result = Check(copy.from, copy);
   if (result != kSuccess) return result;
+  operation->work = WorkOf(WhereIs(copy.to), WhereIs(copy.from));
+  operation->amount = copy.width * copy.height * copy.depth;
+  operation->effect = EffectOf(copy, false);
+  return kSuccess;
+}
+
+Result EnqueueCopy(StreamObject& stream, const Copy& copy, bool wait) {
+  if (copy.width == 0 || copy.height == 0 || copy.depth == 0) return kSuccess;
+  Operation operation;
+  Result result = MakeOperation(copy, &operation);
+  if (result != kSuccess) return result;
+  if (stream.capture != nullptr) {
+    operation.node = NodeOf(copy, stream.context->handle);
+    return Enqueue(stream, operation);
+  }
   const Where to = WhereIs(copy.to);
   const Where from = WhereIs(copy.from);
-  const bool captured = stream.capture != nullptr;
-  const bool keep = !captured && !wait && !from.known && !StalledStreams().empty();
-  Operation operation{.work = WorkOf(to, from),
-                      .amount = copy.width * copy.height * copy.depth};
-  operation.effect = EffectOf(copy, keep);
-  operation.node = std::make_shared<Copy>(copy);
+  if (!wait && !from.known && !StalledStreams().empty()) operation.effect = EffectOf(copy, true);
   result = Enqueue(stream, operation);
-  if (result != kSuccess || captured) return result;
+  if (result != kSuccess) return result;
   const bool within_device = !to.on_host && !from.on_host;
   const bool unpinned = to.on_host && !to.pinned;
   return (wait && !within_device) || unpinned ? Synchronize(stream) : kSuccess;
 }
 
-Result EnqueueFill(StreamObject& stream, const Fill& fill) {
-  if (fill.width == 0 || fill.height == 0) return kSuccess;
-  const std::size_t row = fill.width * fill.element;
+Result MakeCopyOperation(ContextObject& context, const Memcpy3d& given, Operation* operation) {
+  Copy copy;
+  Result result = CopyOf(given, &copy);
+  if (result == kSuccess) result = MakeOperation(copy, operation);
+  if (result != kSuccess) return result;
+  NodeParameters node;
+  node.type = kNodeMemcpy;
+  node.memcpy.context = context.handle;
+  node.memcpy.copy = given;
+  operation->node = std::make_shared<NodeParameters>(node);
+  return kSuccess;
+}
+
+// ---- fills
+
+Result MakeOperation(const Fill& fill, Operation* operation) {
+  const std::size_t element = fill.element;
+  if ((element != 1 && element != 2 && element != 4) || fill.address % element != 0) {
+    return kInvalidValue;
+  }
+  const std::size_t row = fill.width * element;
   if (fill.height > 1 && fill.pitch < row) return kInvalidValue;
-  if (fill.address % fill.element != 0) return kInvalidValue;
   const std::size_t pitch = fill.height > 1 ? fill.pitch : row;
   const std::size_t bytes = pitch * (fill.height - 1) + row;
-  if (row / fill.element != fill.width || bytes < row ||
+  if (row / element != fill.width || bytes < row ||
       Process::Get().memory().Translate(fill.address, bytes) == nullptr) {
     return kInvalidValue;
   }
-  Operation operation{.work = link::Work::kFill, .amount = row * fill.height};
-  operation.effect = [=] {
+  operation->work = link::Work::kFill;
+  operation->amount = row * fill.height;
+  operation->effect = [=] {
     char* at = Process::Get().memory().Translate(fill.address, bytes);
     if (at == nullptr) return kIllegalAddress;
     for (std::size_t y = 0; y < fill.height; ++y) FillRow(at + y * pitch, fill, row);
     return kSuccess;
   };
-  operation.node = std::make_shared<Fill>(fill);
+  return kSuccess;
+}
+
+Result EnqueueFill(StreamObject& stream, const Fill& fill) {
+  if (fill.width == 0 || fill.height == 0) return kSuccess;
+  Operation operation;
+  if (const Result made = MakeOperation(fill, &operation); made != kSuccess) return made;
+  if (stream.capture != nullptr) operation.node = NodeOf(fill, stream.context->handle);
   return Enqueue(stream, operation);
+}
+
+Result MakeFillOperation(ContextObject& context, const MemsetNodeParams& given,
+                         Operation* operation) {
+  const Fill fill{given.dst,          given.pitch, given.value,
+                  given.element_size, given.width, given.height};
+  if (fill.width == 0 || fill.height == 0) return kInvalidValue;
+  const Result result = MakeOperation(fill, operation);
+  if (result == kSuccess) operation->node = NodeOf(fill, context.handle);
+  return result;
 }
 
 void FillRow(char* at, const Fill& fill, std::size_t bytes) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 
+#include "sim/cuda/node.h"
 #include "sim/cuda/objects.h"
 
 namespace tranche::sim::cuda {
@@ -46,6 +47,10 @@ Result EnqueueCopy(StreamObject& stream, const Copy& copy, bool wait);
 // What a descriptor means; kInvalidValue where it means nothing.
 Result CopyOf(const Memcpy2d& given, Copy* copy);
 Result CopyOf(const Memcpy3d& given, Copy* copy);
+
+// A copy or a fill as work that can be enqueued, without the parameters of a node.
+Result MakeOperation(const Copy& copy, Operation* operation);
+Result MakeOperation(const Fill& fill, Operation* operation);
 
 // Where the contents of an array lie, for both; its element sizes are counted in its pitch.
 // Defined with the arrays.

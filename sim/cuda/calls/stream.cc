@@ -2,6 +2,7 @@
 #include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/library.h"
+#include "sim/cuda/node.h"
 #include "sim/cuda/streams.h"
 #include "sim/cuda/work.h"
 
@@ -88,6 +89,13 @@ Result LaunchHost(const Entry& entry, Stream stream, HostFunction function, void
       function(data);
       return kSuccess;
     };
+    if (found.capture != nullptr) {
+      auto node = std::make_shared<NodeParameters>();
+      node->type = kNodeHost;
+      node->host.function = function;
+      node->host.data = data;
+      call.node = std::move(node);
+    }
     return Enqueue(found, call);
   });
 }
