@@ -10,6 +10,7 @@
 
 #include "sim/node/mig.h"
 #include "sim/node/model.h"
+#include "sim/node/processes.h"
 
 namespace tranche::sim {
 namespace {
@@ -314,30 +315,15 @@ Status Node::AddProcess(const DeviceRef& device, ProcessState process) {
     if (gpu.mig_enabled && device.gpu_instance == kWholeGpu) {
       return {Code::kFailedPrecondition, "this GPU is cut by MIG: name one of its devices"};
     }
-    ProcessState* end = gpu.processes + gpu.process_count;
-    ProcessState* at = std::find_if(gpu.processes, end, [&](const ProcessState& other) {
-      return other.pid == process.pid && other.gpu_instance == process.gpu_instance &&
-             other.compute_instance == process.compute_instance;
-    });
-    if (at == end) {
-      if (gpu.process_count == kMaxProcesses) {
-        return {Code::kResourceExhausted, "a GPU takes 128 processes"};
-      }
-      ++gpu.process_count;
-    }
-    *at = process;
-    return Status::Ok();
+    if (PutProcess(gpu, process, RealtimeUs())) return Status::Ok();
+    return {Code::kResourceExhausted, "a GPU takes 128 processes"};
   });
 }
 
 Status Node::RemoveProcess(unsigned slot, std::uint32_t pid) {
-  return EditGpu(slot, [&](GpuState& gpu) -> Status {
-    ProcessState* end = gpu.processes + gpu.process_count;
-    ProcessState* kept =
-        std::remove_if(gpu.processes, end, [&](const ProcessState& p) { return p.pid == pid; });
-    if (kept == end) return {Code::kNotFound, "no such process on this GPU"};
-    gpu.process_count = static_cast<std::uint32_t>(kept - gpu.processes);
-    return Status::Ok();
+  return state_->Edit([&](NodeState& state) -> Status {
+    if (EndProcess(state, slot, pid, RealtimeUs())) return Status::Ok();
+    return {Code::kNotFound, "no such process on this GPU"};
   });
 }
 

@@ -34,6 +34,17 @@ void Consistently(const NodeState* state, Copy copy) {
   }
 }
 
+// What a ring holds from number `first` on, oldest first. Number n lies at n % kSize.
+template <typename Entry, std::size_t kSize>
+void TakeRing(const Entry (&ring)[kSize], std::uint64_t last, std::uint64_t first,
+              std::vector<Entry>* out) {
+  out->clear();
+  const std::uint64_t oldest = last >= kSize ? last - kSize + 1 : 1;
+  for (std::uint64_t number = std::max(first, oldest); number <= last; ++number) {
+    out->push_back(ring[number % kSize]);
+  }
+}
+
 bool Usable(const NodeState& state) {
   return state.header.magic == kStateMagic && state.header.layout_version == kLayoutVersion &&
          state.header.file_size == sizeof(NodeState);
@@ -63,6 +74,13 @@ std::uint64_t MonotonicNs() {
   clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
          static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::uint64_t RealtimeUs() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
 std::unique_ptr<StateReader> StateReader::Open(const std::string& path) {
@@ -110,15 +128,26 @@ void StateReader::ReadHeader(NodeHeader* out) const {
 
 std::vector<EventState> StateReader::EventsFrom(std::uint64_t first) const {
   std::vector<EventState> events;
-  Consistently(state_, [&] {
-    events.clear();
-    const std::uint64_t last = state_->header.last_event;
-    const std::uint64_t oldest = last >= kMaxEvents ? last - kMaxEvents + 1 : 1;
-    for (std::uint64_t number = std::max(first, oldest); number <= last; ++number) {
-      events.push_back(state_->events[number % kMaxEvents]);
-    }
-  });
+  Consistently(state_,
+               [&] { TakeRing(state_->events, state_->header.last_event, first, &events); });
   return events;
+}
+
+std::vector<SampleState> StateReader::SamplesFrom(unsigned slot, std::uint64_t after_us) const {
+  std::vector<SampleState> samples;
+  if (slot >= kMaxGpus) return samples;
+  Consistently(state_,
+               [&] { TakeRing(state_->samples[slot], state_->last_sample[slot], 1, &samples); });
+  std::erase_if(samples, [&](const SampleState& sample) { return sample.time_us <= after_us; });
+  return samples;
+}
+
+std::vector<AccountState> StateReader::Accounts(unsigned slot) const {
+  std::vector<AccountState> accounts;
+  if (slot >= kMaxGpus) return accounts;
+  Consistently(state_,
+               [&] { TakeRing(state_->accounts[slot], state_->last_account[slot], 1, &accounts); });
+  return accounts;
 }
 
 void StateReader::WaitForChange(std::uint32_t seen, std::uint64_t timeout_ns) const {

@@ -34,6 +34,11 @@ class StateReader {
   void ReadHeader(NodeHeader* out) const;  // of that only the header
   // Events numbered from `first` on that are still in the ring, oldest first.
   [[nodiscard]] std::vector<EventState> EventsFrom(std::uint64_t first) const;
+  // Samples of a GPU that are still in the ring and whose period ended after `after_us`
+  // (CLOCK_REALTIME), oldest first.
+  [[nodiscard]] std::vector<SampleState> SamplesFrom(unsigned slot, std::uint64_t after_us) const;
+  // Accounts of a GPU's processes that have ended, oldest first.
+  [[nodiscard]] std::vector<AccountState> Accounts(unsigned slot) const;
   // Waits until Sequence() is no longer `seen`, `timeout_ns` at most. May come back early.
   void WaitForChange(std::uint32_t seen, std::uint64_t timeout_ns) const;
 
@@ -43,5 +48,6 @@ class StateReader {
 };
 
 std::uint64_t MonotonicNs();
+std::uint64_t RealtimeUs();
 
 }  // namespace tranche::sim

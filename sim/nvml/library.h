@@ -15,12 +15,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "gpu/nvml/abi.h"
 #include "gpu/nvml/functions.h"
 #include "sim/node/state_reader.h"
+#include "sim/node/trouble.h"
 
 namespace tranche::gpu::nvml {
 
@@ -80,6 +80,7 @@ class Library {
   Return Refresh();  // kUninitialized before Init
   [[nodiscard]] const NodeSnapshot& node() const { return snapshot_; }
   [[nodiscard]] const StateReader& reader() const { return *reader_; }
+  [[nodiscard]] const std::string& state_path() const { return path_; }
   [[nodiscard]] const std::vector<unsigned>& listed() const { return listed_; }  // slots
   Return Resolve(abi::Device device, Target* target) const;
 
@@ -96,27 +97,19 @@ class Library {
 
  private:
   Library();
+  void OpenState();
   void ListGpus();
-  const FaultState* FaultFor(const char* call, unsigned slot);
-
-  // What a call in trouble does next: waits for a change, or goes on with `answer`.
-  struct Step {
-    Return answer = abi::kSuccess;
-    bool wait = false;
-    std::uint32_t seen = 0;
-  };
-  Step NextStep(const char* call, unsigned slot, std::uint32_t* hanging);
-
   static constexpr unsigned kInstances = kMaxGpus * kMaxInstanceId;
   static constexpr unsigned kComputes = kInstances * kMaxComputeInstances;
 
   std::mutex mutex_;
   unsigned users_ = 0;
+  std::string path_;  // of the state file
   std::unique_ptr<StateReader> reader_;
-  std::uint32_t seen_ = 1;  // sequence of snapshot_; odd: none yet
+  std::unique_ptr<sim::Trouble> trouble_;  // as reader_: none, or for good
+  std::uint32_t seen_ = 1;                 // sequence of snapshot_; odd: none yet
   NodeSnapshot snapshot_;
   std::vector<unsigned> listed_;
-  std::unordered_map<std::uint32_t, unsigned> fault_uses_;
   abi::DeviceOpaque gpus_[kMaxGpus];
   abi::DeviceOpaque mig_devices_[kComputes];
   abi::GpuInstanceOpaque gpu_instances_[kInstances];
