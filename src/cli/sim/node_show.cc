@@ -46,6 +46,7 @@ Json ProcessesJson(const tranche::sim::GpuState& gpu) {
     entry.Set("pid", process.pid);
     entry.Set("kind", kKinds[static_cast<unsigned>(process.kind) % 3]);
     entry.Set("memoryMiB", process.memory_bytes >> 20);
+    entry.Set("byDriver", process.by_driver != 0);
     processes.Append(std::move(entry));
   }
   return processes;
@@ -108,6 +109,8 @@ Json SimNodeJson(const tranche::sim::NodeSnapshot& node) {
   json.Set("driverLoaded", node.header.driver_loaded != 0);
   json.Set("cudaVersion", fmt::format("{}.{}", node.header.cuda_version / 1000,
                                       node.header.cuda_version % 1000 / 10));
+  json.Set("driverPid", node.header.driver_pid);
+  json.Set("driverDied", node.header.driver_died != 0);
   Json gpus = Json::MakeArray();
   unsigned index = 0;
   for (const unsigned slot : tranche::sim::Node::Order(node)) {
@@ -123,6 +126,11 @@ std::string SimNodeText(const tranche::sim::NodeSnapshot& node, bool color) {
   std::string text = fmt::format("simulated node {}, driver {}{}\n", node.header.profile,
                                  node.header.driver_version,
                                  node.header.driver_loaded != 0 ? "" : " (not loaded)");
+  if (node.header.driver_pid != 0) {
+    text += fmt::format("its driver is process {}\n", node.header.driver_pid);
+  } else if (node.header.driver_died != 0) {
+    text += "its driver died: programs on it have lost their GPUs (tranche sim driver)\n";
+  }
   std::vector<std::vector<cli::common::Cell>> rows = {
       {{"GPU"}, {"NAME"}, {"UUID"}, {"BUS"}, {"MEMORY"}, {"UTIL"}, {"MIG"}, {"STATE"}}};
   unsigned index = 0;
