@@ -94,7 +94,8 @@ Json FaultsJson(const tranche::sim::NodeHeader& header) {
 std::string MigText(const tranche::sim::GpuState& gpu) {
   if (gpu.mig_enabled == 0) return gpu.mig_capable != 0 ? "off" : "-";
   std::string text;
-  for (const Json& device : MigJson(gpu).as_array()) {
+  const Json devices = MigJson(gpu);
+  for (const Json& device : devices.as_array()) {
     text += (text.empty() ? "" : ",") + device.Find("profile")->as_string();
   }
   return text.empty() ? "on, uncut" : text;
@@ -150,7 +151,8 @@ std::string SimNodeText(const tranche::sim::NodeSnapshot& node, bool color) {
                      lost ? cli::common::Tint::kBad : cli::common::Tint::kGood}});
   }
   text += rows.size() == 1 ? "no GPU\n" : cli::common::Table(rows, color);
-  for (const Json& fault : FaultsJson(node.header).as_array()) {
+  const Json faults = FaultsJson(node.header);
+  for (const Json& fault : faults.as_array()) {
     text +=
         fmt::format("{} {}\n", fault.Find("call")->as_string(), fault.Find("what")->as_string());
   }
