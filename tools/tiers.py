@@ -3,7 +3,7 @@
 Builds what the tiers need and runs them; packages that are missing are installed first (root or sudo).
 Without arguments: the quick tiers, unit conformance process demo bench-smoke.
 
-  unit         tests of each room, NVML clients on the simulated node, checks of the tree
+  unit         tests of each room, NVML and CUDA clients on the simulated node, checks of the tree
   conformance  the configuration vectors; a FILE.jsonl named here is run instead of our copy
   process      whole programs under faults, at a tenth of the full repetition counts
   demo         what ./run shows, judged by its exit status
@@ -143,7 +143,7 @@ def client_environment():
 def unit(session):
     environment = client_environment()
     build = session.build("release", f"all {HEADERS_ALONE}")
-    return session.ctest(build, "-L", "^(unit|nvml)$", environment=environment)
+    return session.ctest(build, "-L", "^(unit|nvml|cuda)$", environment=environment)
 
 
 def nvml(session):

@@ -1,14 +1,14 @@
 // The numbers of CUresult and CUdevice_attribute, each once: our name, NVIDIA's name and the value.
 // The simulated libcuda.so.1 answers with them, cuGetErrorName reads the names from here, and
-// tests/cuda/cuda_abi_check.cc compares every row with the real cuda.h. Rows that a header is too
-// old to have are those of newer versions.
+// tests/cuda/cuda_abi_check.cc compares every row with the real cuda.h.
 //
 // Threading: macros only.
 // Errors: none.
 #pragma once
 
-// X(our name, NVIDIA's name, value)
-#define TRANCHE_CUDA_RESULTS(X)                                                    \
+// X(our name, NVIDIA's name, value). Those of CUDA 12.4, then those dated later.
+#define TRANCHE_CUDA_RESULTS(X) TRANCHE_CUDA_RESULTS_12_4(X) TRANCHE_CUDA_RESULTS_13_5(X)
+#define TRANCHE_CUDA_RESULTS_12_4(X)                                               \
   X(kSuccess, CUDA_SUCCESS, 0)                                                     \
   X(kInvalidValue, CUDA_ERROR_INVALID_VALUE, 1)                                    \
   X(kOutOfMemory, CUDA_ERROR_OUT_OF_MEMORY, 2)                                     \
@@ -19,9 +19,7 @@
   X(kProfilerAlreadyStarted, CUDA_ERROR_PROFILER_ALREADY_STARTED, 7)               \
   X(kProfilerAlreadyStopped, CUDA_ERROR_PROFILER_ALREADY_STOPPED, 8)               \
   X(kStubLibrary, CUDA_ERROR_STUB_LIBRARY, 34)                                     \
-  X(kCallRequiresNewerDriver, CUDA_ERROR_CALL_REQUIRES_NEWER_DRIVER, 36)           \
   X(kDeviceUnavailable, CUDA_ERROR_DEVICE_UNAVAILABLE, 46)                         \
-  X(kMulticastResourceFull, CUDA_ERROR_MULTICAST_RESOURCE_FULL, 47)                \
   X(kNoDevice, CUDA_ERROR_NO_DEVICE, 100)                                          \
   X(kInvalidDevice, CUDA_ERROR_INVALID_DEVICE, 101)                                \
   X(kDeviceNotLicensed, CUDA_ERROR_DEVICE_NOT_LICENSED, 102)                       \
@@ -49,8 +47,6 @@
   X(kJitCompilationDisabled, CUDA_ERROR_JIT_COMPILATION_DISABLED, 223)             \
   X(kUnsupportedExecAffinity, CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY, 224)           \
   X(kUnsupportedDevsideSync, CUDA_ERROR_UNSUPPORTED_DEVSIDE_SYNC, 225)             \
-  X(kContained, CUDA_ERROR_CONTAINED, 226)                                         \
-  X(kInsufficientLoaderVersion, CUDA_ERROR_INSUFFICIENT_LOADER_VERSION, 227)       \
   X(kInvalidSource, CUDA_ERROR_INVALID_SOURCE, 300)                                \
   X(kFileNotFound, CUDA_ERROR_FILE_NOT_FOUND, 301)                                 \
   X(kSharedObjectSymbolNotFound, CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND, 302)   \
@@ -80,7 +76,6 @@
   X(kInvalidPc, CUDA_ERROR_INVALID_PC, 718)                                        \
   X(kLaunchFailed, CUDA_ERROR_LAUNCH_FAILED, 719)                                  \
   X(kCooperativeLaunchTooLarge, CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE, 720)      \
-  X(kTensorMemoryLeak, CUDA_ERROR_TENSOR_MEMORY_LEAK, 721)                         \
   X(kNotPermitted, CUDA_ERROR_NOT_PERMITTED, 800)                                  \
   X(kNotSupported, CUDA_ERROR_NOT_SUPPORTED, 801)                                  \
   X(kSystemNotReady, CUDA_ERROR_SYSTEM_NOT_READY, 802)                             \
@@ -110,14 +105,22 @@
   X(kFunctionNotLoaded, CUDA_ERROR_FUNCTION_NOT_LOADED, 913)                       \
   X(kInvalidResourceType, CUDA_ERROR_INVALID_RESOURCE_TYPE, 914)                   \
   X(kInvalidResourceConfiguration, CUDA_ERROR_INVALID_RESOURCE_CONFIGURATION, 915) \
-  X(kKeyRotation, CUDA_ERROR_KEY_ROTATION, 916)                                    \
-  X(kStreamDetached, CUDA_ERROR_STREAM_DETACHED, 917)                              \
-  X(kGraphRecaptureFailure, CUDA_ERROR_GRAPH_RECAPTURE_FAILURE, 918)               \
-  X(kFabricNotReady, CUDA_ERROR_FABRIC_NOT_READY, 919)                             \
   X(kUnknown, CUDA_ERROR_UNKNOWN, 999)
+#define TRANCHE_CUDA_RESULTS_13_5(X)                                         \
+  X(kCallRequiresNewerDriver, CUDA_ERROR_CALL_REQUIRES_NEWER_DRIVER, 36)     \
+  X(kMulticastResourceFull, CUDA_ERROR_MULTICAST_RESOURCE_FULL, 47)          \
+  X(kContained, CUDA_ERROR_CONTAINED, 226)                                   \
+  X(kInsufficientLoaderVersion, CUDA_ERROR_INSUFFICIENT_LOADER_VERSION, 227) \
+  X(kTensorMemoryLeak, CUDA_ERROR_TENSOR_MEMORY_LEAK, 721)                   \
+  X(kKeyRotation, CUDA_ERROR_KEY_ROTATION, 916)                              \
+  X(kStreamDetached, CUDA_ERROR_STREAM_DETACHED, 917)                        \
+  X(kGraphRecaptureFailure, CUDA_ERROR_GRAPH_RECAPTURE_FAILURE, 918)         \
+  X(kFabricNotReady, CUDA_ERROR_FABRIC_NOT_READY, 919)
 
-// Where NVIDIA has two names for a number, the newer one.
-#define TRANCHE_CUDA_DEVICE_ATTRIBUTES(X)                                                          \
+// Where NVIDIA has two names for a number, the first.
+#define TRANCHE_CUDA_DEVICE_ATTRIBUTES(X) \
+  TRANCHE_CUDA_DEVICE_ATTRIBUTES_12_4(X) TRANCHE_CUDA_DEVICE_ATTRIBUTES_13_5(X)
+#define TRANCHE_CUDA_DEVICE_ATTRIBUTES_12_4(X)                                                     \
   X(kAttributeMaxThreadsPerBlock, CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK, 1)                    \
   X(kAttributeMaxBlockDimX, CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X, 2)                                \
   X(kAttributeMaxBlockDimY, CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Y, 3)                                \
@@ -282,45 +285,46 @@
   X(kAttributeNumaId, CU_DEVICE_ATTRIBUTE_NUMA_ID, 131)                                            \
   X(kAttributeMulticastSupported, CU_DEVICE_ATTRIBUTE_MULTICAST_SUPPORTED, 132)                    \
   X(kAttributeMpsEnabled, CU_DEVICE_ATTRIBUTE_MPS_ENABLED, 133)                                    \
-  X(kAttributeHostNumaId, CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID, 134)                                   \
-  X(kAttributeD3d12CigSupported, CU_DEVICE_ATTRIBUTE_D3D12_CIG_SUPPORTED, 135)                     \
-  X(kAttributeMemDecompressAlgorithmMask, CU_DEVICE_ATTRIBUTE_MEM_DECOMPRESS_ALGORITHM_MASK, 136)  \
-  X(kAttributeMemDecompressMaximumLength, CU_DEVICE_ATTRIBUTE_MEM_DECOMPRESS_MAXIMUM_LENGTH, 137)  \
-  X(kAttributeVulkanCigSupported, CU_DEVICE_ATTRIBUTE_VULKAN_CIG_SUPPORTED, 138)                   \
-  X(kAttributeGpuPciDeviceId, CU_DEVICE_ATTRIBUTE_GPU_PCI_DEVICE_ID, 139)                          \
-  X(kAttributeGpuPciSubsystemId, CU_DEVICE_ATTRIBUTE_GPU_PCI_SUBSYSTEM_ID, 140)                    \
-  X(kAttributeHostNumaVirtualMemoryManagementSupported,                                            \
-    CU_DEVICE_ATTRIBUTE_HOST_NUMA_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, 141)                        \
-  X(kAttributeHostNumaMemoryPoolsSupported, CU_DEVICE_ATTRIBUTE_HOST_NUMA_MEMORY_POOLS_SUPPORTED,  \
-    142)                                                                                           \
-  X(kAttributeHostNumaMultinodeIpcSupported,                                                       \
-    CU_DEVICE_ATTRIBUTE_HOST_NUMA_MULTINODE_IPC_SUPPORTED, 143)                                    \
-  X(kAttributeHostMemoryPoolsSupported, CU_DEVICE_ATTRIBUTE_HOST_MEMORY_POOLS_SUPPORTED, 144)      \
-  X(kAttributeHostVirtualMemoryManagementSupported,                                                \
-    CU_DEVICE_ATTRIBUTE_HOST_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, 145)                             \
-  X(kAttributeHostAllocDmaBufSupported, CU_DEVICE_ATTRIBUTE_HOST_ALLOC_DMA_BUF_SUPPORTED, 146)     \
-  X(kAttributeOnlyPartialHostNativeAtomicSupported,                                                \
-    CU_DEVICE_ATTRIBUTE_ONLY_PARTIAL_HOST_NATIVE_ATOMIC_SUPPORTED, 147)                            \
-  X(kAttributeAtomicReductionSupported, CU_DEVICE_ATTRIBUTE_ATOMIC_REDUCTION_SUPPORTED, 148)       \
-  X(kAttributeLocalityDomainCount, CU_DEVICE_ATTRIBUTE_LOCALITY_DOMAIN_COUNT, 149)                 \
-  X(kAttributeMaxOversizedSharedMemoryPerBlock,                                                    \
-    CU_DEVICE_ATTRIBUTE_MAX_OVERSIZED_SHARED_MEMORY_PER_BLOCK, 150)                                \
-  X(kAttributeD3d12CigStreamsSupported, CU_DEVICE_ATTRIBUTE_D3D12_CIG_STREAMS_SUPPORTED, 151)      \
-  X(kAttributeDmaBufMmapSupported, CU_DEVICE_ATTRIBUTE_DMA_BUF_MMAP_SUPPORTED, 152)                \
-  X(kAttributeLogicalEndpointUnicastSupported,                                                     \
-    CU_DEVICE_ATTRIBUTE_LOGICAL_ENDPOINT_UNICAST_SUPPORTED, 153)                                   \
-  X(kAttributeLogicalEndpointMulticastSupported,                                                   \
-    CU_DEVICE_ATTRIBUTE_LOGICAL_ENDPOINT_MULTICAST_SUPPORTED, 154)                                 \
-  X(kAttributeLogicalEndpointCountedOpsSupported,                                                  \
-    CU_DEVICE_ATTRIBUTE_LOGICAL_ENDPOINT_COUNTED_OPS_SUPPORTED, 155)                               \
-  X(kAttributeLogicalEndpointUnicastAccessOnOwnerDeviceSupported,                                  \
-    CU_DEVICE_ATTRIBUTE_LOGICAL_ENDPOINT_UNICAST_ACCESS_ON_OWNER_DEVICE_SUPPORTED, 156)            \
-  X(kAttributeLocalityDomainMultiprocessorCount,                                                   \
-    CU_DEVICE_ATTRIBUTE_LOCALITY_DOMAIN_MULTIPROCESSOR_COUNT, 157)                                 \
-  X(kAttributeLogicalEndpointSupportedHandleTypes,                                                 \
-    CU_DEVICE_ATTRIBUTE_LOGICAL_ENDPOINT_SUPPORTED_HANDLE_TYPES, 158)                              \
-  X(kAttributeVulkanCigStreamsSupported, CU_DEVICE_ATTRIBUTE_VULKAN_CIG_STREAMS_SUPPORTED, 159)    \
-  X(kAttributeTensorMapLargeTensorMinSize, CU_DEVICE_ATTRIBUTE_TENSOR_MAP_LARGE_TENSOR_MIN_SIZE,   \
-    160)                                                                                           \
-  X(kAttributeGpuDirectRdmaWithLocalizedMemorySupported,                                           \
+  X(kAttributeHostNumaId, CU_DEVICE_ATTRIBUTE_HOST_NUMA_ID, 134)
+#define TRANCHE_CUDA_DEVICE_ATTRIBUTES_13_5(X)                                                    \
+  X(kAttributeD3d12CigSupported, CU_DEVICE_ATTRIBUTE_D3D12_CIG_SUPPORTED, 135)                    \
+  X(kAttributeMemDecompressAlgorithmMask, CU_DEVICE_ATTRIBUTE_MEM_DECOMPRESS_ALGORITHM_MASK, 136) \
+  X(kAttributeMemDecompressMaximumLength, CU_DEVICE_ATTRIBUTE_MEM_DECOMPRESS_MAXIMUM_LENGTH, 137) \
+  X(kAttributeVulkanCigSupported, CU_DEVICE_ATTRIBUTE_VULKAN_CIG_SUPPORTED, 138)                  \
+  X(kAttributeGpuPciDeviceId, CU_DEVICE_ATTRIBUTE_GPU_PCI_DEVICE_ID, 139)                         \
+  X(kAttributeGpuPciSubsystemId, CU_DEVICE_ATTRIBUTE_GPU_PCI_SUBSYSTEM_ID, 140)                   \
+  X(kAttributeHostNumaVirtualMemoryManagementSupported,                                           \
+    CU_DEVICE_ATTRIBUTE_HOST_NUMA_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, 141)                       \
+  X(kAttributeHostNumaMemoryPoolsSupported, CU_DEVICE_ATTRIBUTE_HOST_NUMA_MEMORY_POOLS_SUPPORTED, \
+    142)                                                                                          \
+  X(kAttributeHostNumaMultinodeIpcSupported,                                                      \
+    CU_DEVICE_ATTRIBUTE_HOST_NUMA_MULTINODE_IPC_SUPPORTED, 143)                                   \
+  X(kAttributeHostMemoryPoolsSupported, CU_DEVICE_ATTRIBUTE_HOST_MEMORY_POOLS_SUPPORTED, 144)     \
+  X(kAttributeHostVirtualMemoryManagementSupported,                                               \
+    CU_DEVICE_ATTRIBUTE_HOST_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED, 145)                            \
+  X(kAttributeHostAllocDmaBufSupported, CU_DEVICE_ATTRIBUTE_HOST_ALLOC_DMA_BUF_SUPPORTED, 146)    \
+  X(kAttributeOnlyPartialHostNativeAtomicSupported,                                               \
+    CU_DEVICE_ATTRIBUTE_ONLY_PARTIAL_HOST_NATIVE_ATOMIC_SUPPORTED, 147)                           \
+  X(kAttributeAtomicReductionSupported, CU_DEVICE_ATTRIBUTE_ATOMIC_REDUCTION_SUPPORTED, 148)      \
+  X(kAttributeLocalityDomainCount, CU_DEVICE_ATTRIBUTE_LOCALITY_DOMAIN_COUNT, 149)                \
+  X(kAttributeMaxOversizedSharedMemoryPerBlock,                                                   \
+    CU_DEVICE_ATTRIBUTE_MAX_OVERSIZED_SHARED_MEMORY_PER_BLOCK, 150)                               \
+  X(kAttributeD3d12CigStreamsSupported, CU_DEVICE_ATTRIBUTE_D3D12_CIG_STREAMS_SUPPORTED, 151)     \
+  X(kAttributeDmaBufMmapSupported, CU_DEVICE_ATTRIBUTE_DMA_BUF_MMAP_SUPPORTED, 152)               \
+  X(kAttributeLogicalEndpointUnicastSupported,                                                    \
+    CU_DEVICE_ATTRIBUTE_LOGICAL_ENDPOINT_UNICAST_SUPPORTED, 153)                                  \
+  X(kAttributeLogicalEndpointMulticastSupported,                                                  \
+    CU_DEVICE_ATTRIBUTE_LOGICAL_ENDPOINT_MULTICAST_SUPPORTED, 154)                                \
+  X(kAttributeLogicalEndpointCountedOpsSupported,                                                 \
+    CU_DEVICE_ATTRIBUTE_LOGICAL_ENDPOINT_COUNTED_OPS_SUPPORTED, 155)                              \
+  X(kAttributeLogicalEndpointUnicastAccessOnOwnerDeviceSupported,                                 \
+    CU_DEVICE_ATTRIBUTE_LOGICAL_ENDPOINT_UNICAST_ACCESS_ON_OWNER_DEVICE_SUPPORTED, 156)           \
+  X(kAttributeLocalityDomainMultiprocessorCount,                                                  \
+    CU_DEVICE_ATTRIBUTE_LOCALITY_DOMAIN_MULTIPROCESSOR_COUNT, 157)                                \
+  X(kAttributeLogicalEndpointSupportedHandleTypes,                                                \
+    CU_DEVICE_ATTRIBUTE_LOGICAL_ENDPOINT_SUPPORTED_HANDLE_TYPES, 158)                             \
+  X(kAttributeVulkanCigStreamsSupported, CU_DEVICE_ATTRIBUTE_VULKAN_CIG_STREAMS_SUPPORTED, 159)   \
+  X(kAttributeTensorMapLargeTensorMinSize, CU_DEVICE_ATTRIBUTE_TENSOR_MAP_LARGE_TENSOR_MIN_SIZE,  \
+    160)                                                                                          \
+  X(kAttributeGpuDirectRdmaWithLocalizedMemorySupported,                                          \
     CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_WITH_LOCALIZED_MEMORY_SUPPORTED, 161)

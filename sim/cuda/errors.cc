@@ -3,7 +3,7 @@
 // for the newer results, which no driver that we could ask has, they are ours.
 #include <cstring>
 
-#include "sim/cuda/functions.h"
+#include "sim/cuda/declarations.h"
 #include "sim/cuda/lookup.h"
 
 namespace tranche::sim::cuda {

@@ -24,18 +24,3 @@
   TRANCHE_CUDA_MEMORY_FUNCTIONS(X, T) \
   TRANCHE_CUDA_WORK_FUNCTIONS(X, T)   \
   TRANCHE_CUDA_GRAPH_FUNCTIONS(X, T)
-
-namespace tranche::sim::cuda {
-
-// All of them, so that a definition that differs from the list does not compile.
-#define TRANCHE_CUDA_DECLARE(name, ...) \
-  using name##Type = __VA_ARGS__;       \
-  extern "C" name##Type name;
-#define TRANCHE_CUDA_DECLARE_TWICE(name, per_thread, ...) \
-  TRANCHE_CUDA_DECLARE(name, __VA_ARGS__)                 \
-  TRANCHE_CUDA_DECLARE(per_thread, __VA_ARGS__)
-TRANCHE_CUDA_FUNCTIONS(TRANCHE_CUDA_DECLARE, TRANCHE_CUDA_DECLARE_TWICE)
-#undef TRANCHE_CUDA_DECLARE
-#undef TRANCHE_CUDA_DECLARE_TWICE
-
-}  // namespace tranche::sim::cuda

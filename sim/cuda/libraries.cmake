@@ -1,12 +1,48 @@
 # libcuda.so.1 once for each version of CUDA that sim/cuda/exports.def knows: the same objects with the
 # exports of that version. A node gets the newest that is not newer than its driver (sim/node/files.cc).
 add_library(tranche_sim_cuda_parts OBJECT
-  cuda/cuda.cc cuda/debugger.cc cuda/errors.cc cuda/lookup.cc cuda/proc_address.cc cuda/stubs.cc node/find.cc
-  node/state_reader.cc node/trouble.cc)
-target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS
-  BASE_DIRS ${CMAKE_SOURCE_DIR} FILES cuda/abi.h cuda/abi_types.h cuda/abi_values.h cuda/abi_memory.h
-  cuda/abi_work.h cuda/export_table.h cuda/functions.h cuda/functions_device.h cuda/functions_memory.h
-  cuda/functions_work.h cuda/functions_graph.h cuda/lookup.h)
+  cuda/attributes.cc
+  cuda/capture.cc
+  cuda/connection.cc
+  cuda/debugger.cc
+  cuda/devices.cc
+  cuda/errors.cc
+  cuda/host_thread.cc
+  cuda/init.cc
+  cuda/library.cc
+  cuda/lookup.cc
+  cuda/memory.cc
+  cuda/proc_address.cc
+  cuda/streams.cc
+  cuda/stubs.cc
+  cuda/work.cc
+  node/find.cc
+  node/state_reader.cc
+  node/trouble.cc)
+target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES
+  cuda/abi.h
+  cuda/abi_memory.h
+  cuda/abi_types.h
+  cuda/abi_values.h
+  cuda/abi_work.h
+  cuda/attributes.h
+  cuda/capture.h
+  cuda/connection.h
+  cuda/declarations.h
+  cuda/devices.h
+  cuda/export_table.h
+  cuda/functions.h
+  cuda/functions_device.h
+  cuda/functions_graph.h
+  cuda/functions_memory.h
+  cuda/functions_work.h
+  cuda/host_thread.h
+  cuda/library.h
+  cuda/lookup.h
+  cuda/memory.h
+  cuda/objects.h
+  cuda/streams.h
+  cuda/work.h)
 target_include_directories(tranche_sim_cuda_parts PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
 target_compile_options(tranche_sim_cuda_parts PRIVATE -fno-rtti)
 target_link_libraries(tranche_sim_cuda_parts PRIVATE tranche_options)
@@ -29,7 +65,7 @@ foreach(version IN ITEMS 12020 12040 13050)
   target_compile_definitions(tranche_sim_cuda_${version} PRIVATE TRANCHE_CUDA_VERSION=${version})
   target_link_libraries(tranche_sim_cuda_${version} PRIVATE tranche_sim_cuda_parts)
   # As NVIDIA's: no call of the library's own comes back through another one that has the name, too.
-  target_link_options(tranche_sim_cuda_${version} PRIVATE -Wl,-Bsymbolic -Wl,--disable-new-dtags)
+  target_link_options(tranche_sim_cuda_${version} PRIVATE -Wl,-Bsymbolic)
   set_target_properties(tranche_sim_cuda_${version} PROPERTIES OUTPUT_NAME libcuda-${version})
   add_dependencies(tranche_sim_cuda tranche_sim_cuda_${version})
 endforeach()

@@ -1,8 +1,8 @@
 // cuGetProcAddress in both its forms, and cuGetExportTable. They work without cuInit.
 #include <cstring>
 
+#include "sim/cuda/declarations.h"
 #include "sim/cuda/export_table.h"
-#include "sim/cuda/functions.h"
 #include "sim/cuda/lookup.h"
 
 namespace tranche::sim::cuda {

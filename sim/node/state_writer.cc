@@ -1,17 +1,15 @@
 #include "sim/node/state_writer.h"
 
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdint>
 #include <cstring>
 
+#include "sim/node/state_change.h"
 #include "sim/node/state_reader.h"
 
 namespace tranche::sim {
@@ -42,7 +40,7 @@ Status StateWriter::Edit(const std::function<Status(NodeState&)>& change) {
   const auto draft = std::make_unique<NodeState>(*state_);
   Status status = change(*draft);
   if (status.ok()) {
-    Publish([&](std::uint32_t sequence) {
+    PublishChange(state_, [&](std::uint32_t sequence) {
       draft->header.sequence = sequence;
       std::memcpy(state_, draft.get(), sizeof *draft);
     });
@@ -53,20 +51,9 @@ Status StateWriter::Edit(const std::function<Status(NodeState&)>& change) {
 
 bool StateWriter::TryChange(const std::function<void(NodeState&)>& change) {
   if (flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) return false;
-  Publish([&](std::uint32_t) { change(*state_); });
+  PublishChange(state_, [&](std::uint32_t) { change(*state_); });
   flock(fd_.get(), LOCK_UN);
   return true;
-}
-
-void StateWriter::Publish(const std::function<void(std::uint32_t)>& write) {
-  std::uint32_t* sequence = &state_->header.sequence;
-  // Odd already: a writer died at work.
-  const std::uint32_t busy = __atomic_load_n(sequence, __ATOMIC_RELAXED) | 1;
-  __atomic_store_n(sequence, busy, __ATOMIC_RELAXED);
-  __atomic_thread_fence(__ATOMIC_SEQ_CST);
-  write(busy);
-  __atomic_store_n(sequence, busy + 1, __ATOMIC_RELEASE);
-  syscall(SYS_futex, sequence, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
 }  // namespace tranche::sim

@@ -32,7 +32,6 @@ class StateWriter {
 
  private:
   StateWriter(base::UniqueFd fd, NodeState* state) : fd_(std::move(fd)), state_(state) {}
-  void Publish(const std::function<void(std::uint32_t sequence)>& write);
 
   base::UniqueFd fd_;
   NodeState* state_;

@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <tuple>
 
 #include "sim/node/find.h"
+#include "sim/node/state_change.h"
 
 namespace tranche::sim::nvml {
 namespace {
@@ -126,6 +128,13 @@ Return Library::Resolve(abi::Device device, Target* target) const {
     }
   }
   return abi::kInvalidArgument;  // a MIG device that is no more
+}
+
+Return Library::ChangeGpu(unsigned slot, const std::function<void(NodeState&, GpuState&)>& change) {
+  if (geteuid() != 0) return abi::kNoPermission;
+  const int error = ChangeState(path_, [&](NodeState& state) { change(state, state.gpus[slot]); });
+  if (error == EACCES || error == EPERM || error == EROFS) return abi::kNoPermission;
+  return error == 0 ? abi::kSuccess : abi::kUnknown;
 }
 
 Return Library::Trouble(const char* call, unsigned slot) {

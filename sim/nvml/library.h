@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -80,9 +81,10 @@ class Library {
   Return Refresh();  // kUninitialized before Init
   [[nodiscard]] const NodeSnapshot& node() const { return snapshot_; }
   [[nodiscard]] const StateReader& reader() const { return *reader_; }
-  [[nodiscard]] const std::string& state_path() const { return path_; }
   [[nodiscard]] const std::vector<unsigned>& listed() const { return listed_; }  // slots
   Return Resolve(abi::Device device, Target* target) const;
+  // Changes a GPU in the node's state, which takes root and a file that may be written.
+  Return ChangeGpu(unsigned slot, const std::function<void(NodeState&, GpuState&)>& change);
 
   abi::Device DeviceHandle(unsigned slot, std::uint32_t gpu_instance = kWholeGpu,
                            std::uint32_t compute_instance = kWholeGpu);

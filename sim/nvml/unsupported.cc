@@ -6,18 +6,13 @@
 
 #define TRANCHE_NVML_UNSUPPORTED(X)                       \
   X(nvmlComputeInstanceDestroy)                           \
-  X(nvmlDeviceClearAccountingPids)                        \
   X(nvmlDeviceClearCpuAffinity)                           \
-  X(nvmlDeviceClearEccErrorCounts)                        \
   X(nvmlDeviceClearFieldValues)                           \
   X(nvmlDeviceCreateGpuInstance)                          \
   X(nvmlDeviceCreateGpuInstanceWithPlacement)             \
   X(nvmlDeviceDiscoverGpus)                               \
   X(nvmlDeviceFreezeNvLinkUtilizationCounter)             \
   X(nvmlDeviceGetAPIRestriction)                          \
-  X(nvmlDeviceGetAccountingBufferSize)                    \
-  X(nvmlDeviceGetAccountingPids)                          \
-  X(nvmlDeviceGetAccountingStats)                         \
   X(nvmlDeviceGetActiveVgpus)                             \
   X(nvmlDeviceGetAdaptiveClockInfoStatus)                 \
   X(nvmlDeviceGetAutoBoostedClocksEnabled)                \
@@ -35,7 +30,6 @@
   X(nvmlDeviceGetCreatableVgpus)                          \
   X(nvmlDeviceGetCurrentClockFreqs)                       \
   X(nvmlDeviceGetDefaultEccMode)                          \
-  X(nvmlDeviceGetDetailedEccErrors)                       \
   X(nvmlDeviceGetDramEncryptionMode)                      \
   X(nvmlDeviceGetDynamicPstatesInfo)                      \
   X(nvmlDeviceGetEncoderCapacity)                         \
@@ -64,7 +58,6 @@
   X(nvmlDeviceGetMaxCustomerBoostClock)                   \
   X(nvmlDeviceGetMemClkMinMaxVfOffset)                    \
   X(nvmlDeviceGetMemClkVfOffset)                          \
-  X(nvmlDeviceGetMemoryErrorCounter)                      \
   X(nvmlDeviceGetMinMaxClockOfPState)                     \
   X(nvmlDeviceGetMinMaxFanSpeed)                          \
   X(nvmlDeviceGetNvLinkCapability)                        \
@@ -115,7 +108,6 @@
   X(nvmlDeviceResetNvLinkErrorCounters)                   \
   X(nvmlDeviceResetNvLinkUtilizationCounter)              \
   X(nvmlDeviceSetAPIRestriction)                          \
-  X(nvmlDeviceSetAccountingMode)                          \
   X(nvmlDeviceSetApplicationsClocks)                      \
   X(nvmlDeviceSetAutoBoostedClocksEnabled)                \
   X(nvmlDeviceSetClockOffsets)                            \
