@@ -147,8 +147,7 @@ Result Connection::MapPage(int fd) {
   void* mapped = mmap(nullptr, sizeof(link::Page), PROT_READ, MAP_SHARED, fd, 0);
   if (mapped == MAP_FAILED) return kOperatingSystem;
   const auto* page = static_cast<const link::Page*>(mapped);
-  if (page->magic != link::kPageMagic || page->version != link::kVersion ||
-      page->time_scale == 0) {
+  if (page->magic != link::kPageMagic || page->version != link::kVersion || page->time_scale == 0) {
     munmap(mapped, sizeof(link::Page));
     return kSystemDriverMismatch;
   }

@@ -19,8 +19,7 @@ namespace tranche::sim::cuda {
 
 // `visible`: CUDA_VISIBLE_DEVICES; nullptr where it is not set.
 std::vector<std::unique_ptr<DeviceObject>> ChooseDevices(const NodeSnapshot& node,
-                                                         const char* visible,
-                                                         bool in_bus_order);
+                                                         const char* visible, bool in_bus_order);
 Result ListDevices(const StateReader& node, std::vector<std::unique_ptr<DeviceObject>>* devices);
 
 // The 16 bytes of a UUID "GPU-01020304-…" or "MIG-…".

@@ -3,8 +3,8 @@
 #include <cstring>
 
 #include "sim/cuda/attributes.h"
-#include "sim/cuda/devices.h"
 #include "sim/cuda/declarations.h"
+#include "sim/cuda/devices.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/lookup.h"
 
@@ -41,9 +41,8 @@ Result SimClock(std::uint64_t* epoch_ns, unsigned* time_scale) {
 extern "C" {
 
 Result cuInit(unsigned flags) {
-  return Call("cuInit", [&](Process& process) {
-    return flags != 0 ? kInvalidValue : process.Init();
-  });
+  return Call("cuInit",
+              [&](Process& process) { return flags != 0 ? kInvalidValue : process.Init(); });
 }
 
 // Answers before cuInit and in the child of a fork, too.

@@ -163,8 +163,7 @@ void Process::GiveMarkBack(const EventObject& event) {
 }
 
 std::uint32_t Process::NameId(const std::string& name) {
-  const auto [found, added] =
-      names_.emplace(name, static_cast<std::uint32_t>(names_.size()) + 1);
+  const auto [found, added] = names_.emplace(name, static_cast<std::uint32_t>(names_.size()) + 1);
   if (added && connection_.open()) {
     link::Name message{};
     message.name = found->second;

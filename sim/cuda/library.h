@@ -61,7 +61,7 @@ class Process {
   // The GPU that faults of this thread's calls are about: that of its current context.
   static unsigned& SlotOfThread();
   [[nodiscard]] const StateReader* reader();  // the node's state; nullptr where there is none
-  [[nodiscard]] int DriverVersion();  // of the node: 12040; 0 where there is none
+  [[nodiscard]] int DriverVersion();          // of the node: 12040; 0 where there is none
 
   // ---- all that follows: with the lock held
 

@@ -67,8 +67,7 @@ void ForgetContents(char* host, std::size_t bytes) {
   char* const last = end - reinterpret_cast<std::uintptr_t>(end) % page;
   std::memset(host, 0, head);
   // Shared memory keeps its contents there, and then they are made zero by hand.
-  if (madvise(first, static_cast<std::size_t>(last - first), MADV_DONTNEED) != 0 ||
-      *first != 0) {
+  if (madvise(first, static_cast<std::size_t>(last - first), MADV_DONTNEED) != 0 || *first != 0) {
     std::memset(first, 0, static_cast<std::size_t>(last - first));
   }
   std::memset(last, 0, static_cast<std::size_t>(end - last));

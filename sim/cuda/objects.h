@@ -93,7 +93,7 @@ struct ContextObject {
   std::uint32_t index = 0;  // the driver's, into link::Page::contexts
   Result error = kSuccess;  // sticky, found by this library; the page has the driver's
   std::uint64_t launched = 0;
-  std::shared_ptr<StreamObject> legacy;  // its default stream, which has no handle
+  std::shared_ptr<StreamObject> legacy;        // its default stream, which has no handle
   std::unordered_map<int, Stream> per_thread;  // by thread id
   std::vector<StreamObject*> streams;          // all that are alive, the legacy one included
   // Streams that were destroyed while work was in them: index and number of their last task.
@@ -134,9 +134,9 @@ struct StreamObject : std::enable_shared_from_this<StreamObject> {
   StreamKind kind = StreamKind::kBlocking;
   int priority = 0;
   std::uint64_t id = 0;
-  std::uint32_t index = 0;          // the driver's, into link::Page::streams
-  std::uint64_t submitted = 0;      // number of the last task
-  std::deque<PendingItem> pending;  // mostly empty: effects are mostly applied at once
+  std::uint32_t index = 0;                  // the driver's, into link::Page::streams
+  std::uint64_t submitted = 0;              // number of the last task
+  std::deque<PendingItem> pending;          // mostly empty: effects are mostly applied at once
   std::shared_ptr<CaptureSession> capture;  // while the stream is being captured
 };
 

@@ -47,9 +47,8 @@ Result MakeStream(ContextObject& context, bool non_blocking, int priority,
   link::StreamCreateAnswer answer{};
   const Result made = process.connection().Request(
       link::Kind::kStreamCreate,
-      link::StreamCreate{.context = context.index,
-                         .non_blocking = non_blocking ? 1U : 0U,
-                         .priority = priority},
+      link::StreamCreate{
+          .context = context.index, .non_blocking = non_blocking ? 1U : 0U, .priority = priority},
       &answer);
   if (made != kSuccess) return made;
   TakeOverIndex(answer.stream);

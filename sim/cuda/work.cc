@@ -268,17 +268,17 @@ Result RecordEvent(StreamObject& stream, EventObject& event) {
 }
 
 bool IsDone(const EventObject& event) {
-  return !event.recorded || Process::Get().connection().Value(link::Counter::kMark, event.mark) >=
-                                event.generation;
+  return !event.recorded ||
+         Process::Get().connection().Value(link::Counter::kMark, event.mark) >= event.generation;
 }
 
 Result WaitEvent(StreamObject& stream, EventObject& event) {
   if (stream.capture != nullptr || !event.capture.expired()) return CaptureWait(stream, event);
   if (const Result allowed = AllowsWork(stream); allowed != kSuccess) return allowed;
   if (IsDone(event)) return kSuccess;
-  const Result sent = Submit(stream, {.work = link::Work::kAfter,
-                                      .other = event.number,
-                                      .after_stream = event.stream_index});
+  const Result sent = Submit(
+      stream,
+      {.work = link::Work::kAfter, .other = event.number, .after_stream = event.stream_index});
   if (sent != kSuccess) return sent;
   if (auto other = event.stream.lock(); other != nullptr) {
     PushGate(stream, std::move(other), event.number);
@@ -319,8 +319,7 @@ Result Synchronize(ContextObject& context) {
 
 Result Synchronize(EventObject& event) {
   if (!event.recorded) return kSuccess;
-  const Result waited =
-      WaitFor(event.context, link::Counter::kMark, event.mark, event.generation);
+  const Result waited = WaitFor(event.context, link::Counter::kMark, event.mark, event.generation);
   RunTimed();
   return waited;
 }
