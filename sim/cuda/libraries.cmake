@@ -40,6 +40,7 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/library.h
   cuda/lookup.h
   cuda/memory.h
+  cuda/node.h
   cuda/objects.h
   cuda/streams.h
   cuda/work.h)
