@@ -2,13 +2,24 @@
 # exports of that version. A node gets the newest that is not newer than its driver (sim/node/files.cc).
 add_library(tranche_sim_cuda_parts OBJECT
   cuda/attributes.cc
+  cuda/calls/context.cc
+  cuda/calls/copy.cc
+  cuda/calls/device.cc
+  cuda/calls/event.cc
+  cuda/calls/fill.cc
+  cuda/calls/mem_op.cc
+  cuda/calls/memory.cc
+  cuda/calls/pointer.cc
+  cuda/calls/primary.cc
+  cuda/calls/stream.cc
   cuda/capture.cc
   cuda/connection.cc
+  cuda/contexts.cc
+  cuda/copy.cc
   cuda/debugger.cc
   cuda/devices.cc
   cuda/errors.cc
   cuda/host_thread.cc
-  cuda/init.cc
   cuda/library.cc
   cuda/lookup.cc
   cuda/memory.cc
@@ -28,6 +39,8 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/attributes.h
   cuda/capture.h
   cuda/connection.h
+  cuda/contexts.h
+  cuda/copy.h
   cuda/declarations.h
   cuda/devices.h
   cuda/export_table.h
@@ -40,6 +53,7 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/library.h
   cuda/lookup.h
   cuda/memory.h
+  cuda/node.h
   cuda/objects.h
   cuda/streams.h
   cuda/work.h)

@@ -115,13 +115,14 @@ Result WaitFor(const std::shared_ptr<ContextObject>& context, link::Counter coun
                std::uint32_t index, std::uint64_t value) {
   Process& process = Process::Get();
   Connection& connection = process.connection();
+  const std::uint64_t id = context->id;  // of a primary context, another one after a reset
   std::uint64_t last = 0;
   for (;;) {
     const std::uint64_t seen = connection.Value(counter, index);
     // A counter that has fallen is another stream's by now: the one waited for is long done.
     if (seen >= value || seen < last) return kSuccess;
     last = seen;
-    if (!context->alive) return kContextIsDestroyed;
+    if (!context->alive || context->id != id) return kContextIsDestroyed;
     if (const Result error = process.ErrorOf(*context); error != kSuccess) return error;
     const link::Await await{.counter = counter, .index = index, .value = value};
     if (const Result sent = connection.Send(link::Kind::kAwait, await); sent != kSuccess) {

@@ -1,0 +1,137 @@
+#include "sim/driver/hardware.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "sim/driver/constants.h"
+
+namespace tranche::sim::driver {
+namespace {
+
+std::uint64_t PcieRate(const GpuState& gpu) {
+  const auto generation = std::min<std::size_t>(gpu.pcie_generation, std::size(kPcieLaneRate) - 1);
+  return std::max(1U, gpu.pcie_width) * kPcieLaneRate[generation] * kPciePayloadPercent / 100;
+}
+
+// Two transfers a clock over the whole bus.
+std::uint64_t MemoryRate(const GpuState& gpu) {
+  const std::uint64_t rate =
+      std::uint64_t{gpu.memory_bus_width} / 8 * gpu.max_clock_mhz[2] * 2 * 1'000'000;
+  return rate == 0 ? kDefaultMemoryRate : rate;
+}
+
+engine::Time Transfer(std::uint64_t bytes, std::uint64_t rate) {
+  const double seconds = static_cast<double>(bytes) / static_cast<double>(rate);
+  return kCopyLatencyNs + static_cast<engine::Time>(std::min(seconds, 1e6) * 1e9);
+}
+
+Device Common(const GpuState& gpu, unsigned slot) {
+  Device device;
+  device.slot = slot;
+  device.to_device_rate = PcieRate(gpu);
+  device.on_device_rate = MemoryRate(gpu);
+  device.multiprocessors = gpu.multiprocessors;
+  device.identity = gpu.uuid;
+  return device;
+}
+
+// What a GPU of the state amounts to, without units and memory: `capacity` has that of each.
+std::vector<Device> DevicesOf(const GpuState& gpu, unsigned slot,
+                              std::vector<std::uint64_t>* capacities) {
+  std::vector<Device> devices;
+  if (gpu.present == 0 || gpu.lost != 0) return devices;
+  if (gpu.mig_enabled == 0) {
+    devices.push_back(Common(gpu, slot));
+    capacities->push_back(gpu.memory_total - std::min(gpu.memory_total, gpu.memory_reserved));
+    return devices;
+  }
+  for (unsigned i = 0; i < gpu.gpu_instance_count; ++i) {
+    const GpuInstanceState& instance = gpu.gpu_instances[i];
+    const MigProfileState& profile = gpu.mig_profiles[instance.profile_index];
+    Device device = Common(gpu, slot);
+    device.gpu_instance = instance.id;
+    device.multiprocessors = profile.multiprocessors;
+    device.identity += "/" + std::string(profile.name) + "/" + std::to_string(instance.start);
+    for (unsigned j = 0; j < instance.compute_instance_count; ++j) {
+      device.identity += std::string("/") + instance.compute_instances[j].uuid;
+    }
+    devices.push_back(std::move(device));
+    capacities->push_back(profile.memory_mib << 20U);
+  }
+  return devices;
+}
+
+}  // namespace
+
+std::uint64_t Device::ContextBytes() const {
+  const std::uint64_t bytes = kContextBytesPerMultiprocessor * std::max(1U, multiprocessors);
+  return (bytes + engine::kGranularity - 1) / engine::kGranularity * engine::kGranularity;
+}
+
+engine::Time Device::HostCopyTime(std::uint64_t bytes) const {
+  return Transfer(bytes, to_device_rate);
+}
+
+engine::Time Device::DeviceCopyTime(std::uint64_t bytes) const {
+  return Transfer(bytes, on_device_rate / 2);
+}
+
+engine::Time Device::FillTime(std::uint64_t bytes) const { return Transfer(bytes, on_device_rate); }
+
+void Devices::Follow(const NodeSnapshot& node, const std::function<void(Device&)>& on_gone) {
+  std::vector<Device> wanted;
+  std::vector<std::uint64_t> capacities;
+  errors_.assign(kMaxGpus, kSuccess);
+  for (unsigned slot = 0; slot < node.gpus.size(); ++slot) {
+    const GpuState& gpu = node.gpus[slot];
+    if (gpu.present == 0 || gpu.lost != 0) errors_[slot] = kDeviceUnavailable;
+    for (Device& device : DevicesOf(gpu, slot, &capacities)) wanted.push_back(std::move(device));
+  }
+  const auto same = [](const Device& a, const Device& b) {
+    return a.slot == b.slot && a.gpu_instance == b.gpu_instance && a.identity == b.identity;
+  };
+  for (const auto& device : devices_) {
+    const bool there = std::any_of(wanted.begin(), wanted.end(),
+                                   [&](const Device& other) { return same(*device, other); });
+    if (device->usable && !there) {
+      device->usable = false;
+      on_gone(*device);
+    }
+  }
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const bool there = std::any_of(devices_.begin(), devices_.end(), [&](const auto& device) {
+      return device->usable && same(*device, wanted[i]);
+    });
+    if (there) continue;
+    wanted[i].memory = std::make_unique<engine::DeviceMemory>(capacities[i]);
+    Add(std::move(wanted[i]));
+  }
+}
+
+void Devices::Add(Device device) {
+  device.unit = engine_.AddUnit(hardware_);
+  devices_.push_back(std::make_unique<Device>(std::move(device)));
+}
+
+Device* Devices::Find(std::uint32_t slot, std::uint32_t gpu_instance) {
+  for (const auto& device : devices_) {
+    if (device->usable && device->slot == slot && device->gpu_instance == gpu_instance) {
+      return device.get();
+    }
+  }
+  return nullptr;
+}
+
+Device* Devices::OfUnit(engine::UnitId unit) {
+  for (const auto& device : devices_) {
+    if (device->unit == unit) return device.get();
+  }
+  return nullptr;
+}
+
+std::uint32_t Devices::ErrorOf(unsigned slot) const {
+  return slot < errors_.size() ? errors_[slot] : kSuccess;
+}
+
+}  // namespace tranche::sim::driver
