@@ -4,6 +4,7 @@
 #include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/library.h"
+#include "sim/cuda/lookup.h"
 #include "sim/cuda/work.h"
 
 namespace tranche::sim::cuda {
@@ -29,7 +30,9 @@ Result CopyNow(const Entry& entry, const Copy& copy) {
   });
 }
 
+// Other than most calls for a stream, a copy first looks whether CUDA is initialised.
 Result CopyLater(const Entry& entry, const Copy& copy, Stream stream) {
+  if (!Initialised()) return kNotInitialized;
   return StreamCall(entry, stream,
                     [&](StreamObject& found) { return EnqueueCopy(found, copy, false); });
 }
@@ -48,6 +51,7 @@ Result GivenNow(const Entry& entry, const Given* given) {
 
 template <typename Given>
 Result GivenLater(const Entry& entry, const Given* given, Stream stream) {
+  if (!Initialised()) return kNotInitialized;
   return StreamCall(entry, stream, [&](StreamObject& found) {
     if (given == nullptr) return kInvalidValue;
     Copy copy;
