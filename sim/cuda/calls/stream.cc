@@ -1,6 +1,6 @@
 // Streams as programs see them, and the host functions that they run.
-#include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
+#include "sim/cuda/graph/capture.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/node.h"
 #include "sim/cuda/streams.h"
@@ -120,9 +120,8 @@ Result Attach(const Entry& entry, Stream stream, DevicePtr dptr, unsigned flags)
     if (allocation == nullptr || allocation->kind != Allocation::Kind::kManaged) {
       return kInvalidValue;
     }
-    return flags == kAttachGlobal || flags == kAttachHost || flags == kAttachSingle
-               ? kSuccess
-               : kInvalidValue;
+    return flags == kAttachGlobal || flags == kAttachHost || flags == kAttachSingle ? kSuccess
+                                                                                    : kInvalidValue;
   });
 }
 
