@@ -1,7 +1,7 @@
 // Contexts as programs see them: made, current, and what each is set to.
-#include "sim/cuda/capture.h"
 #include "sim/cuda/contexts.h"
 #include "sim/cuda/declarations.h"
+#include "sim/cuda/graph/capture.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/streams.h"
 #include "sim/cuda/work.h"
@@ -78,8 +78,9 @@ Result SynchronizeContext(const char* name, Context handle) {
   return GivenContextCall(name, handle, [&](ContextObject& context) {
     Process& process = Process::Get();
     if (const Result error = process.ErrorOf(context); error != kSuccess) return error;
-    if (const Result allowed = AllowsUnsafeCall(process); allowed != kSuccess) return allowed;
-    return Synchronize(context);
+    Result allowed = AllowsWait(context);
+    if (allowed == kSuccess) allowed = AllowsUnsafeCall(process);
+    return allowed == kSuccess ? Synchronize(context) : allowed;
   });
 }
 
