@@ -169,8 +169,7 @@ Result cuCtxGetDevice_v2(Device* device, Context context) {
 Result cuCtxGetFlags(unsigned* flags) {
   if (flags == nullptr) return kInvalidValue;
   return GivenContextCall("cuCtxGetFlags", nullptr, [&](const ContextObject& context) {
-    // Mapped host memory has been the case for every context since unified addressing.
-    *flags = context.flags | kContextMapHost;
+    *flags = context.flags;
     return kSuccess;
   });
 }
