@@ -51,20 +51,20 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/abi/values.h
   cuda/abi/work.h
   cuda/attributes.h
+  cuda/capture.h
   cuda/connection.h
   cuda/contexts.h
   cuda/copy.h
   cuda/declarations.h
   cuda/devices.h
   cuda/export_table.h
-  cuda/exports/lookup.h
   cuda/functions.h
-  cuda/graph/capture.h
   cuda/graph/exec.h
   cuda/graph/graph.h
   cuda/graph/user_objects.h
   cuda/host_thread.h
   cuda/library.h
+  cuda/lookup.h
   cuda/memory.h
   cuda/node.h
   cuda/objects.h

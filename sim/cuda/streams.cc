@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "sim/cuda/graph/capture.h"
+#include "sim/cuda/capture.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/work.h"
 

@@ -13,7 +13,7 @@
 //     fill.effect = [=] { … Translate the address now, since it may have been freed … };
 //     return Enqueue(stream, fill);
 //
-// While a stream is being captured, Enqueue hands the operation to sim/cuda/graph/capture.h, which
+// While a stream is being captured, Enqueue hands the operation to sim/cuda/capture.h, which
 // makes it a node; an Operation is therefore a value that can be kept and enqueued again, any
 // number of times. `node` is for what the graph's own calls want to know of it.
 //
@@ -46,7 +46,7 @@ Result Enqueue(StreamObject& stream, const Operation& operation);
 // Blocks the caller as a full queue of launches does; Enqueue does so itself.
 Result WaitForRoom(StreamObject& stream);
 
-// Events. A record or a wait in a captured stream goes to sim/cuda/graph/capture.h.
+// Events. A record or a wait in a captured stream goes to sim/cuda/capture.h.
 Result RecordEvent(StreamObject& stream, EventObject& event);
 Result WaitEvent(StreamObject& stream, EventObject& event);
 [[nodiscard]] bool IsDone(const EventObject& event);

@@ -1,10 +1,10 @@
 // cuMemcpy in its forms for plain memory.
 #include "sim/cuda/copy.h"
 
+#include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
-#include "sim/cuda/exports/lookup.h"
-#include "sim/cuda/graph/capture.h"
 #include "sim/cuda/library.h"
+#include "sim/cuda/lookup.h"
 #include "sim/cuda/work.h"
 
 namespace tranche::sim::cuda {

@@ -2,7 +2,7 @@
 // stands for one function per stream flavour and version, and the one given is the newest that is
 // not newer than the version asked for. Where the per-thread default stream is asked for and the
 // name has functions for it at all, only those count.
-#include "sim/cuda/exports/lookup.h"
+#include "sim/cuda/lookup.h"
 
 #include <algorithm>
 #include <cstring>

@@ -2,7 +2,7 @@
 // another file defines one, the linker takes that. A stub answers that the library is not
 // initialised, and after cuInit that the call is not supported; that it was made is counted in the
 // driver's log. Its parameters are not looked at, which the calling convention of x86-64 allows.
-#include "sim/cuda/exports/lookup.h"
+#include "sim/cuda/lookup.h"
 
 namespace tranche::sim::cuda {
 

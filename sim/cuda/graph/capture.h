@@ -4,8 +4,10 @@
 // has the nodes that its next one will wait for. A rule broken invalidates the session: it answers
 // kStreamCaptureInvalidated until it is ended, and gives no graph.
 //
+// The rest of the library gives work to a session and asks what it allows by sim/cuda/capture.h.
+//
 // Threading: under the process's lock.
-// Errors: CUDA's result codes; kSuccess where capture has nothing against the call.
+// Errors: CUDA's result codes.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +16,12 @@
 #include <memory>
 #include <vector>
 
+#include "sim/cuda/capture.h"
 #include "sim/cuda/graph/graph.h"
 #include "sim/cuda/objects.h"
 #include "sim/cuda/work.h"
 
 namespace tranche::sim::cuda {
-
-class Process;
 
 struct CaptureSession {
   using Tips = std::vector<GraphNode>;
@@ -36,30 +37,8 @@ struct CaptureSession {
   std::vector<GraphEdgeData> edges;  // what the last question for them was answered with
 };
 
-// ---- what the rest of the library asks
-
-// The stream is being captured: the operation becomes a node.
-Result CaptureOperation(StreamObject& stream, const Operation& operation);
+// The launch of a graph in a captured stream becomes a node.
 Result CaptureGraph(StreamObject& stream, const GraphObject& graph);
-Result CaptureRecord(StreamObject& stream, EventObject& event);
-// The stream is being captured, or the event was recorded in one that is.
-Result CaptureWait(StreamObject& stream, EventObject& event);
-
-// The stream is not captured itself: kStreamCaptureImplicit for the legacy stream of a context in
-// which a blocking stream is captured.
-Result AllowsWork(StreamObject& stream);
-// The stream, event or context is waited for or queried: kStreamCaptureUnsupported,
-// kCapturedEvent, ….
-Result AllowsWait(StreamObject& stream);
-Result AllowsWait(EventObject& event);
-Result AllowsWait(ContextObject& context);
-// A call that is unsafe while a capture is under way that forbids it to the calling thread:
-// cuMemAlloc, cuMemFree, synchronous copies, ….
-Result AllowsUnsafeCall(Process& process);
-// The stream is being destroyed.
-void CaptureStreamDestroyed(StreamObject& stream);
-
-// ---- what the capture functions do
 
 // Into a graph of its own where `graph` is null.
 Result BeginCapture(StreamObject& stream, CaptureMode mode, std::shared_ptr<GraphObject> graph,
