@@ -7,8 +7,14 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/calls/device.cc
   cuda/calls/event.cc
   cuda/calls/fill.cc
+  cuda/calls/function.cc
+  cuda/calls/launch.cc
+  cuda/calls/library.cc
+  cuda/calls/link.cc
   cuda/calls/mem_op.cc
   cuda/calls/memory.cc
+  cuda/calls/module.cc
+  cuda/calls/occupancy.cc
   cuda/calls/pointer.cc
   cuda/calls/primary.cc
   cuda/calls/stream.cc
@@ -20,16 +26,37 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/devices.cc
   cuda/errors.cc
   cuda/host_thread.cc
+  cuda/jit.cc
+  cuda/launch.cc
   cuda/library.cc
   cuda/lookup.cc
   cuda/memory.cc
+  cuda/modules.cc
+  cuda/modules_attributes.cc
+  cuda/occupancy.cc
   cuda/proc_address.cc
   cuda/streams.cc
   cuda/stubs.cc
   cuda/work.cc
+  engine/hardware.cc
   node/find.cc
   node/state_reader.cc
-  node/trouble.cc)
+  node/trouble.cc
+  ptx/arithmetic.cc
+  ptx/arithmetic_conversion.cc
+  ptx/assembler.cc
+  ptx/assembler_arithmetic.cc
+  ptx/assembler_instructions.cc
+  ptx/cost.cc
+  ptx/cubin.cc
+  ptx/fatbin.cc
+  ptx/interpreter.cc
+  ptx/lexer.cc
+  ptx/opcodes.cc
+  ptx/parser.cc
+  ptx/read.cc
+  ptx/statement_reader.cc
+  ptx/statement_reader_declaration.cc)
 target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES
   cuda/abi.h
   cuda/abi_memory.h
@@ -50,11 +77,15 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/functions_memory.h
   cuda/functions_work.h
   cuda/host_thread.h
+  cuda/jit.h
+  cuda/launch.h
   cuda/library.h
   cuda/lookup.h
   cuda/memory.h
+  cuda/modules.h
   cuda/node.h
   cuda/objects.h
+  cuda/occupancy.h
   cuda/streams.h
   cuda/work.h)
 target_include_directories(tranche_sim_cuda_parts PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})

@@ -181,9 +181,8 @@ void RunTimed() {
   std::vector<Timed> later;
   for (Timed& item : timed) {
     // The driver raises the stream's own counter after it has called.
-    const bool done =
-        connection.Value(link::Counter::kStream, item.stream->index) >= item.number ||
-        HostNumber(*item.stream) >= item.number;
+    const bool done = connection.Value(link::Counter::kStream, item.stream->index) >= item.number ||
+                      HostNumber(*item.stream) >= item.number;
     if (done) Apply(*item.stream->context, item.effect);
     if (!done && item.stream->context->alive) later.push_back(std::move(item));
   }
