@@ -26,14 +26,14 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/devices.cc
   cuda/errors.cc
   cuda/host_thread.cc
-  cuda/jit.cc
-  cuda/launch.cc
+  cuda/code/jit.cc
+  cuda/code/launch.cc
   cuda/library.cc
   cuda/lookup.cc
   cuda/memory.cc
-  cuda/modules.cc
-  cuda/modules_attributes.cc
-  cuda/occupancy.cc
+  cuda/code/modules.cc
+  cuda/code/modules_attributes.cc
+  cuda/code/occupancy.cc
   cuda/proc_address.cc
   cuda/streams.cc
   cuda/stubs.cc
@@ -77,15 +77,15 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/functions_memory.h
   cuda/functions_work.h
   cuda/host_thread.h
-  cuda/jit.h
-  cuda/launch.h
+  cuda/code/jit.h
+  cuda/code/launch.h
   cuda/library.h
   cuda/lookup.h
   cuda/memory.h
-  cuda/modules.h
+  cuda/code/modules.h
   cuda/node.h
   cuda/objects.h
-  cuda/occupancy.h
+  cuda/code/occupancy.h
   cuda/streams.h
   cuda/work.h)
 target_include_directories(tranche_sim_cuda_parts PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})

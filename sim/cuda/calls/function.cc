@@ -2,7 +2,7 @@
 #include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/library.h"
-#include "sim/cuda/modules.h"
+#include "sim/cuda/code/modules.h"
 
 namespace tranche::sim::cuda {
 namespace {

@@ -1,11 +1,11 @@
 // Launches in every form.
-#include "sim/cuda/launch.h"
+#include "sim/cuda/code/launch.h"
 
 #include <cstring>
 
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/library.h"
-#include "sim/cuda/modules.h"
+#include "sim/cuda/code/modules.h"
 
 namespace tranche::sim::cuda {
 namespace {

@@ -3,8 +3,8 @@
 
 #include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
-#include "sim/cuda/jit.h"
-#include "sim/cuda/modules.h"
+#include "sim/cuda/code/jit.h"
+#include "sim/cuda/code/modules.h"
 
 namespace tranche::sim::cuda {
 namespace {

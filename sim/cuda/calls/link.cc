@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "sim/cuda/declarations.h"
-#include "sim/cuda/jit.h"
+#include "sim/cuda/code/jit.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/lookup.h"
 

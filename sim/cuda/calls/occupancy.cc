@@ -1,11 +1,11 @@
 // How many blocks of a function run at once.
-#include "sim/cuda/occupancy.h"
+#include "sim/cuda/code/occupancy.h"
 
 #include <algorithm>
 
 #include "sim/cuda/attributes.h"
 #include "sim/cuda/declarations.h"
-#include "sim/cuda/launch.h"
+#include "sim/cuda/code/launch.h"
 #include "sim/cuda/library.h"
 
 namespace tranche::sim::cuda {

@@ -1,4 +1,4 @@
-#include "sim/cuda/launch.h"
+#include "sim/cuda/code/launch.h"
 
 #include <algorithm>
 #include <cstring>
@@ -8,8 +8,8 @@
 
 #include "sim/cuda/library.h"
 #include "sim/cuda/lookup.h"
-#include "sim/cuda/modules.h"
-#include "sim/cuda/occupancy.h"
+#include "sim/cuda/code/modules.h"
+#include "sim/cuda/code/occupancy.h"
 #include "sim/engine/hardware.h"
 #include "sim/ptx/cost.h"
 #include "sim/ptx/interpreter.h"

@@ -1,4 +1,4 @@
-#include "sim/cuda/jit.h"
+#include "sim/cuda/code/jit.h"
 
 #include <algorithm>
 #include <cstdio>

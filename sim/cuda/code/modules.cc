@@ -1,4 +1,4 @@
-#include "sim/cuda/modules.h"
+#include "sim/cuda/code/modules.h"
 
 #include <algorithm>
 #include <cstring>

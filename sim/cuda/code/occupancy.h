@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "sim/cuda/modules.h"
+#include "sim/cuda/code/modules.h"
 
 namespace tranche::sim::cuda {
 

@@ -1,4 +1,4 @@
-#include "sim/cuda/occupancy.h"
+#include "sim/cuda/code/occupancy.h"
 
 #include <algorithm>
 

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "sim/cuda/abi.h"
-#include "sim/cuda/jit.h"
+#include "sim/cuda/code/jit.h"
 #include "sim/cuda/objects.h"
 #include "sim/ptx/image.h"
 

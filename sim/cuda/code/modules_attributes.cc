@@ -1,6 +1,6 @@
 // What a function answers for each CUfunction_attribute.
-#include "sim/cuda/modules.h"
-#include "sim/cuda/occupancy.h"
+#include "sim/cuda/code/modules.h"
+#include "sim/cuda/code/occupancy.h"
 
 namespace tranche::sim::cuda {
 namespace {
