@@ -3,9 +3,9 @@
 
 #include <cstring>
 
+#include "sim/cuda/code/modules.h"
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/library.h"
-#include "sim/cuda/code/modules.h"
 
 namespace tranche::sim::cuda {
 namespace {

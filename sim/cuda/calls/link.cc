@@ -1,10 +1,10 @@
 // Links: in this simulation, one piece of code goes in and the same comes out.
 #include <cstring>
 
-#include "sim/cuda/declarations.h"
 #include "sim/cuda/code/jit.h"
+#include "sim/cuda/declarations.h"
+#include "sim/cuda/exports/lookup.h"
 #include "sim/cuda/library.h"
-#include "sim/cuda/lookup.h"
 
 namespace tranche::sim::cuda {
 namespace {

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "sim/cuda/attributes.h"
-#include "sim/cuda/declarations.h"
 #include "sim/cuda/code/launch.h"
+#include "sim/cuda/declarations.h"
 #include "sim/cuda/library.h"
 
 namespace tranche::sim::cuda {
