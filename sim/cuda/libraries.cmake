@@ -8,15 +8,26 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/calls/device.cc
   cuda/calls/event.cc
   cuda/calls/fill.cc
+  cuda/calls/function.cc
   cuda/calls/graph_exec.cc
   cuda/calls/graph_nodes.cc
   cuda/calls/graph_parameters.cc
   cuda/calls/graph_shape.cc
+  cuda/calls/launch.cc
+  cuda/calls/library.cc
+  cuda/calls/link.cc
   cuda/calls/mem_op.cc
   cuda/calls/memory.cc
+  cuda/calls/module.cc
+  cuda/calls/occupancy.cc
   cuda/calls/pointer.cc
   cuda/calls/primary.cc
   cuda/calls/stream.cc
+  cuda/code/jit.cc
+  cuda/code/launch.cc
+  cuda/code/modules.cc
+  cuda/code/modules_attributes.cc
+  cuda/code/occupancy.cc
   cuda/connection.cc
   cuda/contexts.cc
   cuda/copy.cc
@@ -37,9 +48,25 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/node.cc
   cuda/streams.cc
   cuda/work.cc
+  engine/hardware.cc
   node/find.cc
   node/state_reader.cc
-  node/trouble.cc)
+  node/trouble.cc
+  ptx/arithmetic.cc
+  ptx/arithmetic_conversion.cc
+  ptx/assembler.cc
+  ptx/assembler_arithmetic.cc
+  ptx/assembler_instructions.cc
+  ptx/cost.cc
+  ptx/cubin.cc
+  ptx/fatbin.cc
+  ptx/interpreter.cc
+  ptx/lexer.cc
+  ptx/opcodes.cc
+  ptx/parser.cc
+  ptx/read.cc
+  ptx/statement_reader.cc
+  ptx/statement_reader_declaration.cc)
 target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES
   cuda/abi.h
   cuda/abi/functions_device.h
@@ -52,6 +79,10 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/abi/work.h
   cuda/attributes.h
   cuda/capture.h
+  cuda/code/jit.h
+  cuda/code/launch.h
+  cuda/code/modules.h
+  cuda/code/occupancy.h
   cuda/connection.h
   cuda/contexts.h
   cuda/copy.h
