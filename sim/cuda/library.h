@@ -141,9 +141,28 @@ Result InitCall(const char* name, Body body) {
   });
 }
 
+// While it lives, faults of this thread's calls are about the GPU of `ordinal`, if there is one.
+class AboutDevice {
+ public:
+  explicit AboutDevice(Device ordinal) : before_(Process::SlotOfThread()) {
+    Process& process = Process::Get();
+    DeviceObject* device = nullptr;  // the list does not change once cuInit has made it
+    if (process.phase() == Phase::kReady && process.FindDevice(ordinal, &device) == kSuccess) {
+      Process::SlotOfThread() = device->slot;
+    }
+  }
+  ~AboutDevice() { Process::SlotOfThread() = before_; }
+  AboutDevice(const AboutDevice&) = delete;
+  AboutDevice& operator=(const AboutDevice&) = delete;
+
+ private:
+  unsigned before_;
+};
+
 // body(device) for a device that there is.
 template <typename Body>
 Result DeviceCall(const char* name, Device ordinal, Body body) {
+  const AboutDevice about(ordinal);
   return InitCall(name, [&](Process& process) -> Result {
     DeviceObject* device = nullptr;
     const Result found = process.FindDevice(ordinal, &device);
