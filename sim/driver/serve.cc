@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -153,6 +154,8 @@ void Driver::OnSignal() {
   signalfd_siginfo info{};
   if (read(signals_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return;
   if (info.ssi_signo != SIGUSR1) {
+    base::LogInfo("ending", {base::Kv("signal", strsignal(static_cast<int>(info.ssi_signo))),
+                             base::Kv("programs", std::uint64_t{server_->clients()})});
     ended_ = true;
     return;
   }
