@@ -2,13 +2,24 @@
 # exports of that version. A node gets the newest that is not newer than its driver (sim/node/files.cc).
 add_library(tranche_sim_cuda_parts OBJECT
   cuda/attributes.cc
+  cuda/calls/context.cc
+  cuda/calls/copy.cc
+  cuda/calls/device.cc
+  cuda/calls/event.cc
+  cuda/calls/fill.cc
+  cuda/calls/mem_op.cc
+  cuda/calls/memory.cc
+  cuda/calls/pointer.cc
+  cuda/calls/primary.cc
+  cuda/calls/stream.cc
   cuda/capture.cc
   cuda/connection.cc
+  cuda/contexts.cc
+  cuda/copy.cc
   cuda/debugger.cc
   cuda/devices.cc
   cuda/errors.cc
   cuda/host_thread.cc
-  cuda/init.cc
   cuda/library.cc
   cuda/lookup.cc
   cuda/memory.cc
@@ -28,6 +39,8 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/attributes.h
   cuda/capture.h
   cuda/connection.h
+  cuda/contexts.h
+  cuda/copy.h
   cuda/declarations.h
   cuda/devices.h
   cuda/export_table.h
@@ -40,6 +53,7 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/library.h
   cuda/lookup.h
   cuda/memory.h
+  cuda/node.h
   cuda/objects.h
   cuda/streams.h
   cuda/work.h)
@@ -64,8 +78,12 @@ foreach(version IN ITEMS 12020 12040 13050)
   tranche_add_driver_library(tranche_sim_cuda_${version} libcuda ${map} cuda/version.cc)
   target_compile_definitions(tranche_sim_cuda_${version} PRIVATE TRANCHE_CUDA_VERSION=${version})
   target_link_libraries(tranche_sim_cuda_${version} PRIVATE tranche_sim_cuda_parts)
-  # As NVIDIA's: no call of the library's own comes back through another one that has the name, too.
-  target_link_options(tranche_sim_cuda_${version} PRIVATE -Wl,-Bsymbolic)
   set_target_properties(tranche_sim_cuda_${version} PROPERTIES OUTPUT_NAME libcuda-${version})
   add_dependencies(tranche_sim_cuda tranche_sim_cuda_${version})
 endforeach()
+
+# Programs on a node with a driver process, each opening the library as a program would.
+tranche_add_test(sim_cuda_test
+  SOURCES cuda/context_test.cc cuda/fault_test.cc cuda/memory_test.cc cuda/stream_test.cc
+  DEPENDS tranche::sim tranche::sim_driver ${CMAKE_DL_LIBS})
+add_dependencies(sim_cuda_test tranche_sim_home)

@@ -34,6 +34,12 @@ void Apply(ContextObject& context, const Effect& effect) {
   if (result != kSuccess && context.error == kSuccess) context.error = result;
 }
 
+// The last task of the stream for which the driver has called this process.
+std::uint64_t HostNumber(const StreamObject& stream) {
+  const auto& word = Process::Get().connection().page().streams[stream.index % link::kMaxStreams];
+  return __atomic_load_n(&word.host_number, __ATOMIC_ACQUIRE);
+}
+
 // Sends the next task of the stream.
 Result Submit(StreamObject& stream, link::Submit task) {
   Connection& connection = Process::Get().connection();
@@ -115,13 +121,14 @@ Result WaitFor(const std::shared_ptr<ContextObject>& context, link::Counter coun
                std::uint32_t index, std::uint64_t value) {
   Process& process = Process::Get();
   Connection& connection = process.connection();
+  const std::uint64_t id = context->id;  // of a primary context, another one after a reset
   std::uint64_t last = 0;
   for (;;) {
     const std::uint64_t seen = connection.Value(counter, index);
     // A counter that has fallen is another stream's by now: the one waited for is long done.
     if (seen >= value || seen < last) return kSuccess;
     last = seen;
-    if (!context->alive) return kContextIsDestroyed;
+    if (!context->alive || context->id != id) return kContextIsDestroyed;
     if (const Result error = process.ErrorOf(*context); error != kSuccess) return error;
     const link::Await await{.counter = counter, .index = index, .value = value};
     if (const Result sent = connection.Send(link::Kind::kAwait, await); sent != kSuccess) {
@@ -173,7 +180,9 @@ void RunTimed() {
   const Connection& connection = Process::Get().connection();
   std::vector<Timed> later;
   for (Timed& item : timed) {
-    const bool done = connection.Value(link::Counter::kStream, item.stream->index) >= item.number;
+    // The driver raises the stream's own counter after it has called.
+    const bool done = connection.Value(link::Counter::kStream, item.stream->index) >= item.number ||
+                      HostNumber(*item.stream) >= item.number;
     if (done) Apply(*item.stream->context, item.effect);
     if (!done && item.stream->context->alive) later.push_back(std::move(item));
   }
@@ -210,9 +219,7 @@ PendingItem* ReachedHostItem(StreamObject& stream) {
   if (first.kind != PendingItem::Kind::kHost && first.kind != PendingItem::Kind::kPoll) {
     return nullptr;
   }
-  const auto& word = Process::Get().connection().page().streams[stream.index % link::kMaxStreams];
-  const std::uint64_t reached = __atomic_load_n(&word.host_number, __ATOMIC_ACQUIRE);
-  return reached >= first.number ? &first : nullptr;
+  return HostNumber(stream) >= first.number ? &first : nullptr;
 }
 
 void FinishHostItem(StreamObject& stream, std::uint64_t number) {

@@ -30,6 +30,8 @@
 
 namespace tranche::sim::cuda {
 
+struct NodeParameters;  // sim/cuda/node.h
+
 struct Operation {
   link::Work work = link::Work::kKernel;
   PendingItem::Kind kind = PendingItem::Kind::kEffect;
@@ -37,7 +39,7 @@ struct Operation {
   std::uint32_t name = 0;    // Process::NameId
   bool launch = false;       // counts against the context's queue of link::kQueueLength
   Effect effect;             // none: nothing happens in memory
-  std::shared_ptr<const void> node;
+  std::shared_ptr<const NodeParameters> node;
 };
 
 Result Enqueue(StreamObject& stream, const Operation& operation);

@@ -73,6 +73,7 @@ bool Session::LoadKernels() {
 
 void Session::Begin(std::int64_t time) {
   clock_.SleepUntil(time);
+  lateness_.Meet(time, clock_.Now());
   outcome_.begin_ns = time;
   over_at_ = time + settings_.duration_ns;
 }
