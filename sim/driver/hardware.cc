@@ -9,6 +9,9 @@
 namespace tranche::sim::driver {
 namespace {
 
+// An owner that no client and no context is.
+constexpr engine::OwnerId kOthers = 0;
+
 std::uint64_t PcieRate(const GpuState& gpu) {
   const auto generation = std::min<std::size_t>(gpu.pcie_generation, std::size(kPcieLaneRate) - 1);
   return std::max(1U, gpu.pcie_width) * kPcieLaneRate[generation] * kPciePayloadPercent / 100;
@@ -62,6 +65,19 @@ std::vector<Device> DevicesOf(const GpuState& gpu, unsigned slot,
   return devices;
 }
 
+// Memory that is taken though none of our clients has it: what `tranche sim set --memory-used` and
+// `tranche sim process` say.
+std::uint64_t TakenByOthers(const GpuState& gpu, std::uint32_t gpu_instance) {
+  std::uint64_t bytes = gpu_instance == kWholeGpu ? gpu.memory_used : 0;
+  for (unsigned i = 0; i < gpu.process_count; ++i) {
+    const ProcessState& process = gpu.processes[i];
+    if (process.by_driver == 0 && process.gpu_instance == gpu_instance) {
+      bytes += process.memory_bytes;
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::uint64_t Device::ContextBytes() const {
@@ -107,6 +123,19 @@ void Devices::Follow(const NodeSnapshot& node, const std::function<void(Device&)
     wanted[i].memory = std::make_unique<engine::DeviceMemory>(capacities[i]);
     Add(std::move(wanted[i]));
   }
+  for (const auto& device : devices_) {
+    if (!device->usable) continue;
+    Occupy(*device, TakenByOthers(node.gpus[device->slot], device->gpu_instance));
+  }
+}
+
+void Devices::Occupy(Device& device, std::uint64_t bytes) {
+  if (bytes == device.others) return;
+  device.others = bytes;
+  device.memory->RemoveOwner(kOthers);
+  // Clients may have taken it before: then there is nothing left for the others.
+  const std::uint64_t fits = std::min(bytes, device.memory->Free());
+  if (fits > 0) device.memory->ReservePieces(kOthers, fits);
 }
 
 void Devices::Add(Device device) {

@@ -26,7 +26,8 @@ struct Device {
   std::uint64_t to_device_rate = 0;  // bytes a second
   std::uint64_t on_device_rate = 0;
   std::uint32_t multiprocessors = 0;
-  bool usable = true;  // not lost, not taken out, not cut anew
+  std::uint64_t others = 0;  // bytes that are not our clients'
+  bool usable = true;        // not lost, not taken out, not cut anew
 
   [[nodiscard]] std::uint64_t ContextBytes() const;
   [[nodiscard]] engine::Time HostCopyTime(std::uint64_t bytes) const;
@@ -52,6 +53,7 @@ class Devices {
 
  private:
   void Add(Device device);
+  static void Occupy(Device& device, std::uint64_t bytes);
 
   engine::Engine& engine_;
   engine::Hardware hardware_;
