@@ -66,15 +66,25 @@ Return Library::Init() {
     --users_;
     return fresh != abi::kSuccess ? fresh : abi::kDriverNotLoaded;
   }
+  was_used_ = true;
   if (users_ == 1) ListGpus();
   return abi::kSuccess;
 }
 
 Return Library::Shutdown() {
   const std::scoped_lock lock(mutex_);
-  if (users_ == 0) return abi::kUninitialized;
+  // The real library has nothing against it before it was ever initialised.
+  if (users_ == 0) return was_used_ ? abi::kUninitialized : abi::kSuccess;
   --users_;
   return abi::kSuccess;
+}
+
+bool Library::ReadHeader(NodeHeader* header) {
+  const std::scoped_lock lock(mutex_);
+  if (reader_ == nullptr) OpenState();
+  if (reader_ == nullptr) return false;
+  reader_->ReadHeader(header);
+  return true;
 }
 
 void Library::ListGpus() {

@@ -77,6 +77,8 @@ class Library {
   // Waits out or answers what the node says goes wrong with `call`; kSuccess: nothing does.
   Return Trouble(const char* call, unsigned slot);
 
+  bool ReadHeader(NodeHeader* header);  // false: there is no node
+
   // Called with the lock held.
   Return Refresh();  // kUninitialized before Init
   [[nodiscard]] const NodeSnapshot& node() const { return snapshot_; }
@@ -106,6 +108,7 @@ class Library {
 
   std::mutex mutex_;
   unsigned users_ = 0;
+  bool was_used_ = false;
   std::string path_;  // of the state file
   std::unique_ptr<StateReader> reader_;
   std::unique_ptr<sim::Trouble> trouble_;  // as reader_: none, or for good
@@ -131,6 +134,17 @@ Return Call(const char* name, Body body) {
   const std::scoped_lock lock(library.mutex());
   const Return ready = library.Refresh();
   return ready == abi::kSuccess ? body(library) : ready;
+}
+
+// body(header) with the node's header, whether or not the library is initialised.
+template <typename Body>
+Return CallAnyTime(const char* name, Body body) {
+  Library& library = Library::Get();
+  if (const Return trouble = library.Trouble(name, kWholeGpu); trouble != abi::kSuccess) {
+    return trouble;
+  }
+  NodeHeader header{};
+  return library.ReadHeader(&header) ? body(header) : abi::kUninitialized;
 }
 
 // body(target) for a device that is there.

@@ -1,7 +1,7 @@
 // Functions that a 570 driver's libnvidia-ml.so.1 exports and that this node has nothing to say to:
 // vGPU, confidential computing, power profiles, and whatever sets something. They are there,
 // because clients look names up before they call, and answer "not supported". The names are those
-// of the nvml.h of CUDA 12.8.
+// of the nvml.h of CUDA 12.8, and two that the drivers still have from before.
 #include "sim/nvml/library.h"
 
 #define TRANCHE_NVML_UNSUPPORTED(X)                       \
@@ -143,6 +143,8 @@
   X(nvmlDeviceWorkloadPowerProfileGetCurrentProfiles)     \
   X(nvmlDeviceWorkloadPowerProfileGetProfilesInfo)        \
   X(nvmlDeviceWorkloadPowerProfileSetRequestedProfiles)   \
+  X(nvmlGetBlacklistDeviceCount)                          \
+  X(nvmlGetBlacklistDeviceInfoByIndex)                    \
   X(nvmlGetExcludedDeviceCount)                           \
   X(nvmlGetExcludedDeviceInfoByIndex)                     \
   X(nvmlGetVgpuCompatibility)                             \
@@ -233,5 +235,8 @@ namespace tranche::gpu::nvml {
     return sim::nvml::Call(#name, [](sim::nvml::Library&) { return kNotSupported; }); \
   }
 TRANCHE_NVML_UNSUPPORTED(TRANCHE_NVML_DEFINE)
+
+// Tables of functions that only NVIDIA's own programs know: there are none.
+extern "C" Return nvmlInternalGetExportTable(const void**, const void*) { return kInvalidArgument; }
 
 }  // namespace tranche::gpu::nvml
