@@ -1,7 +1,6 @@
 #include "sim/driver/hardware.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "sim/driver/constants.h"
@@ -12,29 +11,14 @@ namespace {
 // An owner that no client and no context is.
 constexpr engine::OwnerId kOthers = 0;
 
-std::uint64_t PcieRate(const GpuState& gpu) {
-  const auto generation = std::min<std::size_t>(gpu.pcie_generation, std::size(kPcieLaneRate) - 1);
-  return std::max(1U, gpu.pcie_width) * kPcieLaneRate[generation] * kPciePayloadPercent / 100;
-}
-
-// Two transfers a clock over the whole bus.
-std::uint64_t MemoryRate(const GpuState& gpu) {
-  const std::uint64_t rate =
-      std::uint64_t{gpu.memory_bus_width} / 8 * gpu.max_clock_mhz[2] * 2 * 1'000'000;
-  return rate == 0 ? kDefaultMemoryRate : rate;
-}
-
-engine::Time Transfer(std::uint64_t bytes, std::uint64_t rate) {
-  const double seconds = static_cast<double>(bytes) / static_cast<double>(rate);
-  return kCopyLatencyNs + static_cast<engine::Time>(std::min(seconds, 1e6) * 1e9);
-}
-
 Device Common(const GpuState& gpu, unsigned slot) {
   Device device;
   device.slot = slot;
-  device.to_device_rate = PcieRate(gpu);
-  device.on_device_rate = MemoryRate(gpu);
-  device.multiprocessors = gpu.multiprocessors;
+  device.chip = {.compute_major = gpu.compute_major,
+                 .compute_minor = gpu.compute_minor,
+                 .multiprocessors = gpu.multiprocessors};
+  device.link_rate = engine::LinkRate(gpu.pcie_generation, gpu.pcie_width);
+  device.memory_rate = engine::MemoryRate(gpu.memory_bus_width, gpu.max_clock_mhz[2]);
   device.identity = gpu.uuid;
   return device;
 }
@@ -54,7 +38,7 @@ std::vector<Device> DevicesOf(const GpuState& gpu, unsigned slot,
     const MigProfileState& profile = gpu.mig_profiles[instance.profile_index];
     Device device = Common(gpu, slot);
     device.gpu_instance = instance.id;
-    device.multiprocessors = profile.multiprocessors;
+    device.chip.multiprocessors = profile.multiprocessors;
     device.identity += "/" + std::string(profile.name) + "/" + std::to_string(instance.start);
     for (unsigned j = 0; j < instance.compute_instance_count; ++j) {
       device.identity += std::string("/") + instance.compute_instances[j].uuid;
@@ -80,20 +64,19 @@ std::uint64_t TakenByOthers(const GpuState& gpu, std::uint32_t gpu_instance) {
 
 }  // namespace
 
-std::uint64_t Device::ContextBytes() const {
-  const std::uint64_t bytes = kContextBytesPerMultiprocessor * std::max(1U, multiprocessors);
-  return (bytes + engine::kGranularity - 1) / engine::kGranularity * engine::kGranularity;
-}
+std::uint64_t Device::ContextBytes() const { return engine::ContextBytes(chip); }
 
 engine::Time Device::HostCopyTime(std::uint64_t bytes) const {
-  return Transfer(bytes, to_device_rate);
+  return engine::CopyTime(bytes, link_rate);
 }
 
 engine::Time Device::DeviceCopyTime(std::uint64_t bytes) const {
-  return Transfer(bytes, on_device_rate / 2);
+  return engine::CopyTime(bytes, memory_rate / 2);
 }
 
-engine::Time Device::FillTime(std::uint64_t bytes) const { return Transfer(bytes, on_device_rate); }
+engine::Time Device::FillTime(std::uint64_t bytes) const {
+  return engine::CopyTime(bytes, memory_rate);
+}
 
 void Devices::Follow(const NodeSnapshot& node, const std::function<void(Device&)>& on_gone) {
   std::vector<Device> wanted;
@@ -113,6 +96,7 @@ void Devices::Follow(const NodeSnapshot& node, const std::function<void(Device&)
     if (device->usable && !there) {
       device->usable = false;
       on_gone(*device);
+      engine_.RemoveUnit(device->unit);
     }
   }
   for (std::size_t i = 0; i < wanted.size(); ++i) {

@@ -5,6 +5,7 @@
 #include "base/testing/temp_dir.h"
 #include "sim/driver/constants.h"
 #include "sim/driver/testing/program.h"
+#include "sim/engine/hardware.h"
 
 namespace tranche::sim::driver {
 namespace {
@@ -17,7 +18,7 @@ constexpr Time kUs = 1000;
 constexpr Time kMs = 1000 * kUs;
 constexpr std::uint64_t kMiB = 1U << 20U;
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
-constexpr std::uint64_t kContext = 10 * kContextBytesPerMultiprocessor;
+const std::uint64_t kContext = engine::ContextBytes({.compute_major = 8, .multiprocessors = 10});
 
 class MachineTest : public ::testing::Test {
  protected:
@@ -224,8 +225,7 @@ TEST_F(MachineTest, CopiesGoBesideKernels) {
   const Usage usage = UsageOf(a);
   EXPECT_EQ(usage.in.count, 1U);
   EXPECT_EQ(usage.in.bytes, 64 * kMiB);
-  // 64 MiB at 90 % of 16 lanes of PCIe 3.
-  EXPECT_NEAR(static_cast<double>(usage.in.time), 4.733e6, 0.01e6);
+  EXPECT_EQ(usage.in.time, engine::CopyTime(64 * kMiB, engine::LinkRate(3, 16)));
 }
 
 TEST_F(MachineTest, AGraphRunsItsNodesAndIsOneLaunch) {

@@ -274,6 +274,7 @@ inline NodeSnapshot NodeOf(unsigned gpus) {
   for (GpuState& gpu : node.gpus) {
     gpu.present = 1;
     gpu.memory_total = std::uint64_t{16} << 30U;
+    gpu.compute_major = 8;
     gpu.multiprocessors = 10;
     gpu.pcie_generation = 3;
     gpu.pcie_width = 16;
