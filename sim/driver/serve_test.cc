@@ -20,6 +20,7 @@
 #include "sim/driver/constants.h"
 #include "sim/driver/report.h"
 #include "sim/driver/testing/program.h"
+#include "sim/engine/hardware.h"
 #include "sim/node/files.h"
 #include "sim/node/state_writer.h"
 
@@ -34,6 +35,7 @@ using testing::RealProgram;
 
 constexpr std::uint64_t kMs = 1'000'000;
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
+const std::uint64_t kContext = engine::ContextBytes({.compute_major = 8, .multiprocessors = 10});
 
 // Waits for what must come; the limit only ends a test that hangs.
 bool Comes(const std::function<bool()>& condition) {
@@ -212,7 +214,7 @@ TEST_F(ServeTest, AProcessIsShownWithItsMemoryUntilItEnds) {
     const NodeSnapshot node = Node();
     const ProcessState* shown = Shown(node, pid);
     return shown != nullptr && shown->by_driver == 1 &&
-           shown->memory_bytes == 5 * kGiB + 10 * kContextBytesPerMultiprocessor;
+           shown->memory_bytes == 5 * kGiB + kContext;
   }));
   // It computes, and so there are samples of it before long.
   ASSERT_TRUE(Comes([&] {
