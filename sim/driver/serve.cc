@@ -131,23 +131,21 @@ Status Driver::Begin() {
                                .epoch_ns = clock_.epoch_ns,
                                .time_scale = options_.time_scale};
   machine_ = std::make_unique<Machine>(machine, *log_);
+  auto server = Server::Listen(base::JoinPath(options_.root, link::kSocket), *machine_, clock_);
+  if (!server.ok()) return server.status();
+  server_ = std::move(*server);
+  TRANCHE_TRY(server_->Watch(signals_.get(), [this] { OnSignal(); }));
   mirror_ = std::make_unique<Mirror>(*writer_, *machine_);
-  TRANCHE_TRY(mirror_->Begin(static_cast<std::uint32_t>(getpid()), options_.time_scale));
   NodeSnapshot node;
   reader_->Read(&node);
   last_event_ = node.header.last_event;  // what happened before is over
   Follow(clock_.epoch_ns);
-  auto server = Server::Listen(base::JoinPath(options_.root, link::kSocket), *machine_, clock_);
-  if (!server.ok()) {
-    mirror_->End();
-    return server.status();
-  }
-  server_ = std::move(*server);
   const std::string first = DriverJson(options_, clock_, 0).Dump();
   log_->Line(first);
   file_->SetBeginning(
       [this, first] { return first + '\n' + RunLog::LivingLines(machine_->accounts()); });
-  return server_->Watch(signals_.get(), [this] { OnSignal(); });
+  // Whoever reads that it serves can connect.
+  return mirror_->Begin(static_cast<std::uint32_t>(getpid()), options_.time_scale);
 }
 
 void Driver::OnSignal() {
