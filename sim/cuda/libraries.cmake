@@ -97,7 +97,7 @@ endforeach()
 
 # Programs on a node with a driver process, each opening the library as a program would.
 tranche_add_test(sim_cuda_test
-  SOURCES cuda/context_test.cc cuda/fault_test.cc cuda/graph/capture_test.cc cuda/memory_test.cc
+  SOURCES cuda/context_test.cc cuda/fault_test.cc cuda/graph/capture_test.cc cuda/graph/graph_test.cc cuda/memory_test.cc
   cuda/stream_test.cc
   DEPENDS tranche::sim tranche::sim_driver ${CMAKE_DL_LIBS})
 add_dependencies(sim_cuda_test tranche_sim_home)
