@@ -61,13 +61,13 @@ Result BeginContext(const std::shared_ptr<ContextObject>& context) {
   if (const Result connected = process.Connect(); connected != kSuccess) return connected;
   const DeviceObject& device = *context->device;
   link::ContextCreateAnswer answer{};
-  const Result made = process.connection().Request(
-      link::Kind::kContextCreate,
-      link::ContextCreate{.slot = device.slot,
-                          .gpu_instance = device.gpu_instance,
-                          .compute_instance = device.compute_instance,
-                          .flags = context->flags},
-      &answer);
+  const Result made =
+      process.connection().Request(link::Kind::kContextCreate,
+                                   link::ContextCreate{.slot = device.slot,
+                                                       .gpu_instance = device.gpu_instance,
+                                                       .compute_instance = device.compute_instance,
+                                                       .flags = context->flags},
+                                   &answer);
   if (made != kSuccess) return made;
   context->index = answer.context;
   context->id = ++last_id;

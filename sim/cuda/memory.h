@@ -60,9 +60,9 @@ struct Allocation {
   unsigned flags = 0;             // of cuMemHostAlloc and cuMemHostRegister
   bool sync_memops = false;
   MemoryPool pool = nullptr;
-  int handle_types = 0;                       // that it can be exported as
-  Result (*free)(Allocation& it) = nullptr;   // what cuMemFree does, for forms other than kPlain
-  std::shared_ptr<void> owner;                // whatever a form of memory keeps with it
+  int handle_types = 0;                      // that it can be exported as
+  Result (*free)(Allocation& it) = nullptr;  // what cuMemFree does, for forms other than kPlain
+  std::shared_ptr<void> owner;               // whatever a form of memory keeps with it
   [[nodiscard]] bool on_host() const { return kind == Kind::kHost || kind == Kind::kRegistered; }
 };
 

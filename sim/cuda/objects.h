@@ -90,10 +90,10 @@ struct ContextObject {
   unsigned flags = 0;
   unsigned api_version = 3020;
   std::uint64_t id = 0;
-  std::uint32_t index = 0;  // the driver's, into link::Page::contexts
-  Result error = kSuccess;  // sticky, found by this library; the page has the driver's
-  std::uint64_t launched = 0;     // launches submitted, to compare with the page's counter
-  unsigned uses = 1;              // cuCtxAttach and cuCtxDetach
+  std::uint32_t index = 0;               // the driver's, into link::Page::contexts
+  Result error = kSuccess;               // sticky, found by this library; the page has the driver's
+  std::uint64_t launched = 0;            // launches submitted, to compare with the page's counter
+  unsigned uses = 1;                     // cuCtxAttach and cuCtxDetach
   std::shared_ptr<StreamObject> legacy;  // its default stream, which has no handle
   std::unordered_map<int, Stream> per_thread;  // by thread id
   std::vector<StreamObject*> streams;          // all that are alive, the legacy one included

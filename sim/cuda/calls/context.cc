@@ -101,8 +101,8 @@ Result cuCtxCreate_v3(Context* context, AffinityParam* /*params_array*/, int num
 }
 Result cuCtxCreate_v4(Context* context, ContextCreateParams* ctx_create_params, unsigned flags,
                       Device device) {
-  const bool plain = ctx_create_params == nullptr || (ctx_create_params->affinity_count == 0 &&
-                                                      ctx_create_params->cig == nullptr);
+  const bool plain = ctx_create_params == nullptr ||
+                     (ctx_create_params->affinity_count == 0 && ctx_create_params->cig == nullptr);
   if (plain) return Create("cuCtxCreate_v4", context, flags, device, 3020);
   return InitCall("cuCtxCreate_v4", [](Process& /*process*/) { return kUnsupportedExecAffinity; });
 }

@@ -1,6 +1,7 @@
 // cuMemcpy in its forms for plain memory.
-#include "sim/cuda/capture.h"
 #include "sim/cuda/copy.h"
+
+#include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/work.h"
@@ -93,12 +94,10 @@ TRANCHE_CUDA_EXPORT_TWICE(cuMemcpyPeerAsync, cuMemcpyPeerAsync_ptsz, CopyLater,
                            Context /*src_context*/, std::size_t byte_count, Stream stream),
                           Line(kAny, dst, kAny, src, byte_count), stream)
 
-TRANCHE_CUDA_EXPORT_TWICE(cuMemcpy2D_v2, cuMemcpy2D_v2_ptds, GivenNow, (const Memcpy2d* copy),
-                          copy)
+TRANCHE_CUDA_EXPORT_TWICE(cuMemcpy2D_v2, cuMemcpy2D_v2_ptds, GivenNow, (const Memcpy2d* copy), copy)
 TRANCHE_CUDA_EXPORT_TWICE(cuMemcpy2DUnaligned_v2, cuMemcpy2DUnaligned_v2_ptds, GivenNow,
                           (const Memcpy2d* copy), copy)
-TRANCHE_CUDA_EXPORT_TWICE(cuMemcpy3D_v2, cuMemcpy3D_v2_ptds, GivenNow, (const Memcpy3d* copy),
-                          copy)
+TRANCHE_CUDA_EXPORT_TWICE(cuMemcpy3D_v2, cuMemcpy3D_v2_ptds, GivenNow, (const Memcpy3d* copy), copy)
 TRANCHE_CUDA_EXPORT_TWICE(cuMemcpy3DPeer, cuMemcpy3DPeer_ptds, GivenNow, (const Memcpy3d* copy),
                           copy)
 TRANCHE_CUDA_EXPORT_TWICE(cuMemcpy2DAsync_v2, cuMemcpy2DAsync_v2_ptsz, GivenLater,

@@ -29,20 +29,20 @@ Result FillLater(const Entry& entry, const Fill& fill, Stream stream) {
 
 // NOLINTBEGIN(readability-identifier-naming): the names are NVIDIA's.
 
-#define TRANCHE_CUDA_FILL(bits, type)                                                          \
-  TRANCHE_CUDA_EXPORT_TWICE(cuMemsetD##bits##_v2, cuMemsetD##bits##_v2_ptds, FillNow,          \
-                            (DevicePtr dst, type value, std::size_t n),                        \
-                            Fill{dst, 0, value, (bits) / 8, n, 1})                             \
-  TRANCHE_CUDA_EXPORT_TWICE(cuMemsetD##bits##Async, cuMemsetD##bits##Async_ptsz, FillLater,    \
-                            (DevicePtr dst, type value, std::size_t n, Stream stream),         \
-                            Fill{dst, 0, value, (bits) / 8, n, 1}, stream)                     \
-  TRANCHE_CUDA_EXPORT_TWICE(                                                                   \
-      cuMemsetD2D##bits##_v2, cuMemsetD2D##bits##_v2_ptds, FillNow,                            \
-      (DevicePtr dst, std::size_t pitch, type value, std::size_t width, std::size_t height),   \
-      Fill{dst, pitch, value, (bits) / 8, width, height})                                      \
+#define TRANCHE_CUDA_FILL(bits, type)                                                           \
+  TRANCHE_CUDA_EXPORT_TWICE(cuMemsetD##bits##_v2, cuMemsetD##bits##_v2_ptds, FillNow,           \
+                            (DevicePtr dst, type value, std::size_t n),                         \
+                            Fill{dst, 0, value, (bits) / 8, n, 1})                              \
+  TRANCHE_CUDA_EXPORT_TWICE(cuMemsetD##bits##Async, cuMemsetD##bits##Async_ptsz, FillLater,     \
+                            (DevicePtr dst, type value, std::size_t n, Stream stream),          \
+                            Fill{dst, 0, value, (bits) / 8, n, 1}, stream)                      \
+  TRANCHE_CUDA_EXPORT_TWICE(                                                                    \
+      cuMemsetD2D##bits##_v2, cuMemsetD2D##bits##_v2_ptds, FillNow,                             \
+      (DevicePtr dst, std::size_t pitch, type value, std::size_t width, std::size_t height),    \
+      Fill{dst, pitch, value, (bits) / 8, width, height})                                       \
   TRANCHE_CUDA_EXPORT_TWICE(cuMemsetD2D##bits##Async, cuMemsetD2D##bits##Async_ptsz, FillLater, \
-                            (DevicePtr dst, std::size_t pitch, type value, std::size_t width,  \
-                             std::size_t height, Stream stream),                               \
+                            (DevicePtr dst, std::size_t pitch, type value, std::size_t width,   \
+                             std::size_t height, Stream stream),                                \
                             Fill{dst, pitch, value, (bits) / 8, width, height}, stream)
 TRANCHE_CUDA_FILL(8, unsigned char)
 TRANCHE_CUDA_FILL(16, unsigned short)

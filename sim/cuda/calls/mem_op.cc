@@ -139,10 +139,10 @@ Result Batch(const Entry& entry, Stream stream, unsigned count, MemOpParams* ope
 
 // NOLINTBEGIN(readability-identifier-naming): the names are NVIDIA's.
 
-#define TRANCHE_CUDA_VALUE(name, function, type)                                        \
-  TRANCHE_CUDA_EXPORT_TWICE(name, name##_ptsz, function,                                \
-                            (Stream stream, DevicePtr addr, type value, unsigned flags), \
-                            stream, addr, value, flags)
+#define TRANCHE_CUDA_VALUE(name, function, type)                                                 \
+  TRANCHE_CUDA_EXPORT_TWICE(name, name##_ptsz, function,                                         \
+                            (Stream stream, DevicePtr addr, type value, unsigned flags), stream, \
+                            addr, value, flags)
 TRANCHE_CUDA_VALUE(cuStreamWaitValue32, Wait32, std::uint32_t)
 TRANCHE_CUDA_VALUE(cuStreamWaitValue32_v2, Wait32, std::uint32_t)
 TRANCHE_CUDA_VALUE(cuStreamWaitValue64, Wait64, std::uint64_t)

@@ -101,9 +101,8 @@ const Allocation* HostMemory(const void* p) {
 extern "C" {
 
 Result cuMemAlloc_v2(DevicePtr* dptr, std::size_t bytesize) {
-  return MemoryCall("cuMemAlloc_v2", [&](ContextObject& context) {
-    return Allocate(context, dptr, bytesize);
-  });
+  return MemoryCall("cuMemAlloc_v2",
+                    [&](ContextObject& context) { return Allocate(context, dptr, bytesize); });
 }
 
 Result cuMemAllocPitch_v2(DevicePtr* dptr, std::size_t* pitch, std::size_t width_in_bytes,
@@ -183,8 +182,8 @@ Result cuMemFreeHost(void* p) {
   return MemoryCall("cuMemFreeHost", [&](ContextObject& context) {
     const auto owned = [&]() -> const Allocation* {
       const Allocation* found = HostMemory(p);
-      const bool is_it = found != nullptr && found->host == p &&
-                         found->kind == Allocation::Kind::kHost;
+      const bool is_it =
+          found != nullptr && found->host == p && found->kind == Allocation::Kind::kHost;
       return is_it ? found : nullptr;
     };
     if (owned() == nullptr) return kInvalidValue;

@@ -120,9 +120,8 @@ Result Attach(const Entry& entry, Stream stream, DevicePtr dptr, unsigned flags)
     if (allocation == nullptr || allocation->kind != Allocation::Kind::kManaged) {
       return kInvalidValue;
     }
-    return flags == kAttachGlobal || flags == kAttachHost || flags == kAttachSingle
-               ? kSuccess
-               : kInvalidValue;
+    return flags == kAttachGlobal || flags == kAttachHost || flags == kAttachSingle ? kSuccess
+                                                                                    : kInvalidValue;
   });
 }
 
