@@ -81,3 +81,9 @@ foreach(version IN ITEMS 12020 12040 13050)
   set_target_properties(tranche_sim_cuda_${version} PROPERTIES OUTPUT_NAME libcuda-${version})
   add_dependencies(tranche_sim_cuda tranche_sim_cuda_${version})
 endforeach()
+
+# Programs on a node with a driver process, each opening the library as a program would.
+tranche_add_test(sim_cuda_test
+  SOURCES cuda/context_test.cc cuda/fault_test.cc cuda/memory_test.cc cuda/stream_test.cc
+  DEPENDS tranche::sim tranche::sim_driver ${CMAKE_DL_LIBS})
+add_dependencies(sim_cuda_test tranche_sim_home)

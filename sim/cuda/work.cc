@@ -34,6 +34,12 @@ void Apply(ContextObject& context, const Effect& effect) {
   if (result != kSuccess && context.error == kSuccess) context.error = result;
 }
 
+// The last task of the stream for which the driver has called this process.
+std::uint64_t HostNumber(const StreamObject& stream) {
+  const auto& word = Process::Get().connection().page().streams[stream.index % link::kMaxStreams];
+  return __atomic_load_n(&word.host_number, __ATOMIC_ACQUIRE);
+}
+
 // Sends the next task of the stream.
 Result Submit(StreamObject& stream, link::Submit task) {
   Connection& connection = Process::Get().connection();
@@ -174,7 +180,9 @@ void RunTimed() {
   const Connection& connection = Process::Get().connection();
   std::vector<Timed> later;
   for (Timed& item : timed) {
-    const bool done = connection.Value(link::Counter::kStream, item.stream->index) >= item.number;
+    // The driver raises the stream's own counter after it has called.
+    const bool done = connection.Value(link::Counter::kStream, item.stream->index) >= item.number ||
+                      HostNumber(*item.stream) >= item.number;
     if (done) Apply(*item.stream->context, item.effect);
     if (!done && item.stream->context->alive) later.push_back(std::move(item));
   }
@@ -211,9 +219,7 @@ PendingItem* ReachedHostItem(StreamObject& stream) {
   if (first.kind != PendingItem::Kind::kHost && first.kind != PendingItem::Kind::kPoll) {
     return nullptr;
   }
-  const auto& word = Process::Get().connection().page().streams[stream.index % link::kMaxStreams];
-  const std::uint64_t reached = __atomic_load_n(&word.host_number, __ATOMIC_ACQUIRE);
-  return reached >= first.number ? &first : nullptr;
+  return HostNumber(stream) >= first.number ? &first : nullptr;
 }
 
 void FinishHostItem(StreamObject& stream, std::uint64_t number) {

@@ -163,6 +163,15 @@ TEST(NativeTurns, RequestsWaitForTheTurnsOfThreeTrainers) {
                   {requests, trainer, trainer, trainer}, 300 * kSecond);
 }
 
+// What the tests before would find: another slice.
+TEST(NativeTurns, RequestsAreSlowerWhereTurnsAreLonger) {
+  const Play play = {.hardware = {.slice = 8 * kMs, .switch_cost = 50 * kUs + kStep},
+                     .step = kStep,
+                     .length = 20 * kSecond};
+  const std::vector<Share> shares = Perform(play, {Backlogged(200 * kMs, 0), Requests()});
+  EXPECT_GT(static_cast<double>(Quantile(shares[1].latencies, 0.99)) / kMs, 10.588 * 1.05);
+}
+
 // ---- a program that comes late
 
 TEST(NativeTurns, ANewcomerWaitsForNoQueueOfAnother) {

@@ -231,7 +231,7 @@ void Engine::Parts::Look(Stream& stream) {
   stream.with_unit = true;
   switch (first.task.work) {
     case Work::kKernel:
-      unit.turns.Add(stream, now_);
+      unit.turns.Add(stream);
       Undecided(unit);
       return;
     case Work::kCopyIn:

@@ -12,12 +12,11 @@ Turns::Turns(UnitId unit, const Hardware& hardware, EventQueue& events, Observer
       observer_(observer),
       timer_(this) {}
 
-void Turns::Add(Stream& stream, Time now) {
+void Turns::Add(Stream& stream) {
   Context& context = stream.context;
   stream.left = stream.tasks.front().task.length;
   context.kernels.push_back(&stream);
   if (!context.ready) {
-    Progress(now);  // a context that was alone is so no longer
     context.ready = true;
     ready_.emplace(context.id, &context);
   }

@@ -22,7 +22,7 @@ class Turns {
   [[nodiscard]] UnitId unit() const { return unit_; }
 
   // The first task of `stream` is a kernel that may compute.
-  void Add(Stream& stream, Time now);
+  void Add(Stream& stream);
   // What was set for now: the stream whose kernel has ended, if one has.
   Stream* OnDue(Time now);
   // Gives the unit to whom it belongs. To be called when all is known that happens now, after

@@ -37,7 +37,7 @@ constexpr auto kTexts = std::to_array<ExitStatusText>({
     {"tranche sim workload",
      "0 done; 1 no node or program there, a call failed, or a result was wrong; 2 called wrongly"},
     {"tranche sim driver", "0 ended as told; 1 it could not serve, or another serves the node"},
-    {"tranche sim driver-status, tranche sim trace",
+    {"tranche sim (what a driver has done)",
      "0 done; 1 it failed; 2 no driver has served the node"},
     {"kubectl tranche status",
      "0 all is well; 1 something is degraded; 2 no answer from the cluster"},

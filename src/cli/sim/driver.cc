@@ -23,7 +23,7 @@ using base::Status;
 namespace driver = tranche::sim::driver;
 
 constexpr char kServeExit[] = "tranche sim driver";
-constexpr char kShowExit[] = "tranche sim driver-status, tranche sim trace";
+constexpr char kShowExit[] = "tranche sim (what a driver has done)";
 constexpr int kNobody = 2;
 
 struct Typed {
