@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "sim/cuda/lookup.h"
+#include "sim/cuda/exports/lookup.h"
 
 namespace tranche::sim::cuda {
 namespace {

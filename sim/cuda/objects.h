@@ -26,7 +26,7 @@
 
 namespace tranche::sim::cuda {
 
-class CaptureSession;  // sim/cuda/capture.h
+class CaptureSession;  // sim/cuda/graph/capture.h
 class HostThread;      // sim/cuda/host_thread.h
 struct ContextObject;
 struct StreamObject;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "sim/cuda/capture.h"
+#include "sim/cuda/graph/capture.h"
 #include "sim/cuda/host_thread.h"
 #include "sim/cuda/library.h"
 

@@ -13,9 +13,9 @@
 //     fill.effect = [=] { … Translate the address now, since it may have been freed … };
 //     return Enqueue(stream, fill);
 //
-// While a stream is being captured, Enqueue hands the operation to sim/cuda/capture.h, which makes
-// it a node; an Operation is therefore a value that can be kept and enqueued again, any number of
-// times. `node` is for what the graph's own calls want to know of it.
+// While a stream is being captured, Enqueue hands the operation to sim/cuda/graph/capture.h, which
+// makes it a node; an Operation is therefore a value that can be kept and enqueued again, any
+// number of times. `node` is for what the graph's own calls want to know of it.
 //
 // Threading: under the process's lock. What waits lets go of it meanwhile, and whatever was found
 // before may be gone afterwards.
@@ -46,7 +46,7 @@ Result Enqueue(StreamObject& stream, const Operation& operation);
 // Blocks the caller as a full queue of launches does; Enqueue does so itself.
 Result WaitForRoom(StreamObject& stream);
 
-// Events. A record or a wait in a captured stream goes to sim/cuda/capture.h.
+// Events. A record or a wait in a captured stream goes to sim/cuda/graph/capture.h.
 Result RecordEvent(StreamObject& stream, EventObject& event);
 Result WaitEvent(StreamObject& stream, EventObject& event);
 [[nodiscard]] bool IsDone(const EventObject& event);

@@ -1,7 +1,7 @@
 // Contexts as programs see them: made, current, and what each is set to.
-#include "sim/cuda/capture.h"
 #include "sim/cuda/contexts.h"
 #include "sim/cuda/declarations.h"
+#include "sim/cuda/graph/capture.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/streams.h"
 #include "sim/cuda/work.h"

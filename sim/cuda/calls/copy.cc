@@ -1,8 +1,8 @@
 // cuMemcpy in its forms for plain memory.
 #include "sim/cuda/copy.h"
 
-#include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
+#include "sim/cuda/graph/capture.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/work.h"
 

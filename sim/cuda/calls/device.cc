@@ -5,8 +5,8 @@
 #include "sim/cuda/attributes.h"
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/devices.h"
+#include "sim/cuda/exports/lookup.h"
 #include "sim/cuda/library.h"
-#include "sim/cuda/lookup.h"
 
 namespace tranche::sim::cuda {
 

@@ -1,6 +1,6 @@
 // Events.
-#include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
+#include "sim/cuda/graph/capture.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/work.h"
 

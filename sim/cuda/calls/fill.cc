@@ -1,7 +1,7 @@
 // cuMemset in all widths.
-#include "sim/cuda/capture.h"
 #include "sim/cuda/copy.h"
 #include "sim/cuda/declarations.h"
+#include "sim/cuda/graph/capture.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/work.h"
 

@@ -1,8 +1,8 @@
 // Plain memory: of the device, of the host, and what a pointer is.
 #include <sys/mman.h>
 
-#include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
+#include "sim/cuda/graph/capture.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/work.h"
 

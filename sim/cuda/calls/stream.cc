@@ -1,6 +1,6 @@
 // Streams as programs see them, and the host functions that they run.
-#include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
+#include "sim/cuda/graph/capture.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/node.h"
 #include "sim/cuda/streams.h"

@@ -3,7 +3,7 @@
 
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/export_table.h"
-#include "sim/cuda/lookup.h"
+#include "sim/cuda/exports/lookup.h"
 
 namespace tranche::sim::cuda {
 

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "sim/cuda/declarations.h"
-#include "sim/cuda/lookup.h"
+#include "sim/cuda/exports/lookup.h"
 
 namespace tranche::sim::cuda {
 namespace {

@@ -2,7 +2,7 @@
 // another file defines one, the linker takes that. A stub answers that the library is not
 // initialised, and after cuInit that the call is not supported; that it was made is counted in the
 // driver's log. Its parameters are not looked at, which the calling convention of x86-64 allows.
-#include "sim/cuda/lookup.h"
+#include "sim/cuda/exports/lookup.h"
 
 namespace tranche::sim::cuda {
 
@@ -18,5 +18,5 @@ Result Missing(const char* call) {
 #define DATA(name, bytes, driver)
 #define EXPORT(name, base, version, flavour, driver) \
   extern "C" __attribute__((weak)) int name() { return tranche::sim::cuda::Missing(#name); }
-#include "sim/cuda/exports.def"
+#include "sim/cuda/exports/exports.def"
 // NOLINTEND(readability-identifier-naming)

@@ -1,6 +1,6 @@
 // Which version of CUDA this libcuda.so.1 is of: the only thing that differs between its builds,
 // beside the set of exports.
-#include "sim/cuda/lookup.h"
+#include "sim/cuda/exports/lookup.h"
 
 namespace tranche::sim::cuda {
 
