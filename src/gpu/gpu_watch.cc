@@ -18,14 +18,15 @@ constexpr int kRestartsAfterChange = 3;
 
 }  // namespace
 
-GpuWatch::GpuWatch(base::EventLoop& loop, Options options, Intervals intervals, Owner owner)
+GpuWatch::GpuWatch(base::EventLoop& loop, base::disk::Worker& worker, Options options,
+                   Intervals intervals, Owner owner)
     : loop_(loop),
       options_(std::move(options)),
       owner_(std::move(owner)),
       intervals_(intervals),
       health_(options_.xid_filter, RecoveryPolicy::kAuto, std::chrono::seconds(60)),
       rarely_(std::chrono::minutes(5)),
-      device_nodes_(loop, [this] { DeviceNodesChanged(); }),
+      device_nodes_(loop, worker, [this] { DeviceNodesChanged(); }),
       scan_timer_(loop),
       recovery_timer_(loop) {}
 

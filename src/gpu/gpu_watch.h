@@ -26,6 +26,7 @@
 
 #include "base/backoff.h"
 #include "base/directory_watch.h"
+#include "base/disk/worker.h"
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -98,7 +99,9 @@ class GpuWatch {
     std::function<void()> scan_requested;
   };
 
-  GpuWatch(base::EventLoop& loop, Options options, Intervals intervals, Owner owner);
+  // The worker looks at the device nodes, and outlives the watch.
+  GpuWatch(base::EventLoop& loop, base::disk::Worker& worker, Options options, Intervals intervals,
+           Owner owner);
 
   // Begins. Call once.
   void Start(const std::string& driver_root);
