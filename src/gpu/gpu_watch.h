@@ -10,7 +10,9 @@
 //
 // A call to the driver that fails says nothing about a GPU until it has failed for a while
 // (Patience): until then all stays as it was. Then the GPUs concerned are unhealthy until the
-// driver answers. A GPU that the driver itself calls lost is unhealthy at once.
+// driver answers. A scan that fails a second time is followed by one that restarts the driver, so
+// that what a restart mends is mended before it counts. A GPU that the driver itself calls lost is
+// unhealthy at once.
 //
 // Threading: the loop's thread.
 // Errors: a driver that cannot be used is tried again until it can; status() says why meanwhile.
@@ -133,7 +135,7 @@ class GpuWatch {
   void DeviceNodesChanged();
   void Scanned(Scan scan);
   void ScanSucceeded(Scan scan, News news);
-  void ScanFailed(base::Status status, News news);
+  void ScanFailed(const Scan& scan, News news);
   [[nodiscard]] std::vector<HealthChange> Judge(const std::map<std::string, std::string>& errors,
                                                 std::vector<std::string> gone);
   void WarnOfUnwatched(const std::vector<GpuDriver::Unwatched>& unwatched);
