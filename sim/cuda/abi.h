@@ -10,6 +10,6 @@
 // Errors: every function returns a Result.
 #pragma once
 
-#include "sim/cuda/abi_memory.h"
-#include "sim/cuda/abi_types.h"
-#include "sim/cuda/abi_work.h"
+#include "sim/cuda/abi/memory.h"
+#include "sim/cuda/abi/types.h"
+#include "sim/cuda/abi/work.h"

@@ -13,9 +13,9 @@
 //     fill.effect = [=] { … Translate the address now, since it may have been freed … };
 //     return Enqueue(stream, fill);
 //
-// While a stream is being captured, Enqueue hands the operation to sim/cuda/capture.h, which makes
-// it a node; an Operation is therefore a value that can be kept and enqueued again, any number of
-// times. `node` is for what the graph's own calls want to know of it.
+// While a stream is being captured, Enqueue hands the operation to sim/cuda/capture.h, which
+// makes it a node; an Operation is therefore a value that can be kept and enqueued again, any
+// number of times. `node` is for what the graph's own calls want to know of it.
 //
 // Threading: under the process's lock. What waits lets go of it meanwhile, and whatever was found
 // before may be gone afterwards.

@@ -41,18 +41,16 @@ class DeclarationsAgree(unittest.TestCase):
     def test_a_wrong_declaration_would_be_noticed(self):
         """The check's own check: one declaration of each kind is made wrong."""
         wrongs = {
-            "abi_work.h": ("  unsigned shared_bytes;\n", "  unsigned long shared_bytes;\n"),
-            "abi_types.h": ("  kLimitMallocHeapSize = 2,", "  kLimitMallocHeapSize = 3,"),
-            "abi_values.h": ("CUDA_ERROR_NOT_READY, 600)", "CUDA_ERROR_NOT_READY, 601)"),
-            "functions_memory.h": ("Result(DevicePtr* dptr, std::size_t bytesize))",
+            "abi/work.h": ("  unsigned shared_bytes;\n", "  unsigned long shared_bytes;\n"),
+            "abi/types.h": ("  kLimitMallocHeapSize = 2,", "  kLimitMallocHeapSize = 3,"),
+            "abi/values.h": ("CUDA_ERROR_NOT_READY, 600)", "CUDA_ERROR_NOT_READY, 601)"),
+            "abi/functions_memory.h": ("Result(DevicePtr* dptr, std::size_t bytesize))",
                                    "Result(DevicePtr* dptr, unsigned bytesize))"),
         }
         for name, (before, after) in wrongs.items():
             with self.subTest(change=after), tempfile.TemporaryDirectory() as folder:
                 cuda = pathlib.Path(folder) / "sim/cuda"
-                cuda.mkdir(parents=True)
-                for header in (SOURCE / "sim/cuda").glob("*.h"):
-                    shutil.copy(header, cuda)
+                shutil.copytree(SOURCE / "sim/cuda", cuda)
                 text = (cuda / name).read_text()
                 self.assertIn(before, text)
                 (cuda / name).write_text(text.replace(before, after, 1))

@@ -64,7 +64,7 @@ class Exports(unittest.TestCase):
             self.skipTest("no headers of CUDA")
         made = subprocess.run([SOURCE / "tools/cuda-exports", *HEADERS.values()], check=True, capture_output=True,
                               text=True).stdout
-        self.assertEqual(made, (SOURCE / "sim/cuda/exports.def").read_text())
+        self.assertEqual(made, (SOURCE / "sim/cuda/exports/exports.def").read_text())
 
 
 class Lookup:

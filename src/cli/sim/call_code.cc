@@ -7,7 +7,7 @@
 #include <string>
 
 #include "gpu/nvml/abi.h"
-#include "sim/cuda/abi_values.h"
+#include "sim/cuda/abi/values.h"
 
 namespace tranche::cli::sim {
 namespace {

@@ -5,6 +5,6 @@
 #define EXPORT(name, base, version, flavour, driver)
 #define DATA(name, bytes, driver) alignas((bytes) < 16 ? (bytes) : 16) unsigned char name[bytes];
 extern "C" {
-#include "sim/cuda/exports.def"
+#include "sim/cuda/exports/exports.def"
 }
 // NOLINTEND(readability-identifier-naming)

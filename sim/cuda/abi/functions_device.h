@@ -5,7 +5,9 @@
 // Errors: see sim/cuda/functions.h.
 #pragma once
 
-#include "sim/cuda/abi.h"
+#include "sim/cuda/abi/memory.h"
+#include "sim/cuda/abi/types.h"
+#include "sim/cuda/abi/work.h"
 
 #define TRANCHE_CUDA_DEVICE_FUNCTIONS(X, T)                                                        \
   X(cuGetErrorString, Result(Result error, const char** str))                                      \

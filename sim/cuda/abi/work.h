@@ -5,8 +5,8 @@
 // Errors: none.
 #pragma once
 
-#include "sim/cuda/abi_memory.h"
-#include "sim/cuda/abi_types.h"
+#include "sim/cuda/abi/memory.h"
+#include "sim/cuda/abi/types.h"
 
 namespace tranche::sim::cuda {
 

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "sim/cuda/abi_values.h"
+#include "sim/cuda/abi/values.h"
 
 namespace tranche::sim::cuda {
 

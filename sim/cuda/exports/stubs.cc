@@ -18,5 +18,5 @@ Result Missing(const char* call) {
 #define DATA(name, bytes, driver)
 #define EXPORT(name, base, version, flavour, driver) \
   extern "C" __attribute__((weak)) int name() { return tranche::sim::cuda::Missing(#name); }
-#include "sim/cuda/exports.def"
+#include "sim/cuda/exports/exports.def"
 // NOLINTEND(readability-identifier-naming)

@@ -11,7 +11,7 @@
 // NOLINTBEGIN(readability-identifier-naming): the names are NVIDIA's.
 #define DATA(name, bytes, driver)
 #define EXPORT(name, base, version, flavour, driver) extern "C" int name();
-#include "sim/cuda/exports.def"
+#include "sim/cuda/exports/exports.def"
 #undef EXPORT
 // NOLINTEND(readability-identifier-naming)
 
@@ -30,7 +30,7 @@ struct Export {
 
 constexpr Export kExports[] = {
 #define EXPORT(name, base, version, flavour, driver) {#base, version, flavour, driver, &name},
-#include "sim/cuda/exports.def"
+#include "sim/cuda/exports/exports.def"
 #undef EXPORT
 #undef DATA
 };

@@ -4,7 +4,9 @@
 // Errors: see sim/cuda/functions.h.
 #pragma once
 
-#include "sim/cuda/abi.h"
+#include "sim/cuda/abi/memory.h"
+#include "sim/cuda/abi/types.h"
+#include "sim/cuda/abi/work.h"
 
 #define TRANCHE_CUDA_GRAPH_FUNCTIONS(X, T)                                                         \
   X(cuThreadExchangeStreamCaptureMode, Result(CaptureMode* mode))                                  \

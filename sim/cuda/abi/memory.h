@@ -5,7 +5,7 @@
 // Errors: none.
 #pragma once
 
-#include "sim/cuda/abi_types.h"
+#include "sim/cuda/abi/types.h"
 
 namespace tranche::sim::cuda {
 
