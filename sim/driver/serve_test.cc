@@ -213,8 +213,7 @@ TEST_F(ServeTest, AProcessIsShownWithItsMemoryUntilItEnds) {
   ASSERT_TRUE(Comes([&] {
     const NodeSnapshot node = Node();
     const ProcessState* shown = Shown(node, pid);
-    return shown != nullptr && shown->by_driver == 1 &&
-           shown->memory_bytes == 5 * kGiB + kContext;
+    return shown != nullptr && shown->by_driver == 1 && shown->memory_bytes == 5 * kGiB + kContext;
   }));
   // It computes, and so there are samples of it before long.
   ASSERT_TRUE(Comes([&] {
