@@ -166,7 +166,9 @@ Result Instantiate(const GraphObject& graph, std::uint64_t flags,
 
 void Outdate(ExecObject& exec) {
   if (exec.id != 0) {
-    Process::Get().connection().Send(link::Kind::kGraphForget, link::GraphForget{.graph = exec.id});
+    link::Answer answer{};
+    Process::Get().connection().Request(link::Kind::kGraphForget,
+                                        link::GraphForget{.graph = exec.id}, &answer);
   }
   exec.id = 0;
 }

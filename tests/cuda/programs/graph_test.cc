@@ -1,0 +1,402 @@
+// Graphs: how they are built, what a launch does, and how they are changed.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "tests/cuda/programs/cuda_node.h"
+
+namespace tranche::sim::cuda::testing {
+namespace {
+
+constexpr std::size_t kBytes = 64;
+
+void RunProgram(const std::function<void(const Cuda&)>& body) {
+  const CudaNode node("a100x2");
+  Program program(node, body);
+  EXPECT_TRUE(program.Ended());
+}
+
+DevicePtr MakeMemory(const Cuda& cu, std::size_t bytes = kBytes) {
+  DevicePtr memory = 0;
+  EXPECT_EQ(cu.cuMemAlloc_v2(&memory, bytes), kSuccess);
+  EXPECT_EQ(cu.cuMemsetD8_v2(memory, 0, bytes), kSuccess);
+  EXPECT_EQ(cu.cuCtxSynchronize(), kSuccess);
+  return memory;
+}
+unsigned char FirstByte(const Cuda& cu, DevicePtr memory) {
+  unsigned char byte = 0;
+  EXPECT_EQ(cu.cuMemcpyDtoH_v2(&byte, memory, 1), kSuccess);
+  return byte;
+}
+Graph MakeGraph(const Cuda& cu) {
+  Graph graph = nullptr;
+  EXPECT_EQ(cu.cuGraphCreate(&graph, 0), kSuccess);
+  return graph;
+}
+
+using Nodes = std::vector<GraphNode>;
+
+MemsetNodeParams FillOf(DevicePtr memory, unsigned value, std::size_t bytes = kBytes) {
+  return {.dst = memory, .value = value, .element_size = 1, .width = bytes, .height = 1};
+}
+GraphNode AddFill(const Cuda& cu, Graph graph, const Nodes& before, DevicePtr memory,
+                  unsigned value) {
+  GraphNode node = nullptr;
+  const MemsetNodeParams fill = FillOf(memory, value);
+  EXPECT_EQ(cu.cuGraphAddMemsetNode(&node, graph, before.data(), before.size(), &fill, nullptr),
+            kSuccess);
+  return node;
+}
+GraphNode AddCopy(const Cuda& cu, Graph graph, const Nodes& before, DevicePtr to, DevicePtr from) {
+  GraphNode node = nullptr;
+  Memcpy3d copy{};
+  copy.src_type = copy.dst_type = kMemoryTypeDevice;
+  copy.src_device = from;
+  copy.dst_device = to;
+  copy.width_bytes = kBytes;
+  copy.height = copy.depth = 1;
+  EXPECT_EQ(cu.cuGraphAddMemcpyNode(&node, graph, before.data(), before.size(), &copy, nullptr),
+            kSuccess);
+  return node;
+}
+GraphNode AddHost(const Cuda& cu, Graph graph, const Nodes& before, HostFunction function,
+                  void* data) {
+  GraphNode node = nullptr;
+  const HostNodeParams host{.function = function, .data = data};
+  EXPECT_EQ(cu.cuGraphAddHostNode(&node, graph, before.data(), before.size(), &host), kSuccess);
+  return node;
+}
+GraphExec Make(const Cuda& cu, Graph graph) {
+  GraphExec exec = nullptr;
+  EXPECT_EQ(cu.cuGraphInstantiateWithFlags(&exec, graph, 0), kSuccess);
+  return exec;
+}
+void Launch(const Cuda& cu, GraphExec exec) {
+  EXPECT_EQ(cu.cuGraphLaunch(exec, nullptr), kSuccess);
+  EXPECT_EQ(cu.cuStreamSynchronize(nullptr), kSuccess);
+}
+
+TEST(CudaGraphs, DoTheirNodesInTheOrderOfTheirDependencies) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    const DevicePtr from = MakeMemory(cu);
+    const DevicePtr to = MakeMemory(cu);
+    const Graph graph = MakeGraph(cu);
+    // Added in the wrong order: the copy comes before what it waits for.
+    const GraphNode copy = AddCopy(cu, graph, {}, to, from);
+    const GraphNode fill = AddFill(cu, graph, {}, from, 8);
+    EXPECT_EQ(cu.cuGraphAddDependencies(graph, &fill, &copy, 1), kSuccess);
+    EXPECT_EQ(cu.cuGraphAddDependencies(graph, &fill, &copy, 1), kInvalidValue);
+    AddFill(cu, graph, {copy}, from, 9);
+    const GraphExec exec = Make(cu, graph);
+    Launch(cu, exec);
+    EXPECT_EQ(FirstByte(cu, to), 8);
+    EXPECT_EQ(FirstByte(cu, from), 9);
+    EXPECT_EQ(cu.cuGraphExecDestroy(exec), kSuccess);
+    EXPECT_EQ(cu.cuGraphLaunch(exec, nullptr), kInvalidValue);
+  });
+}
+
+TEST(CudaGraphs, WithACircleAreRefused) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    const DevicePtr memory = MakeMemory(cu);
+    const Graph graph = MakeGraph(cu);
+    const GraphNode first = AddFill(cu, graph, {}, memory, 1);
+    const GraphNode second = AddFill(cu, graph, {first}, memory, 2);
+    EXPECT_EQ(cu.cuGraphAddDependencies(graph, &second, &first, 1), kSuccess);
+    GraphExec exec = nullptr;
+    EXPECT_EQ(cu.cuGraphInstantiateWithFlags(&exec, graph, 0), kInvalidValue);
+    InstantiateParams parameters{};
+    EXPECT_EQ(cu.cuGraphInstantiateWithParams(&exec, graph, &parameters), kInvalidValue);
+    EXPECT_EQ(parameters.result, kInstantiateInvalidStructure);
+    EXPECT_EQ(cu.cuGraphRemoveDependencies(graph, &second, &first, 1), kSuccess);
+    EXPECT_EQ(cu.cuGraphInstantiateWithParams(&exec, graph, &parameters), kSuccess);
+    EXPECT_EQ(parameters.result, kInstantiateSuccess);
+  });
+}
+
+TEST(CudaGraphs, RunHostFunctionsBetweenTheirOtherNodes) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    struct Seen {
+      char* word;
+      char at_call;
+    } seen{};
+    void* pinned = nullptr;
+    EXPECT_EQ(cu.cuMemHostAlloc(&pinned, kBytes, 0), kSuccess);
+    seen.word = static_cast<char*>(pinned);
+    *seen.word = 0;
+    const DevicePtr memory = MakeMemory(cu);
+    const Graph graph = MakeGraph(cu);
+    const GraphNode fill = AddFill(cu, graph, {}, memory, 3);
+    const GraphNode copy =
+        AddCopy(cu, graph, {fill}, reinterpret_cast<std::uintptr_t>(pinned), memory);
+    const GraphNode host = AddHost(
+        cu, graph, {copy},
+        [](void* data) {
+          auto* const what = static_cast<Seen*>(data);
+          what->at_call = *what->word;
+        },
+        &seen);
+    AddFill(cu, graph, {host}, memory, 4);
+    Launch(cu, Make(cu, graph));
+    EXPECT_EQ(seen.at_call, 3);
+    EXPECT_EQ(FirstByte(cu, memory), 4);
+  });
+}
+
+TEST(CudaGraphs, TakeTimeAsTheirNodesDo) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    constexpr std::size_t kLarge = 1 << 30;
+    const DevicePtr memory = MakeMemory(cu, kLarge);
+    std::array<Event, 2> events{};
+    for (Event& event : events) EXPECT_EQ(cu.cuEventCreate(&event, 0), kSuccess);
+    const auto measure = [&](const std::function<void()>& work) {
+      float milliseconds = 0;
+      EXPECT_EQ(cu.cuEventRecord(events[0], nullptr), kSuccess);
+      work();
+      EXPECT_EQ(cu.cuEventRecord(events[1], nullptr), kSuccess);
+      EXPECT_EQ(cu.cuEventSynchronize(events[1]), kSuccess);
+      EXPECT_EQ(cu.cuEventElapsedTime(&milliseconds, events[0], events[1]), kSuccess);
+      return milliseconds;
+    };
+    const Graph graph = MakeGraph(cu);
+    GraphNode last = nullptr;
+    const MemsetNodeParams fill = FillOf(memory, 0, kLarge);
+    for (int i = 0; i < 10; ++i) {
+      const GraphNode before = last;
+      EXPECT_EQ(cu.cuGraphAddMemsetNode(&last, graph, &before, i == 0 ? 0 : 1, &fill, nullptr),
+                kSuccess);
+    }
+    const GraphExec exec = Make(cu, graph);
+    const auto one =
+        measure([&] { EXPECT_EQ(cu.cuMemsetD8Async(memory, 0, kLarge, nullptr), kSuccess); });
+    const auto ten = measure([&] { EXPECT_EQ(cu.cuGraphLaunch(exec, nullptr), kSuccess); });
+    EXPECT_GT(one, 0);
+    EXPECT_GE(ten, 9.9F * one);
+  });
+}
+
+TEST(CudaGraphs, HoldChildGraphsAsCopies) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    const DevicePtr memory = MakeMemory(cu);
+    const Graph child = MakeGraph(cu);
+    AddFill(cu, child, {}, memory, 1);
+    const Graph graph = MakeGraph(cu);
+    GraphNode node = nullptr;
+    EXPECT_EQ(cu.cuGraphAddChildGraphNode(&node, graph, nullptr, 0, child), kSuccess);
+    AddFill(cu, child, {}, memory, 2);  // too late
+    Graph inside = nullptr;
+    EXPECT_EQ(cu.cuGraphChildGraphNodeGetGraph(node, &inside), kSuccess);
+    std::size_t count = 0;
+    EXPECT_EQ(cu.cuGraphGetNodes(inside, nullptr, &count), kSuccess);
+    EXPECT_EQ(count, 1U);
+    EXPECT_EQ(cu.cuGraphDestroy(inside), kInvalidValue);
+    AddFill(cu, graph, {}, memory, 9);
+    EXPECT_EQ(cu.cuGraphDestroy(child), kSuccess);
+    const GraphExec exec = Make(cu, graph);
+
+    const Graph other = MakeGraph(cu);
+    const DevicePtr elsewhere = MakeMemory(cu);
+    AddFill(cu, other, {}, elsewhere, 6);
+    EXPECT_EQ(cu.cuGraphExecChildGraphNodeSetParams(exec, node, other), kSuccess);
+    Launch(cu, exec);
+    EXPECT_EQ(FirstByte(cu, elsewhere), 6);
+    EXPECT_EQ(FirstByte(cu, memory), 9);
+  });
+}
+
+TEST(CudaGraphs, CanBeChangedAfterTheyWereInstantiated) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    const DevicePtr memory = MakeMemory(cu);
+    const Graph graph = MakeGraph(cu);
+    const GraphNode node = AddFill(cu, graph, {}, memory, 1);
+    const GraphExec exec = Make(cu, graph);
+    Launch(cu, exec);
+    EXPECT_EQ(FirstByte(cu, memory), 1);
+    MemsetNodeParams fill = FillOf(memory, 2);
+    // The graph's own node does not change what has been instantiated.
+    EXPECT_EQ(cu.cuGraphMemsetNodeSetParams(node, &fill), kSuccess);
+    Launch(cu, exec);
+    EXPECT_EQ(FirstByte(cu, memory), 1);
+    fill.value = 3;
+    EXPECT_EQ(cu.cuGraphExecMemsetNodeSetParams(exec, node, &fill, nullptr), kSuccess);
+    Launch(cu, exec);
+    EXPECT_EQ(FirstByte(cu, memory), 3);
+
+    ExecUpdateInfo info{};
+    EXPECT_EQ(cu.cuGraphExecUpdate_v2(exec, graph, &info), kSuccess);
+    Launch(cu, exec);
+    EXPECT_EQ(FirstByte(cu, memory), 2);
+    unsigned enabled = 0;
+    EXPECT_EQ(cu.cuGraphNodeSetEnabled(exec, node, 0), kSuccess);
+    EXPECT_EQ(cu.cuGraphNodeGetEnabled(exec, node, &enabled), kSuccess);
+    EXPECT_EQ(enabled, 0U);
+    EXPECT_EQ(cu.cuMemsetD8_v2(memory, 7, kBytes), kSuccess);
+    Launch(cu, exec);
+    EXPECT_EQ(FirstByte(cu, memory), 7);
+  });
+}
+
+TEST(CudaGraphs, AreNotUpdatedFromOnesOfAnotherShape) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    const DevicePtr memory = MakeMemory(cu);
+    const Graph graph = MakeGraph(cu);
+    const GraphNode first = AddFill(cu, graph, {}, memory, 1);
+    AddFill(cu, graph, {first}, memory, 2);
+    const GraphExec exec = Make(cu, graph);
+    const auto update = [&](Graph from) {
+      ExecUpdateInfo info{};
+      EXPECT_EQ(cu.cuGraphExecUpdate_v2(exec, from, &info), kGraphExecUpdateFailure);
+      return info;
+    };
+    const Graph shorter = MakeGraph(cu);
+    AddFill(cu, shorter, {}, memory, 1);
+    EXPECT_EQ(update(shorter).result, kExecUpdateTopologyChanged);
+    AddFill(cu, shorter, {}, memory, 2);
+    EXPECT_EQ(update(shorter).result, kExecUpdateTopologyChanged);
+    const Graph other = MakeGraph(cu);
+    const GraphNode fill = AddFill(cu, other, {}, memory, 1);
+    const GraphNode copy = AddCopy(cu, other, {fill}, memory, memory);
+    const ExecUpdateInfo info = update(other);
+    EXPECT_EQ(info.result, kExecUpdateNodeTypeChanged);
+    EXPECT_EQ(info.error_node, copy);
+    Launch(cu, exec);
+    EXPECT_EQ(FirstByte(cu, memory), 2);
+  });
+}
+
+TEST(CudaGraphs, TellTheirShapeAndAreClonedWithIt) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    const DevicePtr memory = MakeMemory(cu);
+    const Graph graph = MakeGraph(cu);
+    const GraphNode root = AddFill(cu, graph, {}, memory, 1);
+    const GraphNode left = AddFill(cu, graph, {root}, memory, 2);
+    const GraphNode right = AddFill(cu, graph, {root}, memory, 3);
+    const GraphNode end = AddFill(cu, graph, {left, right}, memory, 4);
+    Graph clone = nullptr;
+    EXPECT_EQ(cu.cuGraphClone(&clone, graph), kSuccess);
+    std::array<GraphNode, 8> nodes{};
+    std::array<GraphNode, 8> to{};
+    std::size_t count = 8;
+    EXPECT_EQ(cu.cuGraphGetRootNodes(graph, nodes.data(), &count), kSuccess);
+    EXPECT_EQ(count, 1U);
+    EXPECT_EQ(nodes[0], root);
+    EXPECT_EQ(cu.cuGraphGetEdges(clone, nodes.data(), to.data(), &(count = 8)), kSuccess);
+    EXPECT_EQ(count, 4U);
+    EXPECT_EQ(nodes[4], nullptr);
+    EXPECT_EQ(cu.cuGraphNodeGetDependentNodes(root, nodes.data(), &(count = 8)), kSuccess);
+    EXPECT_EQ(count, 2U);
+    GraphNode twin = nullptr;
+    EXPECT_EQ(cu.cuGraphNodeFindInClone(&twin, end, clone), kSuccess);
+    EXPECT_NE(twin, end);
+    EXPECT_EQ(cu.cuGraphNodeFindInClone(&twin, end, graph), kInvalidValue);
+    EXPECT_EQ(cu.cuGraphDestroyNode(left), kSuccess);
+    EXPECT_EQ(cu.cuGraphGetEdges(graph, nullptr, nullptr, &count), kSuccess);
+    EXPECT_EQ(count, 2U);
+    EXPECT_EQ(cu.cuGraphDestroy(graph), kSuccess);
+    GraphNodeType type{};
+    EXPECT_EQ(cu.cuGraphNodeGetType(end, &type), kInvalidValue);
+    EXPECT_EQ(cu.cuGraphGetNodes(graph, nullptr, &count), kInvalidValue);
+    Launch(cu, Make(cu, clone));
+    EXPECT_EQ(FirstByte(cu, memory), 4);
+  });
+}
+
+TEST(CudaGraphs, RecordAndAwaitEvents) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    Event event = nullptr;
+    EXPECT_EQ(cu.cuEventCreate(&event, 0), kSuccess);
+    const Graph graph = MakeGraph(cu);
+    GraphNode node = nullptr;
+    EXPECT_EQ(cu.cuGraphAddEventRecordNode(&node, graph, nullptr, 0, event), kSuccess);
+    Event kept = nullptr;
+    EXPECT_EQ(cu.cuGraphEventRecordNodeGetEvent(node, &kept), kSuccess);
+    EXPECT_EQ(kept, event);
+    Launch(cu, Make(cu, graph));
+    float milliseconds = 0;
+    EXPECT_EQ(cu.cuEventElapsedTime(&milliseconds, event, event), kSuccess);  // it was recorded
+  });
+}
+
+TEST(CudaGraphs, AllocateMemoryThatGoesWithThem) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    constexpr std::size_t kLarge = 1 << 30;
+    const auto free_bytes = [&] {
+      std::size_t left = 0;
+      std::size_t total = 0;
+      EXPECT_EQ(cu.cuMemGetInfo_v2(&left, &total), kSuccess);
+      return left;
+    };
+    const std::size_t before = free_bytes();
+    const Graph graph = MakeGraph(cu);
+    GraphNodeParams parameters{};
+    parameters.type = kNodeMemAlloc;
+    parameters.alloc.pool.allocation_type = kAllocationPinned;
+    parameters.alloc.pool.location = {.type = kLocationDevice, .id = 0};
+    parameters.alloc.bytes = kLarge;
+    GraphNode alloc = nullptr;
+    EXPECT_EQ(cu.cuGraphAddNode(&alloc, graph, nullptr, 0, &parameters), kSuccess);
+    EXPECT_NE(parameters.alloc.pointer, 0U);
+    AddFill(cu, graph, {alloc}, parameters.alloc.pointer, 5);
+    const GraphExec exec = Make(cu, graph);
+    EXPECT_EQ(cu.cuGraphDestroy(graph), kSuccess);
+    Launch(cu, exec);
+    EXPECT_EQ(FirstByte(cu, parameters.alloc.pointer), 5);
+    EXPECT_LE(free_bytes() + kLarge, before);
+    EXPECT_EQ(cu.cuGraphExecDestroy(exec), kSuccess);
+    EXPECT_EQ(free_bytes(), before);
+  });
+}
+
+TEST(CudaGraphs, KeepUserObjectsAlive) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    int destroyed = 0;
+    UserObject object = nullptr;
+    const auto destroy = [](void* data) { ++*static_cast<int*>(data); };
+    EXPECT_EQ(cu.cuUserObjectCreate(&object, &destroyed, destroy, 1, 0), kInvalidValue);
+    EXPECT_EQ(cu.cuUserObjectCreate(&object, &destroyed, destroy, 1, kUserObjectNoDestructorSync),
+              kSuccess);
+    const Graph graph = MakeGraph(cu);
+    EXPECT_EQ(cu.cuGraphRetainUserObject(graph, object, 1, kGraphUserObjectMove), kSuccess);
+    Graph clone = nullptr;
+    EXPECT_EQ(cu.cuGraphClone(&clone, graph), kSuccess);
+    EXPECT_EQ(cu.cuGraphDestroy(graph), kSuccess);
+    EXPECT_EQ(destroyed, 0);
+    const GraphExec exec = Make(cu, clone);
+    EXPECT_EQ(cu.cuGraphDestroy(clone), kSuccess);
+    EXPECT_EQ(destroyed, 0);
+    EXPECT_EQ(cu.cuGraphExecDestroy(exec), kSuccess);
+    EXPECT_EQ(destroyed, 1);
+    EXPECT_EQ(cu.cuUserObjectRelease(object, 1), kInvalidValue);
+  });
+}
+
+TEST(CudaGraphs, OfMoreNodesThanTheDriverTakesAreDoneAllTheSame) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    const DevicePtr memory = MakeMemory(cu);
+    const Graph graph = MakeGraph(cu);
+    Nodes fan;
+    for (unsigned i = 0; i < link::kMaxGraphNodes; ++i) {
+      fan.push_back(AddFill(cu, graph, {}, memory, i & 0x7F));
+    }
+    AddFill(cu, graph, fan, memory, 0xEE);
+    Launch(cu, Make(cu, graph));
+    EXPECT_EQ(FirstByte(cu, memory), 0xEE);
+  });
+}
+
+}  // namespace
+}  // namespace tranche::sim::cuda::testing
