@@ -8,15 +8,26 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/calls/device.cc
   cuda/calls/event.cc
   cuda/calls/fill.cc
+  cuda/calls/function.cc
   cuda/calls/graph_exec.cc
   cuda/calls/graph_nodes.cc
   cuda/calls/graph_parameters.cc
   cuda/calls/graph_shape.cc
+  cuda/calls/launch.cc
+  cuda/calls/library.cc
+  cuda/calls/link.cc
   cuda/calls/mem_op.cc
   cuda/calls/memory.cc
+  cuda/calls/module.cc
+  cuda/calls/occupancy.cc
   cuda/calls/pointer.cc
   cuda/calls/primary.cc
   cuda/calls/stream.cc
+  cuda/code/jit.cc
+  cuda/code/launch.cc
+  cuda/code/modules.cc
+  cuda/code/modules_attributes.cc
+  cuda/code/occupancy.cc
   cuda/connection.cc
   cuda/contexts.cc
   cuda/copy.cc
@@ -34,12 +45,27 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/host_thread.cc
   cuda/library.cc
   cuda/memory.cc
-  cuda/node.cc
   cuda/streams.cc
   cuda/work.cc
+  engine/hardware.cc
   node/find.cc
   node/state_reader.cc
-  node/trouble.cc)
+  node/trouble.cc
+  ptx/arithmetic.cc
+  ptx/arithmetic_conversion.cc
+  ptx/assembler.cc
+  ptx/assembler_arithmetic.cc
+  ptx/assembler_instructions.cc
+  ptx/cost.cc
+  ptx/cubin.cc
+  ptx/fatbin.cc
+  ptx/interpreter.cc
+  ptx/lexer.cc
+  ptx/opcodes.cc
+  ptx/parser.cc
+  ptx/read.cc
+  ptx/statement_reader.cc
+  ptx/statement_reader_declaration.cc)
 target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES
   cuda/abi.h
   cuda/abi/functions_device.h
@@ -52,6 +78,10 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/abi/work.h
   cuda/attributes.h
   cuda/capture.h
+  cuda/code/jit.h
+  cuda/code/launch.h
+  cuda/code/modules.h
+  cuda/code/occupancy.h
   cuda/connection.h
   cuda/contexts.h
   cuda/copy.h
@@ -59,6 +89,7 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/devices.h
   cuda/export_table.h
   cuda/functions.h
+  cuda/graph/capture.h
   cuda/graph/exec.h
   cuda/graph/graph.h
   cuda/graph/user_objects.h
@@ -94,10 +125,3 @@ foreach(version IN ITEMS 12020 12040 13050)
   set_target_properties(tranche_sim_cuda_${version} PROPERTIES OUTPUT_NAME libcuda-${version})
   add_dependencies(tranche_sim_cuda tranche_sim_cuda_${version})
 endforeach()
-
-# Programs on a node with a driver process, each opening the library as a program would.
-tranche_add_test(sim_cuda_test
-  SOURCES cuda/context_test.cc cuda/fault_test.cc cuda/graph/capture_test.cc cuda/graph/graph_test.cc cuda/memory_test.cc
-  cuda/stream_test.cc
-  DEPENDS tranche::sim tranche::sim_driver ${CMAKE_DL_LIBS})
-add_dependencies(sim_cuda_test tranche_sim_home)

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "sim/cuda/capture.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/work.h"
 
@@ -67,6 +68,7 @@ Result MakeStream(ContextObject& context, bool non_blocking, int priority,
 
 void EndStream(StreamObject& stream) {
   Process& process = Process::Get();
+  CaptureStreamDestroyed(stream);
   const auto kept = process.streams().Remove(stream.handle);
   ContextObject& context = *stream.context;
   stream.alive = false;

@@ -78,8 +78,9 @@ Result SynchronizeContext(const char* name, Context handle) {
   return GivenContextCall(name, handle, [&](ContextObject& context) {
     Process& process = Process::Get();
     if (const Result error = process.ErrorOf(context); error != kSuccess) return error;
-    if (const Result allowed = AllowsUnsafeCall(process); allowed != kSuccess) return allowed;
-    return Synchronize(context);
+    Result allowed = AllowsWait(context);
+    if (allowed == kSuccess) allowed = AllowsUnsafeCall(process);
+    return allowed == kSuccess ? Synchronize(context) : allowed;
   });
 }
 
@@ -168,8 +169,7 @@ Result cuCtxGetDevice_v2(Device* device, Context context) {
 Result cuCtxGetFlags(unsigned* flags) {
   if (flags == nullptr) return kInvalidValue;
   return GivenContextCall("cuCtxGetFlags", nullptr, [&](const ContextObject& context) {
-    // Mapped host memory has been the case for every context since unified addressing.
-    *flags = context.flags | kContextMapHost;
+    *flags = context.flags;
     return kSuccess;
   });
 }

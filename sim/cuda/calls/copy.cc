@@ -4,6 +4,7 @@
 #include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/library.h"
+#include "sim/cuda/lookup.h"
 #include "sim/cuda/work.h"
 
 namespace tranche::sim::cuda {
@@ -29,9 +30,32 @@ Result CopyNow(const Entry& entry, const Copy& copy) {
   });
 }
 
+// Other than most calls for a stream, a copy first looks whether CUDA is initialised.
 Result CopyLater(const Entry& entry, const Copy& copy, Stream stream) {
+  if (!Initialised()) return kNotInitialized;
   return StreamCall(entry, stream,
                     [&](StreamObject& found) { return EnqueueCopy(found, copy, false); });
+}
+
+bool IsContext(Context context) {
+  const ContextObject* found = Process::Get().contexts().Find(context);
+  return found != nullptr && found->alive;
+}
+
+// Between contexts, which unified addressing has made a copy like any other.
+Result PeerNow(const Entry& entry, Context to, Context from, const Copy& copy) {
+  return StreamCall(entry, nullptr, [&](StreamObject& stream) {
+    if (!IsContext(to) || !IsContext(from)) return kInvalidContext;
+    const Result allowed = AllowsUnsafeCall(Process::Get());
+    return allowed == kSuccess ? EnqueueCopy(stream, copy, true) : allowed;
+  });
+}
+Result PeerLater(const Entry& entry, Context to, Context from, const Copy& copy, Stream stream) {
+  if (!Initialised()) return kNotInitialized;
+  return StreamCall(entry, stream, [&](StreamObject& found) {
+    if (!IsContext(to) || !IsContext(from)) return kInvalidContext;
+    return EnqueueCopy(found, copy, false);
+  });
 }
 
 template <typename Given>
@@ -48,6 +72,7 @@ Result GivenNow(const Entry& entry, const Given* given) {
 
 template <typename Given>
 Result GivenLater(const Entry& entry, const Given* given, Stream stream) {
+  if (!Initialised()) return kNotInitialized;
   return StreamCall(entry, stream, [&](StreamObject& found) {
     if (given == nullptr) return kInvalidValue;
     Copy copy;
@@ -72,10 +97,10 @@ TRANCHE_CUDA_EXPORT_TWICE(cuMemcpyDtoH_v2, cuMemcpyDtoH_v2_ptds, CopyNow,
 TRANCHE_CUDA_EXPORT_TWICE(cuMemcpyDtoD_v2, cuMemcpyDtoD_v2_ptds, CopyNow,
                           (DevicePtr dst, DevicePtr src, std::size_t byte_count),
                           Line(kDevice, dst, kDevice, src, byte_count))
-TRANCHE_CUDA_EXPORT_TWICE(cuMemcpyPeer, cuMemcpyPeer_ptds, CopyNow,
-                          (DevicePtr dst, Context /*dst_context*/, DevicePtr src,
-                           Context /*src_context*/, std::size_t byte_count),
-                          Line(kAny, dst, kAny, src, byte_count))
+TRANCHE_CUDA_EXPORT_TWICE(cuMemcpyPeer, cuMemcpyPeer_ptds, PeerNow,
+                          (DevicePtr dst, Context dst_context, DevicePtr src, Context src_context,
+                           std::size_t byte_count),
+                          dst_context, src_context, Line(kAny, dst, kAny, src, byte_count))
 
 TRANCHE_CUDA_EXPORT_TWICE(cuMemcpyAsync, cuMemcpyAsync_ptsz, CopyLater,
                           (DevicePtr dst, DevicePtr src, std::size_t byte_count, Stream stream),
@@ -89,10 +114,10 @@ TRANCHE_CUDA_EXPORT_TWICE(cuMemcpyDtoHAsync_v2, cuMemcpyDtoHAsync_v2_ptsz, CopyL
 TRANCHE_CUDA_EXPORT_TWICE(cuMemcpyDtoDAsync_v2, cuMemcpyDtoDAsync_v2_ptsz, CopyLater,
                           (DevicePtr dst, DevicePtr src, std::size_t byte_count, Stream stream),
                           Line(kDevice, dst, kDevice, src, byte_count), stream)
-TRANCHE_CUDA_EXPORT_TWICE(cuMemcpyPeerAsync, cuMemcpyPeerAsync_ptsz, CopyLater,
-                          (DevicePtr dst, Context /*dst_context*/, DevicePtr src,
-                           Context /*src_context*/, std::size_t byte_count, Stream stream),
-                          Line(kAny, dst, kAny, src, byte_count), stream)
+TRANCHE_CUDA_EXPORT_TWICE(cuMemcpyPeerAsync, cuMemcpyPeerAsync_ptsz, PeerLater,
+                          (DevicePtr dst, Context dst_context, DevicePtr src, Context src_context,
+                           std::size_t byte_count, Stream stream),
+                          dst_context, src_context, Line(kAny, dst, kAny, src, byte_count), stream)
 
 TRANCHE_CUDA_EXPORT_TWICE(cuMemcpy2D_v2, cuMemcpy2D_v2_ptds, GivenNow, (const Memcpy2d* copy), copy)
 TRANCHE_CUDA_EXPORT_TWICE(cuMemcpy2DUnaligned_v2, cuMemcpy2DUnaligned_v2_ptds, GivenNow,

@@ -10,9 +10,8 @@ namespace tranche::sim::cuda {
 namespace {
 
 Result Create(const char* name, Stream* stream, unsigned flags, int priority) {
-  if (stream == nullptr) return kInvalidValue;
+  if (stream == nullptr || (flags & ~unsigned{kStreamNonBlocking}) != 0) return kInvalidValue;
   return ContextCall(name, [&](ContextObject& context) {
-    if ((flags & ~unsigned{kStreamNonBlocking}) != 0) return kInvalidValue;
     std::shared_ptr<StreamObject> made;
     // A priority beyond the range is the end of the range.
     const int held = std::max(kGreatestPriority, std::min(kLeastPriority, priority));
@@ -81,7 +80,15 @@ Result SynchronizeStream(const Entry& entry, Stream stream) {
   });
 }
 
+// These two look at their arguments also where cuInit has failed, and not where it was never
+// called.
+bool Attempted() {
+  const Process& process = Process::Get();
+  return process.phase() != Phase::kNever && !process.forked();
+}
+
 Result LaunchHost(const Entry& entry, Stream stream, HostFunction function, void* data) {
+  if (function == nullptr && stream == nullptr && Attempted()) return kInvalidValue;
   return StreamCall(entry, stream, [&](StreamObject& found) {
     if (function == nullptr) return kInvalidValue;
     Operation call{.work = link::Work::kHost, .kind = PendingItem::Kind::kHost};
@@ -102,8 +109,8 @@ Result LaunchHost(const Entry& entry, Stream stream, HostFunction function, void
 
 Result AddCallback(const Entry& entry, Stream stream, StreamCallback callback, void* data,
                    unsigned flags) {
+  if ((callback == nullptr || flags != 0) && Attempted()) return kInvalidValue;
   return StreamCall(entry, stream, [&](StreamObject& found) {
-    if (callback == nullptr || flags != 0) return kInvalidValue;
     if (found.capture != nullptr) return kStreamCaptureUnsupported;
     Operation call{.work = link::Work::kHost, .kind = PendingItem::Kind::kHost};
     call.effect = [callback, stream, data] {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/cuda/testing/cuda_node.h"
+#include "tests/cuda/programs/cuda_node.h"
 
 namespace tranche::sim::cuda::testing {
 namespace {

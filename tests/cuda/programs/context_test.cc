@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "sim/cuda/testing/cuda_node.h"
+#include "tests/cuda/programs/cuda_node.h"
 
 namespace tranche::sim::cuda::testing {
 namespace {
@@ -179,6 +179,73 @@ TEST(CudaContexts, ThePrimaryOneEndsWithItsLastUser) {
     EXPECT_EQ(context, again);
     EXPECT_EQ(cu.cuMemsetD8_v2(memory, 1, 10), kInvalidValue);
     EXPECT_EQ(cu.cuMemAlloc_v2(&memory, 1 << 20), kSuccess);
+  });
+  EXPECT_TRUE(program.Ended());
+}
+
+TEST(CudaContexts, OfAllGenerationsAreContexts) {
+  const CudaNode node("a100x2");
+  Program program(node, [](const Cuda& cu) {
+    EXPECT_EQ(cu.cuInit(0), kSuccess);
+    Context first = nullptr;
+    Context second = nullptr;
+    Context third = nullptr;
+    EXPECT_EQ(cu.cuCtxCreate(&first, kContextSchedSpin, 0), kSuccess);
+    EXPECT_EQ(cu.cuCtxCreate_v2(&second, 3, 0), kInvalidValue);
+    EXPECT_EQ(cu.cuCtxCreate_v2(nullptr, 0, 0), kInvalidValue);
+    EXPECT_EQ(cu.cuCtxCreate_v2(&second, 0, 2), kInvalidDevice);
+    EXPECT_EQ(cu.cuCtxCreate_v2(&second, 0, 0), kSuccess);
+    AffinityParam affinity{kAffinitySmCount, 10};
+    EXPECT_EQ(cu.cuCtxCreate_v3(&third, &affinity, 1, 0, 0), kUnsupportedExecAffinity);
+    EXPECT_EQ(cu.cuCtxCreate_v3(&third, nullptr, 0, 0, 0), kSuccess);
+    unsigned version = 0;
+    EXPECT_EQ(cu.cuCtxGetApiVersion(first, &version), kSuccess);
+    EXPECT_EQ(version, 3010U);
+    EXPECT_EQ(cu.cuCtxGetApiVersion(second, &version), kSuccess);
+    EXPECT_EQ(version, 3020U);
+    unsigned long long ids[3] = {};
+    EXPECT_EQ(cu.cuCtxGetId(first, &ids[0]), kSuccess);
+    EXPECT_EQ(cu.cuCtxGetId(nullptr, &ids[1]), kSuccess);
+    EXPECT_EQ(cu.cuCtxGetId(third, &ids[2]), kSuccess);
+    EXPECT_NE(ids[0], ids[1]);
+    EXPECT_EQ(ids[1], ids[2]);
+    EXPECT_EQ(cu.cuCtxSetCurrent(first), kSuccess);
+    unsigned flags = 0;
+    EXPECT_EQ(cu.cuCtxGetFlags(&flags), kSuccess);
+    EXPECT_EQ(flags, unsigned{kContextSchedSpin});
+    std::size_t bytes = 0;
+    EXPECT_EQ(cu.cuCtxSetLimit(kLimitStackSize, 4096), kSuccess);
+    EXPECT_EQ(cu.cuCtxGetLimit(&bytes, kLimitStackSize), kSuccess);
+    EXPECT_EQ(bytes, 4096U);
+    EXPECT_EQ(cu.cuCtxGetLimit(&bytes, static_cast<Limit>(99)), kUnsupportedLimit);
+  });
+  EXPECT_TRUE(program.Ended());
+}
+
+TEST(CudaContexts, ReachThePeersThatTheyAreAllowedTo) {
+  const CudaNode node("a100x2");
+  Program program(node, [](const Cuda& cu) {
+    const Context second = Begin(cu, 1);
+    DevicePtr there = 0;
+    EXPECT_EQ(cu.cuMemAlloc_v2(&there, 100), kSuccess);
+    EXPECT_EQ(cu.cuMemsetD8_v2(there, 9, 100), kSuccess);
+    const Context first = Begin(cu, 0);
+    DevicePtr here = 0;
+    EXPECT_EQ(cu.cuMemAlloc_v2(&here, 100), kSuccess);
+    int can = 0;
+    EXPECT_EQ(cu.cuDeviceCanAccessPeer(&can, 0, 1), kSuccess);
+    EXPECT_EQ(can, 1);
+    EXPECT_EQ(cu.cuDeviceCanAccessPeer(&can, 0, 0), kSuccess);
+    EXPECT_EQ(can, 0);
+    EXPECT_EQ(cu.cuCtxDisablePeerAccess(second), kPeerAccessNotEnabled);
+    EXPECT_EQ(cu.cuCtxEnablePeerAccess(second, 0), kSuccess);
+    EXPECT_EQ(cu.cuCtxEnablePeerAccess(second, 0), kPeerAccessAlreadyEnabled);
+    EXPECT_EQ(cu.cuCtxEnablePeerAccess(first, 0), kInvalidContext);
+    EXPECT_EQ(cu.cuMemcpyPeer(here, first, there, second, 100), kSuccess);
+    EXPECT_EQ(cu.cuMemcpyPeer(here, first, there, nullptr, 100), kInvalidContext);
+    unsigned char seen = 0;
+    EXPECT_EQ(cu.cuMemcpyDtoH_v2(&seen, here + 99, 1), kSuccess);
+    EXPECT_EQ(seen, 9);
   });
   EXPECT_TRUE(program.Ended());
 }

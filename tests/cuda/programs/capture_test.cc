@@ -4,7 +4,7 @@
 #include <thread>
 #include <vector>
 
-#include "sim/cuda/testing/cuda_node.h"
+#include "tests/cuda/programs/cuda_node.h"
 
 namespace tranche::sim::cuda::testing {
 namespace {

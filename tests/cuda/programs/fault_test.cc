@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 
-#include "sim/cuda/testing/cuda_node.h"
+#include "tests/cuda/programs/cuda_node.h"
 
 namespace tranche::sim::cuda::testing {
 namespace {

@@ -5,7 +5,7 @@
 #include <array>
 #include <vector>
 
-#include "sim/cuda/testing/cuda_node.h"
+#include "tests/cuda/programs/cuda_node.h"
 
 namespace tranche::sim::cuda::testing {
 namespace {
@@ -275,6 +275,52 @@ TEST(CudaStreams, EachThreadHasADefaultOneOfItsOwn) {
     pthread_join(thread, nullptr);
     EXPECT_NE(argument.own, mine);
     EXPECT_NE(argument.own, legacy);
+  });
+}
+
+struct Worker {
+  const Cuda* cu;
+  Context context;
+  unsigned char number;
+  bool right = false;
+};
+// Fills, copies and reads its own memory over and over, in a stream and an event of its own.
+void* Work(void* data) {
+  auto* worker = static_cast<Worker*>(data);
+  const Cuda& cu = *worker->cu;
+  EXPECT_EQ(cu.cuCtxSetCurrent(worker->context), kSuccess);
+  worker->right = true;
+  for (int round = 0; round < 50; ++round) {
+    const Stream stream = MakeStream(cu, kStreamNonBlocking);
+    Event event = nullptr;
+    DevicePtr memory = 0;
+    EXPECT_EQ(cu.cuEventCreate(&event, 0), kSuccess);
+    EXPECT_EQ(cu.cuMemAlloc_v2(&memory, 4096), kSuccess);
+    EXPECT_EQ(cu.cuMemsetD8Async(memory, worker->number, 4096, stream), kSuccess);
+    EXPECT_EQ(cu.cuEventRecord(event, stream), kSuccess);
+    EXPECT_EQ(cu.cuStreamWaitEvent(nullptr, event, 0), kSuccess);
+    unsigned char seen[4096] = {};
+    EXPECT_EQ(cu.cuMemcpyDtoHAsync_v2(seen, memory, sizeof seen, nullptr), kSuccess);
+    EXPECT_EQ(cu.cuStreamSynchronize(nullptr), kSuccess);
+    for (const unsigned char byte : seen) worker->right &= byte == worker->number;
+    EXPECT_EQ(cu.cuMemFree_v2(memory), kSuccess);
+    EXPECT_EQ(cu.cuEventDestroy_v2(event), kSuccess);
+    EXPECT_EQ(cu.cuStreamDestroy_v2(stream), kSuccess);
+  }
+  return nullptr;
+}
+
+TEST(CudaStreams, ServeManyThreadsAtOnce) {
+  RunProgram([](const Cuda& cu) {
+    const Context context = Begin(cu);
+    std::vector<Worker> workers;
+    for (unsigned char i = 1; i <= 8; ++i) workers.push_back({&cu, context, i});
+    std::vector<pthread_t> threads(workers.size());
+    for (std::size_t i = 0; i < threads.size(); ++i) {
+      EXPECT_EQ(pthread_create(&threads[i], nullptr, &Work, &workers[i]), 0);
+    }
+    for (const pthread_t thread : threads) pthread_join(thread, nullptr);
+    for (const Worker& worker : workers) EXPECT_TRUE(worker.right);
   });
 }
 
