@@ -1,7 +1,6 @@
 #include "sim/driver/hardware.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "sim/driver/constants.h"
@@ -9,29 +8,17 @@
 namespace tranche::sim::driver {
 namespace {
 
-std::uint64_t PcieRate(const GpuState& gpu) {
-  const auto generation = std::min<std::size_t>(gpu.pcie_generation, std::size(kPcieLaneRate) - 1);
-  return std::max(1U, gpu.pcie_width) * kPcieLaneRate[generation] * kPciePayloadPercent / 100;
-}
-
-// Two transfers a clock over the whole bus.
-std::uint64_t MemoryRate(const GpuState& gpu) {
-  const std::uint64_t rate =
-      std::uint64_t{gpu.memory_bus_width} / 8 * gpu.max_clock_mhz[2] * 2 * 1'000'000;
-  return rate == 0 ? kDefaultMemoryRate : rate;
-}
-
-engine::Time Transfer(std::uint64_t bytes, std::uint64_t rate) {
-  const double seconds = static_cast<double>(bytes) / static_cast<double>(rate);
-  return kCopyLatencyNs + static_cast<engine::Time>(std::min(seconds, 1e6) * 1e9);
-}
+// An owner that no client and no context is.
+constexpr engine::OwnerId kOthers = 0;
 
 Device Common(const GpuState& gpu, unsigned slot) {
   Device device;
   device.slot = slot;
-  device.to_device_rate = PcieRate(gpu);
-  device.on_device_rate = MemoryRate(gpu);
-  device.multiprocessors = gpu.multiprocessors;
+  device.chip = {.compute_major = gpu.compute_major,
+                 .compute_minor = gpu.compute_minor,
+                 .multiprocessors = gpu.multiprocessors};
+  device.link_rate = engine::LinkRate(gpu.pcie_generation, gpu.pcie_width);
+  device.memory_rate = engine::MemoryRate(gpu.memory_bus_width, gpu.max_clock_mhz[2]);
   device.identity = gpu.uuid;
   return device;
 }
@@ -51,7 +38,7 @@ std::vector<Device> DevicesOf(const GpuState& gpu, unsigned slot,
     const MigProfileState& profile = gpu.mig_profiles[instance.profile_index];
     Device device = Common(gpu, slot);
     device.gpu_instance = instance.id;
-    device.multiprocessors = profile.multiprocessors;
+    device.chip.multiprocessors = profile.multiprocessors;
     device.identity += "/" + std::string(profile.name) + "/" + std::to_string(instance.start);
     for (unsigned j = 0; j < instance.compute_instance_count; ++j) {
       device.identity += std::string("/") + instance.compute_instances[j].uuid;
@@ -62,22 +49,34 @@ std::vector<Device> DevicesOf(const GpuState& gpu, unsigned slot,
   return devices;
 }
 
-}  // namespace
-
-std::uint64_t Device::ContextBytes() const {
-  const std::uint64_t bytes = kContextBytesPerMultiprocessor * std::max(1U, multiprocessors);
-  return (bytes + engine::kGranularity - 1) / engine::kGranularity * engine::kGranularity;
+// Memory that is taken though none of our clients has it: what `tranche sim set --memory-used` and
+// `tranche sim process` say.
+std::uint64_t TakenByOthers(const GpuState& gpu, std::uint32_t gpu_instance) {
+  std::uint64_t bytes = gpu_instance == kWholeGpu ? gpu.memory_used : 0;
+  for (unsigned i = 0; i < gpu.process_count; ++i) {
+    const ProcessState& process = gpu.processes[i];
+    if (process.by_driver == 0 && process.gpu_instance == gpu_instance) {
+      bytes += process.memory_bytes;
+    }
+  }
+  return bytes;
 }
 
+}  // namespace
+
+std::uint64_t Device::ContextBytes() const { return engine::ContextBytes(chip); }
+
 engine::Time Device::HostCopyTime(std::uint64_t bytes) const {
-  return Transfer(bytes, to_device_rate);
+  return engine::CopyTime(bytes, link_rate);
 }
 
 engine::Time Device::DeviceCopyTime(std::uint64_t bytes) const {
-  return Transfer(bytes, on_device_rate / 2);
+  return engine::CopyTime(bytes, memory_rate / 2);
 }
 
-engine::Time Device::FillTime(std::uint64_t bytes) const { return Transfer(bytes, on_device_rate); }
+engine::Time Device::FillTime(std::uint64_t bytes) const {
+  return engine::CopyTime(bytes, memory_rate);
+}
 
 void Devices::Follow(const NodeSnapshot& node, const std::function<void(Device&)>& on_gone) {
   std::vector<Device> wanted;
@@ -97,6 +96,7 @@ void Devices::Follow(const NodeSnapshot& node, const std::function<void(Device&)
     if (device->usable && !there) {
       device->usable = false;
       on_gone(*device);
+      engine_.RemoveUnit(device->unit);
     }
   }
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -107,6 +107,19 @@ void Devices::Follow(const NodeSnapshot& node, const std::function<void(Device&)
     wanted[i].memory = std::make_unique<engine::DeviceMemory>(capacities[i]);
     Add(std::move(wanted[i]));
   }
+  for (const auto& device : devices_) {
+    if (!device->usable) continue;
+    Occupy(*device, TakenByOthers(node.gpus[device->slot], device->gpu_instance));
+  }
+}
+
+void Devices::Occupy(Device& device, std::uint64_t bytes) {
+  if (bytes == device.others) return;
+  device.others = bytes;
+  device.memory->RemoveOwner(kOthers);
+  // Clients may have taken it before: then there is nothing left for the others.
+  const std::uint64_t fits = std::min(bytes, device.memory->Free());
+  if (fits > 0) device.memory->ReservePieces(kOthers, fits);
 }
 
 void Devices::Add(Device device) {

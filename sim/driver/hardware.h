@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sim/engine/engine.h"
+#include "sim/engine/hardware.h"
 #include "sim/engine/memory.h"
 #include "sim/node/state_reader.h"
 
@@ -23,10 +24,11 @@ struct Device {
   std::string identity;  // another one in the same place has another
   engine::UnitId unit = 0;
   std::unique_ptr<engine::DeviceMemory> memory;
-  std::uint64_t to_device_rate = 0;  // bytes a second
-  std::uint64_t on_device_rate = 0;
-  std::uint32_t multiprocessors = 0;
-  bool usable = true;  // not lost, not taken out, not cut anew
+  engine::Chip chip;
+  std::uint64_t link_rate = 0;  // bytes a second
+  std::uint64_t memory_rate = 0;
+  std::uint64_t others = 0;  // bytes that are not our clients'
+  bool usable = true;        // not lost, not taken out, not cut anew
 
   [[nodiscard]] std::uint64_t ContextBytes() const;
   [[nodiscard]] engine::Time HostCopyTime(std::uint64_t bytes) const;
@@ -52,6 +54,7 @@ class Devices {
 
  private:
   void Add(Device device);
+  static void Occupy(Device& device, std::uint64_t bytes);
 
   engine::Engine& engine_;
   engine::Hardware hardware_;

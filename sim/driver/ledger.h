@@ -21,7 +21,7 @@ namespace tranche::sim::driver {
 
 using engine::Time;
 
-inline constexpr std::size_t kMaxEnded = 1024;
+inline constexpr std::size_t kMaxEnded = 256;
 inline constexpr std::size_t kMaxMissingNames = 4096;
 
 struct CopySums {
@@ -88,6 +88,7 @@ class Ledger {
   void CountMissing(const std::string& call);
 
   [[nodiscard]] Lateness TotalLateness() const;
+  [[nodiscard]] const std::list<ProcessAccount>& processes() const { return processes_; }
   // "processes", "ended_before" and "missing" of status.json.
   void Describe(base::Json* out) const;
 

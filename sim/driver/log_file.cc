@@ -36,9 +36,12 @@ void LogFile::Line(std::string_view line) {
   if (written_ + held_.size() + line.size() + 1 > half_) {
     Flush();
     // Else the old file goes on: nothing may grow without a bound, so its lines are lost below.
-    if (written_ + line.size() + 1 > half_ && !Begin().ok()) {
-      ++lost_;
-      return;
+    if (written_ + line.size() + 1 > half_) {
+      if (!Begin().ok()) {
+        ++lost_;
+        return;
+      }
+      if (beginning_) held_ = beginning_();
     }
   }
   held_.append(line).push_back('\n');

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@ class LogFile {
   LogFile(const LogFile&) = delete;
   LogFile& operator=(const LogFile&) = delete;
 
+  // Gives the lines with which each new file begins, so that it can be read without the one before.
+  void SetBeginning(std::function<std::string()> lines) { beginning_ = std::move(lines); }
   void Line(std::string_view line);  // without its end
   void Flush();                      // lines are held back until then, 64 KiB at most
   [[nodiscard]] std::uint64_t lost() const { return lost_; }
@@ -37,6 +40,7 @@ class LogFile {
   std::uint64_t half_;
   base::UniqueFd file_;
   std::uint64_t written_ = 0;
+  std::function<std::string()> beginning_;
   std::string held_;
   std::uint64_t held_lines_ = 0;
   std::uint64_t lost_ = 0;

@@ -9,6 +9,10 @@ namespace {
 using link::Kind;
 using Bytes = std::span<const std::byte>;
 
+static_assert(sizeof(link::Header) + sizeof(link::GraphDefine) +
+                  link::kMaxGraphNodes * sizeof(link::GraphNode) <=
+              link::kMaxMessageBytes);
+
 template <typename Struct>
 std::optional<Message> Plain(Bytes body) {
   if (body.size() != sizeof(Struct)) return std::nullopt;

@@ -64,6 +64,17 @@ void Mirror::End() {
   static_cast<void>(ended);  // a state that cannot be locked any more has gone
 }
 
+base::Status ShowDeath(StateWriter& writer, std::uint32_t pid) {
+  return writer.Edit([pid](NodeState& state) {
+    if (state.header.driver_pid != pid) return base::Status::Ok();
+    RemoveAll(state);
+    state.header.driver_pid = 0;
+    state.header.driver_died = 1;
+    state.header.time_scale = 0;
+    return base::Status::Ok();
+  });
+}
+
 std::map<Mirror::Place, Mirror::Shown> Mirror::Collect() const {
   std::map<Place, Shown> all;
   for (const auto& [id, client] : machine_.clients()) {
@@ -133,7 +144,7 @@ void Mirror::Sample() {
   dirty_ = true;
 }
 
-void Mirror::NoteChanges(std::uint64_t) {
+void Mirror::NoteChanges() {
   if (std::exchange(seen_arrivals_, machine_.arrivals()) != machine_.arrivals()) {
     dirty_ = urgent_ = true;
   }
@@ -141,7 +152,7 @@ void Mirror::NoteChanges(std::uint64_t) {
 }
 
 void Mirror::Turn(std::uint64_t now_ns) {
-  NoteChanges(now_ns);
+  NoteChanges();
   const auto due = Due();
   if (!due || now_ns < *due) return;
   tried_ns_ = now_ns;

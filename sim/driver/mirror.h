@@ -46,7 +46,7 @@ class Mirror {
   };
   [[nodiscard]] std::map<Place, Shown> Collect() const;
   void Write(NodeState& state, const std::map<Place, Shown>& now);
-  void NoteChanges(std::uint64_t now_ns);
+  void NoteChanges();
 
   StateWriter& state_;
   Machine& machine_;
@@ -60,5 +60,9 @@ class Mirror {
   bool dirty_ = false;
   bool urgent_ = false;
 };
+
+// The driver with this pid has ended without being told to. If another serves the node by now,
+// nothing is done.
+base::Status ShowDeath(StateWriter& state, std::uint32_t pid);
 
 }  // namespace tranche::sim::driver

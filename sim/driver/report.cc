@@ -1,15 +1,15 @@
 #include "sim/driver/report.h"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <sys/inotify.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <map>
 #include <set>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -28,6 +28,7 @@ using base::Result;
 using base::Status;
 
 constexpr std::size_t kMaxStatusBytes = 256U << 20U;
+constexpr int kAnswerMs = 5000;
 constexpr std::size_t kMaxLogBytes = std::size_t{1} << 40U;
 
 std::int64_t Int(const Json& json, const base::JsonPath& path) {
@@ -219,14 +220,14 @@ class ChromeWriter {
 Result<Json> ReadStatus(const std::string& root) {
   Result<Json> before = ReadStatusFile(root);
   if (!IsServed(root)) return before;
-  const std::string path = base::JoinPath(root, kStatusFile);
-  const base::FileIdentity old = base::IdentityOf(path);
   const auto pid = before.ok() ? IntAt(*before, "pid") : std::nullopt;
-  if (!pid || kill(static_cast<pid_t>(*pid), SIGUSR1) != 0) return before;
-  // It answers within a turn; a busy machine may take longer, and then the old one has to do.
-  for (int i = 0; i < 200 && base::IdentityOf(path) == old; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  if (!pid) return before;
+  const base::UniqueFd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  const std::string folder = base::JoinPath(root, kLogDirectory);
+  if (inotify_add_watch(watch.get(), folder.c_str(), IN_MOVED_TO) < 0) return before;
+  // It answers within a turn. If the machine is too busy for that, the old one has to do.
+  pollfd ready{.fd = watch.get(), .events = POLLIN, .revents = 0};
+  if (kill(static_cast<pid_t>(*pid), SIGUSR1) == 0) poll(&ready, 1, kAnswerMs);
   return ReadStatusFile(root);
 }
 

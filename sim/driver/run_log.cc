@@ -19,12 +19,32 @@ std::string Number(std::uint32_t instance) {
   return instance == kWholeGpu ? "null" : std::to_string(instance);
 }
 
+std::string ProcessLine(const ProcessAccount& process) {
+  return fmt::format(R"({{"event":"process","ns":{},"pid":{},"client":{},"name":{}}})",
+                     process.begun, process.pid, process.client, Quoted(process.name));
+}
+
+std::string ContextLine(const ProcessAccount& process, const ContextAccount& context) {
+  return fmt::format(
+      R"({{"event":"context","ns":{},"pid":{},"context":{},"slot":{},"gpu_instance":{}}})",
+      context.begun, process.pid, context.number, context.slot, Number(context.gpu_instance));
+}
+
 }  // namespace
 
-void RunLog::Began(const ProcessAccount& process) {
-  Line(fmt::format(R"({{"event":"process","ns":{},"pid":{},"client":{},"name":{}}})", process.begun,
-                   process.pid, process.client, Quoted(process.name)));
+std::string RunLog::LivingLines(const Ledger& ledger) {
+  std::string lines;
+  for (const ProcessAccount& process : ledger.processes()) {
+    if (process.ended >= 0) continue;
+    lines += ProcessLine(process) + '\n';
+    for (const ContextAccount& context : process.contexts) {
+      if (context.ended < 0) lines += ContextLine(process, context) + '\n';
+    }
+  }
+  return lines;
 }
+
+void RunLog::Began(const ProcessAccount& process) { Line(ProcessLine(process)); }
 
 void RunLog::Ended(const ProcessAccount& process) {
   Close();
@@ -41,9 +61,7 @@ void RunLog::Ended(const ProcessAccount& process) {
 }
 
 void RunLog::ContextBegan(const ProcessAccount& process, const ContextAccount& context) {
-  Line(fmt::format(
-      R"({{"event":"context","ns":{},"pid":{},"context":{},"slot":{},"gpu_instance":{}}})",
-      context.begun, process.pid, context.number, context.slot, Number(context.gpu_instance)));
+  Line(ContextLine(process, context));
 }
 
 void RunLog::ContextEnded(const ProcessAccount& process, const ContextAccount& context) {

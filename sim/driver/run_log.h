@@ -19,6 +19,9 @@ class RunLog {
  public:
   explicit RunLog(LogFile& file) : file_(file) {}
 
+  // The lines of all processes and contexts that are there, for the beginning of a file.
+  static std::string LivingLines(const Ledger& ledger);
+
   void Began(const ProcessAccount& process);
   void Ended(const ProcessAccount& process);
   void ContextBegan(const ProcessAccount& process, const ContextAccount& context);

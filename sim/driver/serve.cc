@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -22,6 +24,7 @@
 #include "sim/driver/mirror.h"
 #include "sim/driver/server.h"
 #include "sim/driver/status.h"
+#include "sim/driver/watcher.h"
 #include "sim/node/files.h"
 #include "sim/node/state_reader.h"
 #include "sim/node/state_writer.h"
@@ -34,8 +37,11 @@ using base::Json;
 using base::Result;
 using base::Status;
 
-constexpr std::uint64_t kFollowNs = 10'000'000;     // how late a change of the node may be noticed
+constexpr std::uint64_t kFollowNs = 10'000'000;  // how late a change of the node may be noticed
+constexpr int kPriority = -10;
+constexpr std::uint64_t kStalledNs = 100'000'000;   // a writer that takes so long has died
 constexpr std::uint64_t kReportNs = 1'000'000'000;  // status.json
+constexpr std::size_t kFewProcesses = 32;           // of more it is written less often
 
 // Held as long as this process lives, whatever ends it.
 Result<base::UniqueFd> LockNode(const std::string& root) {
@@ -81,6 +87,7 @@ class Driver {
   ServeOptions options_;
   base::UniqueFd lock_;
   base::UniqueFd signals_;
+  std::unique_ptr<Watcher> watcher_;
   DriverClock clock_;
   std::unique_ptr<StateReader> reader_;
   std::unique_ptr<StateWriter> writer_;
@@ -89,9 +96,10 @@ class Driver {
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<Mirror> mirror_;
   std::unique_ptr<Server> server_;
-  std::uint32_t seen_sequence_ = 0;
+  std::uint32_t seen_sequence_ = ~0U;
   std::uint64_t last_event_ = 0;
   std::uint64_t follow_ns_ = 0;
+  std::uint64_t stalled_ns_ = 0;
   std::uint64_t report_ns_ = 0;
   Time next_sample_ = 0;
   bool sampling_ = false;
@@ -100,11 +108,16 @@ class Driver {
 
 Status Driver::Begin() {
   prctl(PR_SET_TIMERSLACK, 1);
+  // It stands for hardware, which no program can hold up; where that is not allowed it is as it is.
+  setpriority(PRIO_PROCESS, 0, kPriority);
   auto signals = TakeSignals();
   if (!signals.ok()) return signals.status();
   signals_ = std::move(*signals);
   const auto state = StatePath(options_.root);
   if (!state.ok()) return state.status();
+  auto watcher = Watcher::Start(*state);  // before there is a lock that it would hold as well
+  if (!watcher.ok()) return watcher.status();
+  watcher_ = std::move(*watcher);
   auto lock = LockNode(options_.root);
   if (!lock.ok()) return lock.status();
   lock_ = std::move(*lock);
@@ -122,26 +135,29 @@ Status Driver::Begin() {
                                .epoch_ns = clock_.epoch_ns,
                                .time_scale = options_.time_scale};
   machine_ = std::make_unique<Machine>(machine, *log_);
+  auto server = Server::Listen(base::JoinPath(options_.root, link::kSocket), *machine_, clock_);
+  if (!server.ok()) return server.status();
+  server_ = std::move(*server);
+  TRANCHE_TRY(server_->Watch(signals_.get(), [this] { OnSignal(); }));
   mirror_ = std::make_unique<Mirror>(*writer_, *machine_);
-  TRANCHE_TRY(mirror_->Begin(static_cast<std::uint32_t>(getpid()), options_.time_scale));
   NodeSnapshot node;
   reader_->Read(&node);
   last_event_ = node.header.last_event;  // what happened before is over
   Follow(clock_.epoch_ns);
-  auto server = Server::Listen(base::JoinPath(options_.root, link::kSocket), *machine_, clock_);
-  if (!server.ok()) {
-    mirror_->End();
-    return server.status();
-  }
-  server_ = std::move(*server);
-  log_->Line(DriverJson(options_, clock_, 0).Dump());
-  return server_->Watch(signals_.get(), [this] { OnSignal(); });
+  const std::string first = DriverJson(options_, clock_, 0).Dump();
+  log_->Line(first);
+  file_->SetBeginning(
+      [this, first] { return first + '\n' + RunLog::LivingLines(machine_->accounts()); });
+  // Whoever reads that it serves can connect.
+  return mirror_->Begin(static_cast<std::uint32_t>(getpid()), options_.time_scale);
 }
 
 void Driver::OnSignal() {
   signalfd_siginfo info{};
   if (read(signals_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return;
   if (info.ssi_signo != SIGUSR1) {
+    base::LogInfo("ending", {base::Kv("signal", strsignal(static_cast<int>(info.ssi_signo))),
+                             base::Kv("programs", std::uint64_t{server_->clients()})});
     ended_ = true;
     return;
   }
@@ -154,7 +170,13 @@ void Driver::OnSignal() {
 void Driver::Follow(std::uint64_t now_ns) {
   follow_ns_ = now_ns + kFollowNs;
   const std::uint32_t sequence = reader_->Sequence();
-  if (sequence == std::exchange(seen_sequence_, sequence) && now_ns != clock_.epoch_ns) return;
+  if (sequence == seen_sequence_) return;
+  if (sequence % 2 != 0) {  // a writer is at work: a later turn will do
+    if (stalled_ns_ == 0) stalled_ns_ = now_ns + kStalledNs;
+    if (now_ns < stalled_ns_) return;
+  }
+  stalled_ns_ = 0;
+  seen_sequence_ = sequence;
   NodeSnapshot node;
   reader_->Read(&node);
   const Time now = clock_.At(now_ns);
@@ -182,7 +204,7 @@ void Driver::TakeSamples() {
 Json Driver::Describe() const { return StatusJson(options_, clock_, *machine_, *file_); }
 
 void Driver::Report(std::uint64_t now_ns) {
-  report_ns_ = now_ns + kReportNs;
+  report_ns_ = now_ns + kReportNs * (1 + machine_->accounts().processes().size() / kFewProcesses);
   file_->Flush();
   const Status written =
       base::WriteFileAtomic(base::JoinPath(options_.root, kStatusFile), Describe().Dump(2) + "\n");
@@ -203,10 +225,11 @@ std::optional<std::uint64_t> Driver::Deadline() const {
 
 void Driver::Run() {
   while (!ended_) {
-    server_->Turn(Deadline());
-    const std::uint64_t now_ns = MonotonicNs();
+    server_->Wait(Deadline());
+    Follow(MonotonicNs());
+    server_->Handle();
     TakeSamples();
-    if (now_ns >= follow_ns_) Follow(now_ns);
+    const std::uint64_t now_ns = MonotonicNs();
     mirror_->Turn(now_ns);
     const bool news = server_->clients() > 0 || file_->pending() || report_ns_ == 0;
     if (news && now_ns >= report_ns_) Report(now_ns);

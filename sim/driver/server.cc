@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -22,6 +21,7 @@ using base::ErrnoStatus;
 using base::Status;
 
 constexpr int kBacklog = 128;
+constexpr std::size_t kEventsAtOnce = 64;
 constexpr std::size_t kMostConnections = 4096;
 constexpr std::size_t kDescriptorsOfOne = 4;  // socket, process, page, something shared
 constexpr std::size_t kDescriptorsOfOurs = 64;
@@ -113,7 +113,7 @@ Status Server::Watch(int fd, std::function<void()> on_ready) {
   return Status::Ok();
 }
 
-void Server::Wait(std::optional<std::uint64_t> deadline_ns) {
+void Server::SetTimer(std::optional<std::uint64_t> deadline_ns) {
   itimerspec when{};  // zero: never
   if (deadline_ns) {
     when.it_value = {.tv_sec = static_cast<time_t>(*deadline_ns / 1'000'000'000),
@@ -124,15 +124,16 @@ void Server::Wait(std::optional<std::uint64_t> deadline_ns) {
   timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
 }
 
-void Server::Turn(std::optional<std::uint64_t> deadline_ns) {
-  Wait(deadline_ns);
-  std::array<epoll_event, 64> events{};
-  const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+void Server::Wait(std::optional<std::uint64_t> deadline_ns) {
+  SetTimer(deadline_ns);
+  events_.resize(kEventsAtOnce);
+  const int count = epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), -1);
+  events_.resize(static_cast<std::size_t>(std::max(count, 0)));
+}
+
+void Server::Handle() {
   now_ = clock_.Now();
-  for (int i = 0; i < count; ++i) {
-    const epoll_event& event = events[static_cast<std::size_t>(i)];
-    OnReady(event.data.u64, event.events);
-  }
+  for (const epoll_event& event : events_) OnReady(event.data.u64, event.events);
   machine_.AdvanceTo(now_);
   if (!paused_.empty()) Resume();
 }

@@ -8,6 +8,8 @@
 // Errors: Listen says what the system refused. One program's failure is that program's alone.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -15,6 +17,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "base/status.h"
@@ -33,9 +36,10 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // One turn: waits until something comes, `deadline` at most (CLOCK_MONOTONIC; none: for ever),
-  // handles it and does what is due on the machine.
-  void Turn(std::optional<std::uint64_t> deadline_ns);
+  // One turn is to wait until something comes, until `deadline_ns` at most (CLOCK_MONOTONIC; none:
+  // for ever), and then to handle it and to do what is due on the machine.
+  void Wait(std::optional<std::uint64_t> deadline_ns);
+  void Handle();
   // Calls `on_ready` in a turn in which `fd` can be read.
   base::Status Watch(int fd, std::function<void()> on_ready);
   void DisconnectAll();
@@ -52,7 +56,7 @@ class Server {
   Server(std::string path, Machine& machine, const DriverClock& clock)
       : path_(std::move(path)), machine_(machine), clock_(clock) {}
   base::Status Begin();
-  void Wait(std::optional<std::uint64_t> deadline_ns);
+  void SetTimer(std::optional<std::uint64_t> deadline_ns);
   void Accept();
   void OnReady(std::uint64_t key, std::uint32_t events);
   void OnPeer(std::uint32_t id, std::uint32_t events);
@@ -71,7 +75,8 @@ class Server {
   std::map<int, std::function<void()>> watched_;
   std::set<std::uint32_t> paused_;
   std::size_t max_connections_ = 0;
-  engine::Time now_ = 0;  // of this turn
+  std::vector<epoll_event> events_;  // of this turn
+  engine::Time now_ = 0;             // of this turn
 };
 
 }  // namespace tranche::sim::driver

@@ -102,6 +102,11 @@ void PrintGpu(const Table& table, unsigned index, nvml::Device device) {
 
 std::string InstanceText(unsigned id) { return id == 0xFFFFFFFF ? "N/A" : std::to_string(id); }
 
+// The end of a long path says more than its beginning.
+std::string Shortened(const std::string& text, std::size_t most) {
+  return text.size() <= most ? text : "..." + text.substr(text.size() - (most - 3));
+}
+
 void PrintProcesses(const Table& table, const std::string& only) {
   std::printf("\n%s\n", kEdge);
   std::puts(
@@ -117,10 +122,11 @@ void PrintProcesses(const Table& table, const std::string& only) {
   ForEachGpu(table, only, [&](unsigned index, nvml::Device device) {
     for (const Process& process : AllProcesses(table, device)) {
       ++shown;
-      std::printf("| %4u  %4s %4s  %9u      %c   %-38.38s %12s |\n", index,
+      std::printf("| %4u  %4s %4s  %9u      %c   %-38s %12s |\n", index,
                   InstanceText(process.gpu_instance).c_str(),
                   InstanceText(process.compute_instance).c_str(), process.pid, process.type,
-                  ProcessName(table, process.pid).c_str(), Mib(process.memory_bytes).c_str());
+                  Shortened(ProcessName(table, process.pid), 38).c_str(),
+                  Mib(process.memory_bytes).c_str());
     }
   });
   if (shown == 0) std::printf("|  %-86s |\n", "No running processes found");

@@ -61,22 +61,24 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
                 }}),
       events_(loop, options_.events ? options_.node_name : "", [this] { Changed(); }),
       labels_(loop, options_.labels, options_.sys_root, events_.raiser()),
+      workers_{.driver_root = options_.new_worker(loop), .disk = options_.new_worker(loop)},
       gpu_news_(events_.raiser()),
-      gpus_(loop, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
+      gpus_(loop, *workers_.driver_root, options_.gpus,
+            {.scan = options_.rescan_interval, .restart = {}},
             {.scanned = [this](const gpu::GpuWatch::News& news) { Scanned(news); },
              .health_changed =
                  [this](const std::vector<gpu::HealthChange>& changes) { HealthChanged(changes); },
              .topology_read =
                  [this](gpu::Topology topology) { serving_.SetTopology(std::move(topology)); },
              .scan_requested = [this] { TellGpuNews(); }}),
-      parts_(
-          loop,
-          {.cdi_directory = options_.cdi_directory,
-           .own_root = options_.own_root,
-           .stat_char_device = options_.stat_char_device},
-          {.remake = [this] { RemakeParts(); },
-           .may_mend =
-               [this] { return !succession_.terminated() && !succession_.successor_serving(); }}),
+      parts_(loop, *workers_.driver_root,
+             {.cdi_directory = options_.cdi_directory,
+              .own_root = options_.own_root,
+              .stat_char_device = options_.stat_char_device},
+             {.remake = [this] { RemakeParts(); },
+              .may_mend =
+                  [this] { return !succession_.terminated() && !succession_.successor_serving(); },
+              .answered = [this] { NodeAnswers(); }}),
       serving_(loop, options_.new_link(loop),
                {.socket_directory = options_.SocketDirectory(),
                 .state_directory = options_.StateDirectory(),
@@ -90,13 +92,13 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
                 .kubelet_restarted = [this] { RemakeParts(); },
                 .changed = [this] { ServingChanged(); },
                 .event = events_.raiser()}),
-      disk_(options_.new_worker(loop)),
       config_(loop,
               [this](std::function<void()> changed) {
                 return profile::NewConfigSource(loop_, options_.config, options_.cluster,
                                                 std::move(changed));
               },
-              options_.overrides, {.directory = options_.StateDirectory(), .worker = disk_.get()},
+              options_.overrides,
+              {.directory = options_.StateDirectory(), .worker = workers_.disk.get()},
               {.apply = [this](const config::Loaded& loaded,
                                const std::string& source) { return Apply(loaded, source); },
                .event = events_.raiser(),
@@ -130,7 +132,7 @@ int Agent::Run() {
 }
 
 void Agent::Begin() {
-  gpus_.Start(config_.DriverRoot());
+  gpus_.Start(DriverRoot());
   succession_.Begin();
   serving_.Start();
   endpoints_.Start();

@@ -68,6 +68,8 @@ class Agent {
   void DevicesScanned(const gpu::GpuWatch::News& news);
   void PlanStays();
   void RemakeParts();
+  void NodeAnswers();
+  [[nodiscard]] std::string DriverRoot();
   bool Judge(const serve::Applied& applied);
   void RaiseUnfit(const serve::Applied& applied, const plan::Unfit& before);
   base::Result<plan::NodeFacts> FactsFor(const std::vector<std::string>& uuids);
@@ -90,11 +92,15 @@ class Agent {
   daemon::ApiLink api_;
   daemon::EventLog events_;
   labels::NodeLabels labels_;
+  // What looks at files that may hang: our own on the node's disk, and the driver's.
+  struct Workers {
+    std::unique_ptr<base::disk::Worker> driver_root;
+    std::unique_ptr<base::disk::Worker> disk;
+  } workers_;
   GpuNews gpu_news_;
   gpu::GpuWatch gpus_;
   ContainerParts parts_;
   serve::Serving serving_;
-  std::unique_ptr<base::disk::Worker> disk_;
   profile::InForce config_;
   daemon::Succession succession_;
   daemon::Endpoints endpoints_;

@@ -1,10 +1,13 @@
 // Agent, as far as it judges which devices can be given to a container: a device that is gone, or
 // that is no longer what it was advertised as, is told as unhealthy with the reason.
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
 #include "agent/agent.h"
+#include "base/disk/look.h"
+#include "base/file.h"
 #include "base/text.h"
 
 namespace tranche::agent {
@@ -63,6 +66,23 @@ void Agent::RemakeParts() {
   parts_.Remake(applied->config, NodeNow());
   if (Judge(*applied)) serving_.HealthChanged();
   Changed();
+}
+
+// What could not be waited for is there: a config that was refused for want of it is tried again.
+void Agent::NodeAnswers() {
+  if (config_.state().usable && config_.state().error.empty()) return RemakeParts();
+  config_.Refresh();
+}
+
+// A root that does not answer is there.
+std::string Agent::DriverRoot() {
+  base::disk::Look look(loop_, *workers_.driver_root, "looking for the driver root");
+  return config_.DriverRoot([&look](const std::string& path) {
+    const auto exists = std::make_shared<bool>(true);
+    const Status answered =
+        look.Run([exists, path] { *exists = base::Exists(path); }, /*late=*/nullptr);
+    return !answered.ok() || *exists;
+  });
 }
 
 // Whether that is another judgement than before. The kubelet is not told here.

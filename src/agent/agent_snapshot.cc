@@ -29,6 +29,15 @@ void AddUnfit(const plan::Unfit& unfit, const plan::Plan& plan, std::vector<gpu:
   }
 }
 
+void AddStuck(const std::string& whose, const base::disk::Worker& worker,
+              std::vector<std::string>& warnings) {
+  const auto stuck = worker.StuckJob();
+  if (!stuck) return;
+  warnings.push_back(
+      fmt::format("{}{} has not returned for {} s", whose, stuck->what,
+                  std::chrono::duration_cast<std::chrono::seconds>(stuck->age).count()));
+}
+
 }  // namespace
 
 status::AgentState Agent::Snapshot() const {
@@ -64,11 +73,8 @@ status::AgentState Agent::Snapshot() const {
     state.warnings.push_back("containers: " + why);
   }
   if (!succession_.status().ok()) state.warnings.push_back(succession_.status().message());
-  if (const auto stuck = disk_->StuckJob()) {
-    state.warnings.push_back(
-        fmt::format("disk: {} has not returned for {} s", stuck->what,
-                    std::chrono::duration_cast<std::chrono::seconds>(stuck->age).count()));
-  }
+  AddStuck("disk: ", *workers_.disk, state.warnings);
+  AddStuck("driver root: ", *workers_.driver_root, state.warnings);
   state.events = events_.events();
   return state;
 }

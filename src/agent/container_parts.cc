@@ -1,8 +1,10 @@
 #include "agent/container_parts.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "base/file.h"
+#include "config/to_json.h"
 
 namespace tranche::agent {
 
@@ -31,52 +33,91 @@ void AddMissingNodes(const std::string& folder, const gpu::Inventory& inventory,
   }
 }
 
-}  // namespace
-
-ContainerParts::ContainerParts(base::EventLoop& loop, Options options, Owner owner)
-    : options_(std::move(options)),
-      owner_(std::move(owner)),
-      retry_timer_(loop),
-      folders_(loop, [this] { owner_.remake(); }),
-      specs_(loop, options_.cdi_directory,
-             {.changed = [this] { owner_.remake(); }, .may_mend = owner_.may_mend}) {}
-
-cdi::CdiRoots ContainerParts::RootsOf(const config::Config& config, const Node& node) const {
-  return {.driver_root_here = node.driver_root,
-          .driver_root_on_host = config.flags.nvidia_driver_root,
-          .dev_root_here = base::ParentDirectory(node.device_folder),
-          .dev_root_on_host = config.flags.DevRoot(),
-          .hook_path = config.flags.plugin.nvidia_ctk_path,
-          .stat_char_device = options_.stat_char_device};
+// No answer in time, or nobody to ask.
+bool NoAnswer(const Status& status) {
+  return status.code() == base::Code::kDeadlineExceeded ||
+         status.code() == base::Code::kResourceExhausted;
 }
 
-Result<ContainerParts::Made> ContainerParts::Make(const config::Config& config,
-                                                  const Node& node) const {
+}  // namespace
+
+ContainerParts::ContainerParts(base::EventLoop& loop, base::disk::Worker& worker, Options options,
+                               Owner owner)
+    : options_(std::move(options)),
+      owner_(std::move(owner)),
+      look_(loop, worker, "looking at the driver root and its device nodes"),
+      retry_timer_(loop),
+      folders_(loop, worker, [this] { owner_.remake(); }),
+      specs_(loop, worker, options_.cdi_directory,
+             {.changed = [this] { owner_.remake(); },
+              .may_mend = owner_.may_mend,
+              .written = [this] { owner_.answered(); }}) {}
+
+bool ContainerParts::Question::Same(const Question& other) const {
+  return driver_ready == other.driver_ready && driver_root == other.driver_root &&
+         device_folder == other.device_folder && config_text == other.config_text &&
+         inventory == other.inventory;
+}
+
+cdi::CdiRoots ContainerParts::Question::Roots() const {
+  return {.driver_root_here = driver_root,
+          .driver_root_on_host = config.flags.nvidia_driver_root,
+          .dev_root_here = base::ParentDirectory(device_folder),
+          .dev_root_on_host = config.flags.DevRoot(),
+          .hook_path = config.flags.plugin.nvidia_ctk_path,
+          .stat_char_device = options.stat_char_device};
+}
+
+Result<ContainerParts::Made> ContainerParts::Make(const config::Config& config, const Node& node) {
+  const auto answer =
+      std::make_shared<Answer>(Answer{.question = {.config = config,
+                                                   .config_text = config::ToJson(config).Dump(),
+                                                   .driver_ready = node.driver_ready,
+                                                   .inventory = node.inventory,
+                                                   .driver_root = node.driver_root,
+                                                   .device_folder = node.device_folder,
+                                                   .options = options_},
+                                      .made = Status(base::Code::kUnknown, "not asked yet")});
+  const std::optional<Answer> late = std::exchange(late_, std::nullopt);
+  if (late && late->question.Same(answer->question)) {
+    answer->made = late->made;
+  } else {
+    TRANCHE_TRY(look_.Run([answer] { answer->made = Find(answer->question); },
+                          [this, answer] {
+                            late_ = std::move(*answer);
+                            owner_.answered();
+                          }));
+  }
+  if (answer->made.ok() && cdi::UsesCdi(config) && !node.driver_ready) {
+    // Nothing is known of the devices: what is written stays.
+    answer->made->files = used_.files;
+    answer->made->facts.cdi_classes = used_.facts.cdi_classes;
+  }
+  return std::move(answer->made);
+}
+
+Result<ContainerParts::Made> ContainerParts::Find(const Question& question) {
+  const config::Config& config = question.config;
+  const std::string& own_root = question.options.own_root;
+  const std::string dev_root = base::ParentDirectory(question.device_folder);
   Made made;
-  auto facts =
-      plan::ReadNodeFacts(config, base::ParentDirectory(node.device_folder), options_.own_root);
+  auto facts = plan::ReadNodeFacts(config, dev_root, own_root);
   if (!facts.ok()) return facts.status();
   made.facts = std::move(*facts);
-  made.device_folder = node.device_folder;
+  made.device_folder = question.device_folder;
   const bool by_path = config.flags.plugin.pass_device_specs;
-  if (node.driver_ready && by_path) {
-    AddMissingNodes(node.device_folder, node.inventory, made.unfit);
+  if (question.driver_ready && by_path) {
+    AddMissingNodes(question.device_folder, question.inventory, made.unfit);
   }
-  if (cdi::UsesCdi(config)) TRANCHE_TRY(AddCdi(config, node, made));
+  if (cdi::UsesCdi(config) && question.driver_ready) TRANCHE_TRY(AddCdi(question, made));
   if (cdi::UsesCdi(config) || by_path || !config.imex.channel_ids.empty()) {
-    made.device_roots = {base::ParentDirectory(node.device_folder), options_.own_root};
+    made.device_roots = {dev_root, own_root};
   }
   return made;
 }
 
-Status ContainerParts::AddCdi(const config::Config& config, const Node& node, Made& made) const {
-  if (!node.driver_ready) {
-    // Nothing is known of the devices: what is written stays.
-    made.files = used_.files;
-    made.facts.cdi_classes = used_.facts.cdi_classes;
-    return Status::Ok();
-  }
-  auto built = cdi::BuildCdiFiles(config, node.inventory, RootsOf(config, node));
+Status ContainerParts::AddCdi(const Question& question, Made& made) {
+  auto built = cdi::BuildCdiFiles(question.config, question.inventory, question.Roots());
   if (!built.ok()) return built.status().Wrap("unable to make the CDI spec");
   for (const auto& [uuid, why] : built->left_out) made.unfit.emplace(uuid, why);
   for (const std::string& missing : built->missing) {
@@ -106,7 +147,8 @@ Status ContainerParts::Use(Made made) {
 void ContainerParts::Remake(const config::Config& config, const Node& node) {
   auto made = Make(config, node);
   remade_ = made.status();
-  on_disk_ = made.status();
+  // A node that has no answer yet is no other node.
+  if (!NoAnswer(made.status())) on_disk_ = made.status();
   if (made.ok()) {
     remade_ = Use(std::move(*made));
     // What was written before may still be there.

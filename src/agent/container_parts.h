@@ -4,9 +4,13 @@
 // It watches the folders of device nodes and that of the CDI specs. Its owner has everything made
 // again when they change, and CatchUp before an answer sees to it that nothing old is given.
 //
+// A driver root may lie on a file system that hangs. So a worker looks at the files; the loop waits
+// a moment for what it needs at once, and goes on with what is known where no answer comes.
+//
 // Threading: the loop's thread.
-// Errors: a config that the node cannot serve is refused by Make. What of the config in force has
-// become impossible is in WhyUnfit; it is tried again.
+// Errors: a config that the node cannot serve is refused by Make, and one whose files do not answer
+// in time is (kDeadlineExceeded): `answered` says when to try again. What of the config in force
+// has become impossible is in WhyUnfit; it is tried again.
 #pragma once
 
 #include <functional>
@@ -16,6 +20,8 @@
 #include <vector>
 
 #include "agent/device_folders.h"
+#include "base/disk/look.h"
+#include "base/disk/worker.h"
 #include "base/event_loop.h"
 #include "base/status.h"
 #include "base/timer.h"
@@ -39,6 +45,8 @@ class ContainerParts {
     // What is in use is to be made again: the node is another, or it failed a while ago.
     std::function<void()> remake;
     std::function<bool()> may_mend;  // whether the spec files are still this agent's
+    // What Make or Use could not wait for has come: the same call again has its answer.
+    std::function<void()> answered;
   };
 
   // The node as far as it matters here.
@@ -58,10 +66,11 @@ class ContainerParts {
     std::string device_folder;
   };
 
-  ContainerParts(base::EventLoop& loop, Options options, Owner owner);
+  // The worker outlives the parts.
+  ContainerParts(base::EventLoop& loop, base::disk::Worker& worker, Options options, Owner owner);
 
   // Looks at the node and changes nothing.
-  base::Result<Made> Make(const config::Config& config, const Node& node) const;
+  base::Result<Made> Make(const config::Config& config, const Node& node);
   // Writes the spec files and takes the rest into use; or neither.
   base::Status Use(Made made);
   // Make and Use for the config in force. Where that fails, what was in use stays as far as it is
@@ -79,11 +88,32 @@ class ContainerParts {
   [[nodiscard]] std::string degraded() const;
 
  private:
-  base::Status AddCdi(const config::Config& config, const Node& node, Made& made) const;
-  [[nodiscard]] cdi::CdiRoots RootsOf(const config::Config& config, const Node& node) const;
+  // All that a look at the node depends on; it owns it.
+  struct Question {
+    config::Config config;
+    std::string config_text;  // the same, to be compared
+    bool driver_ready = false;
+    gpu::Inventory inventory;
+    std::string driver_root;
+    std::string device_folder;
+    Options options;
+
+    [[nodiscard]] bool Same(const Question& other) const;
+    [[nodiscard]] cdi::CdiRoots Roots() const;
+  };
+  struct Answer {
+    Question question;
+    base::Result<Made> made;
+  };
+
+  // These two are for any thread.
+  static base::Result<Made> Find(const Question& question);
+  static base::Status AddCdi(const Question& question, Made& made);
 
   const Options options_;
   Owner owner_;
+  base::disk::Look look_;
+  std::optional<Answer> late_;  // that Make could not wait for
   Made used_;
   base::Status remade_;   // of the last attempt
   base::Status on_disk_;  // why no spec can be given to anybody

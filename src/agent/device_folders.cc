@@ -28,8 +28,13 @@ bool IsGiven(const std::string& name) {
 
 }  // namespace
 
-DeviceFolders::DeviceFolders(base::EventLoop& loop, std::function<void()> changed)
-    : loop_(loop), changed_(std::move(changed)), settle_timer_(loop) {}
+DeviceFolders::DeviceFolders(base::EventLoop& loop, base::disk::Worker& worker,
+                             std::function<void()> changed)
+    : loop_(loop),
+      worker_(worker),
+      changed_(std::move(changed)),
+      look_(loop, worker, "looking at the device nodes"),
+      settle_timer_(loop) {}
 
 void DeviceFolders::Watch(const std::vector<std::string>& roots) {
   if (roots == roots_) return;
@@ -40,56 +45,61 @@ void DeviceFolders::Watch(const std::vector<std::string>& roots) {
     const std::string folder = JoinPath(root, "dev");
     if (!folders_.contains(folder)) folders_[folder] = NewWatch(folder);
   }
-  WatchSubfolders();
-  nodes_ = Read();
+  nodes_.clear();
+  Look(Purpose::kBaseline);
 }
 
 std::unique_ptr<base::DirectoryWatch> DeviceFolders::NewWatch(const std::string& folder) {
   return base::WatchDirectory(
-      loop_, folder, [this] { SomethingHappened(); }, kPollEvery, base::DirectoryNews::kNames);
+      loop_, folder, [this] { SomethingHappened(); }, kPollEvery, base::DirectoryNews::kNames,
+      base::disk::LooksOf(worker_, "watching " + folder));
 }
 
-// One that is not there shows itself in the folder above it.
-void DeviceFolders::WatchSubfolders() {
-  for (const auto& [folder, watch] : folders_) {
-    for (const std::string_view name : kSubfolders) {
-      const std::string subfolder = JoinPath(folder, name);
-      if (!base::Exists(subfolder)) {
-        subfolders_.erase(subfolder);
-      } else if (!subfolders_.contains(subfolder)) {
-        subfolders_[subfolder] = NewWatch(subfolder);
-      }
-    }
+// Whether one is watched that was not before. One that is not there shows itself in the folder
+// above it.
+bool DeviceFolders::WatchSubfolders(const std::vector<std::string>& subfolders) {
+  std::erase_if(subfolders_, [&](const auto& watched) {
+    return std::ranges::find(subfolders, watched.first) == subfolders.end();
+  });
+  bool any = false;
+  for (const std::string& subfolder : subfolders) {
+    if (subfolders_.contains(subfolder)) continue;
+    subfolders_[subfolder] = NewWatch(subfolder);
+    any = true;
   }
+  return any;
 }
 
-DeviceFolders::Nodes DeviceFolders::Read() const {
-  Nodes nodes;
-  const auto add = [&nodes](const std::string& path) {
+DeviceFolders::Seen DeviceFolders::LookAt(const std::vector<std::string>& folders) {
+  Seen seen;
+  const auto add = [&seen](const std::string& path) {
     struct stat info {};
     if (lstat(path.c_str(), &info) != 0) return;
-    nodes[path] = {
+    seen.nodes[path] = {
         .number = info.st_rdev,
         .inode = info.st_ino,
         .changed_ns = std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec};
   };
-  for (const auto& [folder, watch] : folders_) {
+  for (const std::string& folder : folders) {
     const auto names = base::ListDirectory(folder);
     if (!names.ok()) continue;
     for (const std::string& name : *names) {
       if (IsGiven(name)) add(JoinPath(folder, name));
     }
+    for (const std::string_view name : kSubfolders) {
+      const std::string subfolder = JoinPath(folder, name);
+      if (!base::Exists(subfolder)) continue;
+      seen.subfolders.push_back(subfolder);
+      const auto parts = base::ListDirectory(subfolder);
+      if (!parts.ok()) continue;
+      for (const std::string& part : *parts) add(JoinPath(subfolder, part));
+    }
   }
-  for (const auto& [folder, watch] : subfolders_) {
-    const auto names = base::ListDirectory(folder);
-    if (!names.ok()) continue;
-    for (const std::string& name : *names) add(JoinPath(folder, name));
-  }
-  return nodes;
+  return seen;
 }
 
 void DeviceFolders::SomethingHappened() {
-  if (!settle_timer_.running()) settle_timer_.Start(kSettle, [this] { Look(); });
+  if (!settle_timer_.running()) settle_timer_.Start(kSettle, [this] { Look(Purpose::kNews); });
 }
 
 void DeviceFolders::CatchUp() {
@@ -97,15 +107,30 @@ void DeviceFolders::CatchUp() {
   for (const auto& [folder, watch] : subfolders_) watch->CatchUp();
   if (!settle_timer_.running()) return;
   settle_timer_.Stop();
-  Look();
+  Look(Purpose::kNews);
 }
 
-void DeviceFolders::Look() {
-  WatchSubfolders();
-  Nodes nodes = Read();
-  if (nodes == nodes_) return;
-  nodes_ = std::move(nodes);
-  changed_();
+void DeviceFolders::Look(Purpose purpose) {
+  std::vector<std::string> folders;
+  for (const auto& [folder, watch] : folders_) folders.push_back(folder);
+  const auto seen = std::make_shared<Seen>();
+  const base::Status status = look_.Run([seen, folders] { *seen = LookAt(folders); },
+                                        [this, seen, roots = roots_] {
+                                          // Whatever was made meanwhile was made without an answer.
+                                          if (roots == roots_)
+                                            Take(std::move(*seen), Purpose::kNews);
+                                          if (std::exchange(missed_, false)) SomethingHappened();
+                                        });
+  if (status.ok()) return Take(std::move(*seen), purpose);
+  missed_ = true;
+}
+
+void DeviceFolders::Take(Seen seen, Purpose purpose) {
+  const bool changed = purpose == Purpose::kNews && seen.nodes != nodes_;
+  nodes_ = std::move(seen.nodes);
+  // What has come into a new one before it was watched is looked for once more.
+  if (WatchSubfolders(seen.subfolders)) SomethingHappened();
+  if (changed) changed_();
 }
 
 }  // namespace tranche::agent

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/disk/testing/fake_worker.h"
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
@@ -28,7 +29,8 @@ class DeviceFoldersTest : public ::testing::Test {
   base::testing::TempDir dir_;
   base::testing::FakeLoop loop_;
   int changes_ = 0;
-  DeviceFolders folders_{loop_, [this] { ++changes_; }};
+  base::disk::testing::FakeWorker worker_{loop_};
+  DeviceFolders folders_{loop_, worker_, [this] { ++changes_; }};
 };
 
 TEST_F(DeviceFoldersTest, ManyNodesAtOnceAreOneChange) {

@@ -3,7 +3,7 @@
 // `changed` is called after anything in the directory was created, written, renamed or removed
 // (many events in one read are one call), after the directory itself was replaced, and every
 // `poll_every` in any case, because inotify loses events on some file systems. A directory that
-// does not exist yet is waited for.
+// does not exist yet is waited for, and so is one that does not answer (DirectoryLooks).
 //
 // Threading: made, called back and destroyed on the loop's thread. `changed` may destroy the watch.
 // Errors: none. Where the kernel has no inotify instance left, a warning is logged and the
@@ -15,6 +15,7 @@
 #include <string>
 
 #include "base/event_loop.h"
+#include "base/status.h"
 
 namespace tranche::base {
 
@@ -30,9 +31,16 @@ class DirectoryWatch {
 // kNames is for folders of devices: there every program that closes a device has written to it.
 enum class DirectoryNews { kAll, kNames };
 
+// How a watch comes to its directory, which may hang: calls `look` on whatever thread, and then
+// `then` on the loop, at once or later. Where it does neither it says why.
+using DirectoryLooks =
+    std::function<Status(std::function<void()> look, std::function<void()> then)>;
+
+// Without `looks` the directory is one that does not hang.
 std::unique_ptr<DirectoryWatch> WatchDirectory(EventLoop& loop, std::string directory,
                                                std::function<void()> changed,
                                                Duration poll_every = std::chrono::seconds(30),
-                                               DirectoryNews news = DirectoryNews::kAll);
+                                               DirectoryNews news = DirectoryNews::kAll,
+                                               DirectoryLooks looks = nullptr);
 
 }  // namespace tranche::base

@@ -68,6 +68,52 @@ TEST_F(DirectoryWatchTest, OfADeviceFolderOnlyTheNamesAreNews) {
   EXPECT_EQ(calls, 1);
 }
 
+// One whose file system hangs: the look at it comes back when the test says so.
+TEST_F(DirectoryWatchTest, ADirectoryThatDoesNotAnswerIsWatchedOnceItDoes) {
+  FakeLoop loop;
+  int calls = 0;
+  std::vector<std::function<void()>> hanging;
+  const DirectoryLooks looks = [&](std::function<void()> look, std::function<void()> then) {
+    hanging.emplace_back([look, then] {
+      look();
+      then();
+    });
+    return Status::Ok();
+  };
+  const auto watch = WatchDirectory(
+      loop, dir_.path(), [&] { ++calls; }, std::chrono::seconds(30), DirectoryNews::kAll, looks);
+  Put("a", "");
+  loop.AdvanceBy(std::chrono::seconds(100));
+  EXPECT_EQ(calls, 3) << "it is polled for its owner, who looks as well as it can";
+  ASSERT_EQ(hanging.size(), 1U) << "one look, however long it takes";
+  hanging.front()();
+  EXPECT_EQ(calls, 4) << "something may have happened meanwhile";
+  Put("b", "");
+  loop.RunPosted();
+  EXPECT_EQ(calls, 5);
+}
+
+TEST_F(DirectoryWatchTest, WhereNobodyCanLookItTriesAgain) {
+  FakeLoop loop;
+  int calls = 0;
+  Status taken(Code::kResourceExhausted, "no thread");
+  const DirectoryLooks looks = [&](const std::function<void()>& look,
+                                   const std::function<void()>& then) {
+    if (!taken.ok()) return taken;
+    look();
+    then();
+    return taken;
+  };
+  const auto watch = WatchDirectory(
+      loop, dir_.path(), [&] { ++calls; }, std::chrono::hours(1), DirectoryNews::kAll, looks);
+  Put("a", "");
+  loop.AdvanceBy(std::chrono::seconds(1));
+  EXPECT_EQ(calls, 0);
+  taken = Status::Ok();
+  loop.AdvanceBy(std::chrono::seconds(1));
+  EXPECT_EQ(calls, 1);
+}
+
 TEST_F(DirectoryWatchTest, WhatTheLoopHasNotComeToCanBeCaughtUpWith) {
   FakeLoop loop;
   int calls = 0;

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/disk/testing/fake_worker.h"
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
@@ -45,10 +46,15 @@ class SpecFolderTest : public ::testing::Test {
   base::testing::TempDir dir_;
   base::testing::FakeLoop loop_;
   int changes_ = 0;
+  int written_ = 0;
   bool ours_ = true;
+  base::disk::testing::FakeWorker worker_{loop_};
   SpecFolder folder_{loop_,
+                     worker_,
                      dir_ / "cdi",
-                     {.changed = [this] { ++changes_; }, .may_mend = [this] { return ours_; }}};
+                     {.changed = [this] { ++changes_; },
+                      .may_mend = [this] { return ours_; },
+                      .written = [this] { ++written_; }}};
 };
 
 TEST_F(SpecFolderTest, MendsWhatIsDeletedOrDamaged) {
@@ -105,6 +111,33 @@ TEST_F(SpecFolderTest, FilesThatASuccessorHasTakenOverAreLeftToIt) {
   EXPECT_EQ(Text("gpu.json"), "{");
   EXPECT_TRUE(folder_.Check().ok());
   EXPECT_EQ(Text("gpu.json"), "{") << "nor before an answer";
+}
+
+TEST_F(SpecFolderTest, WhatIsWrittenLateIsTakenWhenItIsAskedForAgain) {
+  worker_.Hang();
+  EXPECT_EQ(folder_.Write({File("gpu")}).code(), base::Code::kDeadlineExceeded);
+  EXPECT_EQ(folder_.Write({File("gpu")}).code(), base::Code::kDeadlineExceeded);
+  EXPECT_EQ(worker_.waiting(), 1U);
+  EXPECT_EQ(written_, 0);
+  worker_.Release();
+  EXPECT_EQ(written_, 1);
+  worker_.Hang();
+  EXPECT_TRUE(folder_.Write({File("gpu")}).ok()) << "without another look";
+  EXPECT_FALSE(folder_.Write({File("gds")}).ok());
+}
+
+TEST_F(SpecFolderTest, AFolderThatDoesNotAnswerIsAsItWasKnown) {
+  ASSERT_TRUE(folder_.Write({File("gpu")}).ok());
+  const std::string gpu = Text("gpu.json");
+  worker_.Hang();
+  Damage("gpu.json");
+  EXPECT_TRUE(folder_.Check().ok());
+  loop_.AdvanceBy(minutes(2));
+  EXPECT_TRUE(folder_.Check().ok());
+  EXPECT_EQ(Text("gpu.json"), "{");
+  EXPECT_LE(worker_.waiting(), 2U);
+  worker_.Release();
+  EXPECT_EQ(Text("gpu.json"), gpu);
 }
 
 TEST_F(SpecFolderTest, WhatCannotBeMendedIsToldAndTriedAgain) {

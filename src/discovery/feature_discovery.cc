@@ -4,6 +4,7 @@
 #include <csignal>
 #include <utility>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "plan/plan.h"
 #include "profile/file_source.h"
@@ -53,9 +54,10 @@ FeatureDiscovery::FeatureDiscovery(base::EventLoop& loop, FeatureDiscoveryOption
     : options_(std::move(options)),
       config_(std::move(flags)),
       life_(loop),
+      worker_(base::disk::Worker::New(loop)),
       publisher_(options_.sys_root),
       // Neither faults nor topology are asked for: a GPU stays labelled while it is ill.
-      gpus_(loop, options_.gpus, IntervalsOf(config_),
+      gpus_(loop, *worker_, options_.gpus, IntervalsOf(config_),
             {.scanned = [this](const gpu::GpuWatch::News& news) { Scanned(news); },
              .health_changed = {},
              .topology_read = {},
@@ -88,7 +90,7 @@ bool FeatureDiscovery::LeavesLabels() const {
 void FeatureDiscovery::Begin() {
   in_force_.Refresh();
   EndIfUnusable();
-  if (!life_.ending()) gpus_.Start(in_force_.DriverRoot());
+  if (!life_.ending()) gpus_.Start(in_force_.DriverRoot(base::Exists));
 }
 
 // ---- configuration ----

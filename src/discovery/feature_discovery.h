@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "base/disk/worker.h"
 #include "base/event_loop.h"
 #include "base/status.h"
 #include "config/load.h"
@@ -69,6 +70,7 @@ class FeatureDiscovery {
 
   // Whoever uses a part is declared below it.
   daemon::Life life_;
+  std::unique_ptr<base::disk::Worker> worker_;
   labels::LabelPublisher publisher_;
   gpu::GpuWatch gpus_;
   profile::InForce in_force_;

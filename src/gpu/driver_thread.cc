@@ -73,6 +73,8 @@ class Scanner {
     Scan scan;
     const bool just_read = !initialised_;
     scan.status = Timed("Initialise", [&] { return driver.Initialise(); });
+    // Of this call alone the code means the driver, and not one GPU.
+    scan.driver_unloaded = scan.status.code() == Code::kDataLoss;
     if (!scan.status.ok()) return scan;
     initialised_ = true;
     auto inventory = Timed("Enumerate", [&] { return driver.Enumerate(); });

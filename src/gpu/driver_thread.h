@@ -36,6 +36,8 @@ inline constexpr auto kEventPause = std::chrono::milliseconds(50);
 // What one look at the node brought back.
 struct Scan {
   base::Status status;  // not OK: no driver, or it failed; the rest is empty
+  // The driver itself is not loaded: whatever its GPUs held is gone, and so is what ailed them.
+  bool driver_unloaded = false;
   Inventory inventory;
   std::vector<std::string> lost;                // listed, but a probe says they are gone
   std::vector<GpuDriver::Unwatched> unwatched;  // GPUs without health events

@@ -15,17 +15,22 @@ constexpr base::Duration kSoon = std::chrono::seconds(2);
 // A device node may appear before the driver can initialise its GPU. So the driver is restarted at
 // once after a change, and then by this many scans more.
 constexpr int kRestartsAfterChange = 3;
+// A scan that has failed so often in a row is followed by one that restarts the driver. That is
+// once before the failures count.
+constexpr int kFailuresUntilRestart = 2;
+static_assert(kFailuresUntilRestart < kFailuresThatCount);
 
 }  // namespace
 
-GpuWatch::GpuWatch(base::EventLoop& loop, Options options, Intervals intervals, Owner owner)
+GpuWatch::GpuWatch(base::EventLoop& loop, base::disk::Worker& worker, Options options,
+                   Intervals intervals, Owner owner)
     : loop_(loop),
       options_(std::move(options)),
       owner_(std::move(owner)),
       intervals_(intervals),
       health_(options_.xid_filter, RecoveryPolicy::kAuto, std::chrono::seconds(60)),
       rarely_(std::chrono::minutes(5)),
-      device_nodes_(loop, [this] { DeviceNodesChanged(); }),
+      device_nodes_(loop, worker, [this] { DeviceNodesChanged(); }),
       scan_timer_(loop),
       recovery_timer_(loop) {}
 
@@ -85,7 +90,7 @@ void GpuWatch::Scanned(Scan scan) {
   if (scan.status.ok()) {
     ScanSucceeded(std::move(scan), news);
   } else {
-    ScanFailed(std::move(scan.status), news);
+    ScanFailed(scan, news);
   }
 }
 
@@ -140,9 +145,9 @@ std::vector<HealthChange> GpuWatch::Judge(const std::map<std::string, std::strin
   return changes;
 }
 
-void GpuWatch::ScanFailed(Status status, News news) {
-  const bool unloaded = status.code() == base::Code::kDataLoss;
-  failures_.unloaded = failures_.unloaded || unloaded;
+void GpuWatch::ScanFailed(const Scan& scan, News news) {
+  const Status& status = scan.status;
+  failures_.unloaded = failures_.unloaded || scan.driver_unloaded;
   const auto failing = failures_.scans.Failing({{"driver", status.message()}}, loop_.Now());
   const bool was_ready = status_.ok() && !news.first;
   if (was_ready && failing.empty()) {
@@ -150,12 +155,13 @@ void GpuWatch::ScanFailed(Status status, News news) {
       base::LogWarning("the driver fails to answer, asking it again",
                        {Kv("error", status.message())});
     }
+    if (failures_.scans.failures("driver") >= kFailuresUntilRestart) restarts_.due = 1;
     news.status_changed = false;
     owner_.scanned(news);
     return ScheduleScan();
   }
   news.status_changed = news.status_changed || news.first;
-  status_ = std::move(status);
+  status_ = status;
   owner_.scanned(news);
   // Nothing can be said for a GPU whose driver does not answer.
   std::map<std::string, std::string> unanswered;

@@ -10,7 +10,9 @@
 //
 // A call to the driver that fails says nothing about a GPU until it has failed for a while
 // (Patience): until then all stays as it was. Then the GPUs concerned are unhealthy until the
-// driver answers. A GPU that the driver itself calls lost is unhealthy at once.
+// driver answers. A scan that fails a second time is followed by one that restarts the driver, so
+// that what a restart mends is mended before it counts. A GPU that the driver itself calls lost is
+// unhealthy at once.
 //
 // Threading: the loop's thread.
 // Errors: a driver that cannot be used is tried again until it can; status() says why meanwhile.
@@ -26,6 +28,7 @@
 
 #include "base/backoff.h"
 #include "base/directory_watch.h"
+#include "base/disk/worker.h"
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -98,7 +101,9 @@ class GpuWatch {
     std::function<void()> scan_requested;
   };
 
-  GpuWatch(base::EventLoop& loop, Options options, Intervals intervals, Owner owner);
+  // The worker looks at the device nodes, and outlives the watch.
+  GpuWatch(base::EventLoop& loop, base::disk::Worker& worker, Options options, Intervals intervals,
+           Owner owner);
 
   // Begins. Call once.
   void Start(const std::string& driver_root);
@@ -130,7 +135,7 @@ class GpuWatch {
   void DeviceNodesChanged();
   void Scanned(Scan scan);
   void ScanSucceeded(Scan scan, News news);
-  void ScanFailed(base::Status status, News news);
+  void ScanFailed(const Scan& scan, News news);
   [[nodiscard]] std::vector<HealthChange> Judge(const std::map<std::string, std::string>& errors,
                                                 std::vector<std::string> gone);
   void WarnOfUnwatched(const std::vector<GpuDriver::Unwatched>& unwatched);

@@ -35,6 +35,21 @@ TEST_F(GpuWatchFailuresTest, OneFailedScanChangesNothing) {
   }
 }
 
+TEST_F(GpuWatchFailuresTest, WhatARestartMendsIsMendedBeforeItCounts) {
+  Start();
+  driver_->Fail("Enumerate", kUnknown);
+  loop_.AdvanceBy(seconds(12));
+  EXPECT_EQ(Scans(), 3) << "the second that fails";
+  EXPECT_EQ(Restarts(), 0) << "one failure is no reason";
+  driver_->FailUntilShutdown("Enumerate");
+  loop_.AdvanceBy(seconds(2));
+  EXPECT_EQ(Restarts(), 1);
+  loop_.AdvanceBy(minutes(1));
+  EXPECT_THAT(Health(), IsEmpty());
+  EXPECT_TRUE(watch_->ready());
+  EXPECT_EQ(Restarts(), 1);
+}
+
 TEST_F(GpuWatchFailuresTest, AfterSeveralOverSomeSecondsTheGpusAreIll) {
   Start();
   driver_->Fail("Enumerate", kUnknown);
@@ -91,6 +106,19 @@ TEST_F(GpuWatchFailuresTest, ADriverLoadedAnewHasResetItsGpusAndAnOutageHasNot) 
   driver_->Fail("Initialise", base::Status::Ok());
   loop_.AdvanceBy(seconds(10));
   EXPECT_THAT(Health(), ElementsAre("GPU-1 ill", "GPU-1 well", "GPU-0 well"));
+}
+
+// nvmlDeviceGetCount says that a GPU is lost. That is no word about the driver.
+TEST_F(GpuWatchFailuresTest, ALostGpuOfWhichAScanFailsIsNoDriverLoadedAnew) {
+  Start();
+  thread_->RaiseXid("GPU-0", 48);
+  EXPECT_THAT(Health(), ElementsAre("GPU-0 ill"));
+  driver_->Fail("Enumerate", {Code::kDataLoss, "nvmlDeviceGetCount: GPU is lost (15)"});
+  loop_.AdvanceBy(seconds(20));
+  driver_->Fail("Enumerate", base::Status::Ok());
+  loop_.AdvanceBy(seconds(10));
+  EXPECT_THAT(Health(), ElementsAre("GPU-1 ill", "GPU-1 well"));
+  EXPECT_FALSE(watch_->Healthy("GPU-0")) << "XID 48 needs a reset";
 }
 
 TEST_F(GpuWatchFailuresTest, AGpuAboutWhichACallFailsStaysAsItWas) {

@@ -42,6 +42,31 @@ TEST_F(GpuWatchTest, ScansAtItsIntervalAndSaysWhenNothingIsNew) {
   EXPECT_EQ(Restarts(), 0);
 }
 
+// Its driver answers, and its files do not.
+TEST_F(GpuWatchTest, ADriverRootThatHangsDelaysNoScan) {
+  Start();
+  worker_.Hang();
+  AddNode("nvidia1");
+  loop_.AdvanceBy(minutes(5));
+  EXPECT_EQ(Scans(), 31);
+  EXPECT_LE(worker_.waiting(), 2U);
+  EXPECT_EQ(Restarts(), 0);
+  worker_.Release();
+  loop_.RunPosted();
+  EXPECT_EQ(Restarts(), 1) << "the new node is seen once it answers";
+}
+
+TEST_F(GpuWatchTest, ADriverRootThatHangsFromTheStartIsTakenForWhatItWillBe) {
+  worker_.Hang();
+  Start();
+  EXPECT_TRUE(watch_->ready());
+  EXPECT_EQ(watch_->device_folder(), root_ / "dev");
+  worker_.Release();
+  AddNode("nvidia1");
+  loop_.AdvanceBy(milliseconds(300));
+  EXPECT_EQ(Restarts(), 1);
+}
+
 TEST_F(GpuWatchTest, WithoutAnIntervalItScansWhenSomethingHappens) {
   Start({.scan = {}, .restart = {}});
   loop_.AdvanceBy(minutes(10));

@@ -42,6 +42,12 @@ class Patience {
     return false;
   }
 
+  // How often in a row it has failed until now.
+  [[nodiscard]] int failures(const std::string& name) const {
+    const auto row = rows_.find(name);
+    return row == rows_.end() ? 0 : row->second.failures;
+  }
+
  private:
   struct Row {
     Time first;

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "base/file.h"
 #include "base/log.h"
 
 namespace tranche::profile {
@@ -290,7 +289,7 @@ std::optional<config::Config> InForce::Foreseen() const {
   return loaded.ok() ? std::optional(std::move(loaded->config)) : std::nullopt;
 }
 
-std::string InForce::DriverRoot() const {
+std::string InForce::DriverRoot(const std::function<bool(const std::string& path)>& exists) const {
   auto foreseen = Foreseen();
   if (!foreseen) {
     const auto& [environment, command_line] = overrides_;
@@ -299,7 +298,7 @@ std::string InForce::DriverRoot() const {
     }
   }
   const std::string root = foreseen ? foreseen->flags.plugin.container_driver_root : "/";
-  return base::Exists(root) ? root : "/";
+  return exists(root) ? root : "/";
 }
 
 }  // namespace tranche::profile

@@ -101,8 +101,9 @@ class InForce {
   [[nodiscard]] std::optional<config::Config> Foreseen() const;
   // Where the driver's files are, as this process sees them: the driver is loaded before a config
   // is applied, so this is what the foreseen config says, else the flags. "/" where that folder
-  // does not exist: outside a container the host's root is the driver's.
-  [[nodiscard]] std::string DriverRoot() const;
+  // does not exist, as `exists` says: outside a container the host's root is the driver's.
+  [[nodiscard]] std::string DriverRoot(
+      const std::function<bool(const std::string& path)>& exists) const;
 
  private:
   // Whether the config comes from the source or from the last good one on disk.

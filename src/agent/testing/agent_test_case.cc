@@ -24,7 +24,7 @@ AgentTest::AgentTest() {
   options_.new_link = [this](base::EventLoop&) { return kubelet_.NewLink(); };
   options_.new_worker = [this](base::EventLoop&) {
     auto worker = std::make_unique<base::disk::testing::FakeWorker>(loop_);
-    disk_ = worker.get();
+    driver_root_ = std::exchange(disk_, worker.get());
     return worker;
   };
   options_.new_api = [this](base::EventLoop&) -> base::Result<daemon::ApiConnection> {

@@ -54,7 +54,8 @@ class AgentTest : public ::testing::Test {
   std::shared_ptr<gpu::testing::FakeDriver> driver_ =
       std::make_shared<gpu::testing::FakeDriver>(gpu::testing::Gpus(2));
   gpu::testing::InlineDriverThread* thread_ = nullptr;
-  base::disk::testing::FakeWorker* disk_ = nullptr;
+  base::disk::testing::FakeWorker* driver_root_ = nullptr;  // looks at the driver's files
+  base::disk::testing::FakeWorker* disk_ = nullptr;         // and at ours
   apiserver::testing::FakeApi* api_ = nullptr;
   base::Status api_status_;
   std::optional<std::string> label_;

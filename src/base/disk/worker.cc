@@ -1,5 +1,6 @@
 #include "base/disk/worker.h"
 
+#include <cstdint>
 #include <deque>
 #include <utility>
 
@@ -14,6 +15,7 @@ struct Task {
   std::string what;
   Worker::Job job;
   Worker::Done done;
+  std::uint64_t number = 0;
 };
 
 // What the loop's thread and the worker's have in common; whichever ends last frees it.
@@ -24,6 +26,10 @@ struct Shared {
   std::deque<Task> waiting TRANCHE_GUARDED_BY(mutex);
   std::string running TRANCHE_GUARDED_BY(mutex);  // "": nothing
   TimePoint since TRANCHE_GUARDED_BY(mutex);
+  std::uint64_t tasks TRANCHE_GUARDED_BY(mutex) = 0;    // that there have been
+  std::uint64_t awaited TRANCHE_GUARDED_BY(mutex) = 0;  // the loop waits for this one; 0: for none
+  std::optional<Status> answer TRANCHE_GUARDED_BY(mutex);  // of the one awaited
+  bool in_vain TRANCHE_GUARDED_BY(mutex) = false;  // what runs, or waits, has been waited for
   Worker::Clock clock;
 };
 
@@ -33,6 +39,7 @@ struct Life {};
 std::optional<Task> NextTask(Shared& shared) {
   const MutexLock lock(shared.mutex);
   shared.running.clear();
+  shared.in_vain = false;
   while (shared.loop != nullptr && shared.waiting.empty()) shared.changed.Wait(shared.mutex);
   if (shared.loop == nullptr) return std::nullopt;
   Task task = std::move(shared.waiting.front());
@@ -48,6 +55,11 @@ void Work(const std::shared_ptr<Shared>& shared, const std::weak_ptr<Life>& life
     task->job = nullptr;
     const MutexLock lock(shared->mutex);
     if (shared->loop == nullptr) return;
+    if (shared->awaited == task->number) {
+      shared->answer = status;
+      shared->changed.NotifyAll();
+      continue;
+    }
     shared->loop->Post([life, status, done = std::move(task->done)] {
       if (!life.expired()) done(status);
     });
@@ -56,7 +68,7 @@ void Work(const std::shared_ptr<Shared>& shared, const std::weak_ptr<Life>& life
 
 class ThreadWorker final : public Worker {
  public:
-  ThreadWorker(EventLoop& loop, Clock clock) {
+  ThreadWorker(EventLoop& loop, Clock clock, Duration wait) : wait_(wait) {
     shared_->clock = std::move(clock);
     const MutexLock lock(shared_->mutex);
     shared_->loop = &loop;
@@ -73,14 +85,28 @@ class ThreadWorker final : public Worker {
   Status Run(std::string what, Job job, Done done) override {
     TRANCHE_TRY(StartThread());
     const MutexLock lock(shared_->mutex);
-    if (shared_->waiting.size() >= kMaxWaiting) {
-      return {Code::kResourceExhausted, shared_->running.empty()
-                                            ? "too much waits for the disk"
-                                            : "too much waits behind " + shared_->running};
+    return Push(std::move(what), std::move(job), std::move(done));
+  }
+
+  Status RunAndWait(std::string what, Job job, Done done) override {
+    TRANCHE_TRY(StartThread());
+    std::optional<Status> answer;
+    {
+      const MutexLock lock(shared_->mutex);
+      TRANCHE_TRY(Push(std::move(what), std::move(job), done));
+      if (shared_->in_vain) return Status::Ok();
+      shared_->awaited = shared_->tasks;
+      bool in_time = true;
+      const TimePoint begin = shared_->clock();
+      while (!shared_->answer && in_time) {
+        const Duration left = wait_ - (shared_->clock() - begin);
+        in_time = left > Duration::zero() && shared_->changed.WaitFor(shared_->mutex, left);
+      }
+      shared_->awaited = 0;
+      answer = std::exchange(shared_->answer, std::nullopt);
+      shared_->in_vain = !answer;
     }
-    shared_->waiting.push_back(
-        {.what = std::move(what), .job = std::move(job), .done = std::move(done)});
-    shared_->changed.NotifyAll();
+    if (answer) done(*answer);
     return Status::Ok();
   }
 
@@ -93,6 +119,20 @@ class ThreadWorker final : public Worker {
   }
 
  private:
+  Status Push(std::string what, Job job, Done done) TRANCHE_REQUIRES(shared_->mutex) {
+    if (shared_->waiting.size() >= kMaxWaiting) {
+      return {Code::kResourceExhausted, shared_->running.empty()
+                                            ? "too much waits for the disk"
+                                            : "too much waits behind " + shared_->running};
+    }
+    shared_->waiting.push_back({.what = std::move(what),
+                                .job = std::move(job),
+                                .done = std::move(done),
+                                .number = ++shared_->tasks});
+    shared_->changed.NotifyAll();
+    return Status::Ok();
+  }
+
   // With the first job: a program without any needs none.
   Status StartThread() {
     if (started_) return Status::Ok();
@@ -107,13 +147,14 @@ class ThreadWorker final : public Worker {
 
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   std::shared_ptr<Life> life_ = std::make_shared<Life>();
+  const Duration wait_;
   bool started_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<Worker> Worker::New(EventLoop& loop, Clock clock) {
-  return std::make_unique<ThreadWorker>(loop, std::move(clock));
+std::unique_ptr<Worker> Worker::New(EventLoop& loop, Clock clock, Duration wait) {
+  return std::make_unique<ThreadWorker>(loop, std::move(clock), wait);
 }
 
 }  // namespace tranche::base::disk

@@ -91,6 +91,54 @@ TEST_F(WorkerTest, OnlySoManyWaitBehindIt) {
   EXPECT_THAT(refused.message(), HasSubstr("too much waits"));
 }
 
+TEST_F(WorkerTest, AnAnswerThatIsWaitedForIsThereBeforeAnythingElseRuns) {
+  worker_ = Worker::New(*loop_, std::chrono::steady_clock::now, std::chrono::minutes(2));
+  const auto here = std::this_thread::get_id();
+  bool elsewhere = false;
+  std::optional<Status> answer;
+  ASSERT_TRUE(worker_
+                  ->RunAndWait(
+                      "looking",
+                      [&] {
+                        elsewhere = std::this_thread::get_id() != here;
+                        return Status(Code::kDataLoss, "torn");
+                      },
+                      [&](const Status& status) { answer = status; })
+                  .ok());
+  ASSERT_TRUE(answer.has_value()) << "and the loop has not run";
+  EXPECT_EQ(answer->message(), "torn");
+  EXPECT_TRUE(elsewhere);
+}
+
+// Whoever waits looks at the clock.
+TEST_F(WorkerTest, WhatHangsIsWaitedForOnceAndItsAnswerComesLater) {
+  constexpr int kMore = 20;
+  const auto looks = std::make_shared<std::atomic<int>>(0);
+  const auto clock = [looks] {
+    ++*looks;
+    return std::chrono::steady_clock::now();
+  };
+  worker_ = Worker::New(*loop_, clock, std::chrono::milliseconds(1));
+  const auto look = [this](Worker::Job job) {
+    EXPECT_TRUE(worker_
+                    ->RunAndWait("looking", std::move(job),
+                                 [this](const Status& status) { done_.push_back(status); })
+                    .ok());
+  };
+  look(Hanging());
+  const int before = *looks;
+  EXPECT_GE(before, 2);
+  for (int i = 0; i < kMore; ++i) look([] { return Status::Ok(); });
+  EXPECT_TRUE(done_.empty());
+  EXPECT_LE(*looks, before + 1) << "the worker itself looks once, when it begins";
+  write_end_ = UniqueFd();
+  EXPECT_TRUE(loop_.RunUntil([&] { return done_.size() == kMore + 1; }));
+  const int then = *looks;
+  look([] { return Status::Ok(); });
+  EXPECT_GE(*looks, then + 2) << "it is waited for again";
+  EXPECT_TRUE(loop_.RunUntil([&] { return done_.size() == kMore + 2; }));
+}
+
 // Were it waited for, this test would not end.
 TEST_F(WorkerTest, TheEndDoesNotWaitForAJobThatHangs) {
   Run("saving", Hanging());

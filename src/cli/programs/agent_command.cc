@@ -158,11 +158,11 @@ std::optional<int> StandBy(const agent::AgentOptions& options) {
 }
 
 // gRPC makes six threads and one for each processor, up to 32 of these, and waits for ever where it
-// gets fewer. Ours are four (two for the driver, one for calls, one for the disk) and one for each
-// resource, of which a few are counted here: one that comes later and gets no thread is told of and
-// tried again.
+// gets fewer. Ours are five (two for the driver, one for its files, one for our own, one for calls)
+// and one for each resource, of which a few are counted here: one that comes later and gets no
+// thread is told of and tried again.
 int ThreadsNeeded() {
-  return 15 + static_cast<int>(std::clamp(sysconf(_SC_NPROCESSORS_CONF), 2L, 32L));
+  return 16 + static_cast<int>(std::clamp(sysconf(_SC_NPROCESSORS_CONF), 2L, 32L));
 }
 
 int Serve(const agent::AgentOptions& options) {

@@ -51,6 +51,11 @@ class FakeDriver : public GpuDriver {
     const base::MutexLock lock(mutex_);
     failures_[call] = std::move(status);
   }
+  // A failure that a restart mends.
+  void FailUntilShutdown(const std::string& call) {
+    const base::MutexLock lock(mutex_);
+    mended_by_shutdown_.insert(call);
+  }
   void Lose(const std::string& uuid) {
     const base::MutexLock lock(mutex_);
     lost_.insert(uuid);
@@ -97,7 +102,11 @@ class FakeDriver : public GpuDriver {
 
   // ---- GpuDriver ----
   base::Status Initialise() override { return Enter("Initialise"); }
-  void Shutdown() override { static_cast<void>(Enter("Shutdown").ok()); }
+  void Shutdown() override {
+    static_cast<void>(Enter("Shutdown").ok());
+    const base::MutexLock lock(mutex_);
+    for (const std::string& call : std::exchange(mended_by_shutdown_, {})) failures_.erase(call);
+  }
   base::Result<Inventory> Enumerate() override {
     TRANCHE_TRY(Enter("Enumerate"));
     const base::MutexLock lock(mutex_);
@@ -141,6 +150,7 @@ class FakeDriver : public GpuDriver {
   Inventory inventory_ TRANCHE_GUARDED_BY(mutex_);
   Topology topology_ TRANCHE_GUARDED_BY(mutex_);
   std::map<std::string, base::Status> failures_ TRANCHE_GUARDED_BY(mutex_);
+  std::set<std::string> mended_by_shutdown_ TRANCHE_GUARDED_BY(mutex_);
   std::set<std::string> hanging_ TRANCHE_GUARDED_BY(mutex_);
   std::set<std::string> lost_ TRANCHE_GUARDED_BY(mutex_);
   std::vector<Unwatched> unwatched_ TRANCHE_GUARDED_BY(mutex_);

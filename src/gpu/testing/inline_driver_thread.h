@@ -63,6 +63,7 @@ class InlineDriverThread : public DriverThread {
     }
     Scan scan;
     scan.status = driver_->Initialise();
+    scan.driver_unloaded = scan.status.code() == base::Code::kDataLoss;
     if (!scan.status.ok()) return scan;
     const bool just_read = !std::exchange(initialised_, true);
     auto inventory = driver_->Enumerate();

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/disk/testing/fake_worker.h"
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
@@ -31,7 +32,7 @@ class WatchFixture : public ::testing::Test {
   }
   void Start(GpuWatch::Intervals intervals = {.scan = std::chrono::seconds(10), .restart = {}}) {
     watch_ = std::make_unique<GpuWatch>(
-        loop_,
+        loop_, worker_,
         GpuWatch::Options{.start_driver =
                               [this](base::EventLoop& loop, const std::string& root,
                                      DriverThread::Owner listener) {
@@ -63,6 +64,7 @@ class WatchFixture : public ::testing::Test {
 
   base::testing::TempDir root_;
   base::testing::FakeLoop loop_;
+  base::disk::testing::FakeWorker worker_{loop_};
   std::shared_ptr<FakeDriver> driver_ = std::make_shared<FakeDriver>(Gpus(2));
   InlineDriverThread* thread_ = nullptr;
   std::vector<GpuWatch::News> news_;

@@ -1,5 +1,5 @@
-// A Worker without a thread, for tests in virtual time: a job runs when the loop gets to it, or
-// hangs until the test lets it go.
+// A Worker without a thread, for tests in virtual time: a job runs when the loop gets to it (at
+// once where it is waited for), or hangs until the test lets it go.
 //
 // Threading: the loop's thread.
 // Errors: as Worker says; refuse is what Run answers.
@@ -22,6 +22,12 @@ class FakeWorker : public Worker {
     if (waiting_.empty()) since_ = loop_.Now();
     waiting_.push_back({std::move(what), std::move(job), std::move(done)});
     runner_.Post([this] { RunAll(); });
+    return Status::Ok();
+  }
+  Status RunAndWait(std::string what, Job job, Done done) override {
+    if (hangs_ || !waiting_.empty()) return Run(std::move(what), std::move(job), std::move(done));
+    TRANCHE_TRY(refuse);
+    done(job());
     return Status::Ok();
   }
   [[nodiscard]] std::optional<Stuck> StuckJob() const override {
