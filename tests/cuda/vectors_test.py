@@ -16,6 +16,8 @@ CRASHES = re.compile(r"signal \d+|hangs")
 KNOWN = {
     "cuGraphKernelNodeGetParams": "the real one reads whatever the handle points to",
     "cuGraphKernelNodeGetParams_v2": "the same",
+    "cuUserObjectRetain": "the same, of 12.2",
+    "cuUserObjectRelease": "the same, of 12.2",
 }
 
 
