@@ -1,7 +1,7 @@
 // Functions and kernels: what they are called, what they take, and their attributes.
+#include "sim/cuda/capture.h"
 #include "sim/cuda/code/modules.h"
 #include "sim/cuda/declarations.h"
-#include "sim/cuda/graph/capture.h"
 #include "sim/cuda/library.h"
 
 namespace tranche::sim::cuda {

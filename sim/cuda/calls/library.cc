@@ -1,10 +1,10 @@
 // Libraries: code that belongs to no context, and is loaded into those in which it is used.
 #include "sim/cuda/library.h"
 
+#include "sim/cuda/capture.h"
 #include "sim/cuda/code/jit.h"
 #include "sim/cuda/code/modules.h"
 #include "sim/cuda/declarations.h"
-#include "sim/cuda/graph/capture.h"
 
 namespace tranche::sim::cuda {
 namespace {

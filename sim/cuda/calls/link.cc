@@ -3,8 +3,8 @@
 
 #include "sim/cuda/code/jit.h"
 #include "sim/cuda/declarations.h"
-#include "sim/cuda/exports/lookup.h"
 #include "sim/cuda/library.h"
+#include "sim/cuda/lookup.h"
 
 namespace tranche::sim::cuda {
 namespace {

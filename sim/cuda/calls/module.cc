@@ -1,8 +1,8 @@
 // Modules: code loaded into the current context.
+#include "sim/cuda/capture.h"
 #include "sim/cuda/code/jit.h"
 #include "sim/cuda/code/modules.h"
 #include "sim/cuda/declarations.h"
-#include "sim/cuda/graph/capture.h"
 #include "sim/cuda/library.h"
 
 namespace tranche::sim::cuda {

@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <cstring>
 
-#include "sim/cuda/exports/lookup.h"
 #include "sim/cuda/library.h"
+#include "sim/cuda/lookup.h"
 #include "sim/ptx/read.h"
 
 namespace tranche::sim::cuda {

@@ -8,8 +8,8 @@
 
 #include "sim/cuda/code/modules.h"
 #include "sim/cuda/code/occupancy.h"
-#include "sim/cuda/exports/lookup.h"
 #include "sim/cuda/library.h"
+#include "sim/cuda/lookup.h"
 #include "sim/engine/hardware.h"
 #include "sim/ptx/cost.h"
 #include "sim/ptx/interpreter.h"
