@@ -9,21 +9,13 @@ import pathlib
 import time
 
 import bed
-from bed import expect, images
+from bed import expect
+from suites import usage
 from suites.scene import CHART, MAP, NAMESPACE, NODE, RELEASE, SEED_MAP, Scene, tell
 
-IMAGE = "docker.io/tranche-test/workload:1"
-PROGRAM = bed.ROOT / "build/release/bin/sim/tranche-workload"
 # As long as a case may take; a pod is deleted when it is no longer needed.
 LONG = "10m"
 COUNTED_SECONDS = 3
-
-
-def workload_image(folder):
-    tree = folder / "workload"
-    images.glibc_tree(tree, "usr/lib/x86_64-linux-gnu", [*images.PROGRAMS, PROGRAM])
-    return images.write_image(folder / "workload.tar", IMAGE, tree, {
-        "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"]})
 
 
 class Sharing:
@@ -42,7 +34,7 @@ class Sharing:
         scene.counts(4)
 
     def start(self, name, *arguments):
-        self.c.run_pod(name, image=IMAGE, command=["tranche-workload", *arguments], gpus=1, node=NODE)
+        self.c.run_pod(name, image=usage.IMAGE, command=["tranche-workload", *arguments], gpus=1, node=NODE)
 
     def phase(self, name):
         return self.c.pod("default", name)["status"]["phase"]
@@ -53,21 +45,10 @@ class Sharing:
         return self.phase(name), self.c.logs(name)
 
     def of_pods(self, *names):
-        """What the driver counts of each pod's processes that are there now: a list of them for each name."""
-        uids = {self.c.pod("default", name)["metadata"]["uid"]: name for name in names}
-        found = {name: [] for name in names}
-        for process in self.node.usage()["processes"]:
-            if process["ended_ns"] is not None:
-                continue
-            cgroup = self.node.run("cat", f"/proc/{process['pid']}/cgroup", check=False).stdout
-            for uid, name in uids.items():
-                if uid in cgroup:
-                    found[name].append(process)
-        return found
+        return usage.of_pods(self.c, self.node, names)
 
     def computed(self, *names):
-        return {name: sum(process["computed_ns"] for process in processes)
-                for name, processes in self.of_pods(*names).items()}
+        return usage.computed(self.c, self.node, names)
 
 
 def a_pod_computes(s):
@@ -123,7 +104,7 @@ def more_processes_get_more_time(s):
     before = s.computed("one", "four")
     time.sleep(COUNTED_SECONDS)
     after = s.computed("one", "four")
-    used = {name: after[name] - before[name] for name in after}
+    used = usage.difference(after, before)
     share = used["four"] / sum(used.values())
     tell(f"the pod with four processes got {100 * share:.1f} % of the time, the other {100 * (1 - share):.1f} %")
     expect(0.78 <= share <= 0.82, f"four processes got {100 * share:.1f} %: {used}")
@@ -148,7 +129,7 @@ def cases(run):
     archive = bed.product_image()
     with bed.scratch() as folder, bed.Cluster(names=(NODE,), gpus={NODE: 1}, default_runtime="nvidia") as cluster:
         cluster.import_image(archive)
-        cluster.import_image(workload_image(pathlib.Path(folder)))
+        cluster.import_image(usage.workload_image(pathlib.Path(folder)))
         sharing = Sharing(cluster)
         if not run("the chart shares one GPU", sharing.install):
             return
