@@ -258,7 +258,8 @@ def driver(session):
     if os.geteuid() != 0:
         raise Unable("root: the real library makes device nodes, and runs with a /dev of its own")
     environment = {"TRANCHE_DRIVERS": output_of([TOOLS / "real-drivers"])}
-    return session.ctest(session.build("release"), "-L", "^driver$", environment=environment)
+    build = session.build("release", "tranche tranche_sim_home")
+    return session.ctest(build, "-L", "^driver$", environment=environment)
 
 
 def tidy(_session):
