@@ -16,6 +16,7 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
                seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption; or soak,
                scale: only where named), --keep leaves it up and says how to use it
   nvml         only the NVML clients of unit
+  driver       the simulated libcuda beside NVIDIA's own libraries, which it fetches from Debian (root)
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
   asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
@@ -252,6 +253,15 @@ def formatting(_session):
     return one(call([TOOLS / "format", "--check"]))
 
 
+def driver(session):
+    """NVIDIA's libcuda of the versions that we simulate: proprietary, fetched by checksum, kept outside the tree."""
+    if os.geteuid() != 0:
+        raise Unable("root: the real library makes device nodes, and runs with a /dev of its own")
+    environment = {"TRANCHE_DRIVERS": output_of([TOOLS / "real-drivers"])}
+    build = session.build("release", "tranche tranche_sim_home")
+    return session.ctest(build, "-L", "^driver$", environment=environment)
+
+
 def tidy(_session):
     install("clang")
     return one(call([sys.executable, "-B", TOOLS / "tidy.py"]))
@@ -313,7 +323,7 @@ def gpu(session):
 
 TIERS = {"unit": unit, "conformance": conformance, "process": process, "demo": demo,
          "bench-smoke": bench_smoke, "bench": bench, "peer": peer, "cluster": cluster, "deploy": deploy,
-         "nvml": nvml,
+         "nvml": nvml, "driver": driver,
          "format": formatting, "tidy": tidy, "asan": asan, "tsan": tsan, "fuzz": fuzz,
          "soak": soak, "gpu": gpu}
 
@@ -345,7 +355,7 @@ def chosen(arguments):
     expanded = []
     for name in names:
         if name == "all":
-            expanded += QUICK + ["peer", "deploy", "cluster"] + SANITIZERS
+            expanded += QUICK + ["driver", "peer", "deploy", "cluster"] + SANITIZERS
             expanded += ["gpu"] if pathlib.Path("/dev/nvidiactl").exists() else []
         elif name in TIERS:
             expanded.append(name)
