@@ -38,7 +38,8 @@ class Table {
  public:
   // Gives the object a handle of its own.
   Handle Add(std::shared_ptr<Object> object) {
-    const auto handle = reinterpret_cast<Handle>(NewHandle());
+    const auto handle = reinterpret_cast<Handle>(
+        NewHandle());  // NOLINT(performance-no-int-to-ptr): none follows it
     objects_.emplace(handle, std::move(object));
     return handle;
   }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -18,9 +19,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "sim/driver/clock.h"
-#include "sim/driver/log_file.h"
 #include "sim/driver/machine.h"
 #include "sim/driver/mirror.h"
+#include "sim/driver/record/log_file.h"
 #include "sim/driver/server.h"
 #include "sim/driver/status.h"
 #include "sim/driver/watcher.h"
@@ -36,7 +37,8 @@ using base::Json;
 using base::Result;
 using base::Status;
 
-constexpr std::uint64_t kFollowNs = 10'000'000;     // how late a change of the node may be noticed
+constexpr std::uint64_t kFollowNs = 10'000'000;  // how late a change of the node may be noticed
+constexpr int kPriority = -10;
 constexpr std::uint64_t kStalledNs = 100'000'000;   // a writer that takes so long has died
 constexpr std::uint64_t kReportNs = 1'000'000'000;  // status.json
 constexpr std::size_t kFewProcesses = 32;           // of more it is written less often
@@ -106,6 +108,8 @@ class Driver {
 
 Status Driver::Begin() {
   prctl(PR_SET_TIMERSLACK, 1);
+  // It stands for hardware, which no program can hold up; where that is not allowed it is as it is.
+  setpriority(PRIO_PROCESS, 0, kPriority);
   auto signals = TakeSignals();
   if (!signals.ok()) return signals.status();
   signals_ = std::move(*signals);

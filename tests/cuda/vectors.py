@@ -14,7 +14,7 @@ import time
 CONFORMANCE = pathlib.Path(__file__).resolve().parents[1] / "conformance/driver"
 MODES = ["zeros", "buffers", "zeros_after_failed_init", "buffers_after_failed_init"]
 ARGUMENTS = 14  # more than any function has
-BUFFER_BYTES = 1 << 16
+BUFFERS = [ctypes.create_string_buffer(1 << 16) for _ in range(ARGUMENTS)]  # each child has its own copy
 HANG_SECONDS = 60  # only ends what hangs
 
 
@@ -39,7 +39,7 @@ def answer(library, call, mode):
         if mode.startswith("zeros"):
             arguments = [ctypes.c_void_p(0)] * ARGUMENTS
         else:
-            arguments = [ctypes.create_string_buffer(BUFFER_BYTES) for _ in range(ARGUMENTS)]
+            arguments = BUFFERS
         result = function(*arguments)
         os.write(writing, str(result).encode())
         os._exit(0)

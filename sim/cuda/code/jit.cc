@@ -106,7 +106,7 @@ Result ReadImageFor(const DeviceObject& device, const Code& code, const Jit& jit
                      .newest_ptx = ptx::NewestPtx(Process::Get().DriverVersion())};
   ptx::ReadImageAnswer answer = ptx::ReadImage(code->data(), code->size(), gpu);
   if (answer.result != ptx::ReadResult::kOk) jit.Log(answer.text);
-  if (answer.result == ptx::ReadResult::kPacked) CountMissing(answer.text.c_str());
+  if (answer.result == ptx::ReadResult::kPacked) Process::Get().TellMissing(answer.text.c_str());
   if (answer.result == ptx::ReadResult::kOk) {
     *image = std::make_shared<const ptx::Image>(std::move(answer.image));
   }

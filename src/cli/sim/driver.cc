@@ -37,8 +37,9 @@ struct Typed {
 
 CLI::Validator Duration() {
   return CLI::AsNumberWithUnit(
-      std::map<std::string, double>{{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}},
-      CLI::AsNumberWithUnit::UNIT_REQUIRED);
+             std::map<std::string, double>{{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}},
+             CLI::AsNumberWithUnit::UNIT_REQUIRED)
+      .description("");
 }
 
 int Failed(const Status& status) {
@@ -89,24 +90,28 @@ void AddServe(CLI::App& sim, const std::shared_ptr<Typed>& typed, int& exit_code
   command
       ->add_option("--time-scale", typed->serve.time_scale,
                    "GPU time goes so many times slower than the machine's")
-      ->check(CLI::Range(1U, 1000U))
+      ->check(CLI::Range(1U, 1000U).description(""))
+      ->type_name("N")
       ->capture_default_str();
   command
       ->add_option("--switch-cost", typed->switch_cost_ns,
-                   "What a GPU loses when it changes from one process's work to another's; "
-                   "default 50us")
+                   "What a GPU loses when it changes from one process's work to another's "
+                   "(50us)")
       ->transform(Duration())
-      ->check(CLI::Range(0.0, 1e9));
+      ->check(CLI::Range(0.0, 1e9).description(""))
+      ->type_name("TIME");
   command
       ->add_option("--slice", typed->slice_ns,
-                   "How long a process computes while another waits; default 1.024ms")
+                   "How long a process computes while another waits (1.024ms)")
       ->transform(Duration())
-      ->check(CLI::Range(1e3, 1e12));
+      ->check(CLI::Range(1e3, 1e12).description(""))
+      ->type_name("TIME");
   command
       ->add_option("--log-size", typed->serve.log_bytes,
-                   "What the log may take on the disk at most; default 64Mi")
-      ->transform(CLI::AsSizeValue(false))
-      ->check(CLI::Range(std::uint64_t{1} << 20U, std::uint64_t{1} << 40U));
+                   "What the log may take on the disk at most, 1Mi or more (64Mi)")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->check(CLI::Range(std::uint64_t{1} << 20U, std::uint64_t{1} << 40U).description(""))
+      ->type_name("SIZE");
   command->callback([typed, &exit_code] { exit_code = Serve(*typed); });
 }
 

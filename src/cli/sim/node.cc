@@ -133,7 +133,8 @@ Status Create(const Typed& typed) {
   if (*nodes == tranche::sim::DeviceNodes::kPlainFiles) {
     std::cout << "device nodes are plain files: making character nodes is not allowed here\n";
   }
-  std::cout << "to use it: LD_LIBRARY_PATH=" << tranche::sim::LibraryDirectory(typed.root) << "\n";
+  std::cout << "to use it: LD_LIBRARY_PATH=" << tranche::sim::LibraryDirectory(typed.root) << "\n"
+            << "for CUDA, serve its GPUs: tranche sim driver --root " << typed.root << "\n";
   return Status::Ok();
 }
 
