@@ -200,6 +200,9 @@ def bench(session):
         else:
             options = [f"--benchmark_out={output}"]
         counts += one(call([program, *options]))
+    say("-- native")
+    counts += one(call([sys.executable, "-B", ROOT / "bench/native/run.py", build,
+                        f"--json={results / 'native.json'}"]))
     return counts if counts.total() else Counts(failed=1, notes=["no benchmark was built"])
 
 
