@@ -54,7 +54,7 @@ struct CudaTypes {
 }  // namespace types
 
 struct CudaLibrary {
-#define TRANCHE_MEMBER(name) decltype(types::CudaTypes::name) name = nullptr;
+#define TRANCHE_MEMBER(name) decltype(types::CudaTypes::name)(name) = nullptr;
   TRANCHE_WORKLOAD_CALLS(TRANCHE_MEMBER)
 #undef TRANCHE_MEMBER
 
