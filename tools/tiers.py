@@ -24,7 +24,7 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   soak         process at full counts, ten minutes of fuzzing, the cluster's long faults, the seed document on
                the oldest Kubernetes that is supported upstream, and whether the image's Debian packages are
                behind the security updates that Debian serves
-  gpu          the demo on this machine's own GPUs
+  gpu          the demo on this machine's own GPUs, and how they share their time (bench/gpu)
   all          all but bench and soak; gpu where there is one
 
 A tier that cannot run says what it needs; with CI=true that is a failure, as is a skipped test.
@@ -200,6 +200,9 @@ def bench(session):
         else:
             options = [f"--benchmark_out={output}"]
         counts += one(call([program, *options]))
+    say("-- native")
+    counts += one(call([sys.executable, "-B", ROOT / "bench/native/run.py", build,
+                        f"--json={results / 'native.json'}"]))
     return counts if counts.total() else Counts(failed=1, notes=["no benchmark was built"])
 
 
@@ -318,7 +321,10 @@ def soak(session):
 def gpu(session):
     if not pathlib.Path("/dev/nvidiactl").exists():
         raise Unable("an NVIDIA GPU and its driver on this machine")
-    return demo(session)
+    counts = demo(session)
+    build = session.build("release")
+    return counts + one(call([sys.executable, "-B", ROOT / "bench/gpu/run.py", build,
+                              "--json", build / "bench-results"]))
 
 
 TIERS = {"unit": unit, "conformance": conformance, "process": process, "demo": demo,
