@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -64,6 +65,7 @@ class LoopCaller : public RpcCaller {
 
   base::Status StartThread();
   base::Status Start(const UnaryCall& wanted, std::shared_ptr<Done> done);
+  bool WaitForCalls();
   void Serve();
   void Deliver();
 
@@ -77,6 +79,8 @@ class LoopCaller : public RpcCaller {
   std::mutex mutex_;
   std::unordered_map<Exchange*, std::unique_ptr<Exchange>> calls_;
   std::vector<std::unique_ptr<Exchange>> answered_;
+  std::condition_variable begun_;
+  bool stopping_ = false;
   std::thread thread_;
   base::WeakRunner runner_;  // last: it goes first
 };
@@ -98,7 +102,9 @@ LoopCaller::~LoopCaller() {
     const std::lock_guard lock(mutex_);
     for (const auto& [raw, call] : calls_) call->context.TryCancel();
     queue_.Shutdown();
+    stopping_ = true;
   }
+  begun_.notify_all();
   if (thread_.joinable()) {
     thread_.join();
     loop_.UnwatchFd(watch_);
@@ -129,14 +135,23 @@ base::Status LoopCaller::Start(const UnaryCall& wanted, std::shared_ptr<Done> do
       stub.PrepareUnaryCall(&raw->context, wanted.method, ToBuffer(wanted.request), &queue_);
   raw->reader->StartCall();
   raw->reader->Finish(&raw->response, &raw->status, raw);
+  begun_.notify_all();
   return base::Status::Ok();
+}
+
+// While calls are under way. A thread that waits in the queue without any would read for whatever
+// connection gRPC has, those of our servers too, past the bounds that these set.
+bool LoopCaller::WaitForCalls() {
+  std::unique_lock lock(mutex_);
+  begun_.wait(lock, [this] { return stopping_ || !calls_.empty(); });
+  return true;
 }
 
 // On the thread.
 void LoopCaller::Serve() {
   void* tag = nullptr;
   bool ok = false;
-  while (queue_.Next(&tag, &ok)) {
+  while (WaitForCalls() && queue_.Next(&tag, &ok)) {
     {
       const std::lock_guard lock(mutex_);
       auto node = calls_.extract(static_cast<Exchange*>(tag));
