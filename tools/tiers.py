@@ -21,9 +21,9 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
   asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
   fuzz         each fuzz target for a minute (TRANCHE_FUZZ_SECONDS)
-  soak         process at full counts, ten minutes of fuzzing, the cluster's long faults, the seed document on
-               the oldest Kubernetes that is supported upstream, and whether the image's Debian packages are
-               behind the security updates that Debian serves
+  soak         process at full counts, numba and tinygrad on a simulated GPU, ten minutes of fuzzing, the
+               cluster's long faults, the seed document on the oldest Kubernetes that is supported upstream, and
+               whether the image's Debian packages are behind the security updates that Debian serves
   gpu          the demo on this machine's own GPUs, and how they share their time (bench/gpu)
   all          all but bench and soak; gpu where there is one
 
@@ -50,9 +50,9 @@ SANITIZERS = ["format", "tidy", "asan", "tsan", "fuzz"]
 HEADERS_ALONE = "all_verify_interface_header_sets"
 
 
-def client_environment():
-    """NVML clients nobody here wrote, and the real nvml.h, live in a Python environment of their own."""
-    python = output_of([TOOLS / "python-env"])
+def client_environment(*requirements):
+    """Clients nobody here wrote, and NVIDIA's headers, live in a Python environment of their own."""
+    python = output_of([TOOLS / "python-env", *requirements])
     return {"TRANCHE_PYTHON": python}
 
 
@@ -225,8 +225,14 @@ def fuzz(session, seconds=None):
     return counts if programs else Counts(failed=1, notes=["no fuzz target was built"])
 
 
+def compilers(session):
+    environment = client_environment(ROOT / "tests/cuda/compilers/requirements.txt")
+    return session.ctest(session.build("release"), "-L", "^compilers$", environment=environment)
+
+
 def soak(session):
     counts = process(session, repeat=100, timeout=6 * HANG_SECONDS)
+    counts += compilers(session)
     counts += fuzz(session, seconds=600)
     counts += one(call([ROOT / "deploy/image/build", "--updates"]))
     counts += on_cluster(session, ["--only", "soak"])
