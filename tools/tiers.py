@@ -16,6 +16,7 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
                seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption; or soak,
                scale: only where named), --keep leaves it up and says how to use it
   nvml         only the NVML clients of unit
+  driver       the simulated libcuda beside NVIDIA's own libraries, which it fetches from Debian (root)
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
   asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
@@ -23,7 +24,7 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   soak         process at full counts, ten minutes of fuzzing, the cluster's long faults, the seed document on
                the oldest Kubernetes that is supported upstream, and whether the image's Debian packages are
                behind the security updates that Debian serves
-  gpu          the demo on this machine's own GPUs
+  gpu          the demo on this machine's own GPUs, and how they share their time (bench/gpu)
   all          all but bench and soak; gpu where there is one
 
 A tier that cannot run says what it needs; with CI=true that is a failure, as is a skipped test.
@@ -199,6 +200,9 @@ def bench(session):
         else:
             options = [f"--benchmark_out={output}"]
         counts += one(call([program, *options]))
+    say("-- native")
+    counts += one(call([sys.executable, "-B", ROOT / "bench/native/run.py", build,
+                        f"--json={results / 'native.json'}"]))
     return counts if counts.total() else Counts(failed=1, notes=["no benchmark was built"])
 
 
@@ -250,6 +254,15 @@ def on_cluster(session, options):
 def formatting(_session):
     install("clang")
     return one(call([TOOLS / "format", "--check"]))
+
+
+def driver(session):
+    """NVIDIA's libcuda of the versions that we simulate: proprietary, fetched by checksum, kept outside the tree."""
+    if os.geteuid() != 0:
+        raise Unable("root: the real library makes device nodes, and runs with a /dev of its own")
+    environment = {"TRANCHE_DRIVERS": output_of([TOOLS / "real-drivers"])}
+    build = session.build("release", "tranche tranche_sim_home")
+    return session.ctest(build, "-L", "^driver$", environment=environment)
 
 
 def tidy(_session):
@@ -308,12 +321,15 @@ def soak(session):
 def gpu(session):
     if not pathlib.Path("/dev/nvidiactl").exists():
         raise Unable("an NVIDIA GPU and its driver on this machine")
-    return demo(session)
+    counts = demo(session)
+    build = session.build("release")
+    return counts + one(call([sys.executable, "-B", ROOT / "bench/gpu/run.py", build,
+                              "--json", build / "bench-results"]))
 
 
 TIERS = {"unit": unit, "conformance": conformance, "process": process, "demo": demo,
          "bench-smoke": bench_smoke, "bench": bench, "peer": peer, "cluster": cluster, "deploy": deploy,
-         "nvml": nvml,
+         "nvml": nvml, "driver": driver,
          "format": formatting, "tidy": tidy, "asan": asan, "tsan": tsan, "fuzz": fuzz,
          "soak": soak, "gpu": gpu}
 
@@ -345,7 +361,7 @@ def chosen(arguments):
     expanded = []
     for name in names:
         if name == "all":
-            expanded += QUICK + ["peer", "deploy", "cluster"] + SANITIZERS
+            expanded += QUICK + ["driver", "peer", "deploy", "cluster"] + SANITIZERS
             expanded += ["gpu"] if pathlib.Path("/dev/nvidiactl").exists() else []
         elif name in TIERS:
             expanded.append(name)

@@ -92,6 +92,8 @@ class Process {
   void GiveMarkBack(const EventObject& event);
   // The number by which the driver's log knows a kernel's name; it is told once.
   std::uint32_t NameId(const std::string& name);
+  // Says in the driver's log that something was asked for that the simulation does not have.
+  void TellMissing(const char* what);
 
  private:
   Process();

@@ -24,15 +24,16 @@ def recorded(name):
     return {row.pop("call"): row for row in map(json.loads, lines)}
 
 
-def answer(library, call, mode):
-    """The result of one call: its number, "signal N", or "hangs"."""
+def answer(library, call, mode, init_first=True):
+    """The result of one call: its number, "signal N", or "hangs". Without `init_first` a cuInit that a mode asks
+    for has been made by this process."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
             signal.signal(number, signal.SIG_DFL)
-        if mode.endswith("after_failed_init"):
+        if mode.endswith("after_failed_init") and init_first:
             library.cuInit(0)
         function = library[call]
         function.restype = ctypes.c_int

@@ -100,13 +100,12 @@ Result ReadCode(const char* path, Code* code) {
 
 Result ReadImageFor(const DeviceObject& device, const Code& code, const Jit& jit,
                     std::shared_ptr<const ptx::Image>* image) {
-  jit.Log({});
   if (code == nullptr) return kInvalidImage;
   const ptx::Gpu gpu{.architecture = device.gpu.compute_major * 10 + device.gpu.compute_minor,
                      .newest_ptx = ptx::NewestPtx(Process::Get().DriverVersion())};
   ptx::ReadImageAnswer answer = ptx::ReadImage(code->data(), code->size(), gpu);
-  if (answer.result != ptx::ReadResult::kOk) jit.Log(answer.text);
-  if (answer.result == ptx::ReadResult::kPacked) CountMissing(answer.text.c_str());
+  jit.Log(answer.text);  // none where it is well
+  if (answer.result == ptx::ReadResult::kPacked) Process::Get().TellMissing(answer.text.c_str());
   if (answer.result == ptx::ReadResult::kOk) {
     *image = std::make_shared<const ptx::Image>(std::move(answer.image));
   }

@@ -50,7 +50,7 @@ void TellOnce(const std::string& kernel, const std::string& why) {
   const std::string text = "kernel " + kernel + ": " + why;
   if (std::find(told->begin(), told->end(), text) != told->end()) return;
   if (told->size() < 1024) told->push_back(text);
-  CountMissing(text.c_str());
+  Process::Get().TellMissing(text.c_str());
 }
 
 Result Run(const Job& job) {
