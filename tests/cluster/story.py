@@ -7,7 +7,6 @@ not as told.
 
 import itertools
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -83,25 +82,6 @@ def start_teams(walk, node):
     return first, second
 
 
-class Background:
-    """A program in a pod, until it is ended with all that it has started."""
-
-    def __init__(self, walk, pod, *arguments):
-        self._walk, self._pod = walk, pod
-        command = ["kubectl", "exec", pod, "--", "tranche-workload", *arguments, "--for", "5m"]
-        print("    $ " + " ".join(command), flush=True)
-        self._process = subprocess.Popen(command, env=walk.cluster.environment, stdin=subprocess.DEVNULL,
-                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        # All but the pod's first process.
-        self._walk.line(f"kubectl exec {self._pod} -- sh -c 'kill -9 -1'", check=False)
-        self._process.wait(60)
-
-
 def tell_harm(walk, narrator):
     """What sharing by turns alone does: numbers from the account of the simulated driver."""
     name = "gpu-node"
@@ -112,7 +92,9 @@ def tell_harm(walk, narrator):
     def uses(pod, count, memory=0):
         found = usage.of_pods(walk.cluster, node, [pod])[pod]
         return len(found) == count and all(process["memory_peak_bytes"] > memory for process in found)
-    with Background(walk, first, "hold", "--memory", "76Gi"):
+    def run(pod, *arguments):
+        return usage.Background(walk.cluster, pod, *arguments, say=lambda text: print("    " + text, flush=True))
+    with run(first, "hold", "--memory", "76Gi"):
         walk.cluster.wait_for(f"{first} holds 76 GiB", lambda: uses(first, 1, 76 << 30), 60)
         line = f"kubectl exec {second} -- tranche-workload hold --memory 8Gi --for 1s"
         print("    $ " + line, flush=True)
@@ -122,7 +104,7 @@ def tell_harm(walk, narrator):
         is_refused = done.returncode != 0 and "OUT_OF_MEMORY" in done.stdout
         walk.check(f"{second} gets no memory, and ends", is_refused, "" if is_refused else done.stdout)
     narrator.title("The same two: four processes in one of them get four fifths of the time")
-    with Background(walk, first, "processes", "--processes", "4"), Background(walk, second, "steady"):
+    with run(first, "processes", "--processes", "4"), run(second, "steady"):
         walk.cluster.wait_for("five processes compute", lambda: uses(first, 4) and uses(second, 1), 60)
         before = usage.computed(walk.cluster, node, [first, second])
         time.sleep(3)

@@ -107,7 +107,7 @@ class Clients(unittest.TestCase):
         self.assertEqual(seen["errors"], dict(name=500, text=218, image=200, gpu=209, block=1, grid=1))
         self.assertEqual(seen["files"], files)
         self.assertEqual(seen["broken"], [700, 700, 700])
-        self.assertTrue([line for line in log if "shuffle: computes nothing" in line], log)
+        self.assertTrue([line for line in log if "not computed, it has shfl.sync.bfly.b32: kernel shuffle" in line], log)
 
     @need("cuda.core")
     def test_cuda_core(self):

@@ -91,7 +91,7 @@ class Model(unittest.TestCase):
             rows_cost = 50
             far = run.time.monotonic() + 1e6
             result = run.measure("", rows.ROWS[0], 50, far)
-            self.assertEqual((scales, result.void(), len(result.figures)), ([4, 8, 16], False, 1))
+            self.assertEqual((scales, result.void(), len(result.figures)), ([3, 5, 8, 12, 18], False, 1))
             rows_cost = 10
             result = run.measure("", rows.ROWS[0], 10, far)
             self.assertEqual((result.scale, result.void(), result.figures), (run.MAX_SCALE, True, []))

@@ -92,9 +92,11 @@ Result LegacyLaunchOn(const char* name, Function f, int width, int height, Strea
     if (width <= 0 || height <= 0) return kInvalidValue;
     LegacyLaunch& legacy = function->legacy;
     std::size_t size = legacy.parameters.size();
+    // NOLINTBEGIN(performance-no-int-to-ptr): CUDA passes numbers in the place of pointers
     void* extra[] = {reinterpret_cast<void*>(kLaunchParamBufferPointer), legacy.parameters.data(),
                      reinterpret_cast<void*>(kLaunchParamBufferSize), &size,
                      reinterpret_cast<void*>(kLaunchParamEnd)};
+    // NOLINTEND(performance-no-int-to-ptr)
     const KernelNodeParams parameters{.function = f,
                                       .grid_x = static_cast<unsigned>(width),
                                       .grid_y = static_cast<unsigned>(height),

@@ -1,5 +1,7 @@
 """Pods that compute on simulated GPUs, and what each has used, as the driver of their node counts it."""
 
+import subprocess
+
 import bed
 from bed import images
 
@@ -14,6 +16,25 @@ def workload_image(folder):
     return images.write_image(folder / "workload.tar", IMAGE, tree, {
         "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 "NVIDIA_DRIVER_CAPABILITIES=compute,utility"]})
+
+
+class Background:
+    """`tranche-workload` in a pod that sleeps, until it is ended with all that it has started."""
+
+    def __init__(self, cluster, pod, *arguments, say=lambda text: None):
+        self._cluster, self._pod = cluster, pod
+        command = ["kubectl", "exec", pod, "--", "tranche-workload", *arguments, "--for", "10m"]
+        say("$ " + " ".join(command))
+        self._process = subprocess.Popen(command, env=cluster.environment, stdin=subprocess.DEVNULL,
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # All but the pod's first process; nothing is left to be ended where the pod is gone.
+        self._cluster.exec(self._pod, "sh", "-c", "kill -9 -1", check=False)
+        self._process.wait(60)
 
 
 def of_pods(cluster, node, names):
