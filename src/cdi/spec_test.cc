@@ -225,9 +225,8 @@ TEST(CdiSpec, LibrariesInSeveralDirectoriesAreAllFound) {
             "NVIDIA_CTK_LIBCUDA_DIR=/usr/lib64:/usr/lib/x86_64-linux-gnu:"
             "/usr/lib/x86_64-linux-gnu/nvidia/current");
   const std::string text = spec.Dump();
-  for (const char* library :
-       {"current/libnvidia-further.so.", "current/vdpau/libvdpau_further.so.",
-        "lib64/libnvidia-other.so.", "x86_64-linux-gnu/libcuda.so."}) {
+  for (const char* library : {"current/libnvidia-further.so.", "current/vdpau/libvdpau_further.so.",
+                              "lib64/libnvidia-other.so.", "x86_64-linux-gnu/libcuda.so."}) {
     EXPECT_THAT(text, HasSubstr(library));
   }
   EXPECT_THAT(text, Not(HasSubstr("libnvidia-elsewhere.so")));
