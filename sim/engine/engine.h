@@ -53,25 +53,28 @@ struct Point {  // a task of a stream
 
 struct Task {
   Work work = Work::kNothing;
-  std::uint64_t number = 0;    // rises within a stream
+  std::uint64_t number = 0;    // from 1, rises within a stream; another is ignored
   Time submitted = 0;          // not begun before; a time that has passed means now
   Time length = 0;             // of computing or copying, alone on the unit
-  std::optional<Point> after;  // not begun before this one is done
+  std::optional<Point> after;  // not begun before this one is done, or its stream gone
   std::uint64_t tag = 0;       // the caller's own
 };
 
-// Is told what happens, in order of time, while the engine advances. Must not call the engine.
+// Is told what happens, in order of time, while the engine advances, and what the context computed
+// until now while it is removed. Must not call the engine.
 class Observer {
  public:
   virtual ~Observer() = default;
-  // `begun` is when it first computed or copied; equal to `ended` for what takes no time.
+  // `begun` is when it first computed or copied, or when a host task was reached; equal to `ended`
+  // for what takes no time.
   virtual void OnDone(StreamId stream, const Task& task, Time begun, Time ended) = 0;
-  // A host task is at the head of its stream, and nothing that it waits for is left.
+  // A host task is at the head of its stream, and nothing that it waits for is left. Of one that
+  // HostDone was called for already nothing is told but that it is done.
   virtual void OnHost(StreamId stream, const Task& task, Time at) = 0;
   // `context` computed without a break from `begun` to `ended`. Told at the latest when another
-  // context begins, when it runs out of work, or at the end of its turn.
+  // context begins, when it runs out of work, at the end of its turn, or when Tell is called.
   virtual void OnComputed(UnitId unit, ContextId context, Time begun, Time ended) = 0;
-  // The unit was occupied by changing from one context to another.
+  // The unit was occupied by changing from one context to another; `to` may be gone by then.
   virtual void OnSwitched(UnitId unit, ContextId to, Time begun, Time ended) = 0;
 };
 
@@ -82,21 +85,27 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  // No id is used twice.
   UnitId AddUnit(const Hardware& hardware);
+  void RemoveUnit(UnitId unit);  // and all its contexts
   ContextId AddContext(UnitId unit);
-  StreamId AddStream(ContextId context, StreamKind kind);
+  StreamId AddStream(ContextId context, StreamKind kind);  // a context has one legacy stream
   // All that is queued is dropped at once, what computes is ended, and nobody waits for it longer.
   void RemoveContext(ContextId context);
-  void RemoveStream(StreamId stream);  // what was submitted to it is still done
+  // What was submitted to it is still done. The legacy stream goes with its context only.
+  void RemoveStream(StreamId stream);
 
   void Submit(StreamId stream, const Task& task);
-  // The program has done what a host task stands for. `at` that has passed means now.
+  // The program has done what a host task stands for. `at` that has passed means now. May come
+  // before the task is reached.
   void HostDone(StreamId stream, std::uint64_t number, Time at);
 
   [[nodiscard]] Time now() const;
   // When something will happen next if nothing is submitted; none while all is quiet.
   [[nodiscard]] std::optional<Time> NextEvent() const;
   void AdvanceTo(Time time);  // does all that is due until then, `time` included
+  void
+  Tell();  // OnComputed for all that computes, until now: a context alone has no turns that end
 
   // Tasks submitted and not done.
   [[nodiscard]] std::size_t Pending(StreamId stream) const;

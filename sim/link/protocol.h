@@ -177,6 +177,7 @@ enum class Work : std::uint32_t {
   kAfter,  // waits for another stream
   kHost,   // waits for HostDone; the driver raises ContextWord::host_calls when it is reached
   kGraph,
+  kNotify,  // takes no time; the driver raises ContextWord::host_calls when it is done
 };
 
 // A piece of work for a stream. Numbers rise by one with each Submit of a stream, from 1.
@@ -184,11 +185,11 @@ struct Submit {
   std::uint32_t stream;
   Work work;
   std::uint64_t number;
-  std::int64_t stamp_ns;      // when the program called
-  std::uint64_t amount;       // kernel: nanoseconds; copies and fills: bytes; graph: its id
-  std::uint32_t name;         // of a kernel, given by Name; 0: none
-  std::uint32_t mark;         // kMark: index into Page::marks
-  std::uint64_t other;        // kMark: the value for MarkWord::generation; kAfter: the number …
+  std::int64_t stamp_ns;       // when the program called
+  std::uint64_t amount;        // kernel: nanoseconds; copies and fills: bytes; graph: its id
+  std::uint32_t name;          // of a kernel, given by Name; 0: none
+  std::uint32_t mark;          // kMark: index into Page::marks
+  std::uint64_t other;         // kMark: the value for MarkWord::generation; kAfter: the number …
   std::uint32_t after_stream;  // … of this stream
   std::uint32_t launch;        // 1: counts against kQueueLength
 };
@@ -234,7 +235,7 @@ inline constexpr std::uint64_t kPageMagic = 0x454741504D495354;  // "TSIMPAGE" i
 
 struct ContextWord {
   std::uint64_t finished;    // launches that are done
-  std::uint64_t host_calls;  // host tasks reached, ever
+  std::uint64_t host_calls;  // host tasks reached and kNotify done, ever
   std::uint32_t error;       // CUresult that every call in this context answers from now on
   std::uint32_t reserved;
 };

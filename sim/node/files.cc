@@ -65,11 +65,22 @@ Status InstallLibrary(const std::string& from, const std::string& directory,
   return Link(name + ".so.1", directory + "/" + name + ".so");
 }
 
-Status InstallLibraries(const SimHome& home, const std::string& version, const std::string& root) {
+// The libcuda of the newest CUDA version that is not newer than the driver's.
+std::string CudaLibrary(const SimHome& home, unsigned cuda_version) {
+  unsigned chosen = 12020;
+  for (const unsigned version : {12040U, 13050U}) {
+    if (version <= cuda_version) chosen = version;
+  }
+  return home.path + "/libcuda-" + std::to_string(chosen) + ".so.1";
+}
+
+Status InstallLibraries(const SimHome& home, const NodeProfile& profile, const std::string& root) {
+  const std::string& version = profile.driver_version;
   const std::string directory = LibraryDirectory(root);
   TRANCHE_TRY(base::MakeDirectories(directory));
   TRANCHE_TRY(InstallLibrary(home.path + "/libnvidia-ml.so.1", directory, "libnvidia-ml", version));
-  TRANCHE_TRY(InstallLibrary(home.path + "/libcuda.so.1", directory, "libcuda", version));
+  TRANCHE_TRY(
+      InstallLibrary(CudaLibrary(home, profile.cuda_version), directory, "libcuda", version));
   // Present on every real node and looked for by name; nothing calls into them here.
   for (const char* name : {"libnvidia-ptxjitcompiler", "libnvidia-cfg", "libnvidia-nvvm",
                            "libnvidia-opencl", "libnvidia-gpucomp", "libcudadebugger"}) {
@@ -202,7 +213,7 @@ Result<std::string> StatePath(const std::string& root) {
 
 Result<DeviceNodes> WriteNodeFiles(const SimHome& home, const NodeProfile& profile,
                                    const std::string& root) {
-  TRANCHE_TRY(InstallLibraries(home, profile.driver_version, root));
+  TRANCHE_TRY(InstallLibraries(home, profile, root));
   TRANCHE_TRY(WriteProcFiles(profile, root));
   const std::string dev = root + "/dev/";
   TRANCHE_TRY(MakeDeviceNode(dev + "nvidiactl", kNvidiaMajor, kControlMinor));

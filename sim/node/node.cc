@@ -10,6 +10,7 @@
 
 #include "sim/node/mig.h"
 #include "sim/node/model.h"
+#include "sim/node/processes.h"
 
 namespace tranche::sim {
 namespace {
@@ -17,21 +18,6 @@ namespace {
 using base::Code;
 using base::Result;
 using base::Status;
-
-constexpr std::uint64_t kEventXid = 0x8;     // nvmlEventTypeXidCriticalError
-constexpr std::uint64_t kXidOffTheBus = 79;  // "GPU has fallen off the bus"
-
-void AddEvent(NodeState& state, const DeviceRef& device, std::uint64_t xid) {
-  const std::uint64_t number = state.header.last_event + 1;
-  state.events[number % kMaxEvents] = {.number = number,
-                                       .slot = device.slot,
-                                       .gpu_instance = device.gpu_instance,
-                                       .compute_instance = device.compute_instance,
-                                       .pid = 0,
-                                       .type = kEventXid,
-                                       .data = xid};
-  state.header.last_event = number;
-}
 
 std::optional<unsigned> ParseIndex(std::string_view text) {
   unsigned number = 0;
@@ -221,28 +207,6 @@ Result<DeviceRef> Node::Find(std::string_view device) const {
   return missing;
 }
 
-Status Node::RaiseXid(const DeviceRef& device, std::uint64_t xid) {
-  return state_->Edit([&](NodeState& state) {
-    AddEvent(state, device, xid);
-    return Status::Ok();
-  });
-}
-
-Status Node::Lose(unsigned slot) {
-  return state_->Edit([&](NodeState& state) {
-    state.gpus[slot].lost = 1;
-    AddEvent(state, {.slot = slot}, kXidOffTheBus);
-    return Status::Ok();
-  });
-}
-
-Status Node::Return(unsigned slot) {
-  return EditGpu(slot, [](GpuState& gpu) {
-    gpu.lost = 0;
-    return Status::Ok();
-  });
-}
-
 Result<std::string> Node::Plug(const SimHome& home, const std::string& what) {
   Result<GpuState> loaded = LoadWhat(home, what);
   if (!loaded.ok()) return loaded.status();
@@ -314,76 +278,15 @@ Status Node::AddProcess(const DeviceRef& device, ProcessState process) {
     if (gpu.mig_enabled && device.gpu_instance == kWholeGpu) {
       return {Code::kFailedPrecondition, "this GPU is cut by MIG: name one of its devices"};
     }
-    ProcessState* end = gpu.processes + gpu.process_count;
-    ProcessState* at = std::find_if(gpu.processes, end, [&](const ProcessState& other) {
-      return other.pid == process.pid && other.gpu_instance == process.gpu_instance &&
-             other.compute_instance == process.compute_instance;
-    });
-    if (at == end) {
-      if (gpu.process_count == kMaxProcesses) {
-        return {Code::kResourceExhausted, "a GPU takes 128 processes"};
-      }
-      ++gpu.process_count;
-    }
-    *at = process;
-    return Status::Ok();
+    if (PutProcess(gpu, process, RealtimeUs())) return Status::Ok();
+    return {Code::kResourceExhausted, "a GPU takes 128 processes"};
   });
 }
 
 Status Node::RemoveProcess(unsigned slot, std::uint32_t pid) {
-  return EditGpu(slot, [&](GpuState& gpu) -> Status {
-    ProcessState* end = gpu.processes + gpu.process_count;
-    ProcessState* kept =
-        std::remove_if(gpu.processes, end, [&](const ProcessState& p) { return p.pid == pid; });
-    if (kept == end) return {Code::kNotFound, "no such process on this GPU"};
-    gpu.process_count = static_cast<std::uint32_t>(kept - gpu.processes);
-    return Status::Ok();
-  });
-}
-
-Status Node::Break(const Fault& fault) {
-  if (fault.call.empty() || fault.call.size() >= sizeof(FaultState::call)) {
-    return {Code::kInvalidArgument, "no such call: " + fault.call};
-  }
   return state_->Edit([&](NodeState& state) -> Status {
-    NodeHeader& header = state.header;
-    if (header.fault_count == kMaxFaults) {
-      return {Code::kResourceExhausted, "32 faults are in force: heal some"};
-    }
-    FaultState& entry = header.faults[header.fault_count++];
-    entry = {};
-    entry.id = ++header.last_fault_id;
-    entry.hang = fault.hang ? 1 : 0;
-    entry.code = fault.code;
-    entry.count = fault.count;
-    entry.slot = fault.slot.value_or(kWholeGpu);
-    if (fault.lasts.count() > 0) {
-      entry.until_ns = MonotonicNs() + static_cast<std::uint64_t>(fault.lasts.count());
-    }
-    SetText(entry.call, fault.call);
-    return Status::Ok();
-  });
-}
-
-Status Node::Heal(std::string_view call) {
-  return state_->Edit([&](NodeState& state) -> Status {
-    NodeHeader& header = state.header;
-    FaultState* end = header.faults + header.fault_count;
-    FaultState* kept = std::remove_if(header.faults, end, [&](const FaultState& fault) {
-      return call.empty() || call == fault.call;
-    });
-    header.fault_count = static_cast<std::uint32_t>(kept - header.faults);
-    if (call.empty()) {
-      for (GpuState& gpu : state.gpus) gpu.duplicated = 0;
-    }
-    return Status::Ok();
-  });
-}
-
-Status Node::Duplicate(unsigned slot) {
-  return EditGpu(slot, [](GpuState& gpu) {
-    ++gpu.duplicated;
-    return Status::Ok();
+    if (EndProcess(state, slot, pid, RealtimeUs())) return Status::Ok();
+    return {Code::kNotFound, "no such process on this GPU"};
   });
 }
 

@@ -47,10 +47,21 @@ struct Readings {
   std::optional<unsigned> power_milliwatts;
 };
 
+// Added to what there is of them.
+struct MemoryErrors {
+  unsigned corrected = 0;
+  unsigned uncorrected = 0;
+  bool sram = false;                // these were in on-chip memory, not in DRAM
+  unsigned remapped_corrected = 0;  // rows, because of corrected errors
+  unsigned remapped_uncorrected = 0;
+  bool remap_pending = false;
+  bool remap_failed = false;
+};
+
 struct Fault {
-  std::string call;  // "nvmlDeviceGetMemoryInfo" (any version of it), an exact name, or "*"
+  std::string call;  // as sim/node/trouble.h says
   bool hang = false;
-  std::uint32_t code = 999;           // NVML_ERROR_UNKNOWN
+  std::uint32_t code = 999;           // NVML_ERROR_UNKNOWN, and CUDA_ERROR_UNKNOWN
   unsigned count = 0;                 // the next calls of each process; 0: all
   std::optional<unsigned> slot;       // only for this GPU
   std::chrono::nanoseconds lasts{0};  // 0: until healed
@@ -70,7 +81,10 @@ class Node {
   // "1", "GPU-…", "1:0", "MIG-…".
   [[nodiscard]] base::Result<DeviceRef> Find(std::string_view device) const;
 
-  base::Status RaiseXid(const DeviceRef& device, std::uint64_t xid);
+  // `pid`: of the process whose fault it is; 0: of none.
+  base::Status RaiseXid(const DeviceRef& device, std::uint64_t xid, std::uint32_t pid = 0);
+  base::Status AddMemoryErrors(unsigned slot, const MemoryErrors& errors);
+  base::Status ForgetMemoryErrors(unsigned slot);
   base::Status Lose(unsigned slot);  // XID 79, and every call about it fails from now on
   base::Status Return(unsigned slot);
   // `what`: a model, or "PROFILE/index" for a GPU of a profile with its place and UUID. Gives the
@@ -95,8 +109,5 @@ class Node {
   std::string root_;
   std::unique_ptr<StateWriter> state_;
 };
-
-// "GPU_IS_LOST", "nvml_error_gpu_is_lost" or "15".
-base::Result<std::uint32_t> ParseNvmlCode(std::string_view text);
 
 }  // namespace tranche::sim

@@ -1,20 +1,17 @@
 // The node and its libnvidia-ml.so.1 together, the library opened as a program would open it.
 #include "sim/node/node.h"
 
-#include <dlfcn.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
-#include "base/testing/places.h"
-#include "base/testing/temp_dir.h"
-#include "gpu/nvml/functions.h"
+#include "base/file.h"
+#include "sim/node/testing/nvml_fixture.h"
 
 namespace tranche::sim {
 namespace {
@@ -23,62 +20,7 @@ namespace nvml = gpu::nvml;
 using base::Code;
 using base::Result;
 
-#define TRANCHE_MEMBER(name, ...) std::add_pointer_t<__VA_ARGS__> name = nullptr;
-
-namespace api {
-using namespace gpu::nvml;  // NOLINT(google-build-using-namespace): the list's own types
-struct Table {
-  TRANCHE_NVML_FUNCTIONS(TRANCHE_MEMBER)
-};
-}  // namespace api
-
-class NodeTest : public testing::Test {
- protected:
-  ~NodeTest() override {
-    if (library_ != nullptr) dlclose(library_);
-  }
-
-  void Create(const std::string& profile) {
-    Result<NodeProfile> loaded = LoadProfile(home_.profiles(), profile);
-    ASSERT_TRUE(loaded.ok()) << loaded.status().message();
-    Result<DeviceNodes> created = CreateNode(home_, *loaded, root_.path());
-    ASSERT_TRUE(created.ok()) << created.status().message();
-    Result<std::unique_ptr<Node>> node = Node::Open(root_.path());
-    ASSERT_TRUE(node.ok()) << node.status().message();
-    node_ = std::move(*node);
-  }
-
-  // Each root has a copy of the library, so each test has one of its own.
-  void Load() {
-    const std::string path = LibraryDirectory(root_.path()) + "/libnvidia-ml.so.1";
-    library_ = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    ASSERT_NE(library_, nullptr) << dlerror();
-#define TRANCHE_LOAD(name, ...)                                              \
-  api_.name = reinterpret_cast<decltype(api_.name)>(dlsym(library_, #name)); \
-  ASSERT_NE(api_.name, nullptr) << #name;
-    TRANCHE_NVML_FUNCTIONS(TRANCHE_LOAD)
-  }
-
-  void Start(const std::string& profile) {
-    Create(profile);
-    if (HasFatalFailure()) return;
-    Load();
-    if (HasFatalFailure()) return;
-    ASSERT_EQ(api_.nvmlInit_v2(), nvml::kSuccess);
-  }
-
-  nvml::Device Gpu(unsigned index) {
-    nvml::Device device = nullptr;
-    EXPECT_EQ(api_.nvmlDeviceGetHandleByIndex_v2(index, &device), nvml::kSuccess);
-    return device;
-  }
-
-  SimHome home_{base::testing::kSimHome};
-  const base::testing::TempDir root_;
-  std::unique_ptr<Node> node_;
-  void* library_ = nullptr;
-  api::Table api_;
-};
+class NodeTest : public testing::NvmlFixture {};
 
 TEST_F(NodeTest, RootHoldsWhatRealToolsLookFor) {
   Create("a100-mig-uniform");
@@ -92,7 +34,7 @@ TEST_F(NodeTest, RootHoldsWhatRealToolsLookFor) {
   }
   EXPECT_EQ(*base::ReadFile(root_ / "sys/bus/pci/devices/0000:07:00.0/numa_node", 100), "0\n");
   EXPECT_THAT(*base::ReadFile(root_ / "proc/driver/nvidia-caps/mig-minors", 1 << 20),
-              testing::HasSubstr("gpu0/gi7/ci0/access 67\n"));
+              ::testing::HasSubstr("gpu0/gi7/ci0/access 67\n"));
   EXPECT_EQ(CreateNode(home_, NodeProfile{}, root_.path()).status().code(), Code::kAlreadyExists);
 }
 
@@ -101,13 +43,14 @@ TEST_F(NodeTest, CallsBeforeInitAndAfterShutdownAreRefused) {
   Load();
   unsigned count = 0;
   EXPECT_EQ(api_.nvmlDeviceGetCount_v2(&count), nvml::kUninitialized);
-  EXPECT_EQ(api_.nvmlShutdown(), nvml::kUninitialized);
+  EXPECT_EQ(api_.nvmlShutdown(), nvml::kSuccess);  // as the real one before its first use
   ASSERT_EQ(api_.nvmlInit_v2(), nvml::kSuccess);
   ASSERT_EQ(api_.nvmlInit_v2(), nvml::kSuccess);  // counted
   EXPECT_EQ(api_.nvmlShutdown(), nvml::kSuccess);
   EXPECT_EQ(api_.nvmlDeviceGetCount_v2(&count), nvml::kSuccess);
   EXPECT_EQ(api_.nvmlShutdown(), nvml::kSuccess);
   EXPECT_EQ(api_.nvmlDeviceGetCount_v2(&count), nvml::kUninitialized);
+  EXPECT_EQ(api_.nvmlShutdown(), nvml::kUninitialized);
 }
 
 TEST_F(NodeTest, BadArgumentsAreRefusedNotFollowed) {
@@ -287,13 +230,6 @@ TEST_F(NodeTest, StateOfAnotherLayoutIsRefused) {
   EXPECT_EQ(Node::Open(root_.path()).status().code(), Code::kFailedPrecondition);
   Load();
   EXPECT_EQ(api_.nvmlInit_v2(), nvml::kDriverNotLoaded);
-}
-
-TEST(NvmlCodeTest, NamesAndNumbers) {
-  EXPECT_EQ(*ParseNvmlCode("GPU_IS_LOST"), 15U);
-  EXPECT_EQ(*ParseNvmlCode("nvml_error_gpu_is_lost"), 15U);
-  EXPECT_EQ(*ParseNvmlCode("9"), 9U);
-  EXPECT_FALSE(ParseNvmlCode("nonsense").ok());
 }
 
 }  // namespace

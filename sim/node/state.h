@@ -1,8 +1,9 @@
 // NodeState is the simulated node as several processes see it at once: one file of fixed layout
 // that all of them map.
 //
-// It is written under an exclusive flock() by sim::Node only. Anybody who may read the file,
-// containers with a read-only mount included, reads it without a lock through sim::StateReader:
+// It is written under an exclusive flock(), by sim::Node and the driver process, and by the few
+// NVML calls that set something. Anybody who may read the file, containers with a read-only mount
+// included, reads it without a lock through sim::StateReader:
 // `sequence` is odd while a writer is at work and changes with every write (a seqlock), and is the
 // futex on which a reader may wait. The file keeps its inode for life. It is not for storage: a
 // different kLayoutVersion is refused, and the node then has to be made again.
@@ -20,7 +21,7 @@
 namespace tranche::sim {
 
 inline constexpr std::uint64_t kStateMagic = 0x45444F4E4D495354;  // "TSIMNODE" in memory
-inline constexpr std::uint32_t kLayoutVersion = 2;
+inline constexpr std::uint32_t kLayoutVersion = 4;
 inline constexpr unsigned kMaxGpus = 32;
 inline constexpr unsigned kMaxNvLinksPerGpu = 18;  // NVML_NVLINK_MAX_LINKS of a 570 driver
 inline constexpr unsigned kMaxMigProfiles = 8;
@@ -31,6 +32,7 @@ inline constexpr unsigned kMaxProcesses = 128;
 inline constexpr unsigned kMaxFaults = 32;
 inline constexpr unsigned kMaxEvents = 1024;
 inline constexpr unsigned kMaxSamples = 1024;  // of one GPU
+inline constexpr unsigned kMaxAccounts = 128;  // of one GPU
 // NVML's own period: "every 1/6 second" of nvmlDeviceGetProcessUtilization's text.
 inline constexpr std::uint64_t kSamplePeriodNs = 166'666'667;
 inline constexpr std::uint32_t kWholeGpu = 0xFFFFFFFF;  // no GPU or compute instance; any GPU
@@ -89,6 +91,37 @@ struct ProcessState {
   std::uint32_t compute_instance;
   std::uint32_t sm_percent;
   std::uint32_t memory_percent;
+  std::uint32_t by_driver;  // put here by `tranche sim driver`, which also takes it away
+  std::uint32_t reserved;
+  // PutProcess (sim/node/processes.h) keeps these two.
+  std::uint64_t start_us;          // CLOCK_REALTIME
+  std::uint64_t max_memory_bytes;  // that it ever held
+  std::uint64_t busy_us;           // how long it has computed, in the driver's time
+};
+
+// What is known of a process that has ended, where the GPU's accounting mode was on.
+struct AccountState {
+  std::uint64_t number;  // counts from 1 for each GPU
+  std::uint32_t pid;
+  std::uint32_t sm_percent;  // over its life
+  std::uint32_t memory_percent;
+  std::uint32_t reserved;
+  std::uint64_t max_memory_bytes;
+  std::uint64_t start_us;  // CLOCK_REALTIME
+  std::uint64_t time_ms;   // that it lived, in the driver's time
+};
+
+// Memory errors, counted since the driver was loaded, and since the GPU was made.
+struct EccCount {
+  std::uint64_t since_load;
+  std::uint64_t ever;
+};
+struct EccState {
+  EccCount dram[2];  // corrected, uncorrected
+  EccCount sram[2];
+  std::uint32_t remapped_rows[2];  // because of corrected, of uncorrected errors
+  std::uint32_t remap_pending;     // waits for a reset
+  std::uint32_t remap_failed;
 };
 
 struct GpuState {
@@ -120,7 +153,9 @@ struct GpuState {
   std::uint32_t memory_bus_width;
   std::uint32_t pcie_generation;
   std::uint32_t pcie_width;
-  std::uint32_t ecc;  // 0: none, 1: on
+  std::uint32_t ecc;         // 0: none, 1: on
+  std::uint32_t accounting;  // 1: accounting mode is on
+  EccState ecc_errors;
   std::uint32_t fans;
   std::uint32_t fan_percent;
   std::uint32_t temperature;
@@ -156,13 +191,13 @@ struct GpuState {
 
 // A call that fails or hangs. Readers may be unable to write, so `count` is for each process.
 struct FaultState {
-  std::uint32_t id;    // never used twice
-  std::uint32_t hang;  // else: answer `code`
-  std::uint32_t code;
+  std::uint32_t id;        // never used twice
+  std::uint32_t hang;      // else: answer `code`
+  std::uint32_t code;      // nvmlReturn_t or CUresult
   std::uint32_t count;     // calls of one process; 0: all
   std::uint32_t slot;      // of the GPU, or kWholeGpu: any
   std::uint64_t until_ns;  // CLOCK_MONOTONIC; 0: until healed
-  char call[64];           // exported name, with or without version suffix; "*": all
+  char call[64];           // exported name, with or without suffixes; sim/node/trouble.h
 };
 
 struct EventState {
@@ -175,7 +210,8 @@ struct EventState {
   std::uint64_t data;
 };
 
-// How busy a process kept a GPU over one period of kSamplePeriodNs of the driver's time.
+// How busy a process kept a GPU over one period of kSamplePeriodNs of the driver's time. There is
+// none of a process that did not compute in that period.
 struct SampleState {
   std::uint64_t number;   // counts from 1 for each GPU
   std::uint64_t time_us;  // CLOCK_REALTIME at the period's end
@@ -197,9 +233,11 @@ struct NodeHeader {
   std::uint32_t only_device_nodes;  // show only GPUs whose /dev/nvidia<minor> is there
   std::uint32_t last_fault_id;
   std::uint32_t fault_count;
-  std::uint32_t slot_count;  // slots ever used: gpus[0 … slot_count)
-  std::uint32_t driver_pid;  // of `tranche sim driver`; 0: none serves this node
+  std::uint32_t slot_count;   // slots ever used: gpus[0 … slot_count)
+  std::uint32_t driver_pid;   // of `tranche sim driver`; 0: none serves this node
   std::uint32_t driver_died;  // the last one ended without being told to
+  std::uint32_t time_scale;   // its clock goes so many times slower than the machine's; 0: as 1
+  std::uint32_t reserved;
   char driver_version[32];
   char profile[64];
   FaultState faults[kMaxFaults];
@@ -211,6 +249,8 @@ struct NodeState {
   EventState events[kMaxEvents];  // number n is at n % kMaxEvents
   std::uint64_t last_sample[kMaxGpus];
   SampleState samples[kMaxGpus][kMaxSamples];  // number n is at n % kMaxSamples
+  std::uint64_t last_account[kMaxGpus];
+  AccountState accounts[kMaxGpus][kMaxAccounts];  // number n is at n % kMaxAccounts
 };
 
 // Sets a text of the state. One that is too long is cut.

@@ -1,6 +1,5 @@
 #include "sim/node/state_reader.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
@@ -9,15 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <climits>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 
 namespace tranche::sim {
 namespace {
-
-constexpr char kStateFilePrefix[] = "libnvidia-simnode.so.";
 
 // Runs `copy` until no writer was at work meanwhile. A writer that died leaves the number odd for
 // ever: after a second the bytes are taken as they are.
@@ -36,6 +31,17 @@ void Consistently(const NodeState* state, Copy copy) {
       const timespec nap{0, 100'000};
       nanosleep(&nap, nullptr);
     }
+  }
+}
+
+// What a ring holds from number `first` on, oldest first. Number n lies at n % kSize.
+template <typename Entry, std::size_t kSize>
+void TakeRing(const Entry (&ring)[kSize], std::uint64_t last, std::uint64_t first,
+              std::vector<Entry>* out) {
+  out->clear();
+  const std::uint64_t oldest = last >= kSize ? last - kSize + 1 : 1;
+  for (std::uint64_t number = std::max(first, oldest); number <= last; ++number) {
+    out->push_back(ring[number % kSize]);
   }
 }
 
@@ -70,19 +76,11 @@ std::uint64_t MonotonicNs() {
          static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-std::string FindStateFile(const void* address) {
-  if (const char* path = std::getenv("TRANCHE_SIM_NODE"); path != nullptr && *path != '\0') {
-    return path;
-  }
-  Dl_info info{};
-  if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) return "";
-  char resolved[PATH_MAX];
-  if (realpath(info.dli_fname, resolved) == nullptr) return "";
-  const std::string library = resolved;
-  const auto slash = library.rfind('/');
-  const auto version = library.find(".so.", slash);
-  if (slash == std::string::npos || version == std::string::npos) return "";
-  return library.substr(0, slash + 1) + kStateFilePrefix + library.substr(version + 4);
+std::uint64_t RealtimeUs() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
 std::unique_ptr<StateReader> StateReader::Open(const std::string& path) {
@@ -122,17 +120,34 @@ void StateReader::Read(NodeSnapshot* out) const {
   for (GpuState& gpu : out->gpus) Bound(&gpu);
 }
 
+void StateReader::ReadHeader(NodeHeader* out) const {
+  Consistently(state_, [&] { std::memcpy(out, &state_->header, sizeof(NodeHeader)); });
+  out->slot_count = std::min(out->slot_count, kMaxGpus);
+  out->fault_count = std::min(out->fault_count, kMaxFaults);
+}
+
 std::vector<EventState> StateReader::EventsFrom(std::uint64_t first) const {
   std::vector<EventState> events;
-  Consistently(state_, [&] {
-    events.clear();
-    const std::uint64_t last = state_->header.last_event;
-    const std::uint64_t oldest = last >= kMaxEvents ? last - kMaxEvents + 1 : 1;
-    for (std::uint64_t number = std::max(first, oldest); number <= last; ++number) {
-      events.push_back(state_->events[number % kMaxEvents]);
-    }
-  });
+  Consistently(state_,
+               [&] { TakeRing(state_->events, state_->header.last_event, first, &events); });
   return events;
+}
+
+std::vector<SampleState> StateReader::SamplesFrom(unsigned slot, std::uint64_t after_us) const {
+  std::vector<SampleState> samples;
+  if (slot >= kMaxGpus) return samples;
+  Consistently(state_,
+               [&] { TakeRing(state_->samples[slot], state_->last_sample[slot], 1, &samples); });
+  std::erase_if(samples, [&](const SampleState& sample) { return sample.time_us <= after_us; });
+  return samples;
+}
+
+std::vector<AccountState> StateReader::Accounts(unsigned slot) const {
+  std::vector<AccountState> accounts;
+  if (slot >= kMaxGpus) return accounts;
+  Consistently(state_,
+               [&] { TakeRing(state_->accounts[slot], state_->last_account[slot], 1, &accounts); });
+  return accounts;
 }
 
 void StateReader::WaitForChange(std::uint32_t seen, std::uint64_t timeout_ns) const {

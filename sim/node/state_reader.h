@@ -21,10 +21,6 @@ struct NodeSnapshot {
   std::vector<GpuState> gpus;
 };
 
-// Path of the state file that belongs to the library holding `address`: TRANCHE_SIM_NODE where set,
-// else libnvidia-simnode.so.<driver version> beside the library's own file. "" if there is none.
-std::string FindStateFile(const void* address);
-
 class StateReader {
  public:
   static std::unique_ptr<StateReader> Open(const std::string& path);  // nullptr: cannot
@@ -35,8 +31,14 @@ class StateReader {
   // Changes with every write; odd while one is under way.
   [[nodiscard]] std::uint32_t Sequence() const;
   void Read(NodeSnapshot* out) const;
+  void ReadHeader(NodeHeader* out) const;  // of that only the header
   // Events numbered from `first` on that are still in the ring, oldest first.
   [[nodiscard]] std::vector<EventState> EventsFrom(std::uint64_t first) const;
+  // Samples of a GPU that are still in the ring and whose period ended after `after_us`
+  // (CLOCK_REALTIME), oldest first.
+  [[nodiscard]] std::vector<SampleState> SamplesFrom(unsigned slot, std::uint64_t after_us) const;
+  // Accounts of a GPU's processes that have ended, oldest first.
+  [[nodiscard]] std::vector<AccountState> Accounts(unsigned slot) const;
   // Waits until Sequence() is no longer `seen`, `timeout_ns` at most. May come back early.
   void WaitForChange(std::uint32_t seen, std::uint64_t timeout_ns) const;
 
@@ -46,5 +48,6 @@ class StateReader {
 };
 
 std::uint64_t MonotonicNs();
+std::uint64_t RealtimeUs();
 
 }  // namespace tranche::sim

@@ -1,17 +1,15 @@
 #include "sim/node/state_writer.h"
 
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdint>
 #include <cstring>
 
+#include "sim/node/state_change.h"
 #include "sim/node/state_reader.h"
 
 namespace tranche::sim {
@@ -41,21 +39,21 @@ Status StateWriter::Edit(const std::function<Status(NodeState&)>& change) {
   // only.
   const auto draft = std::make_unique<NodeState>(*state_);
   Status status = change(*draft);
-  if (status.ok()) Publish(draft.get());
+  if (status.ok()) {
+    PublishChange(state_, [&](std::uint32_t sequence) {
+      draft->header.sequence = sequence;
+      std::memcpy(state_, draft.get(), sizeof *draft);
+    });
+  }
   flock(fd_.get(), LOCK_UN);
   return status;
 }
 
-void StateWriter::Publish(NodeState* draft) {
-  std::uint32_t* sequence = &state_->header.sequence;
-  // Odd already: a writer died at work.
-  const std::uint32_t busy = __atomic_load_n(sequence, __ATOMIC_RELAXED) | 1;
-  __atomic_store_n(sequence, busy, __ATOMIC_RELAXED);
-  __atomic_thread_fence(__ATOMIC_SEQ_CST);
-  draft->header.sequence = busy;
-  std::memcpy(state_, draft, sizeof *draft);
-  __atomic_store_n(sequence, busy + 1, __ATOMIC_RELEASE);
-  syscall(SYS_futex, sequence, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+bool StateWriter::TryChange(const std::function<void(NodeState&)>& change) {
+  if (flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) return false;
+  PublishChange(state_, [&](std::uint32_t) { change(*state_); });
+  flock(fd_.get(), LOCK_UN);
+  return true;
 }
 
 }  // namespace tranche::sim

@@ -26,9 +26,12 @@ class StateWriter {
 
   base::Status Edit(const std::function<base::Status(NodeState&)>& change);
 
+  // For small changes that come often and cannot fail: made in place, without a copy of the state.
+  // False, and nothing is done, while another process writes.
+  bool TryChange(const std::function<void(NodeState&)>& change);
+
  private:
   StateWriter(base::UniqueFd fd, NodeState* state) : fd_(std::move(fd)), state_(state) {}
-  void Publish(NodeState* draft);
 
   base::UniqueFd fd_;
   NodeState* state_;

@@ -3,23 +3,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <tuple>
 
+#include "sim/node/find.h"
+#include "sim/node/state_change.h"
+
 namespace tranche::sim::nvml {
 namespace {
-
-// "nvmlInit" stands for nvmlInit_v2 too, and for nvmlInitWithFlags.
-bool Means(const char* said, const char* call) {
-  if (std::strcmp(said, "*") == 0) return true;
-  if (std::strcmp(call, "nvmlInitWithFlags") == 0 && std::strcmp(said, "nvmlInit") == 0)
-    return true;
-  const std::size_t length = std::strlen(said);
-  if (std::strncmp(said, call, length) != 0) return false;
-  const char* rest = call + length;
-  return *rest == '\0' || (rest[0] == '_' && rest[1] == 'v' && rest[2] >= '0' && rest[2] <= '9');
-}
 
 template <typename Handle, std::size_t kSize>
 bool Within(const Handle* handle, const Handle (&table)[kSize]) {
@@ -54,32 +47,44 @@ Library::Library() {
       }
     }
   }
-  const std::string path = FindStateFile(reinterpret_cast<const void*>(&abi::nvmlInit_v2));
-  if (!path.empty()) reader_ = StateReader::Open(path);
+  OpenState();
+}
+
+void Library::OpenState() {
+  path_ = FindStateFile(reinterpret_cast<const void*>(&abi::nvmlInit_v2));
+  reader_ = StateReader::Open(path_);
+  if (reader_ != nullptr) trouble_ = std::make_unique<sim::Trouble>(*reader_);
 }
 
 Return Library::Init() {
   const std::scoped_lock lock(mutex_);
-  if (reader_ == nullptr) {
-    const std::string path = FindStateFile(reinterpret_cast<const void*>(&abi::nvmlInit_v2));
-    reader_ = StateReader::Open(path);
-    if (reader_ == nullptr) return abi::kDriverNotLoaded;
-  }
+  if (reader_ == nullptr) OpenState();
+  if (reader_ == nullptr) return abi::kDriverNotLoaded;
   ++users_;
   const Return fresh = Refresh();
   if (fresh != abi::kSuccess || snapshot_.header.driver_loaded == 0) {
     --users_;
     return fresh != abi::kSuccess ? fresh : abi::kDriverNotLoaded;
   }
+  was_used_ = true;
   if (users_ == 1) ListGpus();
   return abi::kSuccess;
 }
 
 Return Library::Shutdown() {
   const std::scoped_lock lock(mutex_);
-  if (users_ == 0) return abi::kUninitialized;
+  // The real library has nothing against it before it was ever initialised.
+  if (users_ == 0) return was_used_ ? abi::kUninitialized : abi::kSuccess;
   --users_;
   return abi::kSuccess;
+}
+
+bool Library::ReadHeader(NodeHeader* header) {
+  const std::scoped_lock lock(mutex_);
+  if (reader_ == nullptr) OpenState();
+  if (reader_ == nullptr) return false;
+  reader_->ReadHeader(header);
+  return true;
 }
 
 void Library::ListGpus() {
@@ -135,52 +140,20 @@ Return Library::Resolve(abi::Device device, Target* target) const {
   return abi::kInvalidArgument;  // a MIG device that is no more
 }
 
-const FaultState* Library::FaultFor(const char* call, unsigned slot) {
-  const NodeHeader& header = snapshot_.header;
-  for (unsigned i = 0; i < header.fault_count; ++i) {
-    const FaultState& fault = header.faults[i];
-    if (!Means(fault.call, call)) continue;
-    if (fault.slot != kWholeGpu && fault.slot != slot) continue;
-    if (fault.until_ns != 0 && MonotonicNs() >= fault.until_ns) continue;
-    if (fault.count != 0 && fault_uses_[fault.id] >= fault.count) continue;
-    return &fault;
-  }
-  return nullptr;
-}
-
-Library::Step Library::NextStep(const char* call, unsigned slot, std::uint32_t* hanging) {
-  const std::scoped_lock lock(mutex_);
-  if (reader_ == nullptr) return {};
-  if (reader_->Sequence() != seen_) {
-    reader_->Read(&snapshot_);
-    seen_ = snapshot_.header.sequence;
-  }
-  const NodeHeader& header = snapshot_.header;
-  if (*hanging != 0) {  // until that fault is over
-    for (unsigned i = 0; i < header.fault_count; ++i) {
-      const FaultState& fault = header.faults[i];
-      if (fault.id != *hanging) continue;
-      const bool over = fault.until_ns != 0 && MonotonicNs() >= fault.until_ns;
-      return {.wait = !over, .seen = seen_};
-    }
-    return {};
-  }
-  const FaultState* fault = FaultFor(call, slot);
-  if (fault == nullptr) return {};
-  ++fault_uses_[fault->id];
-  if (fault->hang == 0) return {.answer = static_cast<Return>(fault->code)};
-  *hanging = fault->id;
-  return {.wait = true, .seen = seen_};
+Return Library::ChangeGpu(unsigned slot, const std::function<void(NodeState&, GpuState&)>& change) {
+  if (geteuid() != 0) return abi::kNoPermission;
+  const int error = ChangeState(path_, [&](NodeState& state) { change(state, state.gpus[slot]); });
+  if (error == EACCES || error == EPERM || error == EROFS) return abi::kNoPermission;
+  return error == 0 ? abi::kSuccess : abi::kUnknown;
 }
 
 Return Library::Trouble(const char* call, unsigned slot) {
-  constexpr std::uint64_t kLook = 100'000'000;  // how long to wait before looking at the time again
-  std::uint32_t hanging = 0;
-  for (;;) {
-    const Step step = NextStep(call, slot, &hanging);
-    if (!step.wait) return step.answer;
-    reader_->WaitForChange(step.seen, kLook);
+  sim::Trouble* trouble = nullptr;
+  {
+    const std::scoped_lock lock(mutex_);
+    trouble = trouble_.get();
   }
+  return trouble == nullptr ? abi::kSuccess : static_cast<Return>(trouble->Of(call, slot));
 }
 
 abi::Device Library::DeviceHandle(unsigned slot, std::uint32_t gpu_instance,

@@ -12,15 +12,16 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "gpu/nvml/abi.h"
 #include "gpu/nvml/functions.h"
 #include "sim/node/state_reader.h"
+#include "sim/node/trouble.h"
 
 namespace tranche::gpu::nvml {
 
@@ -76,12 +77,16 @@ class Library {
   // Waits out or answers what the node says goes wrong with `call`; kSuccess: nothing does.
   Return Trouble(const char* call, unsigned slot);
 
+  bool ReadHeader(NodeHeader* header);  // false: there is no node
+
   // Called with the lock held.
   Return Refresh();  // kUninitialized before Init
   [[nodiscard]] const NodeSnapshot& node() const { return snapshot_; }
   [[nodiscard]] const StateReader& reader() const { return *reader_; }
   [[nodiscard]] const std::vector<unsigned>& listed() const { return listed_; }  // slots
   Return Resolve(abi::Device device, Target* target) const;
+  // Changes a GPU in the node's state, which takes root and a file that may be written.
+  Return ChangeGpu(unsigned slot, const std::function<void(NodeState&, GpuState&)>& change);
 
   abi::Device DeviceHandle(unsigned slot, std::uint32_t gpu_instance = kWholeGpu,
                            std::uint32_t compute_instance = kWholeGpu);
@@ -96,27 +101,20 @@ class Library {
 
  private:
   Library();
+  void OpenState();
   void ListGpus();
-  const FaultState* FaultFor(const char* call, unsigned slot);
-
-  // What a call in trouble does next: waits for a change, or goes on with `answer`.
-  struct Step {
-    Return answer = abi::kSuccess;
-    bool wait = false;
-    std::uint32_t seen = 0;
-  };
-  Step NextStep(const char* call, unsigned slot, std::uint32_t* hanging);
-
   static constexpr unsigned kInstances = kMaxGpus * kMaxInstanceId;
   static constexpr unsigned kComputes = kInstances * kMaxComputeInstances;
 
   std::mutex mutex_;
   unsigned users_ = 0;
+  bool was_used_ = false;
+  std::string path_;  // of the state file
   std::unique_ptr<StateReader> reader_;
-  std::uint32_t seen_ = 1;  // sequence of snapshot_; odd: none yet
+  std::unique_ptr<sim::Trouble> trouble_;  // as reader_: none, or for good
+  std::uint32_t seen_ = 1;                 // sequence of snapshot_; odd: none yet
   NodeSnapshot snapshot_;
   std::vector<unsigned> listed_;
-  std::unordered_map<std::uint32_t, unsigned> fault_uses_;
   abi::DeviceOpaque gpus_[kMaxGpus];
   abi::DeviceOpaque mig_devices_[kComputes];
   abi::GpuInstanceOpaque gpu_instances_[kInstances];
@@ -136,6 +134,17 @@ Return Call(const char* name, Body body) {
   const std::scoped_lock lock(library.mutex());
   const Return ready = library.Refresh();
   return ready == abi::kSuccess ? body(library) : ready;
+}
+
+// body(header) with the node's header, whether or not the library is initialised.
+template <typename Body>
+Return CallAnyTime(const char* name, Body body) {
+  Library& library = Library::Get();
+  if (const Return trouble = library.Trouble(name, kWholeGpu); trouble != abi::kSuccess) {
+    return trouble;
+  }
+  NodeHeader header{};
+  return library.ReadHeader(&header) ? body(header) : abi::kUninitialized;
 }
 
 // body(target) for a device that is there.

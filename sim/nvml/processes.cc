@@ -5,12 +5,10 @@
 namespace tranche::gpu::nvml {
 namespace {
 
-using sim::GpuState;
 using sim::ProcessKind;
 using sim::ProcessState;
 using sim::nvml::BelongsTo;
 using sim::nvml::DeviceCall;
-using sim::nvml::GpuCall;
 using sim::nvml::Target;
 
 void Fill(const ProcessState& process, ProcessInfoV1* info) {
@@ -40,8 +38,6 @@ Return List(const char* name, Device device, unsigned* count, Info* infos, Proce
     return found > room ? kInsufficientSize : kSuccess;
   });
 }
-
-unsigned long long NowUs() { return sim::MonotonicNs() / 1000; }
 
 }  // namespace
 
@@ -103,54 +99,6 @@ Return nvmlDeviceGetRunningProcessDetailList(Device device, ProcessDetailList* l
     }
     list->count = found;
     return found > room ? kInsufficientSize : kSuccess;
-  });
-}
-
-Return nvmlDeviceGetProcessUtilization(Device device, ProcessUtilizationSample* samples,
-                                       unsigned* count, unsigned long long last_seen) {
-  return GpuCall(__func__, device, [&](const GpuState& gpu) {
-    if (count == nullptr) return kInvalidArgument;
-    if (gpu.mig_enabled != 0) return kNotSupported;
-    const unsigned long long now = NowUs();
-    if (gpu.process_count == 0 || last_seen >= now) return kNotFound;
-    const unsigned room = samples == nullptr ? 0 : *count;
-    *count = gpu.process_count;
-    if (room < gpu.process_count) return kInsufficientSize;
-    for (unsigned i = 0; i < gpu.process_count; ++i) {
-      const ProcessState& process = gpu.processes[i];
-      samples[i] = {.pid = process.pid,
-                    .time_stamp_us = now,
-                    .sm_util = process.sm_percent,
-                    .mem_util = process.memory_percent,
-                    .enc_util = 0,
-                    .dec_util = 0};
-    }
-    return kSuccess;
-  });
-}
-
-Return nvmlDeviceGetProcessesUtilizationInfo(Device device, ProcessesUtilizationInfo* info) {
-  return GpuCall(__func__, device, [&](const GpuState& gpu) {
-    if (info == nullptr) return kInvalidArgument;
-    if (info->version != StructVersion<ProcessesUtilizationInfo>(1)) {
-      return kArgumentVersionMismatch;
-    }
-    if (gpu.mig_enabled != 0) return kNotSupported;
-    const unsigned long long now = NowUs();
-    if (gpu.process_count == 0 || info->last_seen_time_stamp_us >= now) return kNotFound;
-    const unsigned room = info->samples == nullptr ? 0 : info->count;
-    info->count = gpu.process_count;
-    if (room < gpu.process_count) return kInsufficientSize;
-    for (unsigned i = 0; i < gpu.process_count; ++i) {
-      const ProcessState& process = gpu.processes[i];
-      info->samples[i] = {};
-      info->samples[i].time_stamp_us = now;
-      info->samples[i].pid = process.pid;
-      info->samples[i].sm_util = process.sm_percent;
-      info->samples[i].mem_util = process.memory_percent;
-    }
-    info->last_seen_time_stamp_us = now;
-    return kSuccess;
   });
 }
 

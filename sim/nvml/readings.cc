@@ -1,16 +1,22 @@
-// What a GPU is doing: utilisation, heat, power, clocks, links to the host, error counts.
+// What a GPU is doing: utilisation, heat, power, clocks, links to the host.
 #include <algorithm>
 #include <climits>
+#include <optional>
 
+#include "sim/nvml/busy.h"
+#include "sim/nvml/ecc.h"
 #include "sim/nvml/library.h"
 
 namespace tranche::gpu::nvml {
 namespace {
 
 using sim::GpuState;
+using sim::nvml::BusyNow;
+using sim::nvml::ClockAt;
 using sim::nvml::GpuCall;
 using sim::nvml::GpuValue;
 using sim::nvml::Library;
+using sim::nvml::PowerAt;
 
 constexpr unsigned kSamplingPeriodUs = 167'000;
 constexpr unsigned long long kReasonIdle = 0x1;  // nvmlClocksEventReasonGpuIdle
@@ -30,20 +36,12 @@ Return Percent(const char* name, Device device, unsigned* percent, unsigned* per
 Return Clock(const char* name, Device device, ClockType type, unsigned* mhz, bool most) {
   return GpuCall(name, device, [&](const GpuState& gpu) {
     if (mhz == nullptr || type > kClockVideo) return kInvalidArgument;
-    const auto* clocks = most ? gpu.max_clock_mhz : gpu.clock_mhz;
-    *mhz = clocks[type];
-    // A GPU at work runs at its full clock.
-    if (!most && gpu.gpu_percent > 0) *mhz = gpu.max_clock_mhz[type];
+    *mhz = most ? gpu.max_clock_mhz[type] : ClockAt(gpu, type, BusyNow(gpu).gpu);
     return kSuccess;
   });
 }
 
-// Idle power, and the rest up to the limit with utilisation.
-unsigned Power(const GpuState& gpu) {
-  const unsigned span =
-      gpu.power_limit_milliwatts - std::min(gpu.power_limit_milliwatts, gpu.power_milliwatts);
-  return gpu.power_milliwatts + span / 100 * gpu.gpu_percent;
-}
+unsigned Power(const GpuState& gpu) { return PowerAt(gpu, BusyNow(gpu).gpu); }
 
 unsigned long long Energy(const GpuState& gpu) {
   const std::uint64_t since = Library::Get().node().header.created_ns;
@@ -56,13 +54,13 @@ Return Reasons(const char* name, Device device, unsigned long long* reasons, boo
   constexpr unsigned long long kAll = 0x1FF;
   return GpuValue(name, device, reasons, [&](const GpuState& gpu) {
     if (supported) return kAll;
-    return gpu.gpu_percent == 0 ? kReasonIdle : 0ULL;
+    return BusyNow(gpu).gpu == 0 ? kReasonIdle : 0ULL;
   });
 }
 
 Return State(const char* name, Device device, PState* state) {
   return GpuValue(name, device, state, [](const GpuState& gpu) {
-    return gpu.gpu_percent == 0 && gpu.fans > 0 ? kPState8 : kPState0;
+    return gpu.fans > 0 && BusyNow(gpu).gpu == 0 ? kPState8 : kPState0;
   });
 }
 
@@ -96,12 +94,23 @@ Return Celsius(const GpuState& gpu, TemperatureThreshold threshold, unsigned* ce
   return kNotSupported;
 }
 
+// A field of memory errors. False: it is none of those.
+bool SetEccField(const GpuState& gpu, FieldValue* field) {
+  const std::optional<unsigned long long> value = sim::nvml::EccField(gpu, field->field_id);
+  if (!value) return false;
+  field->value_type = kValueUnsignedLongLong;
+  field->value.ull = *value;
+  if (gpu.ecc == 0) field->status = kNotSupported;
+  return true;
+}
+
 void SetField(const GpuState& gpu, FieldValue* field) {
   field->status = kSuccess;
   field->time_stamp_us = static_cast<long long>(sim::MonotonicNs() / 1000);
   field->latency_us = 0;
   field->value_type = kValueUnsigned;
   field->value.ull = 0;
+  if (SetEccField(gpu, field)) return;
   const bool all_links = field->scope_id == UINT_MAX;
   switch (field->field_id) {
     case kFieldMemoryTemperature:
@@ -137,15 +146,6 @@ void SetField(const GpuState& gpu, FieldValue* field) {
 }  // namespace
 
 extern "C" {
-
-Return nvmlDeviceGetUtilizationRates(Device device, Utilization* utilization) {
-  return GpuCall(__func__, device, [&](const GpuState& gpu) {
-    if (utilization == nullptr) return kInvalidArgument;
-    if (gpu.mig_enabled != 0) return kNotSupported;
-    *utilization = {.gpu = gpu.gpu_percent, .memory = gpu.memory_percent};
-    return kSuccess;
-  });
-}
 
 Return nvmlDeviceGetEncoderUtilization(Device device, unsigned* percent, unsigned* period) {
   return Percent(__func__, device, percent, period,
@@ -297,80 +297,14 @@ Return nvmlDeviceGetDisplayMode(Device device, EnableState* mode) {
 Return nvmlDeviceGetDisplayActive(Device device, EnableState* mode) {
   return Off(__func__, device, mode);
 }
-Return nvmlDeviceGetAccountingMode(Device device, EnableState* mode) {
-  return Off(__func__, device, mode);
-}
 Return nvmlDeviceGetComputeMode(Device device, ComputeMode* mode) {
   return GpuValue(__func__, device, mode, [](const GpuState&) { return kComputeDefault; });
-}
-
-Return nvmlDeviceGetEccMode(Device device, EnableState* current, EnableState* pending) {
-  return GpuCall(__func__, device, [&](const GpuState& gpu) {
-    if (current == nullptr || pending == nullptr) return kInvalidArgument;
-    if (gpu.ecc == 0) return kNotSupported;
-    *current = *pending = kEnabled;
-    return kSuccess;
-  });
-}
-
-Return nvmlDeviceGetTotalEccErrors(Device device, EccErrorType, EccCounterType,
-                                   unsigned long long* count) {
-  return GpuCall(__func__, device, [&](const GpuState& gpu) {
-    if (count == nullptr) return kInvalidArgument;
-    if (gpu.ecc == 0) return kNotSupported;
-    *count = 0;
-    return kSuccess;
-  });
-}
-
-Return nvmlDeviceGetRetiredPagesPendingStatus(Device device, EnableState* pending) {
-  return GpuCall(__func__, device, [&](const GpuState& gpu) {
-    if (pending == nullptr) return kInvalidArgument;
-    // Since Ampere rows are remapped instead.
-    if (gpu.ecc == 0 || gpu.architecture >= kArchAmpere) return kNotSupported;
-    *pending = kDisabled;
-    return kSuccess;
-  });
-}
-
-Return nvmlDeviceGetRemappedRows(Device device, unsigned* correctable, unsigned* uncorrectable,
-                                 unsigned* pending, unsigned* failed) {
-  return GpuCall(__func__, device, [&](const GpuState& gpu) {
-    if (correctable == nullptr || uncorrectable == nullptr || pending == nullptr ||
-        failed == nullptr) {
-      return kInvalidArgument;
-    }
-    if (gpu.ecc == 0 || gpu.architecture < kArchAmpere) return kNotSupported;
-    *correctable = *uncorrectable = *pending = *failed = 0;
-    return kSuccess;
-  });
 }
 
 Return nvmlDeviceGetFieldValues(Device device, int count, FieldValue* values) {
   return GpuCall(__func__, device, [&](const GpuState& gpu) {
     if (values == nullptr || count <= 0) return kInvalidArgument;
     for (int i = 0; i < count; ++i) SetField(gpu, &values[i]);
-    return kSuccess;
-  });
-}
-
-Return nvmlDeviceGetSamples(Device device, SamplingType type, unsigned long long last_seen,
-                            ValueType* value_type, unsigned* count, Sample* samples) {
-  return GpuCall(__func__, device, [&](const GpuState& gpu) {
-    if (value_type == nullptr || count == nullptr) return kInvalidArgument;
-    if (type > kSampleMemoryUtilization) return kNotSupported;
-    *value_type = kValueUnsigned;
-    const unsigned room = *count;
-    *count = 1;
-    if (samples == nullptr) return kSuccess;
-    if (room < 1) return kInsufficientSize;
-    const unsigned long long now = sim::MonotonicNs() / 1000;
-    if (last_seen >= now) return kNotFound;
-    samples[0].time_stamp_us = now;
-    samples[0].value.ull = 0;
-    samples[0].value.ui = type == kSamplePower            ? Power(gpu)
-                          : type == kSampleGpuUtilization ? gpu.gpu_percent
-                                                          : gpu.memory_percent;
     return kSuccess;
   });
 }

@@ -180,8 +180,9 @@ Return nvmlSystemGetDriverVersion(char* version, unsigned length) {
 }
 
 Return nvmlSystemGetNVMLVersion(char* version, unsigned length) {
-  return Call(__func__, [&](Library& library) {
-    const sim::NodeHeader& header = library.node().header;
+  // As the real one, without nvmlInit, too.
+  return sim::nvml::CallAnyTime(__func__, [&](const sim::NodeHeader& header) {
+    if (version == nullptr) return kInvalidArgument;
     // The CUDA major version before the driver's own, as "12.570.172.08".
     const std::string text =
         std::to_string(header.cuda_version / 1000) + "." + header.driver_version;

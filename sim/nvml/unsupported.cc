@@ -1,23 +1,18 @@
 // Functions that a 570 driver's libnvidia-ml.so.1 exports and that this node has nothing to say to:
 // vGPU, confidential computing, power profiles, and whatever sets something. They are there,
 // because clients look names up before they call, and answer "not supported". The names are those
-// of the nvml.h of CUDA 12.8.
+// of the nvml.h of CUDA 12.8, and two that the drivers still have from before.
 #include "sim/nvml/library.h"
 
 #define TRANCHE_NVML_UNSUPPORTED(X)                       \
   X(nvmlComputeInstanceDestroy)                           \
-  X(nvmlDeviceClearAccountingPids)                        \
   X(nvmlDeviceClearCpuAffinity)                           \
-  X(nvmlDeviceClearEccErrorCounts)                        \
   X(nvmlDeviceClearFieldValues)                           \
   X(nvmlDeviceCreateGpuInstance)                          \
   X(nvmlDeviceCreateGpuInstanceWithPlacement)             \
   X(nvmlDeviceDiscoverGpus)                               \
   X(nvmlDeviceFreezeNvLinkUtilizationCounter)             \
   X(nvmlDeviceGetAPIRestriction)                          \
-  X(nvmlDeviceGetAccountingBufferSize)                    \
-  X(nvmlDeviceGetAccountingPids)                          \
-  X(nvmlDeviceGetAccountingStats)                         \
   X(nvmlDeviceGetActiveVgpus)                             \
   X(nvmlDeviceGetAdaptiveClockInfoStatus)                 \
   X(nvmlDeviceGetAutoBoostedClocksEnabled)                \
@@ -35,7 +30,6 @@
   X(nvmlDeviceGetCreatableVgpus)                          \
   X(nvmlDeviceGetCurrentClockFreqs)                       \
   X(nvmlDeviceGetDefaultEccMode)                          \
-  X(nvmlDeviceGetDetailedEccErrors)                       \
   X(nvmlDeviceGetDramEncryptionMode)                      \
   X(nvmlDeviceGetDynamicPstatesInfo)                      \
   X(nvmlDeviceGetEncoderCapacity)                         \
@@ -64,7 +58,6 @@
   X(nvmlDeviceGetMaxCustomerBoostClock)                   \
   X(nvmlDeviceGetMemClkMinMaxVfOffset)                    \
   X(nvmlDeviceGetMemClkVfOffset)                          \
-  X(nvmlDeviceGetMemoryErrorCounter)                      \
   X(nvmlDeviceGetMinMaxClockOfPState)                     \
   X(nvmlDeviceGetMinMaxFanSpeed)                          \
   X(nvmlDeviceGetNvLinkCapability)                        \
@@ -115,7 +108,6 @@
   X(nvmlDeviceResetNvLinkErrorCounters)                   \
   X(nvmlDeviceResetNvLinkUtilizationCounter)              \
   X(nvmlDeviceSetAPIRestriction)                          \
-  X(nvmlDeviceSetAccountingMode)                          \
   X(nvmlDeviceSetApplicationsClocks)                      \
   X(nvmlDeviceSetAutoBoostedClocksEnabled)                \
   X(nvmlDeviceSetClockOffsets)                            \
@@ -151,6 +143,8 @@
   X(nvmlDeviceWorkloadPowerProfileGetCurrentProfiles)     \
   X(nvmlDeviceWorkloadPowerProfileGetProfilesInfo)        \
   X(nvmlDeviceWorkloadPowerProfileSetRequestedProfiles)   \
+  X(nvmlGetBlacklistDeviceCount)                          \
+  X(nvmlGetBlacklistDeviceInfoByIndex)                    \
   X(nvmlGetExcludedDeviceCount)                           \
   X(nvmlGetExcludedDeviceInfoByIndex)                     \
   X(nvmlGetVgpuCompatibility)                             \
@@ -241,5 +235,9 @@ namespace tranche::gpu::nvml {
     return sim::nvml::Call(#name, [](sim::nvml::Library&) { return kNotSupported; }); \
   }
 TRANCHE_NVML_UNSUPPORTED(TRANCHE_NVML_DEFINE)
+
+// Tables of functions that only NVIDIA's own programs know: there are none.
+// NOLINTNEXTLINE(readability-identifier-naming): the name is NVIDIA's.
+extern "C" Return nvmlInternalGetExportTable(const void**, const void*) { return kInvalidArgument; }
 
 }  // namespace tranche::gpu::nvml

@@ -58,7 +58,30 @@ Result<std::unique_ptr<Stage>> Stage::Set(base::EventLoop& loop, const StageOpti
   stage->directory_ = pattern;
   TRANCHE_TRY(base::MakeDirectories(stage->ProfilesDirectory()));
   if (!options.node.empty()) TRANCHE_TRY(stage->MakeNode(options.node));
+  if (!options.driver.empty()) {
+    TRANCHE_TRY(stage->StartDriver(options.driver, options.driver_flags));
+  }
   return stage;
+}
+
+Status Stage::StartDriver(const std::string& program, const std::vector<std::string>& flags) {
+  if (node_ == nullptr) return {Code::kFailedPrecondition, "there is no simulated node to serve"};
+  std::vector<std::string> arguments{"tranche", "sim", "driver", "--root", driver_root_};
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  const auto pid = StartProgram({.path = program, .arguments = arguments, .log = "driver.log"});
+  if (!pid.ok()) return pid.status();
+  driver_ = *pid;
+  // It says so once programs can connect.
+  const auto serves = [&] {
+    return node_->Read().header.driver_pid == static_cast<std::uint32_t>(driver_);
+  };
+  bool ended = false;
+  Until([&] { return serves() || (ended = !Runs(driver_)); });
+  if (serves()) return Status::Ok();
+  std::string said;
+  for (const std::string& line : LogTail("driver.log", 5)) said += "\n  " + line;
+  return {Code::kUnavailable,
+          (ended ? "tranche sim driver ended:" : "tranche sim driver does not serve:") + said};
 }
 
 Status Stage::MakeNode(const std::string& profile_name) {

@@ -34,6 +34,10 @@ inline constexpr char kPodResourcesSocket[] = "/var/lib/kubelet/pod-resources/ku
 struct StageOptions {
   std::string node;    // profile to simulate; "": none, the machine's own driver root
   bool force = false;  // also where a kubelet serves this machine
+  // The program `tranche`, to serve the simulated node's GPUs (`tranche sim driver`), so that pods
+  // and programs can use CUDA; "": none does.
+  std::string driver = {};
+  std::vector<std::string> driver_flags = {};  // --time-scale, …
 };
 
 struct ProgramSpec {
@@ -56,6 +60,10 @@ class Stage {
   [[nodiscard]] const std::string& driver_root() const { return driver_root_; }
   [[nodiscard]] Node* node() const { return node_.get(); }  // nullptr: not simulated
   [[nodiscard]] base::EventLoop& loop() { return loop_; }
+
+  // Starts it (again), and waits until programs can connect. Its log is driver.log.
+  base::Status StartDriver(const std::string& program, const std::vector<std::string>& flags = {});
+  [[nodiscard]] pid_t driver() const { return driver_; }  // 0: none was started
 
   base::Status StartKubelet(std::function<void(const Event&)> on_event = {});
   void StopKubelet() { kubelet_.reset(); }
@@ -89,6 +97,7 @@ class Stage {
   std::unique_ptr<Node> node_;
   std::unique_ptr<Kubelet> kubelet_;
   std::vector<pid_t> programs_;
+  pid_t driver_ = 0;
   int generation_ = 0;  // of the profiles folder
 };
 

@@ -21,8 +21,10 @@
 #include "cli/programs/feature_discovery_command.h"
 #include "cli/programs/mps_command.h"
 #include "cli/reference/command.h"
+#include "cli/sim/driver.h"
 #include "cli/sim/kubelet.h"
 #include "cli/sim/node.h"
+#include "cli/sim/workload.h"
 
 namespace tranche {
 namespace {
@@ -66,6 +68,8 @@ int Tranche(std::vector<std::string> arguments) {
   sim->require_subcommand(1);
   cli::sim::AddSimNodeCommands(*sim, exit_code);
   cli::sim::AddSimKubeletCommands(*sim, exit_code);
+  cli::sim::AddSimWorkloadCommand(*sim, exit_code);
+  cli::sim::AddSimDriverCommands(*sim, exit_code);
   cli::node::AddDemoCommand(app, exit_code);
   AddCompletion(app, shell, exit_code);
   cli::reference::AddReferenceCommand(app, exit_code);

@@ -75,13 +75,15 @@ void RpcServerCore::Close() {
   // A deadline in the past: calls are cancelled, not waited for.
   server_->Shutdown(std::chrono::system_clock::now());
   const std::lock_guard lock(mutex_);
+  server_closed_ = true;
   CloseQueueIfUnused();
 }
 
 // Wants mutex_. As long as there are calls something may be begun on the queue: gRPC itself begins
-// to watch for the end of a call that it hands over, which a closed queue does not survive.
+// to watch for the end of a call that it hands over, which a closed queue does not survive. A queue
+// outlives its server.
 void RpcServerCore::CloseQueueIfUnused() {
-  if (!stopping_ || queue_closed_ || !calls_.empty()) return;
+  if (!server_closed_ || queue_closed_ || !calls_.empty()) return;
   queue_closed_ = true;
   queue_->Shutdown();
 }

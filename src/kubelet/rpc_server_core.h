@@ -148,6 +148,7 @@ class RpcServerCore : public std::enable_shared_from_this<RpcServerCore> {
   std::mutex mutex_;
   std::condition_variable loop_caught_up_;
   bool stopping_ = false;
+  bool server_closed_ = false;
   bool queue_closed_ = false;
   int loop_tasks_ = 0;  // posted to the loop, not run yet
   std::unordered_map<RpcCall*, std::unique_ptr<RpcCall>> calls_;

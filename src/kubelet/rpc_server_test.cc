@@ -93,5 +93,15 @@ TEST_F(RpcServerTest, ACallMayOutliveItsServer) {
   EXPECT_EQ(closed_, 0);
 }
 
+// gRPC writes of its own accord to standard error where a server is ended in a wrong order.
+TEST_F(RpcServerTest, AServerEndsWithoutAComplaintOfGrpc) {
+  const auto client = RpcChannel::Connect(*loop_, socket_, 4 << 20).value();
+  client->Call("/test/Unary", "", {}, [](const base::Result<std::string>&) {});
+  ASSERT_TRUE(loop_.RunUntil([&] { return calls_.size() == 1; }));
+  testing::internal::CaptureStderr();
+  server_.reset();
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 }  // namespace
 }  // namespace tranche::kubelet

@@ -159,6 +159,36 @@ except n.NVMLError as e: print(json.dumps(str(e)))
             node.run("heal")
             self.assertEqual(node.client(script), "up")
 
+    def smi(self, node, *arguments):
+        return subprocess.run([node.root + "/usr/bin/nvidia-smi", *arguments], text=True,
+                              capture_output=True, check=True).stdout
+
+    def test_nvidia_smi_shows_processes(self):
+        me = str(os.getpid())
+        with Node("a100x2") as node:
+            self.assertIn("No running processes found", self.smi(node))
+            node.run("process", "0", "add", me, "--memory", "2Gi", "--utilization", "35")
+            self.assertRegex(self.smi(node), rf"\|    0   N/A  N/A +{me}      C .* 2048MiB \|")
+            self.assertEqual(self.smi(node, "--query-compute-apps=pid,used_memory", "--format=csv"),
+                             f"pid, used_memory [MiB]\n{me}, 2048 MiB\n")
+            self.assertEqual(
+                self.smi(node, "--query-compute-apps=pid,used_gpu_memory", "--format=csv,noheader,nounits"),
+                f"{me}, 2048\n")
+            monitor = [line.split() for line in self.smi(node, "pmon", "-c", "1").splitlines()[2:]]
+            self.assertEqual([line[:4] for line in monitor], [["0", me, "C", "35"], ["1", "-", "-", "-"]])
+
+    def test_nvidia_smi_answers_about_gpus(self):
+        with Node("a100x2") as node:
+            node.run("ecc", "1", "--uncorrected", "3")
+            fields = "index,memory.total,ecc.errors.uncorrected.volatile.total,fan.speed"
+            self.assertEqual(self.smi(node, f"--query-gpu={fields}", "--format=csv", "-i", "1"),
+                             "index, memory.total [MiB], ecc.errors.uncorrected.volatile.total, fan.speed [%]\n"
+                             "1, 81920 MiB, 3, [N/A]\n")
+            wrong = subprocess.run([node.root + "/usr/bin/nvidia-smi", "--query-gpu=what", "--format=csv"],
+                                   capture_output=True, text=True)
+            self.assertEqual(wrong.returncode, 2)
+            self.assertIn('"what" is not a valid field', wrong.stderr)
+
     def test_nvidia_smi_lists_what_is_there(self):
         with Node("a100-mig-mixed") as node:
             out = subprocess.run([node.root + "/usr/bin/nvidia-smi", "-L"], text=True,

@@ -64,3 +64,27 @@ import json, gpustat
 query = gpustat.GPUStatCollection.new_query()
 print(json.dumps(dict(driver=query.driver_version, gpus=[g.jsonify() for g in query]), default=str))
 """
+
+NVIDIA_ML_PY_PROCESSES = """
+import json, time, pynvml as n
+n.nvmlInit()
+gpus = []
+for i in range(n.nvmlDeviceGetCount()):
+    d = n.nvmlDeviceGetHandleByIndex(i)
+    try: samples = n.nvmlDeviceGetProcessUtilization(d, int(time.time() * 1e6) - 2_000_000)
+    except n.NVMLError_NotFound: samples = []
+    busy = {s.pid: s.smUtil for s in samples}
+    gpus.append(dict(used=n.nvmlDeviceGetMemoryInfo(d, version=n.nvmlMemory_v2).used,
+        utilization=n.nvmlDeviceGetUtilizationRates(d).gpu,
+        processes={p.pid: dict(memory=p.usedGpuMemory, sm=busy.get(p.pid, 0))
+                   for p in n.nvmlDeviceGetComputeRunningProcesses(d)}))
+print(json.dumps(gpus))
+"""
+
+NVITOP_PROCESSES = """
+import json
+from nvitop import Device
+print(json.dumps([dict(used=d.memory_used(), utilization=d.gpu_utilization(),
+    processes={pid: dict(memory=p.gpu_memory(), sm=p.gpu_sm_utilization()) for pid, p in d.processes().items()})
+    for d in Device.all()]))
+"""

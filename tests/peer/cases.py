@@ -2,8 +2,10 @@
 
 Each is a dict: name; node (a profile); resources (how many will be registered; 0: a line of the log is
 waited for); and, where wanted: config (text of --config-file), env, files, devices (the node's device
-nodes are in /dev), events.
+nodes are in /dev), events, faults (calls to NVML that fail), ours (how many devices ours has to advertise).
 """
+
+from fault_cases import fault_cases
 
 SHARED = """version: v1
 sharing:
@@ -201,11 +203,15 @@ def refused():
         yield case(f"bad/{name.lower()}", "a100x2", 0, env={name: value}, refused=True)
 
 
+def faults():
+    yield from fault_cases(case, shared)
+
+
 def all_cases():
-    for group in (nodes, sharing, strategies, device_specs, health, refused):
+    for group in (nodes, sharing, strategies, device_specs, health, refused, faults):
         for made in group():
             # Often enough to see both answers of a tie; elsewhere preferences are beside the point.
-            made["times"] = 30 if group in (nodes, sharing) else 0
+            made.setdefault("times", 30 if group in (nodes, sharing) else 0)
             # v0.19.0 has one fewer there: its patterns are not anchored.
             if made["resources"] == MIXED_MIG:
                 made["their_resources"] = MIXED_MIG - 1

@@ -16,6 +16,7 @@
 #include "base/event_loop.h"
 #include "base/file.h"
 #include "base/json_read.h"
+#include "cli/sim/call_code.h"
 #include "observation.h"
 #include "sim/stage/stage.h"
 
@@ -103,8 +104,28 @@ class Observer {
     return Status::Ok();
   }
 
-  // Files the case needs: {path: text}.
+  // A call that fails from the start: "nvmlDeviceGetName=UNKNOWN", or of one GPU "…@1".
+  Status Break(const std::string& text) {
+    const auto equals = text.find('=');
+    const auto at = text.find('@');
+    const std::string code = text.substr(equals + 1, at - equals - 1);
+    if (equals == std::string::npos) return {base::Code::kInvalidArgument, "no such fault"};
+    const auto number = cli::sim::ParseCallCode("nvml", code);
+    if (!number.ok()) return number.status();
+    sim::Fault fault{.call = text.substr(0, equals), .code = *number};
+    if (at != std::string::npos) {
+      const auto device = stage_.node()->Find(text.substr(at + 1));
+      if (!device.ok()) return device.status();
+      fault.slot = device->slot;
+    }
+    return stage_.node()->Break(fault);
+  }
+
+  // Faults, and files the case needs: {path: text}.
   Status Prepare() {
+    for (const std::string& fault : base::TextsAt(request_, "faults")) {
+      TRANCHE_TRY(Break(fault).Wrap(fault));
+    }
     const Json* devices = request_.Find("devices");
     if (devices != nullptr && devices->as_bool()) TRANCHE_TRY(ShowDevices());
     const Json* files = request_.Find("files");

@@ -50,6 +50,7 @@ def request_of(case, program, name):
     resources = case.get("their_resources" if name == "theirs" else "", case["resources"])
     return {"program": str(program), "node": case["node"], "resources": resources, "env": env,
             "files": files, "times": case.get("times", 1), "until": until, "events": case.get("events", []),
+            "faults": case.get("faults", []),
             "devices": case.get("devices", False)}
 
 
@@ -100,7 +101,12 @@ def error_text(log):
 
 
 def judge(case, seen, known):
-    return report.unexplained(case["name"], seen, known)
+    lines = report.unexplained(case["name"], seen, known)
+    if "ours" in case and isinstance(seen["ours"], dict):
+        ids = sum(len(resource["devices"]) for resource in seen["ours"]["resources"].values())
+        if ids != case["ours"]:
+            lines.append(f"ours advertises {ids} devices, and {case['ours']} are right")
+    return lines
 
 
 def main():

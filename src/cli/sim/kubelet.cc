@@ -316,7 +316,8 @@ void Commands::AddEvents() {
   wait->add_option("--timeout", typed_->timeout, "Seconds")
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
-  CLI::App* trace = Command(sim_, "trace", "Show what happens, as JSON lines", "trace", Trace);
+  CLI::App* trace =
+      Command(sim_, "kubelet-trace", "Show what happens, as JSON lines", "kubelet-trace", Trace);
   trace->add_option("--events", typed_->events, "Stop after this many (0: never)");
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/common/exit_status.h"
+#include "cli/sim/call_code.h"
 #include "cli/sim/node_show.h"
 #include "sim/node/model.h"
 #include "sim/node/node.h"
@@ -36,6 +37,9 @@ struct Typed {
   std::string process_action;
   std::string process_kind = "compute";
   std::uint64_t number = 0;
+  std::uint32_t pid = 0;
+  tranche::sim::MemoryErrors memory_errors;
+  bool forget = false;
   unsigned count = 0;
   double seconds = 0;
   std::uint64_t memory_bytes = 0;
@@ -53,6 +57,7 @@ class Commands {
   void Add() {
     AddNode();
     AddHealth();
+    AddMemoryErrors();
     AddPlugging();
     AddReadings();
     AddFaults();
@@ -102,6 +107,7 @@ class Commands {
 
   void AddNode();
   void AddHealth();
+  void AddMemoryErrors();
   void AddPlugging();
   void AddReadings();
   void AddProcesses();
@@ -127,7 +133,8 @@ Status Create(const Typed& typed) {
   if (*nodes == tranche::sim::DeviceNodes::kPlainFiles) {
     std::cout << "device nodes are plain files: making character nodes is not allowed here\n";
   }
-  std::cout << "to use it: LD_LIBRARY_PATH=" << tranche::sim::LibraryDirectory(typed.root) << "\n";
+  std::cout << "to use it: LD_LIBRARY_PATH=" << tranche::sim::LibraryDirectory(typed.root) << "\n"
+            << "for CUDA, serve its GPUs: tranche sim driver --root " << typed.root << "\n";
   return Status::Ok();
 }
 
@@ -174,12 +181,16 @@ void Commands::AddNode() {
 }
 
 void Commands::AddHealth() {
-  OnDevice("xid", "Raise an XID on a GPU or MIG device", "xid 0 48",
-           [](tranche::sim::Node& node, const tranche::sim::DeviceRef& device, const Typed& typed) {
-             return node.RaiseXid(device, typed.number);
-           })
-      ->add_option("code", typed_->number, "The XID")
-      ->required();
+  CLI::App* xid = OnDevice(
+      "xid", "Raise an XID on a GPU or MIG device", "xid 0 48\n  tranche sim xid 0 31 --pid 4711",
+      [](tranche::sim::Node& node, const tranche::sim::DeviceRef& device, const Typed& typed) {
+        return node.RaiseXid(device, typed.number, typed.pid);
+      });
+  xid->add_option("code", typed_->number, "The XID")->required();
+  xid->add_option(
+      "--pid", typed_->pid,
+      "The process whose fault it is, as the host numbers it: 31 and 43 end what it has "
+      "on the GPU");
   OnDevice("lose", "A GPU falls off the bus: XID 79, and no call about it succeeds", "lose 1",
            [](tranche::sim::Node& node, const tranche::sim::DeviceRef& device, const Typed&) {
              return node.Lose(device.slot);
@@ -188,6 +199,28 @@ void Commands::AddHealth() {
            [](tranche::sim::Node& node, const tranche::sim::DeviceRef& device, const Typed&) {
              return node.Return(device.slot);
            });
+}
+
+void Commands::AddMemoryErrors() {
+  CLI::App* ecc = OnDevice(
+      "ecc", "Count memory errors on a GPU",
+      "ecc 0 --corrected 3\n  tranche sim ecc 0 --uncorrected 1 --remapped 1 --remap-pending\n"
+      "  tranche sim ecc 0 --forget",
+      [](tranche::sim::Node& node, const tranche::sim::DeviceRef& device, const Typed& typed) {
+        if (typed.forget) return node.ForgetMemoryErrors(device.slot);
+        return node.AddMemoryErrors(device.slot, typed.memory_errors);
+      });
+  tranche::sim::MemoryErrors& errors = typed_->memory_errors;
+  ecc->add_option("--corrected", errors.corrected, "So many more that were corrected");
+  ecc->add_option("--uncorrected", errors.uncorrected, "So many more that were not");
+  ecc->add_flag("--sram", errors.sram, "They were in on-chip memory, not in DRAM");
+  ecc->add_option("--remapped", errors.remapped_uncorrected,
+                  "So many more rows are remapped because of errors that were not corrected");
+  ecc->add_option("--remapped-corrected", errors.remapped_corrected,
+                  "So many more rows are remapped because of errors that were corrected");
+  ecc->add_flag("--remap-pending", errors.remap_pending, "A row waits to be remapped at a reset");
+  ecc->add_flag("--remap-failed", errors.remap_failed, "A row could not be remapped");
+  ecc->add_flag("--forget", typed_->forget, "The GPU is as new: every count is zero");
 }
 
 void Commands::AddPlugging() {
@@ -279,7 +312,7 @@ CLI::App* Commands::AddFault(const std::string& name, const std::string& about,
         fault.count = typed.count;
         fault.lasts = std::chrono::nanoseconds(static_cast<std::int64_t>(typed.seconds * 1e9));
         if (equals != std::string::npos) {
-          Result<std::uint32_t> code = tranche::sim::ParseNvmlCode(typed.call.substr(equals + 1));
+          Result<std::uint32_t> code = ParseCallCode(fault.call, typed.call.substr(equals + 1));
           if (!code.ok()) return code.status();
           fault.code = *code;
         }
@@ -292,8 +325,10 @@ CLI::App* Commands::AddFault(const std::string& name, const std::string& about,
       });
   command
       ->add_option("call", typed_->call,
-                   hang ? "An NVML function, without version for all of them; * for every one"
-                        : "An NVML function[=CODE]; * for every one")
+                   hang ? "A function of NVML or CUDA, without version for all of them; nvml* or "
+                          "cu* for every one of a library"
+                        : "A function of NVML or CUDA[=CODE], without version for all of them; "
+                          "nvml* or cu* for every one of a library")
       ->required();
   command->add_option("--for", typed_->seconds, "How long (default: until healed)")
       ->transform(
@@ -305,11 +340,13 @@ CLI::App* Commands::AddFault(const std::string& name, const std::string& about,
 }
 
 void Commands::AddFaults() {
-  AddFault("fail", "Make an NVML call fail",
+  AddFault("fail", "Make a call of NVML or CUDA fail",
            "fail nvmlDeviceGetMemoryInfo=GPU_IS_LOST --gpu 0 --for 5s\n"
-           "  tranche sim fail nvmlInit=DRIVER_NOT_LOADED --count 3",
+           "  tranche sim fail nvmlInit=DRIVER_NOT_LOADED --count 3\n"
+           "  tranche sim fail cuMemAlloc=CUDA_ERROR_OUT_OF_MEMORY --gpu 0",
            false);
-  AddFault("hang", "Make an NVML call hang", "hang nvmlDeviceGetCount --for 30s", true);
+  AddFault("hang", "Make a call of NVML or CUDA hang",
+           "hang nvmlDeviceGetCount --for 30s\n  tranche sim hang cuLaunchKernel --for 5s", true);
   OnNode("heal", "End failures and hangs, of one call or all", "heal",
          [](tranche::sim::Node& node, const Typed& typed) { return node.Heal(typed.call); })
       ->add_option("call", typed_->call, "As given to fail or hang (default: everything)");

@@ -46,6 +46,7 @@ Json ProcessesJson(const tranche::sim::GpuState& gpu) {
     entry.Set("pid", process.pid);
     entry.Set("kind", kKinds[static_cast<unsigned>(process.kind) % 3]);
     entry.Set("memoryMiB", process.memory_bytes >> 20);
+    entry.Set("byDriver", process.by_driver != 0);
     processes.Append(std::move(entry));
   }
   return processes;
@@ -93,7 +94,8 @@ Json FaultsJson(const tranche::sim::NodeHeader& header) {
 std::string MigText(const tranche::sim::GpuState& gpu) {
   if (gpu.mig_enabled == 0) return gpu.mig_capable != 0 ? "off" : "-";
   std::string text;
-  for (const Json& device : MigJson(gpu).as_array()) {
+  const Json devices = MigJson(gpu);
+  for (const Json& device : devices.as_array()) {
     text += (text.empty() ? "" : ",") + device.Find("profile")->as_string();
   }
   return text.empty() ? "on, uncut" : text;
@@ -108,6 +110,8 @@ Json SimNodeJson(const tranche::sim::NodeSnapshot& node) {
   json.Set("driverLoaded", node.header.driver_loaded != 0);
   json.Set("cudaVersion", fmt::format("{}.{}", node.header.cuda_version / 1000,
                                       node.header.cuda_version % 1000 / 10));
+  json.Set("driverPid", node.header.driver_pid);
+  json.Set("driverDied", node.header.driver_died != 0);
   Json gpus = Json::MakeArray();
   unsigned index = 0;
   for (const unsigned slot : tranche::sim::Node::Order(node)) {
@@ -123,6 +127,11 @@ std::string SimNodeText(const tranche::sim::NodeSnapshot& node, bool color) {
   std::string text = fmt::format("simulated node {}, driver {}{}\n", node.header.profile,
                                  node.header.driver_version,
                                  node.header.driver_loaded != 0 ? "" : " (not loaded)");
+  if (node.header.driver_pid != 0) {
+    text += fmt::format("its driver is process {}\n", node.header.driver_pid);
+  } else if (node.header.driver_died != 0) {
+    text += "its driver died: programs on it have lost their GPUs (tranche sim driver)\n";
+  }
   std::vector<std::vector<cli::common::Cell>> rows = {
       {{"GPU"}, {"NAME"}, {"UUID"}, {"BUS"}, {"MEMORY"}, {"UTIL"}, {"MIG"}, {"STATE"}}};
   unsigned index = 0;
@@ -142,7 +151,8 @@ std::string SimNodeText(const tranche::sim::NodeSnapshot& node, bool color) {
                      lost ? cli::common::Tint::kBad : cli::common::Tint::kGood}});
   }
   text += rows.size() == 1 ? "no GPU\n" : cli::common::Table(rows, color);
-  for (const Json& fault : FaultsJson(node.header).as_array()) {
+  const Json faults = FaultsJson(node.header);
+  for (const Json& fault : faults.as_array()) {
     text +=
         fmt::format("{} {}\n", fault.Find("call")->as_string(), fault.Find("what")->as_string());
   }

@@ -196,6 +196,23 @@ struct ProcessesUtilizationInfo {  // nvmlProcessesUtilizationInfo_v1_t
   ProcessUtilizationInfo* samples;
 };
 
+struct AccountingStats {  // nvmlAccountingStats_t
+  unsigned gpu_utilization;
+  unsigned memory_utilization;
+  unsigned long long max_memory_usage;
+  unsigned long long time_ms;
+  unsigned long long start_time_us;
+  unsigned is_running;
+  unsigned reserved[5];
+};
+
+struct EccErrorCounts {  // nvmlEccErrorCounts_t
+  unsigned long long l1_cache;
+  unsigned long long l2_cache;
+  unsigned long long device_memory;
+  unsigned long long register_file;
+};
+
 struct DeviceAttributes {  // nvmlDeviceAttributes_t, of a MIG device
   unsigned multiprocessor_count;
   unsigned shared_copy_engine_count;
@@ -379,6 +396,7 @@ enum ComputeMode : unsigned {
 enum PcieCounter : unsigned { kPcieTx = 0, kPcieRx = 1 };
 enum EccErrorType : unsigned { kEccCorrected = 0, kEccUncorrected = 1 };
 enum EccCounterType : unsigned { kEccVolatile = 0, kEccAggregate = 1 };
+enum MemoryLocation : unsigned { kLocationDram = 2, kLocationSram = 7, kLocationCount = 8 };
 enum AffinityScope : unsigned { kAffinityNode = 0, kAffinitySocket = 1 };
 enum VirtualizationMode : unsigned { kVirtualizationNone = 0, kVirtualizationPassthrough = 1 };
 enum DriverModel : unsigned { kDriverWddm = 0, kDriverWdm = 1 };
@@ -413,6 +431,10 @@ struct FieldValue {  // nvmlFieldValue_t
 };
 
 // Field ids (NVML_FI_DEV_…) that clients ask for.
+inline constexpr unsigned kFieldEccCorrectedVolatile = 3;
+inline constexpr unsigned kFieldEccUncorrectedVolatile = 4;
+inline constexpr unsigned kFieldEccCorrectedAggregate = 5;
+inline constexpr unsigned kFieldEccUncorrectedAggregate = 6;
 inline constexpr unsigned kFieldMemoryTemperature = 82;
 inline constexpr unsigned kFieldTotalEnergy = 83;  // mJ
 inline constexpr unsigned kFieldNvLinkCount = 91;
@@ -421,6 +443,10 @@ inline constexpr unsigned kFieldNvLinkDataTx = 138;  // KiB; scope: link, or ~0 
 inline constexpr unsigned kFieldNvLinkDataRx = 139;
 inline constexpr unsigned kFieldNvLinkRawTx = 140;
 inline constexpr unsigned kFieldNvLinkRawRx = 141;
+inline constexpr unsigned kFieldRemappedCorrectable = 142;
+inline constexpr unsigned kFieldRemappedUncorrectable = 143;
+inline constexpr unsigned kFieldRemappedPending = 144;
+inline constexpr unsigned kFieldRemappedFailure = 145;
 inline constexpr unsigned kFieldPowerAverage = 185;  // mW
 inline constexpr unsigned kFieldPowerInstant = 186;
 
@@ -433,6 +459,10 @@ enum SamplingType : unsigned {
   kSamplePower = 0,
   kSampleGpuUtilization = 1,
   kSampleMemoryUtilization = 2,
+  kSampleEncoderUtilization = 3,
+  kSampleDecoderUtilization = 4,
+  kSampleProcessorClock = 5,
+  kSampleMemoryClock = 6,
 };
 
 // State of the fabric probe: nvmlGpuFabricState_t

@@ -120,8 +120,13 @@
   X(nvmlDeviceGetDisplayMode, Return(Device device, EnableState* mode))                            \
   X(nvmlDeviceGetDisplayActive, Return(Device device, EnableState* mode))                          \
   X(nvmlDeviceGetComputeMode, Return(Device device, ComputeMode* mode))                            \
-  X(nvmlDeviceGetAccountingMode, Return(Device device, EnableState* mode))                         \
   X(nvmlDeviceGetEccMode, Return(Device device, EnableState* current, EnableState* pending))       \
+  X(nvmlDeviceClearEccErrorCounts, Return(Device device, EccCounterType counter))                  \
+  X(nvmlDeviceGetDetailedEccErrors,                                                                \
+    Return(Device device, EccErrorType type, EccCounterType counter, EccErrorCounts* counts))      \
+  X(nvmlDeviceGetMemoryErrorCounter,                                                               \
+    Return(Device device, EccErrorType type, EccCounterType counter, MemoryLocation location,      \
+           unsigned long long* count))                                                             \
   X(nvmlDeviceGetTotalEccErrors,                                                                   \
     Return(Device device, EccErrorType type, EccCounterType counter, unsigned long long* count))   \
   X(nvmlDeviceGetRetiredPagesPendingStatus, Return(Device device, EnableState* pending))           \
@@ -132,29 +137,35 @@
   X(nvmlDeviceGetSamples, Return(Device device, SamplingType type, unsigned long long last_seen,   \
                                  ValueType* value_type, unsigned* count, Sample* samples))
 
-#define TRANCHE_NVML_PROCESS_FUNCTIONS(X)                                                     \
-  X(nvmlDeviceGetComputeRunningProcesses,                                                     \
-    Return(Device device, unsigned* count, ProcessInfoV1* infos))                             \
-  X(nvmlDeviceGetComputeRunningProcesses_v2,                                                  \
-    Return(Device device, unsigned* count, ProcessInfo* infos))                               \
-  X(nvmlDeviceGetComputeRunningProcesses_v3,                                                  \
-    Return(Device device, unsigned* count, ProcessInfo* infos))                               \
-  X(nvmlDeviceGetGraphicsRunningProcesses,                                                    \
-    Return(Device device, unsigned* count, ProcessInfoV1* infos))                             \
-  X(nvmlDeviceGetGraphicsRunningProcesses_v2,                                                 \
-    Return(Device device, unsigned* count, ProcessInfo* infos))                               \
-  X(nvmlDeviceGetGraphicsRunningProcesses_v3,                                                 \
-    Return(Device device, unsigned* count, ProcessInfo* infos))                               \
-  X(nvmlDeviceGetMPSComputeRunningProcesses,                                                  \
-    Return(Device device, unsigned* count, ProcessInfoV1* infos))                             \
-  X(nvmlDeviceGetMPSComputeRunningProcesses_v2,                                               \
-    Return(Device device, unsigned* count, ProcessInfo* infos))                               \
-  X(nvmlDeviceGetMPSComputeRunningProcesses_v3,                                               \
-    Return(Device device, unsigned* count, ProcessInfo* infos))                               \
-  X(nvmlDeviceGetRunningProcessDetailList, Return(Device device, ProcessDetailList* list))    \
-  X(nvmlDeviceGetProcessUtilization, Return(Device device, ProcessUtilizationSample* samples, \
-                                            unsigned* count, unsigned long long last_seen))   \
-  X(nvmlDeviceGetProcessesUtilizationInfo, Return(Device device, ProcessesUtilizationInfo* info))
+#define TRANCHE_NVML_PROCESS_FUNCTIONS(X)                                                         \
+  X(nvmlDeviceGetComputeRunningProcesses,                                                         \
+    Return(Device device, unsigned* count, ProcessInfoV1* infos))                                 \
+  X(nvmlDeviceGetComputeRunningProcesses_v2,                                                      \
+    Return(Device device, unsigned* count, ProcessInfo* infos))                                   \
+  X(nvmlDeviceGetComputeRunningProcesses_v3,                                                      \
+    Return(Device device, unsigned* count, ProcessInfo* infos))                                   \
+  X(nvmlDeviceGetGraphicsRunningProcesses,                                                        \
+    Return(Device device, unsigned* count, ProcessInfoV1* infos))                                 \
+  X(nvmlDeviceGetGraphicsRunningProcesses_v2,                                                     \
+    Return(Device device, unsigned* count, ProcessInfo* infos))                                   \
+  X(nvmlDeviceGetGraphicsRunningProcesses_v3,                                                     \
+    Return(Device device, unsigned* count, ProcessInfo* infos))                                   \
+  X(nvmlDeviceGetMPSComputeRunningProcesses,                                                      \
+    Return(Device device, unsigned* count, ProcessInfoV1* infos))                                 \
+  X(nvmlDeviceGetMPSComputeRunningProcesses_v2,                                                   \
+    Return(Device device, unsigned* count, ProcessInfo* infos))                                   \
+  X(nvmlDeviceGetMPSComputeRunningProcesses_v3,                                                   \
+    Return(Device device, unsigned* count, ProcessInfo* infos))                                   \
+  X(nvmlDeviceGetRunningProcessDetailList, Return(Device device, ProcessDetailList* list))        \
+  X(nvmlDeviceGetProcessUtilization, Return(Device device, ProcessUtilizationSample* samples,     \
+                                            unsigned* count, unsigned long long last_seen))       \
+  X(nvmlDeviceGetProcessesUtilizationInfo, Return(Device device, ProcessesUtilizationInfo* info)) \
+  X(nvmlDeviceGetAccountingMode, Return(Device device, EnableState* mode))                        \
+  X(nvmlDeviceSetAccountingMode, Return(Device device, EnableState mode))                         \
+  X(nvmlDeviceGetAccountingBufferSize, Return(Device device, unsigned* size))                     \
+  X(nvmlDeviceGetAccountingPids, Return(Device device, unsigned* count, unsigned* pids))          \
+  X(nvmlDeviceGetAccountingStats, Return(Device device, unsigned pid, AccountingStats* stats))    \
+  X(nvmlDeviceClearAccountingPids, Return(Device device))
 
 #define TRANCHE_NVML_LINK_FUNCTIONS(X)                                                         \
   X(nvmlDeviceGetTopologyCommonAncestor, Return(Device a, Device b, TopologyLevel* level))     \

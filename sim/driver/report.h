@@ -1,0 +1,24 @@
+// What people see of a driver's log and status.json: tables, and a Chrome trace.
+//
+// Threading: plain functions.
+// Errors: kNotFound where no driver has served the node in `root`.
+#pragma once
+
+#include <string>
+
+#include "base/json.h"
+#include "base/status.h"
+
+namespace tranche::sim::driver {
+
+// status.json, made up to date first where a driver serves the node.
+base::Result<base::Json> ReadStatus(const std::string& root);
+std::string StatusText(const base::Json& status);
+
+// The log as a table of processes: what each computed, copied and held, and when.
+base::Result<std::string> TraceText(const std::string& root);
+// The log as JSON for chrome://tracing and ui.perfetto.dev: a group of tracks for each GPU
+// (compute, copies in, copies out), and one for each process.
+base::Result<std::string> ChromeTrace(const std::string& root);
+
+}  // namespace tranche::sim::driver

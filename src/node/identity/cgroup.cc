@@ -1,0 +1,134 @@
+#include "node/identity/cgroup.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace tranche::node::identity {
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+
+constexpr std::size_t kMaxTextBytes = 64 << 10;
+constexpr std::size_t kMaxGroups = 64;  // of one path, more than any tree of the kubelet's has
+constexpr std::size_t kUuidLength = 36;
+constexpr std::size_t kHashLength = 32;         // of a static pod: MD5 in hex
+constexpr std::size_t kContainerIdLength = 64;  // SHA-256 in hex, of every runtime with a CRI
+
+bool IsHex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+
+bool AllHex(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), IsHex);
+}
+
+// "0a1b…-…" or, with `separator` '_', what systemd's names make of it. A static pod's has none.
+std::optional<std::string> AsUid(std::string_view text, char separator) {
+  if (text.size() == kHashLength && AllHex(text)) return std::string(text);
+  if (text.size() != kUuidLength) return std::nullopt;
+  std::string uid(text);
+  for (std::size_t i = 0; i < uid.size(); ++i) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    if (dash ? uid[i] != separator : !IsHex(uid[i])) return std::nullopt;
+    if (dash) uid[i] = '-';
+  }
+  return uid;
+}
+
+// The UID in the name of a pod's group. cgroupfs: "pod<uid>" below "kubepods"; systemd:
+// "[root-]kubepods[-burstable|-besteffort]-pod<uid>.slice", with "_" for "-" in the UID.
+std::optional<std::string> PodUid(std::string_view group, bool below_kubepods) {
+  constexpr std::string_view kSlice = ".slice";
+  if (!group.ends_with(kSlice)) {
+    return below_kubepods && group.starts_with("pod") ? AsUid(group.substr(3), '-') : std::nullopt;
+  }
+  group.remove_suffix(kSlice.size());
+  const std::size_t pod = group.rfind("-pod");
+  if (pod == std::string_view::npos) return std::nullopt;
+  std::string_view parents = group.substr(0, pod);
+  for (const std::string_view quality : {"-burstable", "-besteffort"}) {
+    if (parents.ends_with(quality)) parents.remove_suffix(quality.size());
+  }
+  if (parents != "kubepods" && !parents.ends_with("-kubepods")) return std::nullopt;
+  return AsUid(group.substr(pod + 4), '_');
+}
+
+// "<id>" (cgroupfs) or "<runtime>-<id>.scope" (systemd): cri-containerd, crio, docker. "" if it is
+// none, such as the group of CRI-O's monitor, which is no container.
+std::string ContainerId(std::string_view group) {
+  constexpr std::string_view kScope = ".scope";
+  if (group.ends_with(kScope)) group.remove_suffix(kScope.size());
+  if (const auto dash = group.rfind('-'); dash != std::string_view::npos) {
+    const std::string_view runtime = group.substr(0, dash);
+    if (runtime.ends_with("conmon")) return "";
+    group.remove_prefix(dash + 1);
+  }
+  return group.size() == kContainerIdLength && AllHex(group) ? std::string(group) : "";
+}
+
+// "kubepods-…-pod<uid>.slice:cri-containerd:<id>": one group, where the kubelet names groups as
+// systemd does and the runtime makes them itself.
+std::optional<PodGroup> Unsplit(std::string_view group) {
+  const auto first = group.find(':');
+  const auto last = group.rfind(':');
+  if (first == std::string_view::npos || first == last) return std::nullopt;
+  auto uid = PodUid(group.substr(0, first), false);
+  if (!uid) return std::nullopt;
+  return PodGroup{std::move(*uid), ContainerId(group.substr(last + 1))};
+}
+
+// Of one hierarchy. None: the path leads into no pod.
+Result<std::optional<PodGroup>> OfPath(std::string_view path) {
+  const Status outside(Code::kInvalidArgument,
+                       "the process is in a group outside of the tree that is seen from here");
+  if (!path.starts_with('/')) return outside;
+  bool below_kubepods = false;
+  std::size_t count = 0;
+  while (!path.empty()) {
+    path.remove_prefix(1);  // the slash
+    const std::string_view group = path.substr(0, path.find('/'));
+    path.remove_prefix(group.size());
+    if (group == "..") return outside;
+    if (++count > kMaxGroups) {
+      return Status(Code::kInvalidArgument, "the process is in groups nested too deep");
+    }
+    if (auto unsplit = Unsplit(group)) return unsplit;
+    if (auto uid = PodUid(group, below_kubepods)) {
+      const std::string_view below = path.empty() ? path : path.substr(1);
+      return std::optional(
+          PodGroup{std::move(*uid), ContainerId(below.substr(0, below.find('/')))});
+    }
+    below_kubepods = below_kubepods || group == "kubepods";
+  }
+  return std::optional<PodGroup>();
+}
+
+}  // namespace
+
+Result<PodGroup> ReadPodGroup(std::string_view text) {
+  if (text.size() > kMaxTextBytes) {
+    return Status(Code::kInvalidArgument, "the list of the process's groups is too long");
+  }
+  std::optional<PodGroup> found;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    const auto first = line.find(':');
+    const auto second = first == std::string_view::npos ? first : line.find(':', first + 1);
+    if (second == std::string_view::npos) {
+      return Status(Code::kInvalidArgument, "a line of the process's groups has no path");
+    }
+    Result<std::optional<PodGroup>> group = OfPath(line.substr(second + 1));
+    if (!group.ok()) return group.status();
+    if (!group->has_value()) continue;
+    if (found && *found != **group) {
+      return Status(Code::kInvalidArgument, "the process is in groups of different pods");
+    }
+    found = std::move(*group);
+  }
+  if (!found) return Status(Code::kNotFound, "the process is in no pod");
+  return *std::move(found);
+}
+
+}  // namespace tranche::node::identity

@@ -1,0 +1,120 @@
+#include "node/identity/pods.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/json_read.h"
+
+namespace tranche::node::identity {
+namespace {
+
+// "containerd://0123…" without the runtime's name.
+std::string BareId(const std::string& id) {
+  const auto scheme = id.find("://");
+  return scheme == std::string::npos ? id : id.substr(scheme + 3);
+}
+
+// The UID in the name of the pod's group. The kubelet makes the groups of a static pod before the
+// API server has given its mirror a UID, and names them after a hash of 32 digits. Anybody who may
+// make pods can write the annotation: no UID has that form, so nobody becomes another pod by it.
+std::string GroupUid(const base::Json& object, const std::string& uid) {
+  const std::string& hash =
+      base::TextAt(object, {"metadata", "annotations", "kubernetes.io/config.hash"});
+  const bool is_hash =
+      hash.size() == 32 && hash.find_first_not_of("0123456789abcdef") == std::string::npos;
+  const std::string* mirror =
+      base::FindText(object, {"metadata", "annotations", "kubernetes.io/config.mirror"});
+  return is_hash && mirror != nullptr ? hash : uid;
+}
+
+}  // namespace
+
+void Pods::Listed(const base::Json::Array& objects) {
+  std::set<std::string> listed;
+  for (const base::Json& object : objects) {
+    listed.insert(base::TextAt(object, {"metadata", "uid"}));
+    Put(object);
+  }
+  std::vector<std::string> gone;
+  for (const auto& [uid, pod] : pods_) {
+    if (!listed.contains(uid)) gone.push_back(uid);
+  }
+  for (const std::string& uid : gone) Go(uid);
+}
+
+void Pods::Changed(const base::Json& object) { Put(object); }
+
+void Pods::Removed(const base::Json& object) {
+  Put(object);  // its last container may have been told of nowhere else
+  Go(base::TextAt(object, {"metadata", "uid"}));
+}
+
+void Pods::Put(const base::Json& object) {
+  const std::string& uid = base::TextAt(object, {"metadata", "uid"});
+  const std::string& name = base::TextAt(object, {"metadata", "name"});
+  if (uid.empty() || name.empty()) return;
+  Forget();
+  if (!pods_.contains(uid) && pods_.size() >= kMaxPods) return;
+  Pod pod{.pod_namespace = base::TextAt(object, {"metadata", "namespace"}), .name = name};
+  pod.group_uid = GroupUid(object, uid);
+  for (const char* kind :
+       {"containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"}) {
+    for (const base::Json& status : base::ItemsAt(object, {"status", kind})) {
+      const std::string id = BareId(base::TextAt(status, "containerID"));
+      if (!id.empty()) pod.containers.push_back({id, base::TextAt(status, "name")});
+    }
+  }
+  if (const auto taken = group_uid_.find(pod.group_uid);
+      taken != group_uid_.end() && taken->second != uid) {
+    // Only one mirror of a static pod is the kubelet's, and that one was here first.
+    if (const auto other = pods_.find(taken->second); other != pods_.end() && !other->second.gone) {
+      return;
+    }
+  }
+  group_uid_[pod.group_uid] = uid;
+  Pod& known = pods_[uid];
+  // A container that has been restarted has another id; its processes of before may still be asked
+  // about.
+  for (Container& old : known.containers) {
+    const bool told = std::any_of(pod.containers.begin(), pod.containers.end(),
+                                  [&](const Container& now) { return now.id == old.id; });
+    constexpr std::size_t kMaxContainers = 64;
+    if (!told && pod.containers.size() < kMaxContainers) pod.containers.push_back(std::move(old));
+  }
+  known = std::move(pod);
+}
+
+void Pods::Go(const std::string& uid) {
+  const auto found = pods_.find(uid);
+  if (found == pods_.end() || found->second.gone) return;
+  found->second.gone = true;
+  found->second.gone_since = loop_.Now();
+}
+
+void Pods::Forget() {
+  std::erase_if(pods_, [this](const auto& entry) {
+    const Pod& pod = entry.second;
+    if (!pod.gone || loop_.Now() - pod.gone_since < kRememberGone) return false;
+    if (const auto group = group_uid_.find(pod.group_uid);
+        group != group_uid_.end() && group->second == entry.first) {
+      group_uid_.erase(group);
+    }
+    return true;
+  });
+}
+
+Owner Pods::OwnerOf(const PodGroup& group) const {
+  const auto uid = group_uid_.find(group.pod_uid);
+  if (uid == group_uid_.end()) return {.pod_uid = group.pod_uid};
+  const Pod& pod = pods_.at(uid->second);
+  Owner owner{.pod_namespace = pod.pod_namespace, .pod = pod.name, .pod_uid = group.pod_uid};
+  for (const Container& container : pod.containers) {
+    if (!group.container_id.empty() && container.id == group.container_id) {
+      owner.container = container.name;
+    }
+  }
+  return owner;
+}
+
+}  // namespace tranche::node::identity

@@ -1,0 +1,69 @@
+// Pods are the pods of this node by UID, with the names of their containers, as the API server
+// tells of them: the one source that knows which container has which id.
+//
+// Objects are reduced as they arrive. A pod that has gone is remembered for a while, since what a
+// process of it did is often counted only later; and at most kMaxPods are known at all.
+//
+// Threading: the loop's thread.
+// Errors: an object that lacks a UID or a name is ignored.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/json.h"
+#include "node/identity/cgroup.h"
+
+namespace tranche::node::identity {
+
+inline constexpr std::size_t kMaxPods = 4096;  // a kubelet runs a few hundred at most
+inline constexpr base::Duration kRememberGone = std::chrono::minutes(2);
+
+// Whose a process is. Names are as in the API server, which has checked their characters.
+struct Owner {
+  std::string pod_namespace;
+  std::string pod;
+  std::string container;  // "" where it is not known, or where it is the pod's own process
+  std::string pod_uid;
+  friend bool operator==(const Owner&, const Owner&) = default;
+};
+
+class Pods {
+ public:
+  explicit Pods(const base::EventLoop& loop) : loop_(loop) {}
+
+  // The three of apiserver::ApiWatch::Owner.
+  void Listed(const base::Json::Array& objects);
+  void Changed(const base::Json& object);
+  void Removed(const base::Json& object);
+
+  // Where the pod is not known (yet), only the UID is filled in.
+  [[nodiscard]] Owner OwnerOf(const PodGroup& group) const;
+  [[nodiscard]] std::size_t size() const { return pods_.size(); }
+
+ private:
+  struct Container {
+    std::string id;
+    std::string name;
+  };
+  struct Pod {
+    std::string pod_namespace;
+    std::string name;
+    std::string group_uid;  // by which the kubelet names its group: a static pod's is another
+    std::vector<Container> containers;
+    bool gone = false;
+    base::TimePoint gone_since;
+  };
+  void Put(const base::Json& object);
+  void Go(const std::string& uid);
+  void Forget();
+
+  const base::EventLoop& loop_;
+  std::map<std::string, Pod> pods_;               // by metadata.uid
+  std::map<std::string, std::string> group_uid_;  // group's UID to metadata.uid
+};
+
+}  // namespace tranche::node::identity

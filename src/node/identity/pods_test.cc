@@ -1,0 +1,118 @@
+#include "node/identity/pods.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "base/testing/fake_loop.h"
+
+namespace tranche::node::identity {
+namespace {
+
+using base::Json;
+
+const std::string kId(64, 'a');
+const std::string kOtherId(64, 'b');
+
+Json PodObject(const std::string& uid, const std::string& name, const std::string& status) {
+  return Json::Parse(R"({"metadata": {"namespace": "team", "name": ")" + name + R"(", "uid": ")" +
+                     uid + R"("}, "status": )" + status + "}")
+      .value();
+}
+
+std::string Running(const std::string& container, const std::string& id) {
+  return R"({"containerStatuses": [{"name": ")" + container +
+         R"(", "containerID": "containerd://)" + id + R"("}]})";
+}
+
+class PodsTest : public ::testing::Test {
+ protected:
+  base::testing::FakeLoop loop_;
+  Pods pods_{loop_};
+};
+
+TEST_F(PodsTest, AContainerIsKnownByItsId) {
+  pods_.Changed(PodObject("u1", "trainer", Running("main", kId)));
+  EXPECT_EQ(pods_.OwnerOf({"u1", kId}), (Owner{"team", "trainer", "main", "u1"}));
+  EXPECT_EQ(pods_.OwnerOf({"u1", kOtherId}), (Owner{"team", "trainer", "", "u1"}));
+  EXPECT_EQ(pods_.OwnerOf({"u1", ""}), (Owner{"team", "trainer", "", "u1"}));
+}
+
+TEST_F(PodsTest, InitContainersAndThoseForDebuggingAreKnownToo) {
+  pods_.Changed(
+      PodObject("u1", "trainer",
+                R"({"initContainerStatuses": [{"name": "side-car", "containerID": "cri-o://)" +
+                    kId + R"("}], "ephemeralContainerStatuses": [{"name": "debug", )" +
+                    R"("containerID": "containerd://)" + kOtherId + R"("}]})"));
+  EXPECT_EQ(pods_.OwnerOf({"u1", kId}).container, "side-car");
+  EXPECT_EQ(pods_.OwnerOf({"u1", kOtherId}).container, "debug");
+}
+
+TEST_F(PodsTest, APodThatIsNotKnownHasItsUidAlone) {
+  EXPECT_EQ(pods_.OwnerOf({"u1", kId}), (Owner{"", "", "", "u1"}));
+}
+
+TEST_F(PodsTest, AStaticPodIsFoundByTheHashOfItsManifest) {
+  pods_.Changed(Json::Parse(R"({"metadata": {"namespace": "kube-system", "name": "probe-node1",
+      "uid": "u1", "annotations": {"kubernetes.io/config.hash": "8d3c1e0f5a6b79c2d4e1f0a9b8c7d6e5",
+      "kubernetes.io/config.mirror": "8d3c1e0f5a6b79c2d4e1f0a9b8c7d6e5"}}, "status": )" +
+                            Running("probe", kId) + "}")
+                    .value());
+  const std::string hash = "8d3c1e0f5a6b79c2d4e1f0a9b8c7d6e5";
+  EXPECT_EQ(pods_.OwnerOf({hash, kId}), (Owner{"kube-system", "probe-node1", "probe", hash}));
+  EXPECT_EQ(pods_.OwnerOf({"u1", kId}).pod, "") << "no group is called so";
+}
+
+// Whoever may write a pod's annotations must not become another pod by them.
+TEST_F(PodsTest, AHashInAnAnnotationAloneMakesNoStaticPod) {
+  pods_.Changed(PodObject("victim", "trainer", Running("main", kId)));
+  pods_.Changed(Json::Parse(R"({"metadata": {"namespace": "evil", "name": "thief", "uid": "u2",
+      "annotations": {"kubernetes.io/config.hash": "victim", "kubernetes.io/config.mirror": "x"}}})")
+                    .value());
+  EXPECT_EQ(pods_.OwnerOf({"victim", kId}).pod, "trainer");
+}
+
+TEST_F(PodsTest, AContainerThatIsRestartedKeepsItsNameUnderBothIds) {
+  pods_.Changed(PodObject("u1", "trainer", Running("main", kId)));
+  pods_.Changed(PodObject("u1", "trainer", Running("main", kOtherId)));
+  EXPECT_EQ(pods_.OwnerOf({"u1", kId}).container, "main");
+  EXPECT_EQ(pods_.OwnerOf({"u1", kOtherId}).container, "main");
+}
+
+TEST_F(PodsTest, APodThatHasGoneIsRememberedForAWhile) {
+  pods_.Changed(PodObject("u1", "trainer", Running("main", kId)));
+  pods_.Removed(PodObject("u1", "trainer", "{}"));
+  EXPECT_EQ(pods_.OwnerOf({"u1", kId}).container, "main");
+  loop_.AdvanceBy(kRememberGone);
+  pods_.Changed(PodObject("u2", "other", "{}"));
+  EXPECT_EQ(pods_.OwnerOf({"u1", kId}).pod, "");
+  EXPECT_EQ(pods_.size(), 1U);
+}
+
+TEST_F(PodsTest, WhatAListLacksHasGone) {
+  pods_.Changed(PodObject("u1", "trainer", "{}"));
+  const Json list = Json::MakeArray({PodObject("u2", "other", "{}")});
+  pods_.Listed(list.as_array());
+  loop_.AdvanceBy(kRememberGone);
+  pods_.Listed(list.as_array());
+  EXPECT_EQ(pods_.size(), 1U);
+  EXPECT_EQ(pods_.OwnerOf({"u2", ""}).pod, "other");
+}
+
+TEST_F(PodsTest, ANameIsGivenAgainOnlyByUid) {
+  pods_.Changed(PodObject("u1", "db-0", Running("main", kId)));
+  pods_.Removed(PodObject("u1", "db-0", "{}"));
+  pods_.Changed(PodObject("u2", "db-0", Running("main", kOtherId)));
+  EXPECT_EQ(pods_.OwnerOf({"u1", kId}).pod_uid, "u1");
+  EXPECT_EQ(pods_.OwnerOf({"u2", kOtherId}).pod_uid, "u2");
+}
+
+TEST_F(PodsTest, TheirNumberIsBounded) {
+  for (std::size_t i = 0; i < kMaxPods + 10; ++i) {
+    pods_.Changed(PodObject("u" + std::to_string(i), "p", "{}"));
+  }
+  EXPECT_EQ(pods_.size(), kMaxPods);
+}
+
+}  // namespace
+}  // namespace tranche::node::identity
