@@ -25,7 +25,9 @@ Result ShareReservation(std::uint64_t reservation, int fd, ShareKey* key) {
 }
 
 void UnmapAt(char* host, std::size_t bytes) {
-  mmap(host, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  // It takes the place of a mapping of ours and needs nothing that could be missing.
+  [[maybe_unused]] const void* mapped =
+      mmap(host, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 Result Physical::Make(const DeviceObject* device, link::MemoryKind kind, std::size_t bytes,

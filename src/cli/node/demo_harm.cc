@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <map>
 #include <sstream>
@@ -273,7 +274,7 @@ Result<Json> Harm::LastRefusal() {
 std::string Bar(double part, double whole) {
   constexpr int kWidth = 40;
   const double share = whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0;
-  const int full = static_cast<int>(share * kWidth + 0.5);
+  const auto full = std::lround(share * kWidth);
   std::string bar;
   for (int i = 0; i < kWidth; ++i) bar += i < full ? "█" : "░";
   return bar;
