@@ -41,7 +41,7 @@ Where WhereIs(const CopySide& side) {
 char* Contents(const CopySide& side, std::size_t bytes) {
   Memory& memory = Process::Get().memory();
   if (side.place == CopySide::Place::kDevice) return memory.Translate(side.address, bytes);
-  return memory.TranslateAny(reinterpret_cast<const void*>(side.address), bytes);
+  return memory.TranslateAny(side.address, bytes);
 }
 
 Result Check(const CopySide& side, const Copy& copy) {
@@ -93,7 +93,7 @@ Result Side(const Given& given, bool to, CopySide* side) {
   switch (type) {
     case kMemoryTypeHost:
       side->place = CopySide::Place::kHost;
-      side->address = reinterpret_cast<std::uintptr_t>(to ? given.dst_host : given.src_host);
+      side->address = AddressOf(to ? given.dst_host : given.src_host);
       return kSuccess;
     case kMemoryTypeDevice:
       side->place = CopySide::Place::kDevice;
@@ -118,12 +118,12 @@ std::shared_ptr<const NodeParameters> NodeOf(const Copy& copy, Context context) 
   Memcpy3d& given = node->memcpy.copy;
   const auto is_host = [](const CopySide& side) { return WhereIs(side).on_host; };
   given.dst_type = is_host(copy.to) ? kMemoryTypeHost : kMemoryTypeDevice;
-  given.dst_host = reinterpret_cast<void*>(is_host(copy.to) ? copy.to.address : 0);
+  given.dst_host = is_host(copy.to) ? PointerTo(copy.to.address) : nullptr;
   given.dst_device = is_host(copy.to) ? 0 : copy.to.address;
   given.dst_pitch = PitchOf(copy.to, copy);
   given.dst_height = copy.to.rows != 0 ? copy.to.rows : copy.height;
   given.src_type = is_host(copy.from) ? kMemoryTypeHost : kMemoryTypeDevice;
-  given.src_host = reinterpret_cast<const void*>(is_host(copy.from) ? copy.from.address : 0);
+  given.src_host = is_host(copy.from) ? PointerTo(copy.from.address) : nullptr;
   given.src_device = is_host(copy.from) ? 0 : copy.from.address;
   given.src_pitch = PitchOf(copy.from, copy);
   given.src_height = copy.from.rows != 0 ? copy.from.rows : copy.height;

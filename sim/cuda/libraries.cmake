@@ -45,7 +45,6 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/host_thread.cc
   cuda/library.cc
   cuda/memory.cc
-  cuda/node.cc
   cuda/streams.cc
   cuda/work.cc
   engine/hardware.cc
@@ -90,6 +89,7 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/devices.h
   cuda/export_table.h
   cuda/functions.h
+  cuda/graph/capture.h
   cuda/graph/exec.h
   cuda/graph/graph.h
   cuda/graph/user_objects.h

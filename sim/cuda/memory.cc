@@ -108,13 +108,12 @@ char* Memory::Translate(DevicePtr address, std::size_t bytes) {
   return begin;
 }
 
-char* Memory::TranslateAny(const void* address, std::size_t bytes) {
-  const auto number = static_cast<DevicePtr>(reinterpret_cast<std::uintptr_t>(address));
-  const Allocation* found = Find(number);
+char* Memory::TranslateAny(DevicePtr address, std::size_t bytes) {
+  const Allocation* found = Find(address);
   if (found == nullptr || found->on_host() || found->kind == Allocation::Kind::kManaged) {
-    return static_cast<char*>(const_cast<void*>(address));
+    return static_cast<char*>(PointerTo(address));
   }
-  return Translate(number, bytes);
+  return Translate(address, bytes);
 }
 
 bool Memory::UseChunk(std::uint64_t chunk, std::size_t bytes, Span* span) {
@@ -164,7 +163,7 @@ Result AllocateDevice(ContextObject& context, std::size_t bytes, Allocation** al
     process.connection().Request(link::Kind::kRelease, link::Release{answer.id}, &released);
     return kOutOfMemory;
   }
-  made.base = reinterpret_cast<std::uintptr_t>(span.base) + offset;
+  made.base = AddressOf(span.base) + offset;
   made.host = span.host + offset;
   if (answer.chunk == 0) made.span = span;
   *allocation = process.memory().Add(made);

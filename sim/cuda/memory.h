@@ -22,6 +22,14 @@ namespace tranche::sim::cuda {
 
 struct ContextObject;
 
+// An address as CUDA's interface has it, and as a pointer of this process.
+inline DevicePtr AddressOf(const void* pointer) {
+  return reinterpret_cast<std::uintptr_t>(pointer);
+}
+inline void* PointerTo(DevicePtr address) {
+  return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): it is one
+}
+
 // Addresses of a device and where their contents lie.
 struct Span {
   char* base = nullptr;  // without any right
@@ -78,7 +86,7 @@ class Memory {
   // too are taken as one. nullptr: not all of it is there.
   [[nodiscard]] char* Translate(DevicePtr address, std::size_t bytes);
   // The same, and what is no memory of CUDA's is the program's own.
-  [[nodiscard]] char* TranslateAny(const void* address, std::size_t bytes);
+  [[nodiscard]] char* TranslateAny(DevicePtr address, std::size_t bytes);
 
   // The span of a chunk of small allocations, made where there is none yet. Each call counts, and
   // the span goes with the last ReleaseChunk.

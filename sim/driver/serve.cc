@@ -19,9 +19,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "sim/driver/clock.h"
-#include "sim/driver/log_file.h"
 #include "sim/driver/machine.h"
 #include "sim/driver/mirror.h"
+#include "sim/driver/record/log_file.h"
 #include "sim/driver/server.h"
 #include "sim/driver/status.h"
 #include "sim/driver/watcher.h"
@@ -102,6 +102,7 @@ class Driver {
   std::uint64_t stalled_ns_ = 0;
   std::uint64_t report_ns_ = 0;
   Time next_sample_ = 0;
+  Time sampled_until_ = 0;
   bool sampling_ = false;
   bool ended_ = false;
 };
@@ -191,12 +192,17 @@ void Driver::Follow(std::uint64_t now_ns) {
 void Driver::TakeSamples() {
   const Time now = clock_.Now();
   const auto period = static_cast<Time>(kSamplePeriodNs);
-  if (!sampling_) next_sample_ = (now / period + 1) * period;
+  if (!sampling_) {
+    sampled_until_ = now / period * period;  // nobody has computed since then
+    next_sample_ = sampled_until_ + period;
+  }
   if (sampling_ && now >= next_sample_) {
-    // A turn that came late by more than a period has nothing to tell them apart by.
     machine_->SettleAt(next_sample_);
-    mirror_->Sample();
-    next_sample_ = std::max(next_sample_ + period, now / period * period);
+    // Later, where this turn came late.
+    const Time until = std::max(machine_->engine().now(), next_sample_);
+    mirror_->Sample(sampled_until_, until, clock_);
+    sampled_until_ = until;
+    next_sample_ = (until / period + 1) * period;
   }
   sampling_ = server_->clients() > 0;
 }
