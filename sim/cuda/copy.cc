@@ -8,11 +8,6 @@
 
 namespace tranche::sim::cuda {
 
-// Stands in until there are arrays.
-__attribute__((weak)) Result SideOfArray(Array /*array*/, CopySide* /*side*/) {
-  return kInvalidHandle;
-}
-
 namespace {
 
 std::size_t PitchOf(const CopySide& side, const Copy& copy) {
@@ -222,6 +217,25 @@ Result MakeCopyOperation(ContextObject& context, const Memcpy3d& given, Operatio
 
 // ---- fills
 
+namespace {
+
+// Memory that is the program's own, pinned or managed, is only written.
+void FillRow(char* at, const Fill& fill, std::size_t bytes, bool is_programs) {
+  if (fill.value == 0 && !is_programs) {
+    ForgetContents(at, bytes);
+    return;
+  }
+  if (fill.element == 1) {
+    std::memset(at, static_cast<int>(fill.value & 0xFF), bytes);
+    return;
+  }
+  for (std::size_t x = 0; x < bytes; x += fill.element) {
+    std::memcpy(at + x, &fill.value, fill.element);
+  }
+}
+
+}  // namespace
+
 Result MakeOperation(const Fill& fill, Operation* operation) {
   const std::size_t element = fill.element;
   if ((element != 1 && element != 2 && element != 4) || fill.address % element != 0) {
@@ -240,7 +254,8 @@ Result MakeOperation(const Fill& fill, Operation* operation) {
   operation->effect = [=] {
     char* at = Process::Get().memory().Translate(fill.address, bytes);
     if (at == nullptr) return kIllegalAddress;
-    for (std::size_t y = 0; y < fill.height; ++y) FillRow(at + y * pitch, fill, row);
+    const bool is_programs = AddressOf(at) == fill.address;
+    for (std::size_t y = 0; y < fill.height; ++y) FillRow(at + y * pitch, fill, row, is_programs);
     return kSuccess;
   };
   return kSuccess;
@@ -262,20 +277,6 @@ Result MakeFillOperation(ContextObject& context, const MemsetNodeParams& given,
   const Result result = MakeOperation(fill, operation);
   if (result == kSuccess) operation->node = NodeOf(fill, context.handle);
   return result;
-}
-
-void FillRow(char* at, const Fill& fill, std::size_t bytes) {
-  if (fill.value == 0) {
-    ForgetContents(at, bytes);
-    return;
-  }
-  if (fill.element == 1) {
-    std::memset(at, static_cast<int>(fill.value & 0xFF), bytes);
-    return;
-  }
-  for (std::size_t x = 0; x < bytes; x += fill.element) {
-    std::memcpy(at + x, &fill.value, fill.element);
-  }
 }
 
 }  // namespace tranche::sim::cuda
