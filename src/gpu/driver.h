@@ -12,6 +12,7 @@
 
 #include "base/status.h"
 #include "gpu/device.h"
+#include "gpu/usage.h"
 
 namespace tranche::gpu {
 
@@ -43,6 +44,9 @@ class GpuDriver {
 
   // A cheap question to one GPU: OK while it answers. kDataLoss: lost (fallen off the bus).
   virtual base::Status Probe(const std::string& uuid) = 0;
+
+  // What uses this GPU right now. Fails only where the GPU cannot be asked at all.
+  virtual base::Result<DeviceUsage> ReadUsage(const UsageQuery& query) = 0;
 };
 
 }  // namespace tranche::gpu

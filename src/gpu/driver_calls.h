@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -37,11 +38,12 @@ struct DriverShared {
   base::EventLoop* loop TRANCHE_GUARDED_BY(mutex) = nullptr;  // nullptr: the owner has gone
   bool scan_wanted TRANCHE_GUARDED_BY(mutex) = false;
   ScanMode mode TRANCHE_GUARDED_BY(mutex) = ScanMode::kKeepDriver;  // of the scan wanted
-  bool watching TRANCHE_GUARDED_BY(mutex) = false;                  // there is something to wait on
-  bool waiting TRANCHE_GUARDED_BY(mutex) = false;                   // the waiter is in the driver
-  unsigned watch TRANCHE_GUARDED_BY(mutex) = 0;                     // counts WatchHealth calls
-  std::vector<HealthEvent> events TRANCHE_GUARDED_BY(mutex);        // that the loop has not taken
-  std::uint64_t events_left_out TRANCHE_GUARDED_BY(mutex) = 0;      // of one delivery
+  std::optional<std::vector<UsageQuery>> usage_wanted TRANCHE_GUARDED_BY(mutex);
+  bool watching TRANCHE_GUARDED_BY(mutex) = false;              // there is something to wait on
+  bool waiting TRANCHE_GUARDED_BY(mutex) = false;               // the waiter is in the driver
+  unsigned watch TRANCHE_GUARDED_BY(mutex) = 0;                 // counts WatchHealth calls
+  std::vector<HealthEvent> events TRANCHE_GUARDED_BY(mutex);    // that the loop has not taken
+  std::uint64_t events_left_out TRANCHE_GUARDED_BY(mutex) = 0;  // of one delivery
   std::array<CallInFlight, kRoles> calls TRANCHE_GUARDED_BY(mutex);
   DriverThread::Clock clock;
 

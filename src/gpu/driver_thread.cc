@@ -42,9 +42,11 @@ class Scanner {
 
   void Run() {
     for (;;) {
-      const std::optional<ScanMode> mode = NextRequest();
-      if (!mode) return;
-      Scan scan = TakeScan(*mode);
+      const Request request = NextRequest();
+      if (request.gone) return;
+      if (request.usage) TakeUsage(*request.usage);
+      if (!request.scan) continue;
+      Scan scan = TakeScan(*request.scan);
       const Inventory inventory = scan.inventory;
       context_.Post([scan = std::move(scan)](Owner& owner) { owner.scanned(scan); });
       ReadTopology(inventory);
@@ -52,14 +54,52 @@ class Scanner {
   }
 
  private:
-  // Waits for one; nullopt: the owner has gone.
-  std::optional<ScanMode> NextRequest() {
+  struct Request {
+    bool gone = false;  // the owner has
+    std::optional<ScanMode> scan;
+    std::optional<std::vector<UsageQuery>> usage;
+  };
+
+  // Waits for one.
+  Request NextRequest() {
     Shared& shared = *context_.shared;
     const MutexLock lock(shared.mutex);
-    while (!shared.gone() && !shared.scan_wanted) shared.changed.Wait(shared.mutex);
-    if (shared.gone()) return std::nullopt;
-    shared.scan_wanted = false;
-    return std::exchange(shared.mode, ScanMode::kKeepDriver);
+    while (!shared.gone() && !shared.scan_wanted && !shared.usage_wanted) {
+      shared.changed.Wait(shared.mutex);
+    }
+    Request request{.gone = shared.gone(), .scan = {}, .usage = {}};
+    request.usage.swap(shared.usage_wanted);
+    if (std::exchange(shared.scan_wanted, false)) {
+      request.scan = std::exchange(shared.mode, ScanMode::kKeepDriver);
+    }
+    return request;
+  }
+
+  void TakeUsage(const std::vector<UsageQuery>& queries) {
+    Usage usage;
+    usage.time_us =
+        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                       std::chrono::system_clock::now().time_since_epoch())
+                                       .count());
+    if (!initialised_) usage.status = {Code::kUnavailable, "the driver has not been initialised"};
+    for (const UsageQuery& query : queries) {
+      if (!initialised_) break;
+      auto device = context_.Timed(kScanner, "ReadUsage", Span(0),
+                                   [&] { return context_.driver->ReadUsage(query); });
+      if (device.ok()) {
+        usage.devices.push_back(std::move(*device));
+        continue;
+      }
+      DeviceUsage unread;
+      unread.uuid = query.uuid;
+      unread.unread.push_back({.call = "ReadUsage",
+                               .code = device.status().code(),
+                               .error = device.status().message()});
+      usage.devices.push_back(std::move(unread));
+    }
+    context_.Post([usage = std::move(usage)](Owner& owner) {
+      if (owner.usage) owner.usage(usage);
+    });
   }
 
   template <class Make>
@@ -296,6 +336,17 @@ class RealDriverThread : public DriverThread {
     const MutexLock lock(shared_->mutex);
     shared_->scan_wanted = true;
     if (mode == ScanMode::kRestartDriver) shared_->mode = mode;
+    shared_->changed.NotifyAll();
+  }
+
+  void RequestUsage(std::vector<UsageQuery> queries) override {
+    if (const Status status = StartThreads(); !status.ok()) {
+      return context_.Post([status](Owner& owner) {
+        if (owner.usage) owner.usage({.status = status, .time_us = 0, .devices = {}});
+      });
+    }
+    const MutexLock lock(shared_->mutex);
+    shared_->usage_wanted = std::move(queries);
     shared_->changed.NotifyAll();
   }
 

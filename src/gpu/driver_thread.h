@@ -25,6 +25,7 @@
 #include "base/status.h"
 #include "gpu/device.h"
 #include "gpu/driver.h"
+#include "gpu/usage.h"
 
 namespace tranche::gpu {
 
@@ -55,6 +56,7 @@ class DriverThread {
     std::function<void(HealthEvent)> health_event;
     // After a scan with more than one GPU, where the GPUs are others than before.
     std::function<void(base::Result<Topology>)> topology;
+    std::function<void(Usage)> usage;  // once per RequestUsage answered
   };
 
   using Clock = std::function<std::chrono::steady_clock::time_point()>;  // any thread
@@ -70,6 +72,10 @@ class DriverThread {
   // Asks for a scan of the node. Requests made while a scan is under way are one, and restart the
   // driver where one of them does.
   virtual void RequestScan(ScanMode mode) = 0;
+
+  // Asks what uses these GPUs, as the last good scan has listed them. One made while another waits
+  // takes its place.
+  virtual void RequestUsage(std::vector<UsageQuery> queries) = 0;
 
   // The call that has been running longest, if it has run for over a second.
   struct Stuck {

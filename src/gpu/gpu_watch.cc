@@ -55,6 +55,9 @@ DriverThread::Owner GpuWatch::NewOwner() {
       if (topology.ok()) owner_.topology_read(std::move(*topology));
     };
   }
+  owner.usage = [this](Usage usage) {
+    if (owner_.usage_read) owner_.usage_read(std::move(usage));
+  };
   return owner;
 }
 
@@ -73,6 +76,10 @@ void GpuWatch::RequestScan(ScanMode mode) {
   if (driver_ == nullptr) return;
   if (mode == ScanMode::kRestartDriver) restarts_.last = loop_.Now();
   driver_->RequestScan(mode);
+}
+
+void GpuWatch::RequestUsage(std::vector<UsageQuery> queries) {
+  if (driver_ != nullptr) driver_->RequestUsage(std::move(queries));
 }
 
 void GpuWatch::DeviceNodesChanged() {

@@ -99,6 +99,7 @@ class GpuWatch {
     // A scan has been asked for because its time had come. Where the driver hangs, this goes on
     // while `scanned` does not, and Driver() says which call hangs.
     std::function<void()> scan_requested;
+    std::function<void(Usage)> usage_read = {};  // once per RequestUsage answered; may be empty
   };
 
   // The worker looks at the device nodes, and outlives the watch.
@@ -112,6 +113,9 @@ class GpuWatch {
   void SetRecovery(RecoveryPolicy policy, std::chrono::nanoseconds quiet_period);
 
   void RequestScan(ScanMode mode);
+  // Asks what uses the GPUs that are there. Where the driver hangs there is no answer, and Driver()
+  // says which call hangs.
+  void RequestUsage(std::vector<UsageQuery> queries);
   // Calls every unhealthy device healthy that is not lost, and about which the driver answers.
   void ClearFaults();
 

@@ -8,6 +8,7 @@
 #include "gpu/nvml/inventory.h"
 #include "gpu/nvml/strings.h"
 #include "gpu/nvml/topology.h"
+#include "gpu/nvml/usage.h"
 
 namespace tranche::gpu::nvml {
 namespace {
@@ -185,6 +186,14 @@ class NvmlDriver : public GpuDriver {
       default:
         return Status::Ok();  // it answers, whatever it says
     }
+  }
+
+  Result<DeviceUsage> ReadUsage(const UsageQuery& query) override {
+    TRANCHE_TRY(CheckInitialised());
+    const NvmlSession session = Session();
+    const auto handle = session.handles.find(query.uuid);
+    if (handle == session.handles.end()) return Status(Code::kNotFound, "not listed by the driver");
+    return ReadNvmlUsage(library_->table(), handle->second, query);
   }
 
  private:

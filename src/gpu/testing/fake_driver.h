@@ -89,6 +89,26 @@ class FakeDriver : public GpuDriver {
     event.uuid = uuid;
     Raise(std::move(event));
   }
+  // What ReadUsage tells of a GPU, but for samples that are not newer than asked for. A GPU that
+  // nothing was said of is idle.
+  void SetUsage(DeviceUsage usage) {
+    const base::MutexLock lock(mutex_);
+    const std::string uuid = usage.uuid;
+    usage_[uuid] = std::move(usage);
+  }
+  // The wall clock of samples.
+  void SetNowUs(std::uint64_t time_us) {
+    const base::MutexLock lock(mutex_);
+    now_us_ = time_us;
+  }
+  [[nodiscard]] std::uint64_t NowUs() const {
+    const base::MutexLock lock(mutex_);
+    return now_us_;
+  }
+  [[nodiscard]] std::vector<UsageQuery> Queries() const {
+    const base::MutexLock lock(mutex_);
+    return queries_;
+  }
   // How often a call by this name was begun.
   [[nodiscard]] int Calls(const std::string& call) const {
     const base::MutexLock lock(mutex_);
@@ -135,6 +155,26 @@ class FakeDriver : public GpuDriver {
     if (lost_.contains(uuid)) return {base::Code::kDataLoss, "GPU is lost"};
     return base::Status::Ok();
   }
+  base::Result<DeviceUsage> ReadUsage(const UsageQuery& query) override {
+    TRANCHE_TRY(Enter("ReadUsage"));
+    const base::MutexLock lock(mutex_);
+    queries_.push_back(query);
+    const auto said = usage_.find(query.uuid);
+    DeviceUsage usage;
+    if (said != usage_.end()) usage = said->second;
+    usage.uuid = query.uuid;
+    if (usage.process_samples) {
+      std::erase_if(*usage.process_samples, [&](const ProcessSample& sample) {
+        return sample.time_us <= query.process_samples_after_us;
+      });
+    }
+    if (usage.busy_samples) {
+      std::erase_if(*usage.busy_samples, [&](const BusySample& sample) {
+        return sample.time_us <= query.busy_samples_after_us;
+      });
+    }
+    return usage;
+  }
 
  private:
   base::Status Enter(const std::string& call) {
@@ -157,6 +197,9 @@ class FakeDriver : public GpuDriver {
   std::vector<std::string> watched_ TRANCHE_GUARDED_BY(mutex_);
   std::vector<HealthEvent> events_ TRANCHE_GUARDED_BY(mutex_);
   std::map<std::string, int> calls_ TRANCHE_GUARDED_BY(mutex_);
+  std::map<std::string, DeviceUsage> usage_ TRANCHE_GUARDED_BY(mutex_);
+  std::vector<UsageQuery> queries_ TRANCHE_GUARDED_BY(mutex_);
+  std::uint64_t now_us_ TRANCHE_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace tranche::gpu::testing

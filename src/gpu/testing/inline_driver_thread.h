@@ -27,6 +27,21 @@ class InlineDriverThread : public DriverThread {
     restart_ = restart_ || mode == ScanMode::kRestartDriver;
     if (!std::exchange(wanted_, true)) Post();
   }
+  void RequestUsage(std::vector<UsageQuery> queries) override {
+    runner_.Post([this, queries = std::move(queries)] {
+      if (!hanging_.empty() || !owner_.usage) return;
+      Usage usage;
+      usage.time_us = driver_->NowUs();
+      if (!initialised_) usage.status = {base::Code::kUnavailable, "not initialised"};
+      for (const UsageQuery& query : queries) {
+        if (!initialised_) break;
+        if (auto device = driver_->ReadUsage(query); device.ok()) {
+          usage.devices.push_back(std::move(*device));
+        }
+      }
+      owner_.usage(std::move(usage));
+    });
+  }
   [[nodiscard]] std::optional<Stuck> StuckCall() const override {
     if (hanging_.empty()) return std::nullopt;
     return Stuck{.call = hanging_, .age = loop_.Now() - hanging_since_};

@@ -117,4 +117,18 @@ Owner Pods::OwnerOf(const PodGroup& group) const {
   return owner;
 }
 
+std::optional<bool> Pods::Alive(const Owner& owner) const {
+  if (!owner.pod_uid.empty()) {
+    const auto uid = group_uid_.find(owner.pod_uid);
+    if (uid == group_uid_.end()) return std::nullopt;
+    return !pods_.at(uid->second).gone;
+  }
+  std::optional<bool> alive;
+  for (const auto& [uid, pod] : pods_) {
+    if (pod.name != owner.pod || pod.pod_namespace != owner.pod_namespace) continue;
+    alive = alive.value_or(false) || !pod.gone;
+  }
+  return alive;
+}
+
 }  // namespace tranche::node::identity

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,8 @@ class Pods {
 
   // Where the pod is not known (yet), only the UID is filled in.
   [[nodiscard]] Owner OwnerOf(const PodGroup& group) const;
+  // Whether the pod is there; nullopt where none of that name or UID is known.
+  [[nodiscard]] std::optional<bool> Alive(const Owner& owner) const;
   [[nodiscard]] std::size_t size() const { return pods_.size(); }
 
  private:

@@ -114,5 +114,20 @@ TEST_F(PodsTest, TheirNumberIsBounded) {
   EXPECT_EQ(pods_.size(), kMaxPods);
 }
 
+TEST_F(PodsTest, APodIsAliveUntilItIsRemoved) {
+  const Owner by_uid{.pod_uid = "u1"};
+  const Owner by_name{.pod_namespace = "team", .pod = "trainer"};
+  EXPECT_EQ(pods_.Alive(by_uid), std::nullopt);
+  pods_.Changed(PodObject("u1", "trainer", Running("main", kId)));
+  EXPECT_EQ(pods_.Alive(by_uid), true);
+  EXPECT_EQ(pods_.Alive(by_name), true);
+  pods_.Removed(PodObject("u1", "trainer", Running("main", kId)));
+  EXPECT_EQ(pods_.Alive(by_uid), false);
+  EXPECT_EQ(pods_.Alive(by_name), false);
+  pods_.Changed(PodObject("u2", "trainer", Running("main", kOtherId)));
+  EXPECT_EQ(pods_.Alive(by_uid), false);
+  EXPECT_EQ(pods_.Alive(by_name), true) << "another pod of that name";
+}
+
 }  // namespace
 }  // namespace tranche::node::identity

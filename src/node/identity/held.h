@@ -1,0 +1,31 @@
+// Which GPUs and MIG devices the kubelet has given to whom, from its pod-resources socket.
+//
+// An id there is what a device plugin calls a device: its UUID or its index ("0", "0:1"), and for a
+// shared one "::" and the number of the replica. What is no GPU of this node is left out.
+//
+// Threading: plain functions.
+// Errors: none.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gpu/device.h"
+#include "kubelet/pod_resources.h"
+
+namespace tranche::node::identity {
+
+struct Held {
+  std::string pod_namespace;
+  std::string pod;
+  std::string container;
+  std::string device;  // UUID of the GPU or MIG device
+  int replicas = 0;    // how many of its ids the container holds
+  friend bool operator==(const Held&, const Held&) = default;
+};
+
+// Each container and device once, in no order that means anything.
+std::vector<Held> HeldDevices(const std::vector<kubelet::Holding>& holdings,
+                              const gpu::Inventory& inventory);
+
+}  // namespace tranche::node::identity

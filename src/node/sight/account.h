@@ -1,0 +1,62 @@
+// The account of one GPU or MIG device: what its pods and the rest have used of it so far.
+//
+// Whatever belongs to no pod (processes of the host, processes that were never seen, what has no
+// process at all) is the rest, so that the pods and the rest together are the device.
+//
+// Threading: plain values, one thread.
+// Errors: none.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "gpu/usage.h"
+
+namespace tranche::node::sight {
+
+// Far above what shares a GPU; whatever is beyond is the rest.
+inline constexpr std::size_t kMaxPods = 256;
+
+// A container of a pod, as its series are named. Of a pod whose name is not known, the namespace is
+// "" and the name its UID.
+struct Holder {
+  std::string pod_namespace;
+  std::string pod;
+  std::string container;
+  std::string pod_uid;  // "" where only the kubelet has told of it
+  auto operator<=>(const Holder&) const = default;
+};
+
+struct PodUse {
+  double gpu_seconds = 0;
+  double energy_joules = 0;
+  std::uint64_t memory_bytes = 0;
+  int processes = 0;
+  std::optional<double> busy_percent;  // over the last few seconds
+  double last_active = 0;  // seconds of the wall clock; before it was: when it was first seen
+  bool granted = false;    // the kubelet has given it the device
+  int replicas = 0;
+  std::uint64_t last_seen_us = 0;                 // when it last had a process or a grant
+  std::deque<std::pair<double, double>> windows;  // their length and its part, in seconds
+};
+
+struct Account {
+  std::map<Holder, PodUse> pods;
+  PodUse rest;
+
+  std::optional<gpu::MemoryUse> memory;
+  double busy_seconds = 0;       // something computed
+  double contended_seconds = 0;  // in windows in which more than one pod did
+  double energy_joules = 0;
+  int host_processes = 0;
+  int unknown_processes = 0;
+  std::uint64_t pods_left_out = 0;  // more than kMaxPods
+  // Why there is no time and nothing made of it; "" where there is.
+  std::string unmeasured;
+};
+
+}  // namespace tranche::node::sight

@@ -1,0 +1,270 @@
+#include "node/sight/sight.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace tranche::node::sight {
+namespace {
+
+constexpr double kUsInSecond = 1e6;
+constexpr std::size_t kMostWindows = 64;
+
+// The MIG device in which a process runs.
+const gpu::MigDevice* MigOf(const gpu::Gpu& gpu, const gpu::RunningProcess& process) {
+  for (const gpu::MigDevice& mig : gpu.mig_devices) {
+    if (mig.gpu_instance == process.gpu_instance &&
+        (!process.compute_instance || mig.compute_instance == process.compute_instance)) {
+      return &mig;
+    }
+  }
+  return nullptr;
+}
+
+// "mig", "not supported", or the driver's error; "" where the samples are there.
+std::string Unmeasured(const gpu::Gpu& gpu, const gpu::DeviceUsage& usage) {
+  if (gpu.mig_enabled) return "mig";
+  if (usage.process_samples) return "";
+  for (const gpu::UnreadUsage& unread : usage.unread) {
+    if (unread.call == "nvmlDeviceGetProcessUtilization" || unread.call == "ReadUsage") {
+      return unread.code == base::Code::kUnimplemented ? "not supported" : unread.error;
+    }
+  }
+  return "not told";
+}
+
+void NoteBusy(PodUse& use, double length, double part) {
+  use.windows.emplace_back(length, part);
+  double seconds = 0;
+  double busy = 0;
+  for (auto window = use.windows.rbegin(); window != use.windows.rend(); ++window) {
+    seconds += window->first;
+    busy += window->second;
+    if (seconds >= Sight::kBusyOver) {
+      use.windows.erase(use.windows.begin(), window.base() - 1);
+      break;
+    }
+  }
+  while (use.windows.size() > kMostWindows) use.windows.pop_front();
+  use.busy_percent = seconds > 0 ? std::clamp(100 * busy / seconds, 0.0, 100.0) : 0;
+}
+
+}  // namespace
+
+std::vector<gpu::UsageQuery> Sight::Queries(const gpu::Inventory& inventory) const {
+  std::vector<gpu::UsageQuery> queries;
+  for (const gpu::Gpu& gpu : inventory.gpus) {
+    gpu::UsageQuery query{.uuid = gpu.uuid};
+    if (const auto windows = windows_.find(gpu.uuid); windows != windows_.end()) {
+      query.process_samples_after_us = windows->second.cursor_us();
+      query.busy_samples_after_us = windows->second.cursor_us();
+    }
+    for (const gpu::MigDevice& mig : gpu.mig_devices) query.mig_uuids.push_back(mig.uuid);
+    queries.push_back(std::move(query));
+  }
+  return queries;
+}
+
+void Sight::Add(const gpu::Inventory& inventory, const gpu::Usage& usage) {
+  std::set<std::string> there;
+  for (const gpu::Gpu& gpu : inventory.gpus) {
+    there.insert(gpu.uuid);
+    for (const gpu::MigDevice& mig : gpu.mig_devices) there.insert(mig.uuid);
+  }
+  const auto gone = [&](const auto& entry) { return !there.contains(entry.first); };
+  std::erase_if(accounts_, gone);
+  std::erase_if(usage_, gone);
+  std::erase_if(windows_, gone);
+  std::erase_if(energy_, gone);
+  for (const std::string& uuid : there) accounts_.try_emplace(uuid);
+
+  BeginLook(usage.time_us);
+  for (const gpu::DeviceUsage& device : usage.devices) {
+    const auto gpu = std::ranges::find(inventory.gpus, device.uuid, &gpu::Gpu::uuid);
+    if (gpu == inventory.gpus.end()) continue;
+    accounts_[device.uuid].memory = device.memory;
+    for (const gpu::MigUsage& mig : device.mig) {
+      if (const auto account = accounts_.find(mig.uuid); account != accounts_.end()) {
+        account->second.memory = mig.memory;
+        account->second.unmeasured = "mig";
+      }
+    }
+    AddProcesses(*gpu, device);
+    accounts_[device.uuid].unmeasured = Unmeasured(*gpu, device);
+    AddTime(device.uuid, device);
+    usage_[device.uuid] = device;
+  }
+  EndLook();
+}
+
+void Sight::BeginLook(std::uint64_t now_us) {
+  now_us_ = now_us;
+  whose_.clear();
+  for (auto& [uuid, account] : accounts_) {
+    account.host_processes = 0;
+    account.unknown_processes = 0;
+    for (auto& [holder, use] : account.pods) {
+      use.memory_bytes = 0;
+      use.processes = 0;
+      use.granted = false;
+      use.replicas = 0;
+    }
+  }
+  AddGrants(now_us);
+}
+
+void Sight::AddGrants(std::uint64_t now_us) {
+  if (!held_) return;
+  for (const identity::Held& held : *held_) {
+    const auto account = accounts_.find(held.device);
+    if (account == accounts_.end()) continue;
+    bool found = false;
+    // Under its UID, where a process of it has been seen.
+    for (auto& [holder, use] : account->second.pods) {
+      if (holder.pod != held.pod || holder.pod_namespace != held.pod_namespace) continue;
+      // What is granted to one container of a pod is not strange in another.
+      use.granted = true;
+      if (holder.container != held.container) continue;
+      found = true;
+      use.replicas = held.replicas;
+      use.last_seen_us = now_us;
+    }
+    if (found) continue;
+    PodUse* use = PodOf(account->second, {.pod_namespace = held.pod_namespace,
+                                          .pod = held.pod,
+                                          .container = held.container,
+                                          .pod_uid = ""});
+    if (use == nullptr) continue;
+    use->granted = true;
+    use->replicas = held.replicas;
+  }
+}
+
+const Whose& Sight::WhoseIs(unsigned pid) {
+  const auto known = whose_.find(pid);
+  if (known != whose_.end()) return known->second;
+  Whose whose = sources_.whose(pid);
+  // What a pod does that has ended is the rest's: its series are no more.
+  if (whose.kind == Whose::Kind::kPod && sources_.alive(whose.holder) == false) whose = {};
+  return whose_[pid] = std::move(whose);
+}
+
+PodUse* Sight::PodOf(Account& account, const Holder& holder) {
+  const auto known = account.pods.find(holder);
+  if (known == account.pods.end()) {
+    if (account.pods.size() >= kMaxPods) {
+      ++account.pods_left_out;
+      return nullptr;
+    }
+    PodUse use;
+    use.last_active = static_cast<double>(now_us_) / kUsInSecond;
+    // The one under which the kubelet told of it, before a process of it was seen.
+    Holder named = holder;
+    named.pod_uid.clear();
+    if (auto grant = account.pods.extract(named); !holder.pod.empty() && !grant.empty()) {
+      use = std::move(grant.mapped());
+    }
+    use.last_seen_us = now_us_;
+    return &account.pods.emplace(holder, std::move(use)).first->second;
+  }
+  known->second.last_seen_us = now_us_;
+  return &known->second;
+}
+
+void Sight::AddProcesses(const gpu::Gpu& gpu, const gpu::DeviceUsage& usage) {
+  if (!usage.processes) return;
+  for (const gpu::RunningProcess& process : *usage.processes) {
+    const gpu::MigDevice* mig = gpu.mig_enabled ? MigOf(gpu, process) : nullptr;
+    Account& account = accounts_[mig != nullptr ? mig->uuid : gpu.uuid];
+    const Whose& whose = WhoseIs(process.pid);
+    PodUse* use = nullptr;
+    if (whose.kind == Whose::Kind::kPod) use = PodOf(account, whose.holder);
+    if (use != nullptr) {
+      use->memory_bytes += process.memory_bytes.value_or(0);
+      ++use->processes;
+    } else if (whose.kind == Whose::Kind::kHost) {
+      ++account.host_processes;
+    } else {
+      ++account.unknown_processes;
+    }
+  }
+}
+
+void Sight::AddTime(const std::string& uuid, const gpu::DeviceUsage& usage) {
+  Account& account = accounts_[uuid];
+  Energy& energy = energy_[uuid];
+  if (const auto now = usage.readings.energy_millijoules) {
+    // A counter that is less than before has begun anew.
+    if (energy.last_millijoules && *now >= *energy.last_millijoules) {
+      energy.waiting_joules += static_cast<double>(*now - *energy.last_millijoules) / 1000;
+    }
+    energy.last_millijoules = now;
+  }
+  if (!usage.process_samples) {
+    if (account.unmeasured == "mig") {
+      account.energy_joules += std::exchange(energy.waiting_joules, 0);
+    }
+    return;
+  }
+  const auto window = windows_[uuid].Next(
+      *usage.process_samples, usage.busy_samples ? &*usage.busy_samples : nullptr, now_us_);
+  if (window) AddWindow(account, *window, std::exchange(energy.waiting_joules, 0));
+}
+
+void Sight::AddWindow(Account& account, const Window& window, double joules) {
+  std::map<PodUse*, double> parts;
+  for (auto& [holder, use] : account.pods) parts[&use] = 0;
+  double others = 0;
+  for (const auto& [pid, seconds] : window.process_seconds) {
+    const Whose& whose = WhoseIs(pid);
+    PodUse* use = nullptr;
+    if (whose.kind == Whose::Kind::kPod && !whose.memory_only) use = PodOf(account, whose.holder);
+    if (use != nullptr) {
+      parts[use] += seconds;
+    } else {
+      others += seconds;
+    }
+  }
+  double pods = 0;
+  int busy_pods = 0;
+  for (const auto& [use, seconds] : parts) {
+    pods += seconds;
+    if (seconds > 0) ++busy_pods;
+  }
+  const double busy = std::max(window.busy_seconds.value_or(pods + others), pods);
+  // Each second has its energy, whoever had it; where more was had than there was, they share it.
+  const double share = joules / std::max(window.seconds, pods);
+  for (const auto& [use, seconds] : parts) {
+    use->gpu_seconds += seconds;
+    use->energy_joules += seconds * share;
+    if (seconds > 0) use->last_active = static_cast<double>(now_us_) / kUsInSecond;
+    NoteBusy(*use, window.seconds, seconds);
+  }
+  account.rest.gpu_seconds += busy - pods;
+  account.rest.energy_joules += joules - pods * share;
+  account.busy_seconds += busy;
+  account.energy_joules += joules;
+  if (busy_pods > 1) account.contended_seconds += std::min(window.seconds, busy);
+}
+
+bool Sight::Ended(const Holder& holder, const PodUse& use) const {
+  const auto alive = sources_.alive(holder);
+  // One that had its UID for a name goes on under its name, once that is known.
+  if (alive) return !*alive || holder.pod_namespace.empty();
+  // The clock may have been set back.
+  return use.last_seen_us > now_us_ || now_us_ - use.last_seen_us > kForgetUs;
+}
+
+void Sight::EndLook() {
+  for (auto& [uuid, account] : accounts_) {
+    std::erase_if(account.pods,
+                  [&](const auto& entry) { return Ended(entry.first, entry.second); });
+    std::uint64_t of_pods = 0;
+    for (const auto& [holder, use] : account.pods) of_pods += use.memory_bytes;
+    const std::uint64_t used = account.memory ? account.memory->used : 0;
+    account.rest.memory_bytes = used > of_pods ? used - of_pods : 0;
+    account.rest.processes = account.host_processes + account.unknown_processes;
+  }
+}
+
+}  // namespace tranche::node::sight

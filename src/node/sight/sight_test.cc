@@ -1,0 +1,247 @@
+#include "node/sight/sight.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "gpu/testing/inventories.h"
+#include "node/sight/testing/sampled_gpu.h"
+
+namespace tranche::node::sight {
+namespace {
+
+using ::testing::IsEmpty;
+using testing::SampledGpu;
+using ::testing::SizeIs;
+
+constexpr std::uint64_t kStart = 1'700'000'000'000'000;
+constexpr std::uint64_t kGi = 1ULL << 30U;
+
+Holder PodNamed(const std::string& name) {
+  return {.pod_namespace = "team", .pod = name, .container = "main", .pod_uid = "uid-" + name};
+}
+
+class SightTest : public ::testing::Test {
+ protected:
+  SightTest() {
+    PutPod(7, "a");
+    PutPod(8, "b");
+    whose_[9] = {.kind = Whose::Kind::kHost, .holder = {}};
+  }
+  void PutPod(unsigned pid, const std::string& name) {
+    whose_[pid] = {.kind = Whose::Kind::kPod, .holder = PodNamed(name)};
+  }
+  void Put(unsigned pid, std::uint64_t memory) { memory_[pid] = memory; }
+
+  // A second in which these compute, and a look.
+  void Second(const std::map<unsigned, double>& percents) {
+    gpu_.Run(percents, 6);
+    Look();
+  }
+  void Look() {
+    const gpu::UsageQuery query = sight_.Queries(inventory_)[0];
+    gpu::DeviceUsage usage{.uuid = "GPU-0"};
+    usage.process_samples = gpu_.ProcessSamples(query.process_samples_after_us);
+    usage.busy_samples = gpu_.BusySamples(query.busy_samples_after_us);
+    usage.processes.emplace();
+    std::uint64_t used = kGi;
+    for (const auto& [pid, memory] : memory_) {
+      usage.processes->push_back({.pid = pid, .memory_bytes = memory});
+      used += memory;
+    }
+    usage.memory = {.total = 80 * kGi, .used = used, .free = 80 * kGi - used, .reserved = 0};
+    usage.readings.energy_millijoules = energy_ += 300'000;
+    sight_.Add(inventory_, {.status = {}, .time_us = gpu_.now_us(), .devices = {usage}});
+  }
+  const Account& Gpu() { return sight_.accounts().at("GPU-0"); }
+  const PodUse& Of(const std::string& pod) { return Gpu().pods.at(PodNamed(pod)); }
+
+  gpu::Inventory inventory_ = gpu::testing::Gpus(1);
+  SampledGpu gpu_{kStart};
+  std::map<unsigned, std::uint64_t> memory_;
+  std::map<unsigned, Whose> whose_;
+  std::map<std::string, bool> alive_;
+  std::uint64_t energy_ = 1000;
+  Sight sight_{{.whose =
+                    [this](unsigned pid) {
+                      const auto known = whose_.find(pid);
+                      return known == whose_.end() ? Whose{} : known->second;
+                    },
+                .alive = [this](const Holder& holder) -> std::optional<bool> {
+                  const auto known = alive_.find(holder.pod);
+                  if (known == alive_.end()) return std::nullopt;
+                  return known->second;
+                }}};
+};
+
+TEST_F(SightTest, PodsAndTheRestAreTheDevice) {
+  Put(7, 4 * kGi);
+  Put(8, 2 * kGi);
+  Put(9, kGi);
+  Second({});
+  for (int i = 0; i < 60; ++i) Second({{7, 30.4}, {8, 20.2}, {9, 10.3}, {666, 5}});
+  const double parts = Of("a").gpu_seconds + Of("b").gpu_seconds + Gpu().rest.gpu_seconds;
+  EXPECT_NEAR(parts, Gpu().busy_seconds, 1e-6);
+  EXPECT_NEAR(Of("a").gpu_seconds, gpu_.Seconds(7), 0.6);
+  EXPECT_NEAR(Of("b").gpu_seconds, gpu_.Seconds(8), 0.6);
+  EXPECT_NEAR(Gpu().rest.gpu_seconds, gpu_.Seconds(9) + gpu_.Seconds(666), 0.9);
+  EXPECT_EQ(Of("a").memory_bytes, 4 * kGi);
+  EXPECT_EQ(Of("b").memory_bytes, 2 * kGi);
+  EXPECT_EQ(Gpu().rest.memory_bytes, 2 * kGi) << "the host's process, and what has none";
+  EXPECT_EQ(Gpu().host_processes, 1);
+  EXPECT_NEAR(*Of("a").busy_percent, 30.4, 1.5);
+}
+
+TEST_F(SightTest, EnergyIsSharedByTime) {
+  Put(7, kGi);
+  Second({});
+  const double before = Gpu().energy_joules;
+  for (int i = 0; i < 40; ++i) Second({{7, 25}});
+  const double joules = Gpu().energy_joules - before;
+  EXPECT_NEAR(joules, 40 * 300, 600);
+  EXPECT_NEAR(Of("a").energy_joules, joules / 4, joules / 50);
+  EXPECT_NEAR(Of("a").energy_joules + Gpu().rest.energy_joules, Gpu().energy_joules, 1e-6);
+}
+
+TEST_F(SightTest, ContentionIsTimeInWhichMoreThanOnePodComputes) {
+  Second({});
+  for (int i = 0; i < 10; ++i) Second({{7, 50}});
+  EXPECT_EQ(Gpu().contended_seconds, 0);
+  for (int i = 0; i < 10; ++i) Second({{7, 50}, {9, 50}});
+  EXPECT_EQ(Gpu().contended_seconds, 0) << "the host is no pod";
+  for (int i = 0; i < 10; ++i) Second({{7, 50}, {8, 50}});
+  EXPECT_NEAR(Gpu().contended_seconds, 10, 1.1);
+}
+
+TEST_F(SightTest, AProcessThatWasNeverSeenIsTheRests) {
+  Second({});
+  Second({{4711, 30}});
+  Second({});
+  EXPECT_THAT(Gpu().pods, IsEmpty());
+  EXPECT_NEAR(Gpu().rest.gpu_seconds, 0.3, 0.02);
+}
+
+TEST_F(SightTest, WhatMayBeAnotherProcessesIsTheRests) {
+  Put(7, kGi);
+  Second({});
+  whose_[7].memory_only = true;
+  Second({{7, 100}});
+  EXPECT_EQ(Of("a").gpu_seconds, 0);
+  EXPECT_EQ(Of("a").memory_bytes, kGi);
+  whose_[7].memory_only = false;
+  Second({{7, 100}});
+  EXPECT_NEAR(Of("a").gpu_seconds, 1, 0.2);
+}
+
+TEST_F(SightTest, AnIdlePodSaysSinceWhen) {
+  Put(7, kGi);
+  Second({});
+  Second({{7, 50}});
+  const double active = Of("a").last_active;
+  EXPECT_NEAR(active, static_cast<double>(gpu_.now_us()) / 1e6, 0.1);
+  for (int i = 0; i < 20; ++i) Second({});
+  EXPECT_EQ(Of("a").last_active, active);
+  EXPECT_EQ(Of("a").busy_percent, 0);
+}
+
+TEST_F(SightTest, ASeriesEndsWithThePodAndNotWithTheContainersProcess) {
+  alive_["a"] = true;
+  Put(7, kGi);
+  Second({});
+  Second({{7, 50}});
+  memory_.clear();
+  for (int i = 0; i < 100; ++i) Second({});
+  EXPECT_THAT(Gpu().pods, SizeIs(1));
+  alive_["a"] = false;
+  Second({{7, 50}});
+  EXPECT_THAT(Gpu().pods, IsEmpty());
+  EXPECT_GT(Gpu().rest.gpu_seconds, 0.4) << "what comes late is the rest's";
+}
+
+TEST_F(SightTest, WhereNobodyTellsOfPodsOneThatIsNotSeenIsForgotten) {
+  Put(7, kGi);
+  Second({});
+  memory_.clear();
+  for (int i = 0; i < 59; ++i) Second({});
+  EXPECT_THAT(Gpu().pods, SizeIs(1));
+  for (int i = 0; i < 3; ++i) Second({});
+  EXPECT_THAT(Gpu().pods, IsEmpty());
+}
+
+TEST_F(SightTest, AGrantWithoutAProcessIsSeenAndOneProcessTakesItsPlace) {
+  sight_.SetHeld({{{"team", "a", "main", "GPU-0", 2}}});
+  Second({});
+  const Holder named{.pod_namespace = "team", .pod = "a", .container = "main", .pod_uid = ""};
+  ASSERT_TRUE(Gpu().pods.contains(named));
+  EXPECT_EQ(Gpu().pods.at(named).replicas, 2);
+  Put(7, kGi);
+  Second({});
+  Second({});
+  EXPECT_THAT(Gpu().pods, SizeIs(1));
+  EXPECT_TRUE(Of("a").granted);
+  EXPECT_EQ(Of("a").replicas, 2);
+}
+
+TEST_F(SightTest, APodThatSeesAGpuItWasNotGivenIsSaid) {
+  sight_.SetHeld({{{"team", "a", "main", "GPU-0", 1}}});
+  Put(7, kGi);
+  Put(8, kGi);
+  Second({});
+  Second({});
+  EXPECT_TRUE(Of("a").granted);
+  EXPECT_FALSE(Of("b").granted);
+}
+
+TEST_F(SightTest, APodKnownByItsUidGoesOnUnderItsNameOnceThatIsKnown) {
+  whose_[7].holder = {.pod_namespace = "", .pod = "uid-a", .container = "", .pod_uid = "uid-a"};
+  Put(7, kGi);
+  Second({});
+  EXPECT_THAT(Gpu().pods, SizeIs(1));
+  PutPod(7, "a");
+  alive_["a"] = alive_["uid-a"] = true;
+  Second({});
+  EXPECT_THAT(Gpu().pods, SizeIs(1));
+  EXPECT_TRUE(Gpu().pods.contains(PodNamed("a")));
+}
+
+TEST_F(SightTest, PodsAreBoundedAndTheOthersAreTheRest) {
+  for (unsigned i = 0; i < 1000; ++i) {
+    PutPod(1000 + i, "p" + std::to_string(i));
+    Put(1000 + i, kGi / 100);
+  }
+  Second({});
+  EXPECT_THAT(Gpu().pods, SizeIs(kMaxPods));
+  EXPECT_GT(Gpu().pods_left_out, 0U);
+  EXPECT_GT(Gpu().rest.memory_bytes, kGi);
+}
+
+TEST_F(SightTest, MigDevicesHaveMemoryAndNoTime) {
+  gpu::testing::Cut(inventory_, 0, {"3g.40gb", "3g.40gb"});
+  gpu::DeviceUsage usage{.uuid = "GPU-0"};
+  usage.processes = {{{.pid = 7, .memory_bytes = 5, .gpu_instance = 1, .compute_instance = 0},
+                      {.pid = 8, .memory_bytes = 6, .gpu_instance = 2, .compute_instance = 0}}};
+  usage.unread = {{"nvmlDeviceGetProcessUtilization", base::Code::kUnimplemented, ""}};
+  usage.mig = {{"MIG-0-0", gpu::MemoryUse{.total = 40, .used = 9}}, {"MIG-0-1", std::nullopt}};
+  EXPECT_THAT(sight_.Queries(inventory_)[0].mig_uuids, SizeIs(2));
+  for (gpu::MigDevice& mig : inventory_.gpus[0].mig_devices) mig.compute_instance = 0;
+  sight_.Add(inventory_, {.status = {}, .time_us = kStart, .devices = {usage}});
+  const Account& first = sight_.accounts().at("MIG-0-0");
+  EXPECT_EQ(first.pods.at(PodNamed("a")).memory_bytes, 5U);
+  EXPECT_EQ(first.pods.at(PodNamed("a")).busy_percent, std::nullopt);
+  EXPECT_EQ(first.unmeasured, "mig");
+  EXPECT_EQ(first.rest.memory_bytes, 4U);
+  EXPECT_EQ(sight_.accounts().at("MIG-0-1").pods.at(PodNamed("b")).memory_bytes, 6U);
+  EXPECT_THAT(Gpu().pods, IsEmpty());
+}
+
+TEST_F(SightTest, AGpuThatIsGoneIsForgotten) {
+  Second({});
+  sight_.Add({}, {.status = {}, .time_us = gpu_.now_us(), .devices = {}});
+  EXPECT_THAT(sight_.accounts(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace tranche::node::sight
