@@ -61,6 +61,18 @@ TEST_F(ProfileTest, ReadsPlaceAndIdentity) {
   EXPECT_EQ(profile->gpus[0].memory_total, 15360ULL << 20);
 }
 
+TEST_F(ProfileTest, ABlackwellCardHasItsComputeCapabilityAndItsMemory) {
+  Result<NodeProfile> profile = LoadProfile(kProfiles, "rtx-pro-6000x2");
+  ASSERT_TRUE(profile.ok()) << profile.status().message();
+  ASSERT_EQ(profile->gpus.size(), 2U);
+  for (const GpuState& gpu : profile->gpus) {
+    EXPECT_EQ(gpu.compute_major, 12);
+    EXPECT_EQ(gpu.compute_minor, 0);
+    EXPECT_EQ(gpu.memory_total, 97887ULL << 20);
+    EXPECT_EQ(gpu.nvlink_count, 0U);
+  }
+}
+
 TEST_F(ProfileTest, SwitchesAreTheFarEndOfEveryLink) {
   Result<NodeProfile> profile = LoadProfile(kProfiles, "h100x8");
   ASSERT_TRUE(profile.ok());

@@ -180,6 +180,28 @@ TEST(MistakesTest, WhatCannotBeReadSaysWhatPeopleDidToIt) {
          "filled in; a number is wanted; fill the template in first, as `helm template` does"}}});
 }
 
+TEST(MistakesTest, AMissingSpaceAfterAColonIsToldInItsLine) {
+  const std::string hint = " has no space after the colon; write ";
+  Expect({{Entry("name: nvidia.com/gpu\n      replicas:4"),
+           {"f:5:7: error: replicas:4" + hint + "replicas: 4"}},
+          {Entry("name: nvidia.com/gpu\n      replicas:4  # each\n\n      # more\n    - name: gpu"),
+           {"f:5:7: error: replicas:4" + hint + "replicas: 4"}},
+          {Entry("name:nvidia.com/gpu\n      replicas: 4"),
+           {"f:4:7: error: name:nvidia.com/gpu" + hint + "name: nvidia.com/gpu"}},
+          {"version:v1\n" + Entry("{name: gpu, replicas: 4}"),
+           {"f:1:1: error: version:v1" + hint + "version: v1"}}});
+}
+
+// What is wrong may be something else beside a text with a colon in it.
+TEST(MistakesTest, OnlyALineWithoutAKeyIsBlamedForAMissingSpace) {
+  for (const char* text : {"a: b\nhttp://x\nc: d\n", "a: b\nc:d: e: f\n", "a: x:y\nb: c: d\n",
+                           "x:y\n\tz: [\n", "a: [x:y\n"}) {
+    const auto told = Of(text);
+    ASSERT_EQ(told.size(), 1U) << text;
+    EXPECT_EQ(told[0].find("no space"), std::string::npos) << told[0];
+  }
+}
+
 TEST(MistakesTest, OnlyATabNearTheFailureIsBlamedForIt) {
   const auto told = Of("a: |\n  x:\n  \ty\n\n\n\nb: x: y\n");
   ASSERT_EQ(told.size(), 1U);

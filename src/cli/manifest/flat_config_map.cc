@@ -105,33 +105,54 @@ class Mender {
     if (line.text.empty() || line.text.starts_with("---") || line.text == "...") {
       return std::string(written);
     }
-    if (in_data_ && line.block() && !line.item) {
-      key_indent_ = line.indent;
-      profile_.emplace(2 * Indenter::kStep);
-      std::string text(line.text);
-      // Folded, its lines would become one.
-      const std::size_t mark = line.text.size() - line.value.size();
-      if (text[mark] == '>') text[mark] = '|';
-      return std::string(Indenter::kStep, ' ') + text;
-    }
+    const bool within = line.indent > key_indent_;
+    // Its first line tells whether a text has kept its indentation.
+    if (text_ == Text::kExpected) text_ = within ? Text::kKept : Text::kFlat;
+    if (text_ == Text::kKept && within) return std::string(shift_, ' ') + std::string(written);
+    if (text_ == Text::kKept) text_ = Text::kEnded;
+    // Behind the end of a text, what is indented like the text belongs nowhere.
+    if (text_ == Text::kEnded && in_data_ && within) return std::nullopt;
+    if (in_data_ && line.block() && !line.item) return BeginProfile(line);
     // What has an indentation of its own has one that would have to be guessed at.
-    if (profile_) return line.indent > key_indent_ ? std::nullopt : profile_->Place(line);
+    if (text_ == Text::kFlat) return within ? std::nullopt : profile_->Place(line);
+    return PlaceOther(line, written);
+  }
+
+ private:
+  enum class Text { kNone, kExpected, kFlat, kKept, kEnded };
+
+  std::string BeginProfile(const Flat& line) {
+    key_indent_ = line.indent;
+    shift_ = Indenter::kStep - std::min(Indenter::kStep, key_indent_);
+    text_ = Text::kExpected;
+    profile_.emplace(2 * Indenter::kStep);
+    std::string text(line.text);
+    // Folded, its lines would become one.
+    const std::size_t mark = line.text.size() - line.value.size();
+    if (text[mark] == '>') text[mark] = '|';
+    return std::string(Indenter::kStep, ' ') + text;
+  }
+
+  // A line of the ConfigMap itself.
+  std::optional<std::string> PlaceOther(const Flat& line, std::string_view written) {
     if (line.indent > 0) return std::string(written);
     if (line.key == "name" || line.key == "namespace") {
       if (!in_metadata_) return std::nullopt;
       return std::string(Indenter::kStep, ' ') + std::string(line.text);
     }
+    if (line.text.starts_with("#")) return std::string(written);
     in_metadata_ = line.key == "metadata";
     in_data_ = line.key == "data";
     const bool known = in_metadata_ || in_data_ || line.key == "apiVersion" || line.key == "kind";
-    if (!known && !line.text.starts_with("#")) return std::nullopt;
+    if (!known) return std::nullopt;
     return std::string(written);
   }
 
- private:
   bool in_metadata_ = false;
   bool in_data_ = false;
-  std::size_t key_indent_ = 0;
+  Text text_ = Text::kNone;     // of the profile that was begun last
+  std::size_t key_indent_ = 0;  // of its key, as written
+  std::size_t shift_ = 0;       // what a text that has kept its indentation moves by
   std::optional<Indenter> profile_;
 };
 
@@ -148,7 +169,8 @@ std::optional<LostProfile> FindLostProfile(std::string_view document) {
     document.remove_prefix(std::min(end + 1, document.size()));
     if (line.text.empty() || line.text.starts_with("#")) continue;
     config_map = config_map || (line.indent == 0 && line.text == "kind: ConfigMap");
-    if (candidate.line > 0 && line.indent <= indent && !line.item &&
+    candidate.kept = line.indent > indent;
+    if (candidate.line > 0 && (!candidate.kept || indent == 0) && !line.item &&
         config::FindKey("", line.key) != nullptr) {
       return config_map ? std::optional(candidate) : std::nullopt;
     }
@@ -156,7 +178,7 @@ std::optional<LostProfile> FindLostProfile(std::string_view document) {
     if (line.indent == 0 && line.key == "data") in_data = true;
     if (!in_data || !line.block() || line.item) continue;
     candidate = {number, static_cast<int>(line.indent) + 1, std::string(line.key),
-                 std::string(line.text)};
+                 std::string(line.text), false};
     indent = line.indent;
   }
   return std::nullopt;

@@ -1,5 +1,6 @@
 // A ConfigMap whose profiles have lost their indentation, as it happens on the way from a web page:
-// every line of them begins at the left, and YAML reads their keys as the ConfigMap's own.
+// every line of them begins at the left, and YAML reads their keys as the ConfigMap's own. Or only
+// the name of a profile does, and its text has kept its indentation.
 //
 // Threading: pure; any thread.
 // Errors: nothing where no indentation is lost, or where it cannot be told what it was.
@@ -13,10 +14,11 @@
 namespace tranche::cli::manifest {
 
 struct LostProfile {
-  int line = 0;      // counted from 1
-  int column = 0;    // of its key
-  std::string name;  // "any"
-  std::string text;  // the whole line, "any: |-"
+  int line = 0;       // counted from 1
+  int column = 0;     // of its key
+  std::string name;   // "any"
+  std::string text;   // the whole line, "any: |-"
+  bool kept = false;  // whether the text has kept its indentation, and the line has not
 };
 
 // The first profile of the document that has lost its indentation.

@@ -78,6 +78,18 @@ Origin OriginOf(const Lines& document, const Node::Entry& entry, const Origin& o
   return out;
 }
 
+// Whether the text of `entry` is written behind `>`: YAML then joins its lines to one.
+bool IsFolded(const Lines& document, const Node::Entry& entry) {
+  const config::yaml::Mark mark = entry.value->mark;
+  std::string_view rest = document.At(mark.line);
+  rest.remove_prefix(std::min(static_cast<std::size_t>(std::max(mark.column - 1, 0)), rest.size()));
+  while (rest.starts_with('&') || rest.starts_with('!')) {
+    rest.remove_prefix(std::min(rest.find(' '), rest.size()));
+    rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
+  }
+  return rest.starts_with('>');
+}
+
 class Finder {
  public:
   explicit Finder(Manifest& out) : out_(out) {}
@@ -156,11 +168,22 @@ class Finder {
                                       : "is no text; a ConfigMap holds text",
                "put it in quotes, or leave it out");
       } else if (MayRead(entry)) {
+        if (IsBrokenByFolding(entry)) {
+          Broken(entry, path, "is folded text: \">\" joins its lines to one",
+                 fmt::format("write \"{}: |\"", entry.key.substr(0, kMaxShown)));
+          continue;
+        }
         const Origin origin = OriginOf(*lines_, entry, origin_);
         out_.profiles.push_back(
             {entry.key, carrier_, origin.lines + 1, entry.value->text, origin, std::nullopt});
       }
     }
+  }
+
+  [[nodiscard]] bool IsBrokenByFolding(const Node::Entry& entry) const {
+    config::yaml::Tree tree;
+    return entry.value->is_string() && IsFolded(*lines_, entry) &&
+           config::yaml::ParseYaml(entry.value->text, tree).has_value();
   }
 
   bool MayRead(const Node::Entry& entry) {
@@ -257,13 +280,17 @@ class Finder {
 
 FoundProfile Lost(const LostProfile& lost, const Document& document) {
   const bool mendable = MendFlatConfigMap(SplitLines(document.text)).has_value();
+  const std::string line = lost.text.substr(0, kMaxShown);
   config::Diagnostic why{
       config::Severity::kError,
-      fmt::format("data.{} has lost its indentation", lost.name.substr(0, kMaxShown)),
+      fmt::format("data.{} has lost its indentation{}", lost.name.substr(0, kMaxShown),
+                  lost.kept ? ": it stands beside data and not below it" : ""),
       lost.line,
       lost.column,
       false,
-      fmt::format("indent every line after \"{}\"{}", lost.text.substr(0, kMaxShown),
+      fmt::format("{}{}",
+                  lost.kept ? fmt::format("indent \"{}\" and its text by two spaces more", line)
+                            : fmt::format("indent every line after \"{}\"", line),
                   mendable ? " (--fix prints it so)" : "")};
   return {lost.name, "ConfigMap",     document.origin.lines + lost.line,
           "",        document.origin, document.origin.InFile(std::move(why))};

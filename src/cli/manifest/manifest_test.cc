@@ -233,6 +233,44 @@ TEST(ReadManifestTest, WhatIsBrokenInAQuotedTextIsToldAtItsBeginning) {
   EXPECT_EQ(found[1].broken->line, 3);
 }
 
+// The sentence of the only profile, which its carrier does not carry.
+std::string Broken(const std::string& text) {
+  const auto found = Find(text);
+  if (found.size() != 1 || !found[0].broken) return "";
+  return config::FormatDiagnostic("f", *found[0].broken);
+}
+
+TEST(ReadManifestTest, AProfileBesideDataIsToldWhereItBelongs) {
+  EXPECT_EQ(Broken("kind: ConfigMap\ndata:\nany: |-\n  version: v1\n  sharing: {}\n"),
+            "f:3:1: error: data.any has lost its indentation: it stands beside data and not below "
+            "it; indent \"any: |-\" and its text by two spaces more (--fix prints it so)");
+  // A text of something else is none of ours.
+  EXPECT_TRUE(Find("kind: ConfigMap\ndata:\nany: |-\n  some: text\n").empty());
+  EXPECT_TRUE(Find("kind: Secret\ndata:\nany: |-\n  version: v1\n").empty());
+}
+
+TEST(ReadManifestTest, FoldedTextIsExplained) {
+  const std::string head = "kind: ConfigMap\ndata:\n  any: ";
+  const std::string text = "\n    version: v1\n    sharing:\n      timeSlicing: {}\n";
+  const std::string told =
+      "f:3:3: error: data.any is folded text: \">\" joins its lines to one; write \"any: |\"";
+  EXPECT_EQ(Broken(head + ">" + text), told);
+  EXPECT_EQ(Broken(head + "&a >-" + text), told);
+  // Folding harms no text of one line, and no text between quotes begins with it.
+  EXPECT_FALSE(Find(head + ">\n    version: v1\n").at(0).broken);
+  EXPECT_FALSE(Find(head + "'version: v1 sharing: > x'\n").at(0).broken);
+}
+
+TEST(ReadManifestTest, AMissingSpaceIsToldInItsPlace) {
+  EXPECT_EQ(Findings("kind: ConfigMap\ndata:\n  any: |\n    version: v1\n    flags:\n"
+                     "      migStrategy: none\n      failOnInitError:true\n"),
+            std::vector<std::string>{"7:7 failOnInitError:true has no space after the colon"});
+  const auto unreadable = ReadManifest("kind: ConfigMap\nmetadata:\n  name:x\n  a: b\n").unreadable;
+  ASSERT_EQ(unreadable.size(), 1U);
+  EXPECT_EQ(unreadable[0].line, 3);
+  EXPECT_EQ(unreadable[0].instead, "write name: x");
+}
+
 TEST(ReadManifestTest, WhatIsNoTextInAConfigMapIsBroken) {
   const auto found = Find("kind: ConfigMap\ndata: {a: 'version: v1', b: [x], c: true}\n");
   ASSERT_EQ(found.size(), 3U);

@@ -41,6 +41,18 @@ bool MakeText(std::string& line, std::string_view key) {
   return true;
 }
 
+// "any: >-" becomes "any: |-".
+bool Unfold(std::string& line, std::string_view key) {
+  const std::size_t first = std::min(line.find_first_not_of(' '), line.size());
+  if (std::string_view(line).substr(first, key.size()) != key) return false;
+  const std::size_t mark = line.find_first_not_of(' ', first + key.size() + 1);
+  if (mark == std::string::npos || line[first + key.size()] != ':' || line[mark] != '>') {
+    return false;
+  }
+  line[mark] = '|';
+  return true;
+}
+
 // The lines [begin, end) of the document in which line `at` of the file is, counted from 0.
 std::pair<std::size_t, std::size_t> DocumentAt(const std::vector<std::string>& lines,
                                                std::size_t at) {
@@ -67,6 +79,9 @@ std::optional<std::string> Mend(std::string_view file) {
     if (at >= lines.size()) continue;
     if (Is(one, "is a mapping")) {
       if (!MakeText(lines[at], one.name)) return std::nullopt;
+      mended = true;
+    } else if (Is(one, "is folded text")) {
+      if (!Unfold(lines[at], one.name)) return std::nullopt;
       mended = true;
     } else if (Is(one, "has lost its indentation")) {
       const auto [begin, end] = DocumentAt(lines, at);

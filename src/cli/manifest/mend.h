@@ -1,5 +1,6 @@
 // Mends manifests whose form is broken and whose meaning is plain: a ConfigMap whose indentation
-// was lost on the way from a web page, and one whose value is a mapping instead of a text.
+// was lost on the way from a web page, one whose value is a mapping instead of a text, and one
+// whose text is folded.
 //
 // Threading: pure; any thread.
 // Errors: nothing where nothing is broken, or where more than one mend would be possible.

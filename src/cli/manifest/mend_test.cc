@@ -74,6 +74,42 @@ TEST(MendTest, FoldedTextAndTheEndOfADocumentAreMendedToo) {
             "kind: ConfigMap\ndata:\n  any: |-\n    version: v1\n    sharing:\n...\n");
 }
 
+// A text that has kept its indentation below a key that has lost its own.
+TEST(MendTest, AProfileThatStandsBesideDataIsMovedWithItsText) {
+  const std::string pasted =
+      "kind: ConfigMap\nmetadata:\nname: cm\ndata:\nany: |-\n    version: v1\n\n    # shared\n"
+      "    sharing:\n      timeSlicing: {resources: []}\n# the other\ndev: >\n  version: v1\n";
+  const std::string mended =
+      "kind: ConfigMap\nmetadata:\n  name: cm\ndata:\n  any: |-\n      version: v1\n\n"
+      "      # shared\n      sharing:\n        timeSlicing: {resources: []}\n# the other\n"
+      "  dev: |\n    version: v1\n";
+  EXPECT_EQ(Mend(pasted).value_or(""), mended);
+}
+
+TEST(MendTest, OnlyTheProfileThatStandsBesideDataIsMoved) {
+  const std::string well = "data:\n  a: |\n    version: v1\n    sharing: {}\n";
+  const std::string tail = "metadata:\n  name: cm\n";
+  EXPECT_EQ(Mend("kind: ConfigMap\n" + well + "b: |\n version: v1\n" + tail).value_or(""),
+            "kind: ConfigMap\n" + well + "  b: |\n   version: v1\n" + tail);
+}
+
+TEST(MendTest, ATextOfWhichOnlyAPartHasKeptItsIndentationIsLeft) {
+  const std::string head = "kind: ConfigMap\ndata:\nany: |-\n";
+  EXPECT_FALSE(Mend(head + "  version: v1\nsharing:\n  timeSlicing: {}\n"));
+  EXPECT_FALSE(Mend(head + "version: v1\n  sharing: {}\n"));
+  EXPECT_FALSE(Mend(head + "  version: v1\n# a comment\n  sharing: {}\n"));
+}
+
+TEST(MendTest, FoldedTextIsWrittenLineByLine) {
+  const std::string head = "kind: ConfigMap\ndata:\n";
+  const std::string text =
+      "\n    version: v1\n    sharing:\n      timeSlicing:\n"
+      "        resources: [{name: gpu, replicas: 2}]\n";
+  EXPECT_EQ(Mend(head + "  a: >-" + text + "  b: |" + text).value_or(""),
+            head + "  a: |-" + text + "  b: |" + text);
+  EXPECT_FALSE(Mend(head + "  a: &x >" + text));
+}
+
 TEST(MendTest, LinesEndAsTheyEnded) {
   EXPECT_EQ(Mend("kind: ConfigMap\r\ndata:\r\n  any:\r\n    version: v1\r\n").value_or(""),
             "kind: ConfigMap\r\ndata:\r\n  any: |\r\n    version: v1\r\n");
