@@ -42,7 +42,10 @@ class Parser {
         if (word().Is(".loc")) return reader_.Unexpected();
         reader_.SkipLine();
       } else if (Take(".section")) {
-        while (!reader_.failed() && !word().Is("{")) reader_.Next();
+        while (!word().Is("{")) {
+          if (word().kind == WordKind::kEnd) return reader_.Unexpected();
+          reader_.Next();
+        }
         reader_.SkipBraces();
       } else if (Take(".alias") || Take(".pragma")) {
         reader_.SkipStatement();
