@@ -42,8 +42,9 @@ Status CheckFile(const std::string& path, const struct stat& info) {
   return Status::Ok();
 }
 
-// Whether what a directory names is looked for, or the directory itself.
-enum class Looked { kForName, kForDirectory };
+// What a directory is on the way to what is looked for: what names it, that itself, or above the
+// root.
+enum class Looked { kForName, kForDirectory, kAboveRoot };
 
 Status CheckDirectory(const std::string& path, const struct stat& info, Looked looked) {
   TRANCHE_TRY(CheckOwner(path, info));
@@ -51,6 +52,8 @@ Status CheckDirectory(const std::string& path, const struct stat& info, Looked l
   const bool sticky = (info.st_mode & S_ISVTX) != 0;
   if (others == 0) return Status::Ok();
   if (looked == Looked::kForName && sticky && others == S_IWGRP) return Status::Ok();
+  // What is below is a directory of root's, which nobody else can move away, nor make another.
+  if (looked == Looked::kAboveRoot && sticky) return Status::Ok();
   return Untrusted(path, "can be written by others than root");
 }
 
@@ -94,7 +97,7 @@ class TrustedTree::Walk {
     for (std::string path = tree_.here_; path != "/";) {
       path = base::ParentDirectory(path);
       TRANCHE_TRY(Stat(path));
-      TRANCHE_TRY(CheckDirectory(path, info_, Looked::kForName));
+      TRANCHE_TRY(CheckDirectory(path, info_, Looked::kAboveRoot));
     }
     return Status::Ok();
   }

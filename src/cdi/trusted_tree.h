@@ -6,7 +6,8 @@
 // a link belongs to root, and its target is looked at in the same way. In a directory with the
 // sticky bit a group may make new names (/nix/store), since it cannot replace those of root; it may
 // not in a directory that is itself what is looked for. Directories above the root count too, where
-// they can be seen. The user that this process runs as counts as root.
+// they can be seen; there the sticky bit is enough, since only a directory of root's lies below.
+// The user that this process runs as counts as root.
 //
 // Threading: it only reads; any thread.
 // Errors: kNotFound where there is nothing; kPermissionDenied with the component that others can

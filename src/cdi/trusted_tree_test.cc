@@ -83,14 +83,29 @@ TEST(TrustedTreeTest, AGroupMayMakeNamesWhereItCannotReplaceThose) {
 
 // Where the host has the root at the same place: elsewhere they cannot be seen.
 TEST(TrustedTreeTest, DirectoriesAboveTheRootCountToo) {
-  const TestDirectory tree;  // in /tmp, where everybody may make names
+  const TestDirectory tree;
   tree.Write("a/root/file");
   const std::string root = tree.path() + "/a/root";
-  const auto denied = TrustedTree(root, root).Look(root + "/file").status();
-  EXPECT_EQ(denied.code(), base::Code::kPermissionDenied);
-  EXPECT_THAT(denied.message(), HasSubstr("/tmp can be written by others"));
-  EXPECT_TRUE(TrustedTree(root, "/run/nvidia/driver").Look(root + "/file").ok());
-  EXPECT_TRUE(TrustedTree("/usr", "/usr").Look("/usr/bin").ok()) << "the control";
+  const auto look = [&](const std::string& on_host) {
+    return TrustedTree(root, on_host).Look(root + "/file").status();
+  };
+  EXPECT_TRUE(look(root).ok()) << "the control; it lies in /tmp";
+  SetMode(tree.path() + "/a", 0777);
+  EXPECT_EQ(look(root).code(), base::Code::kPermissionDenied);
+  EXPECT_THAT(look(root).message(), HasSubstr("/a can be written by others"));
+  EXPECT_TRUE(look("/run/nvidia/driver").ok()) << "it cannot be seen there";
+}
+
+// In a directory with the sticky bit nobody can replace a directory of root's.
+TEST(TrustedTreeTest, ADirectoryAboveMayBeOneWhereOthersMakeNames) {
+  const TestDirectory tree;
+  tree.Write("a/root/file");
+  const std::string root = tree.path() + "/a/root";
+  SetMode(tree.path() + "/a", 01777);
+  EXPECT_TRUE(TrustedTree(root, root).Look(root + "/file").ok());
+  Give(tree, "a/root");
+  EXPECT_EQ(TrustedTree(root, root).Look(root + "/file").status().code(),
+            base::Code::kPermissionDenied);
 }
 
 TEST(TrustedTreeTest, AFileThatOthersCanWriteIsNot) {
