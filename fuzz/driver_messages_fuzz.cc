@@ -9,10 +9,10 @@
 #include <span>
 #include <string>
 
-#include "sim/driver/log_file.h"
 #include "sim/driver/machine.h"
 #include "sim/driver/message.h"
-#include "sim/driver/run_log.h"
+#include "sim/driver/record/log_file.h"
+#include "sim/driver/record/run_log.h"
 #include "sim/driver/testing/program.h"
 
 namespace {

@@ -16,14 +16,15 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
                seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption; or soak,
                scale: only where named), --keep leaves it up and says how to use it
   nvml         only the NVML clients of unit
+  driver       the simulated libcuda beside NVIDIA's own libraries, which it fetches from Debian (root)
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
   asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
   fuzz         each fuzz target for a minute (TRANCHE_FUZZ_SECONDS)
-  soak         process at full counts, ten minutes of fuzzing, the cluster's long faults, the seed document on
-               the oldest Kubernetes that is supported upstream, and whether the image's Debian packages are
-               behind the security updates that Debian serves
-  gpu          the demo on this machine's own GPUs
+  soak         process at full counts, numba and tinygrad on a simulated GPU, ten minutes of fuzzing, the
+               cluster's long faults, the seed document on the oldest Kubernetes that is supported upstream, and
+               whether the image's Debian packages are behind the security updates that Debian serves
+  gpu          the demo on this machine's own GPUs, and how they share their time (bench/gpu)
   all          all but bench and soak; gpu where there is one
 
 A tier that cannot run says what it needs; with CI=true that is a failure, as is a skipped test.
@@ -39,104 +40,19 @@ import time
 import fuzzing
 import tier_counts
 from tier_counts import Counts
+from tier_session import (HANG_SECONDS, JOBS, ROOT, TOOLS, BuildFailed, Session, Unable, call, clock, install, one,
+                          output_of, say)
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TOOLS = ROOT / "tools"
 CI = os.environ.get("CI") == "true"
-JOBS = int(os.environ.get("TRANCHE_JOBS") or os.cpu_count() or 1)
 QUICK = ["unit", "conformance", "process", "demo", "bench-smoke"]
 SANITIZERS = ["format", "tidy", "asan", "tsan", "fuzz"]
-# No test judges a duration: this only ends what hangs, on however slow a machine. Tests set no limit of their own.
-HANG_SECONDS = 1200
 # What `unit` builds beside the programs: each header compiled alone, so that one that leans on others fails the build.
 HEADERS_ALONE = "all_verify_interface_header_sets"
 
 
-class Unable(Exception):
-    """The tier cannot run here; the text says what it needs."""
-
-
-class BuildFailed(Exception):
-    pass
-
-
-def say(text):
-    print(text, flush=True)
-
-
-def call(command, **more):
-    """Runs a command with its output on ours; its exit status."""
-    return subprocess.run([str(part) for part in command], cwd=ROOT, **more).returncode
-
-
-def output_of(command):
-    done = subprocess.run([str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        raise Unable(f"{pathlib.Path(command[0]).relative_to(ROOT)} failed (see above)")
-    return done.stdout.strip()
-
-
-def install(*groups):
-    if call([TOOLS / "install-packages", *groups]) != 0:
-        raise Unable("packages that could not be installed (see above)")
-
-
-class Session:
-    """One run of ./test: what has been built so far, and the files named for conformance."""
-
-    def __init__(self, files, cluster_options=()):
-        self.files = files
-        self.cluster_options = cluster_options
-        self.built = {}
-
-    def build(self, preset, target="all"):
-        """Builds the targets (their names, apart by spaces) that this run has not built yet."""
-        built = self.built.setdefault(preset, set())
-        if built.issuperset(target.split()):
-            return ROOT / "build" / preset
-        start = time.monotonic()
-        say(f"-- building {target} in build/{preset} ({JOBS} jobs)")
-        configure = subprocess.run(["cmake", "--preset", preset], cwd=ROOT, text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if configure.returncode != 0:
-            say(configure.stdout)
-            raise BuildFailed(f"cmake --preset {preset}")
-        environment = dict(os.environ, NINJA_STATUS="[%f/%t %es] ")
-        if call(["cmake", "--build", f"build/{preset}", "--target", *target.split(), "--parallel", JOBS],
-                env=environment) != 0:
-            raise BuildFailed(f"cmake --build build/{preset} --target {target}")
-        say(f"-- built in {clock(time.monotonic() - start)}")
-        built.update(target.split())
-        return ROOT / "build" / preset
-
-    def ctest(self, build, *selection, jobs=JOBS, timeout=HANG_SECONDS, wrapper=(), environment=None):
-        """Runs the selected tests, and counts the cases inside them."""
-        report = build / "ctest-report.xml"
-        report.unlink(missing_ok=True)
-        command = [*wrapper, "ctest", "--test-dir", build, *selection, "--output-on-failure",
-                   "--no-tests=error", "--parallel", jobs, "--timeout", timeout,
-                   "--test-output-size-passed", 1 << 24, "--test-output-size-failed", 1 << 24,
-                   "--output-junit", report]
-        status = call(command, env=dict(os.environ, **(environment or {})))
-        if not report.exists():
-            return Counts(failed=1, notes=["ctest ran nothing"])
-        counts = tier_counts.of_junit(report)
-        if status != 0 and counts.failed == 0:
-            counts.failed = 1
-        return counts
-
-
-def clock(seconds):
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
-def one(status):
-    return Counts(passed=1) if status == 0 else Counts(failed=1)
-
-
-def client_environment():
-    """NVML clients nobody here wrote, and the real nvml.h, live in a Python environment of their own."""
-    python = output_of([TOOLS / "python-env"])
+def client_environment(*requirements):
+    """Clients nobody here wrote, and NVIDIA's headers, live in a Python environment of their own."""
+    python = output_of([TOOLS / "python-env", *requirements])
     return {"TRANCHE_PYTHON": python}
 
 
@@ -199,6 +115,9 @@ def bench(session):
         else:
             options = [f"--benchmark_out={output}"]
         counts += one(call([program, *options]))
+    say("-- native")
+    counts += one(call([sys.executable, "-B", ROOT / "bench/native/run.py", build,
+                        f"--json={results / 'native.json'}"]))
     return counts if counts.total() else Counts(failed=1, notes=["no benchmark was built"])
 
 
@@ -252,6 +171,15 @@ def formatting(_session):
     return one(call([TOOLS / "format", "--check"]))
 
 
+def driver(session):
+    """NVIDIA's libcuda of the versions that we simulate: proprietary, fetched by checksum, kept outside the tree."""
+    if os.geteuid() != 0:
+        raise Unable("root: the real library makes device nodes, and runs with a /dev of its own")
+    environment = {"TRANCHE_DRIVERS": output_of([TOOLS / "real-drivers"])}
+    build = session.build("release", "tranche tranche_sim_home")
+    return session.ctest(build, "-L", "^driver$", environment=environment)
+
+
 def tidy(_session):
     install("clang")
     return one(call([sys.executable, "-B", TOOLS / "tidy.py"]))
@@ -297,8 +225,14 @@ def fuzz(session, seconds=None):
     return counts if programs else Counts(failed=1, notes=["no fuzz target was built"])
 
 
+def compilers(session):
+    environment = client_environment(ROOT / "tests/cuda/compilers/requirements.txt")
+    return session.ctest(session.build("release"), "-L", "^compilers$", environment=environment)
+
+
 def soak(session):
     counts = process(session, repeat=100, timeout=6 * HANG_SECONDS)
+    counts += compilers(session)
     counts += fuzz(session, seconds=600)
     counts += one(call([ROOT / "deploy/image/build", "--updates"]))
     counts += on_cluster(session, ["--only", "soak"])
@@ -308,12 +242,15 @@ def soak(session):
 def gpu(session):
     if not pathlib.Path("/dev/nvidiactl").exists():
         raise Unable("an NVIDIA GPU and its driver on this machine")
-    return demo(session)
+    counts = demo(session)
+    build = session.build("release")
+    return counts + one(call([sys.executable, "-B", ROOT / "bench/gpu/run.py", build,
+                              "--json", build / "bench-results"]))
 
 
 TIERS = {"unit": unit, "conformance": conformance, "process": process, "demo": demo,
          "bench-smoke": bench_smoke, "bench": bench, "peer": peer, "cluster": cluster, "deploy": deploy,
-         "nvml": nvml,
+         "nvml": nvml, "driver": driver,
          "format": formatting, "tidy": tidy, "asan": asan, "tsan": tsan, "fuzz": fuzz,
          "soak": soak, "gpu": gpu}
 
@@ -345,7 +282,7 @@ def chosen(arguments):
     expanded = []
     for name in names:
         if name == "all":
-            expanded += QUICK + ["peer", "deploy", "cluster"] + SANITIZERS
+            expanded += QUICK + ["driver", "peer", "deploy", "cluster"] + SANITIZERS
             expanded += ["gpu"] if pathlib.Path("/dev/nvidiactl").exists() else []
         elif name in TIERS:
             expanded.append(name)

@@ -8,11 +8,6 @@
 
 namespace tranche::sim::cuda {
 
-// Stands in until there are arrays.
-__attribute__((weak)) Result SideOfArray(Array /*array*/, CopySide* /*side*/) {
-  return kInvalidHandle;
-}
-
 namespace {
 
 std::size_t PitchOf(const CopySide& side, const Copy& copy) {
@@ -41,7 +36,7 @@ Where WhereIs(const CopySide& side) {
 char* Contents(const CopySide& side, std::size_t bytes) {
   Memory& memory = Process::Get().memory();
   if (side.place == CopySide::Place::kDevice) return memory.Translate(side.address, bytes);
-  return memory.TranslateAny(reinterpret_cast<const void*>(side.address), bytes);
+  return memory.TranslateAny(side.address, bytes);
 }
 
 Result Check(const CopySide& side, const Copy& copy) {
@@ -93,7 +88,7 @@ Result Side(const Given& given, bool to, CopySide* side) {
   switch (type) {
     case kMemoryTypeHost:
       side->place = CopySide::Place::kHost;
-      side->address = reinterpret_cast<std::uintptr_t>(to ? given.dst_host : given.src_host);
+      side->address = AddressOf(to ? given.dst_host : given.src_host);
       return kSuccess;
     case kMemoryTypeDevice:
       side->place = CopySide::Place::kDevice;
@@ -118,12 +113,12 @@ std::shared_ptr<const NodeParameters> NodeOf(const Copy& copy, Context context) 
   Memcpy3d& given = node->memcpy.copy;
   const auto is_host = [](const CopySide& side) { return WhereIs(side).on_host; };
   given.dst_type = is_host(copy.to) ? kMemoryTypeHost : kMemoryTypeDevice;
-  given.dst_host = reinterpret_cast<void*>(is_host(copy.to) ? copy.to.address : 0);
+  given.dst_host = is_host(copy.to) ? PointerTo(copy.to.address) : nullptr;
   given.dst_device = is_host(copy.to) ? 0 : copy.to.address;
   given.dst_pitch = PitchOf(copy.to, copy);
   given.dst_height = copy.to.rows != 0 ? copy.to.rows : copy.height;
   given.src_type = is_host(copy.from) ? kMemoryTypeHost : kMemoryTypeDevice;
-  given.src_host = reinterpret_cast<const void*>(is_host(copy.from) ? copy.from.address : 0);
+  given.src_host = is_host(copy.from) ? PointerTo(copy.from.address) : nullptr;
   given.src_device = is_host(copy.from) ? 0 : copy.from.address;
   given.src_pitch = PitchOf(copy.from, copy);
   given.src_height = copy.from.rows != 0 ? copy.from.rows : copy.height;
@@ -222,6 +217,25 @@ Result MakeCopyOperation(ContextObject& context, const Memcpy3d& given, Operatio
 
 // ---- fills
 
+namespace {
+
+// Memory that is the program's own, pinned or managed, is only written.
+void FillRow(char* at, const Fill& fill, std::size_t bytes, bool is_programs) {
+  if (fill.value == 0 && !is_programs) {
+    ForgetContents(at, bytes);
+    return;
+  }
+  if (fill.element == 1) {
+    std::memset(at, static_cast<int>(fill.value & 0xFF), bytes);
+    return;
+  }
+  for (std::size_t x = 0; x < bytes; x += fill.element) {
+    std::memcpy(at + x, &fill.value, fill.element);
+  }
+}
+
+}  // namespace
+
 Result MakeOperation(const Fill& fill, Operation* operation) {
   const std::size_t element = fill.element;
   if ((element != 1 && element != 2 && element != 4) || fill.address % element != 0) {
@@ -240,7 +254,8 @@ Result MakeOperation(const Fill& fill, Operation* operation) {
   operation->effect = [=] {
     char* at = Process::Get().memory().Translate(fill.address, bytes);
     if (at == nullptr) return kIllegalAddress;
-    for (std::size_t y = 0; y < fill.height; ++y) FillRow(at + y * pitch, fill, row);
+    const bool is_programs = AddressOf(at) == fill.address;
+    for (std::size_t y = 0; y < fill.height; ++y) FillRow(at + y * pitch, fill, row, is_programs);
     return kSuccess;
   };
   return kSuccess;
@@ -262,20 +277,6 @@ Result MakeFillOperation(ContextObject& context, const MemsetNodeParams& given,
   const Result result = MakeOperation(fill, operation);
   if (result == kSuccess) operation->node = NodeOf(fill, context.handle);
   return result;
-}
-
-void FillRow(char* at, const Fill& fill, std::size_t bytes) {
-  if (fill.value == 0) {
-    ForgetContents(at, bytes);
-    return;
-  }
-  if (fill.element == 1) {
-    std::memset(at, static_cast<int>(fill.value & 0xFF), bytes);
-    return;
-  }
-  for (std::size_t x = 0; x < bytes; x += fill.element) {
-    std::memcpy(at + x, &fill.value, fill.element);
-  }
 }
 
 }  // namespace tranche::sim::cuda

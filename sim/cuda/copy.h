@@ -21,7 +21,6 @@ struct Fill {
   std::size_t height = 1;
 };
 Result EnqueueFill(StreamObject& stream, const Fill& fill);
-void FillRow(char* at, const Fill& fill, std::size_t bytes);
 
 // One side of a copy: where its first byte is, and how its rows and slices lie.
 struct CopySide {

@@ -42,7 +42,8 @@ void RunReached(const std::shared_ptr<StreamObject>& stream, Round* round) {
 
 Round RunAll(const ContextObject& context) {
   Round round;
-  const auto stalled = StalledStreams();  // a copy: it changes meanwhile
+  // A copy: it changes meanwhile.
+  const std::vector stalled(StalledStreams().begin(), StalledStreams().end());
   for (const auto& stream : stalled) {
     if (stream->context.get() == &context) RunReached(stream, &round);
   }

@@ -2,6 +2,7 @@
 # exports of that version. A node gets the newest that is not newer than its driver (sim/node/files.cc).
 add_library(tranche_sim_cuda_parts OBJECT
   cuda/attributes.cc
+  cuda/calls/array.cc
   cuda/calls/capture.cc
   cuda/calls/context.cc
   cuda/calls/copy.cc
@@ -13,16 +14,20 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/calls/graph_nodes.cc
   cuda/calls/graph_parameters.cc
   cuda/calls/graph_shape.cc
+  cuda/calls/ipc.cc
   cuda/calls/launch.cc
   cuda/calls/library.cc
   cuda/calls/link.cc
+  cuda/calls/managed.cc
   cuda/calls/mem_op.cc
   cuda/calls/memory.cc
   cuda/calls/module.cc
   cuda/calls/occupancy.cc
   cuda/calls/pointer.cc
+  cuda/calls/pool.cc
   cuda/calls/primary.cc
   cuda/calls/stream.cc
+  cuda/calls/virtual.cc
   cuda/code/jit.cc
   cuda/code/launch.cc
   cuda/code/modules.cc
@@ -37,6 +42,8 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/exports/lookup.cc
   cuda/exports/proc_address.cc
   cuda/exports/stubs.cc
+  cuda/forms/physical.cc
+  cuda/forms/pool.cc
   cuda/graph/capture.cc
   cuda/graph/exec.cc
   cuda/graph/graph.cc
@@ -45,7 +52,6 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/host_thread.cc
   cuda/library.cc
   cuda/memory.cc
-  cuda/node.cc
   cuda/streams.cc
   cuda/work.cc
   engine/hardware.cc
@@ -89,7 +95,10 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/declarations.h
   cuda/devices.h
   cuda/export_table.h
+  cuda/forms/physical.h
+  cuda/forms/pool.h
   cuda/functions.h
+  cuda/graph/capture.h
   cuda/graph/exec.h
   cuda/graph/graph.h
   cuda/graph/user_objects.h

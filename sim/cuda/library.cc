@@ -173,6 +173,14 @@ std::uint32_t Process::NameId(const std::string& name) {
   return found->second;
 }
 
+void Process::TellMissing(const char* what) {
+  // Without a context there may be no line yet; what is missing is worth one.
+  if (Connect() != kSuccess) return;
+  link::Missing message{};
+  std::strncpy(message.call, what, sizeof message.call - 1);
+  connection_.Send(link::Kind::kMissing, message);
+}
+
 // ---- faults
 
 Result Process::TroubleOf(const char* call) {

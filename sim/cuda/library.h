@@ -92,6 +92,8 @@ class Process {
   void GiveMarkBack(const EventObject& event);
   // The number by which the driver's log knows a kernel's name; it is told once.
   std::uint32_t NameId(const std::string& name);
+  // Says in the driver's log that something was asked for that the simulation does not have.
+  void TellMissing(const char* what);
 
  private:
   Process();
@@ -141,9 +143,28 @@ Result InitCall(const char* name, Body body) {
   });
 }
 
+// While it lives, faults of this thread's calls are about the GPU of `ordinal`, if there is one.
+class AboutDevice {
+ public:
+  explicit AboutDevice(Device ordinal) : before_(Process::SlotOfThread()) {
+    Process& process = Process::Get();
+    DeviceObject* device = nullptr;  // the list does not change once cuInit has made it
+    if (process.phase() == Phase::kReady && process.FindDevice(ordinal, &device) == kSuccess) {
+      Process::SlotOfThread() = device->slot;
+    }
+  }
+  ~AboutDevice() { Process::SlotOfThread() = before_; }
+  AboutDevice(const AboutDevice&) = delete;
+  AboutDevice& operator=(const AboutDevice&) = delete;
+
+ private:
+  unsigned before_;
+};
+
 // body(device) for a device that there is.
 template <typename Body>
 Result DeviceCall(const char* name, Device ordinal, Body body) {
+  const AboutDevice about(ordinal);
   return InitCall(name, [&](Process& process) -> Result {
     DeviceObject* device = nullptr;
     const Result found = process.FindDevice(ordinal, &device);

@@ -52,7 +52,7 @@ bool MakeSpan(std::size_t bytes, std::size_t alignment, bool contents, Span* spa
 void FreeSpan(const Span& span) {
   if (span.bytes == 0) return;
   munmap(span.base, span.bytes);
-  munmap(span.host, span.bytes);
+  if (span.host != span.base) munmap(span.host, span.bytes);
 }
 
 void ForgetContents(char* host, std::size_t bytes) {
@@ -92,14 +92,14 @@ Allocation* Memory::Find(DevicePtr address) {
 
 char* Memory::Translate(DevicePtr address, std::size_t bytes) {
   const Allocation* first = Find(address);
-  if (first == nullptr) return nullptr;
+  if (first == nullptr || !first->accessible) return nullptr;
   char* const begin = first->host + (address - first->base);
   std::size_t covered = first->bytes - (address - first->base);
   const Allocation* last = first;
   while (covered < bytes) {
     const auto next = allocations_.find(last->base + last->bytes);
     if (next == allocations_.end() || next->second.host != last->host + last->bytes ||
-        next->second.bytes == 0) {
+        next->second.bytes == 0 || !next->second.accessible) {
       return nullptr;
     }
     last = &next->second;
@@ -108,13 +108,12 @@ char* Memory::Translate(DevicePtr address, std::size_t bytes) {
   return begin;
 }
 
-char* Memory::TranslateAny(const void* address, std::size_t bytes) {
-  const auto number = static_cast<DevicePtr>(reinterpret_cast<std::uintptr_t>(address));
-  const Allocation* found = Find(number);
+char* Memory::TranslateAny(DevicePtr address, std::size_t bytes) {
+  const Allocation* found = Find(address);
   if (found == nullptr || found->on_host() || found->kind == Allocation::Kind::kManaged) {
-    return static_cast<char*>(const_cast<void*>(address));
+    return static_cast<char*>(PointerTo(address));
   }
-  return Translate(number, bytes);
+  return Translate(address, bytes);
 }
 
 bool Memory::UseChunk(std::uint64_t chunk, std::size_t bytes, Span* span) {
@@ -128,6 +127,13 @@ bool Memory::UseChunk(std::uint64_t chunk, std::size_t bytes, Span* span) {
   return true;
 }
 
+bool Memory::SpanOfChunk(std::uint64_t chunk, Span* span) const {
+  const auto found = chunks_.find(chunk);
+  if (found == chunks_.end()) return false;
+  *span = found->second.span;
+  return true;
+}
+
 void Memory::ReleaseChunk(std::uint64_t chunk) {
   const auto found = chunks_.find(chunk);
   if (found == chunks_.end() || --found->second.users > 0) return;
@@ -135,18 +141,31 @@ void Memory::ReleaseChunk(std::uint64_t chunk) {
   chunks_.erase(found);
 }
 
+Result ReserveBytes(const DeviceObject& device, const ContextObject* context, link::MemoryKind kind,
+                    std::size_t bytes, link::ReserveAnswer* answer) {
+  Process& process = Process::Get();
+  if (const Result connected = process.Connect(); connected != kSuccess) return connected;
+  return process.connection().Request(
+      link::Kind::kReserve,
+      link::Reserve{.context = context != nullptr ? context->index : link::kWholeGpu,
+                    .memory = kind,
+                    .slot = device.slot,
+                    .gpu_instance = device.gpu_instance,
+                    .bytes = bytes},
+      answer);
+}
+
+void ReleaseBytes(std::uint64_t reservation) {
+  if (reservation == 0) return;
+  link::Answer answer{};
+  Process::Get().connection().Request(link::Kind::kRelease, link::Release{reservation}, &answer);
+}
+
 Result AllocateDevice(ContextObject& context, std::size_t bytes, Allocation** allocation) {
   Process& process = Process::Get();
   const DeviceObject& device = *context.device;
   link::ReserveAnswer answer{};
-  const Result reserved =
-      process.connection().Request(link::Kind::kReserve,
-                                   link::Reserve{.context = context.index,
-                                                 .memory = link::MemoryKind::kPlain,
-                                                 .slot = device.slot,
-                                                 .gpu_instance = device.gpu_instance,
-                                                 .bytes = bytes},
-                                   &answer);
+  const Result reserved = ReserveBytes(device, &context, link::MemoryKind::kPlain, bytes, &answer);
   if (reserved != kSuccess) return reserved;
   Allocation made;
   made.bytes = bytes;
@@ -160,11 +179,10 @@ Result AllocateDevice(ContextObject& context, std::size_t bytes, Allocation** al
                              : MakeSpan(bytes, kSpanAlignment, true, &span);
   const std::size_t offset = answer.chunk != 0 ? answer.offset : 0;
   if (!addresses || offset + bytes > span.bytes) {
-    link::Answer released{};
-    process.connection().Request(link::Kind::kRelease, link::Release{answer.id}, &released);
+    ReleaseBytes(answer.id);
     return kOutOfMemory;
   }
-  made.base = reinterpret_cast<std::uintptr_t>(span.base) + offset;
+  made.base = AddressOf(span.base) + offset;
   made.host = span.host + offset;
   if (answer.chunk == 0) made.span = span;
   *allocation = process.memory().Add(made);

@@ -17,10 +17,20 @@
 #include <unordered_map>
 
 #include "sim/cuda/abi.h"
+#include "sim/link/protocol.h"
 
 namespace tranche::sim::cuda {
 
 struct ContextObject;
+struct DeviceObject;
+
+// An address as CUDA's interface has it, and as a pointer of this process.
+inline DevicePtr AddressOf(const void* pointer) {
+  return reinterpret_cast<std::uintptr_t>(pointer);
+}
+inline void* PointerTo(DevicePtr address) {
+  return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): it is one
+}
 
 // Addresses of a device and where their contents lie.
 struct Span {
@@ -32,7 +42,7 @@ struct Span {
 // for mappings that are put there with MAP_FIXED.
 bool MakeSpan(std::size_t bytes, std::size_t alignment, bool contents, Span* span);
 void FreeSpan(const Span& span);
-// Makes contents zero again and gives the memory back.
+// Makes contents of a span zero again and gives the memory back.
 void ForgetContents(char* host, std::size_t bytes);
 
 inline constexpr std::size_t kSpanAlignment = 2U << 20U;
@@ -59,6 +69,7 @@ struct Allocation {
   Span span;                      // to be freed with it; none of a chunk's
   unsigned flags = 0;             // of cuMemHostAlloc and cuMemHostRegister
   bool sync_memops = false;
+  bool accessible = true;  // a mapping is only after cuMemSetAccess
   MemoryPool pool = nullptr;
   int handle_types = 0;                      // that it can be exported as
   Result (*free)(Allocation& it) = nullptr;  // what cuMemFree does, for forms other than kPlain
@@ -78,12 +89,13 @@ class Memory {
   // too are taken as one. nullptr: not all of it is there.
   [[nodiscard]] char* Translate(DevicePtr address, std::size_t bytes);
   // The same, and what is no memory of CUDA's is the program's own.
-  [[nodiscard]] char* TranslateAny(const void* address, std::size_t bytes);
+  [[nodiscard]] char* TranslateAny(DevicePtr address, std::size_t bytes);
 
   // The span of a chunk of small allocations, made where there is none yet. Each call counts, and
   // the span goes with the last ReleaseChunk.
   bool UseChunk(std::uint64_t chunk, std::size_t bytes, Span* span);
   void ReleaseChunk(std::uint64_t chunk);
+  bool SpanOfChunk(std::uint64_t chunk, Span* span) const;
 
   [[nodiscard]] const std::map<DevicePtr, Allocation>& allocations() const { return allocations_; }
 
@@ -100,6 +112,10 @@ class Memory {
 // Reserves device memory in the driver's books and makes addresses for it: what cuMemAlloc does,
 // for modules' globals too. kOutOfMemory where the device is full.
 Result AllocateDevice(ContextObject& context, std::size_t bytes, Allocation** allocation);
+// The driver's books alone. `context` nullptr: what belongs to no context and outlives all.
+Result ReserveBytes(const DeviceObject& device, const ContextObject* context, link::MemoryKind kind,
+                    std::size_t bytes, link::ReserveAnswer* answer);
+void ReleaseBytes(std::uint64_t reservation);
 // Gives an allocation of kind kPlain back; nobody waits for what uses it.
 Result FreeDevice(const Allocation& allocation);
 

@@ -26,8 +26,8 @@
 
 namespace tranche::sim::cuda {
 
-class CaptureSession;  // sim/cuda/capture.h
-class HostThread;      // sim/cuda/host_thread.h
+struct CaptureSession;  // sim/cuda/capture.h
+class HostThread;       // sim/cuda/host_thread.h
 struct ContextObject;
 struct StreamObject;
 
@@ -38,6 +38,7 @@ class Table {
  public:
   // Gives the object a handle of its own.
   Handle Add(std::shared_ptr<Object> object) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): it is a number, which nobody follows
     const auto handle = reinterpret_cast<Handle>(NewHandle());
     objects_.emplace(handle, std::move(object));
     return handle;

@@ -103,6 +103,7 @@ std::shared_ptr<StreamObject> LegacyStream(const std::shared_ptr<ContextObject>&
   stream->context = context;
   stream->kind = StreamKind::kLegacy;
   stream->index = index;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): a number in place of a handle
   stream->handle = reinterpret_cast<Stream>(kStreamLegacy);
   context->streams.push_back(stream.get());
   return stream;

@@ -28,6 +28,11 @@ Backlog& TheBacklog() {
   return *backlog;
 }
 
+std::vector<AfterWait>& AfterWaits() {
+  static auto* const functions = new std::vector<AfterWait>();
+  return *functions;
+}
+
 void Apply(ContextObject& context, const Effect& effect) {
   if (!effect) return;
   const Result result = effect();
@@ -148,6 +153,7 @@ Result WaitForAll(const std::shared_ptr<ContextObject>& context, const Ends& end
     if (waited != kSuccess) return waited;
   }
   RunTimed();
+  for (const AfterWait function : AfterWaits()) function();
   return Process::Get().ErrorOf(*context);
 }
 
@@ -188,6 +194,8 @@ void RunTimed() {
   }
   timed = std::move(later);
 }
+
+void OnSynchronized(AfterWait function) { AfterWaits().push_back(function); }
 
 void DropWorkOf(const ContextObject& context) {
   Backlog& backlog = TheBacklog();
@@ -328,6 +336,7 @@ Result Synchronize(EventObject& event) {
   if (!event.recorded) return kSuccess;
   const Result waited = WaitFor(event.context, link::Counter::kMark, event.mark, event.generation);
   RunTimed();
+  for (const AfterWait function : AfterWaits()) function();
   return waited;
 }
 

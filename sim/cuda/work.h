@@ -58,6 +58,10 @@ Result Synchronize(ContextObject& context);
 Result Synchronize(EventObject& event);
 [[nodiscard]] bool IsIdle(StreamObject& stream);
 
+// Called whenever a program has waited for a stream, an event or a context.
+using AfterWait = void (*)();
+void OnSynchronized(AfterWait function);
+
 // The context has ended: nothing of it is done any more.
 void DropWorkOf(const ContextObject& context);
 // The driver has given the index of a stream that is gone to a new one.

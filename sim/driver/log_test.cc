@@ -9,9 +9,9 @@
 #include "base/json.h"
 #include "base/json_read.h"
 #include "base/testing/temp_dir.h"
-#include "sim/driver/log_file.h"
 #include "sim/driver/machine.h"
-#include "sim/driver/run_log.h"
+#include "sim/driver/record/log_file.h"
+#include "sim/driver/record/run_log.h"
 #include "sim/driver/testing/program.h"
 
 namespace tranche::sim::driver {

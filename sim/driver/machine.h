@@ -16,10 +16,10 @@
 
 #include "sim/driver/client.h"
 #include "sim/driver/hardware.h"
-#include "sim/driver/ledger.h"
 #include "sim/driver/message.h"
 #include "sim/driver/objects.h"
-#include "sim/driver/run_log.h"
+#include "sim/driver/record/ledger.h"
+#include "sim/driver/record/run_log.h"
 #include "sim/engine/engine.h"
 
 namespace tranche::sim::driver {

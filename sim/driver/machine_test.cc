@@ -1,58 +1,23 @@
+// Work of programs on a machine: turns, streams, copies, graphs, and what breaks the rules.
 #include "sim/driver/machine.h"
 
 #include <gtest/gtest.h>
 
-#include "base/testing/temp_dir.h"
 #include "sim/driver/constants.h"
+#include "sim/driver/testing/machine_fixture.h"
 #include "sim/driver/testing/program.h"
-#include "sim/engine/hardware.h"
 
 namespace tranche::sim::driver {
 namespace {
 
 using link::Work;
-using testing::NodeOf;
+using testing::kGiB;
+using testing::kMiB;
+using testing::kMs;
+using testing::kUs;
 using testing::Program;
 
-constexpr Time kUs = 1000;
-constexpr Time kMs = 1000 * kUs;
-constexpr std::uint64_t kMiB = 1U << 20U;
-constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
-const std::uint64_t kContext = engine::ContextBytes({.compute_major = 8, .multiprocessors = 10});
-
-class MachineTest : public ::testing::Test {
- protected:
-  MachineTest() { machine.Follow(NodeOf(2), 0); }
-
-  [[nodiscard]] Usage UsageOf(Program& program) {
-    machine.SettleAt(now);
-    Usage sum;
-    for (const ContextAccount& context : program.client().account().contexts) {
-      sum.Add(context.usage);
-    }
-    return sum;
-  }
-  void AdvanceTo(Time time) {
-    now = time;
-    machine.AdvanceTo(time);
-  }
-  void Xid(std::uint64_t xid, std::uint32_t slot, std::uint32_t pid) {
-    machine.OnXid({.number = 1,
-                   .slot = slot,
-                   .gpu_instance = kWholeGpu,
-                   .compute_instance = kWholeGpu,
-                   .pid = pid,
-                   .type = 8,
-                   .data = xid},
-                  now);
-  }
-
-  base::testing::TempDir folder;
-  std::unique_ptr<LogFile> file = std::move(LogFile::Open(folder.path() + "/log", 1 << 20)).value();
-  RunLog log{*file};
-  Machine machine{{.hardware = {.slice = kMs, .switch_cost = 0}}, log};
-  Time now = 0;
-};
+class MachineTest : public testing::MachineFixture {};
 
 TEST_F(MachineTest, TwoProgramsShareTime) {
   Program a(machine, 1);
@@ -69,40 +34,6 @@ TEST_F(MachineTest, TwoProgramsShareTime) {
   AdvanceTo(200 * kMs);
   EXPECT_EQ(a.page().streams[0].finished, 10U);
   EXPECT_EQ(a.page().contexts[0].finished, 10U);
-}
-
-TEST_F(MachineTest, AnotherGpuIsNotShared) {
-  Program a(machine, 1);
-  Program b(machine, 2);
-  ASSERT_EQ(a.MakeContext(0, 0).result, 0U);
-  ASSERT_EQ(b.MakeContext(0, 1).result, 0U);
-  for (Program* program : {&a, &b}) program->Submit(0, Work::kKernel, 10 * kMs);
-  AdvanceTo(10 * kMs);
-  EXPECT_EQ(a.page().streams[0].finished, 1U);
-  EXPECT_EQ(b.page().streams[0].finished, 1U);
-}
-
-TEST_F(MachineTest, MemoryIsTakenByAllTogether) {
-  Program a(machine, 1);
-  Program b(machine, 2);
-  ASSERT_EQ(a.MakeContext().result, 0U);
-  ASSERT_EQ(b.MakeContext().result, 0U);
-  EXPECT_EQ(a.Reserve(12 * kGiB).result, 0U);
-  EXPECT_EQ(b.Reserve(5 * kGiB).result, kOutOfMemory);
-  const auto info =
-      b.Ask<link::MemoryInfoAnswer>(link::MemoryInfo{.slot = 0, .gpu_instance = kWholeGpu}, 0);
-  EXPECT_EQ(info.total_bytes, 16 * kGiB);
-  EXPECT_EQ(info.free_bytes, 4 * kGiB - 2 * kContext);
-  a.End(0);
-  EXPECT_EQ(b.Reserve(5 * kGiB).result, 0U) << "what a program held is free once it has gone";
-}
-
-TEST_F(MachineTest, AContextThatDoesNotFitIsRefused) {
-  Program a(machine, 1);
-  ASSERT_EQ(a.MakeContext().result, 0U);
-  ASSERT_EQ(a.Reserve(16 * kGiB - 2 * kContext + 2 * kMiB).result, 0U);
-  Program b(machine, 2);
-  EXPECT_EQ(b.MakeContext().result, kOutOfMemory);
 }
 
 TEST_F(MachineTest, AProgramThatGoesLeavesItsTurnAtOnce) {
@@ -260,119 +191,6 @@ TEST_F(MachineTest, AGraphRunsItsNodesAndIsOneLaunch) {
   EXPECT_EQ(a.page().streams[0].finished, last);
   EXPECT_EQ(a.page().contexts[0].finished, 3U);
   EXPECT_EQ(UsageOf(a).kernels, 5U);
-}
-
-TEST_F(MachineTest, MemoryIsShared) {
-  Program a(machine, 1);
-  Program b(machine, 2);
-  ASSERT_EQ(a.MakeContext().result, 0U);
-  ASSERT_EQ(b.MakeContext().result, 0U);
-  const auto reserved = a.Reserve(kGiB);
-  a.descriptors.emplace_back(dup(2));
-  const auto shared = a.Ask<link::ShareAnswer>(link::Share{.id = reserved.id}, 0);
-  ASSERT_EQ(shared.result, 0U);
-  EXPECT_TRUE(a.descriptors.empty());
-  const auto opened =
-      b.Ask<link::OpenSharedAnswer>(link::OpenShared{.key = {shared.key[0], shared.key[1]}}, 0);
-  ASSERT_EQ(opened.result, 0U);
-  EXPECT_EQ(opened.bytes, kGiB);
-  EXPECT_TRUE(b.given().valid());
-  const auto free = [&] { return machine.devices().Find(0, kWholeGpu)->memory->Free(); };
-  EXPECT_EQ(free(), 15 * kGiB - 2 * kContext) << "it is there once";
-  a.End(0);
-  EXPECT_EQ(free(), 15 * kGiB - kContext) << "somebody still has it";
-  ASSERT_EQ(b.Ask<link::Answer>(link::Release{.id = opened.id}, 0).result, 0U);
-  EXPECT_EQ(free(), 16 * kGiB - kContext);
-  const auto gone =
-      b.Ask<link::OpenSharedAnswer>(link::OpenShared{.key = {shared.key[0], shared.key[1]}}, 0);
-  EXPECT_EQ(gone.result, kInvalidHandle);
-}
-
-TEST_F(MachineTest, AnXidWithAPidBreaksThatProgramOnly) {
-  Program a(machine, 1);
-  Program b(machine, 2);
-  for (Program* program : {&a, &b}) {
-    ASSERT_EQ(program->MakeContext().result, 0U);
-    program->Submit(0, Work::kKernel, 10 * kMs);
-  }
-  Xid(31, 0, 1);
-  EXPECT_EQ(a.page().contexts[0].error, kIllegalAddress);
-  EXPECT_EQ(b.page().contexts[0].error, 0U);
-  EXPECT_EQ(a.Reserve(kMiB).result, kIllegalAddress);
-  a.Submit(0, Work::kKernel, 10 * kMs);  // goes nowhere
-  AdvanceTo(10 * kMs);
-  EXPECT_EQ(b.page().streams[0].finished, 1U) << "the other has the GPU for itself";
-  Xid(43, 0, 2);
-  EXPECT_EQ(b.page().contexts[0].error, kLaunchFailed);
-  Xid(43, 0, 1);
-  EXPECT_EQ(a.page().contexts[0].error, kIllegalAddress) << "the first error sticks";
-  Xid(31, 0, 0);  // of nobody: only health cares
-  Program c(machine, 3);
-  EXPECT_EQ(c.MakeContext().result, 0U);
-}
-
-TEST_F(MachineTest, ALostGpuIsLostForAllUntilItReturns) {
-  Program a(machine, 1);
-  ASSERT_EQ(a.MakeContext(0, 0).result, 0U);
-  const auto other = a.MakeContext(0, 1);
-  NodeSnapshot node = NodeOf(2);
-  node.gpus[0].lost = 1;
-  machine.Follow(node, now);
-  EXPECT_EQ(a.page().device_error[0], kDeviceUnavailable);
-  EXPECT_EQ(a.page().device_error[1], 0U);
-  EXPECT_EQ(a.page().contexts[0].error, kDeviceUnavailable);
-  EXPECT_EQ(a.page().contexts[other.context].error, 0U);
-  Program b(machine, 2);
-  EXPECT_EQ(b.page().device_error[0], kDeviceUnavailable);
-  EXPECT_EQ(b.MakeContext(0, 0).result, kDeviceUnavailable);
-  machine.Follow(NodeOf(2), now);
-  EXPECT_EQ(a.page().device_error[0], 0U);
-  EXPECT_EQ(a.page().contexts[0].error, kDeviceUnavailable) << "that context stays broken";
-  EXPECT_EQ(b.MakeContext(0, 0).result, 0U);
-}
-
-TEST_F(MachineTest, MigInstancesHaveMemoryAndTimeOfTheirOwn) {
-  NodeSnapshot node = NodeOf(1);
-  GpuState& gpu = node.gpus[0];
-  gpu.mig_enabled = 1;
-  gpu.mig_profile_count = 1;
-  gpu.mig_profiles[0].memory_mib = 4096;
-  gpu.mig_profiles[0].multiprocessors = 2;
-  gpu.gpu_instance_count = 2;
-  gpu.gpu_instances[0].id = 3;
-  gpu.gpu_instances[1].id = 4;
-  machine.Follow(node, 0);
-  Program a(machine, 1);
-  Program b(machine, 2);
-  EXPECT_EQ(a.MakeContext(0, 0).result, kInvalidDevice) << "only its instances can be used";
-  ASSERT_EQ(a.MakeContext(0, 0, 3).result, 0U);
-  ASSERT_EQ(b.MakeContext(0, 0, 4).result, 0U);
-  EXPECT_EQ(a.Reserve(5 * kGiB).result, kOutOfMemory);
-  EXPECT_EQ(a.Reserve(3 * kGiB).result, 0U);
-  EXPECT_EQ(b.Reserve(3 * kGiB).result, 0U);
-  for (Program* program : {&a, &b}) program->Submit(0, Work::kKernel, 10 * kMs);
-  AdvanceTo(10 * kMs);
-  EXPECT_EQ(a.page().streams[0].finished, 1U);
-  EXPECT_EQ(b.page().streams[0].finished, 1U);
-  // Cut anew: instance 4 stays.
-  gpu.gpu_instances[0].start = 1;
-  machine.Follow(node, now);
-  EXPECT_EQ(a.page().contexts[0].error, kDeviceUnavailable);
-  EXPECT_EQ(b.page().contexts[0].error, 0U);
-}
-
-TEST_F(MachineTest, MemoryThatOthersHoldIsMissing) {
-  NodeSnapshot node = NodeOf(1);
-  node.gpus[0].memory_used = 10 * kGiB;
-  node.gpus[0].process_count = 2;
-  node.gpus[0].processes[0] = {.pid = 77, .memory_bytes = 2 * kGiB, .gpu_instance = kWholeGpu};
-  node.gpus[0].processes[1] = {
-      .pid = 78, .memory_bytes = 2 * kGiB, .gpu_instance = kWholeGpu, .by_driver = 1};
-  machine.Follow(node, 0);
-  EXPECT_EQ(machine.devices().Find(0, kWholeGpu)->memory->Free(), 4 * kGiB);
-  node.gpus[0].memory_used = 0;
-  machine.Follow(node, 0);
-  EXPECT_EQ(machine.devices().Find(0, kWholeGpu)->memory->Free(), 14 * kGiB);
 }
 
 TEST_F(MachineTest, WhoBreaksTheRulesIsCutOff) {

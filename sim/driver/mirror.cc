@@ -22,9 +22,15 @@ std::uint64_t RealtimeUs() {
          static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
-std::uint32_t Percent(Time part) {
+std::uint32_t Percent(Time part, Time whole) {
   return static_cast<std::uint32_t>(
-      std::clamp<Time>(part * 100 / static_cast<Time>(kSamplePeriodNs), 0, 100));
+      std::clamp<Time>(part * 100 / std::max<Time>(whole, 1), 0, 100));
+}
+
+// What CLOCK_REALTIME read when the driver's clock read `time`.
+std::uint64_t RealtimeOf(Time time, const DriverClock& clock) {
+  const auto ago_ns = static_cast<std::int64_t>(MonotonicNs() - clock.MonotonicOf(time));
+  return RealtimeUs() - static_cast<std::uint64_t>(ago_ns / 1000);
 }
 
 // Takes away what a driver has put into the state.
@@ -109,7 +115,7 @@ std::map<Mirror::Place, Mirror::Shown> Mirror::Collect() const {
   return all;
 }
 
-void Mirror::Sample() {
+void Mirror::Sample(Time since, Time until, const DriverClock& clock) {
   percents_.clear();
   std::map<std::pair<unsigned, std::uint32_t>, std::pair<Time, Time>> busy;  // slot, pid
   std::map<Place, std::pair<Time, Time>> at_place;
@@ -130,18 +136,33 @@ void Mirror::Sample() {
     }
   }
   for (const auto& [place, times] : at_place) {
-    percents_[place] = {Percent(times.first), Percent(times.second)};
+    percents_[place] = {Percent(times.first, until - since), Percent(times.second, until - since)};
   }
-  const std::uint64_t now_us = RealtimeUs();
+  std::vector<std::pair<unsigned, SampleState>> samples;
   for (const auto& [who, times] : busy) {
-    if (who.second == 0 || samples_.size() >= kMaxHeldSamples) continue;
-    samples_.push_back({who.first,
-                        {.time_us = now_us,
-                         .pid = who.second,
-                         .sm_percent = Percent(times.first),
-                         .memory_percent = Percent(times.second)}});
+    if (who.second == 0) continue;
+    samples.push_back({who.first,
+                       {.pid = who.second,
+                        .sm_percent = Percent(times.first, until - since),
+                        .memory_percent = Percent(times.second, until - since)}});
   }
+  HoldSamples(samples, since, until, clock);
   dirty_ = true;
+}
+
+void Mirror::HoldSamples(const std::vector<std::pair<unsigned, SampleState>>& samples, Time since,
+                         Time until, const DriverClock& clock) {
+  constexpr Time kPeriod = kSamplePeriodNs;
+  constexpr Time kMostPeriods = 60;  // ten seconds
+  const Time last = until / kPeriod;
+  for (Time period = std::max(since / kPeriod, last - kMostPeriods) + 1; period <= last; ++period) {
+    const std::uint64_t end_us = RealtimeOf(period * kPeriod, clock);
+    for (auto [slot, sample] : samples) {
+      if (samples_.size() >= kMaxHeldSamples) return;
+      sample.time_us = end_us;
+      samples_.emplace_back(slot, sample);
+    }
+  }
 }
 
 void Mirror::NoteChanges() {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "sim/driver/clock.h"
 #include "sim/driver/machine.h"
 #include "sim/node/state_writer.h"
 
@@ -29,8 +30,10 @@ class Mirror {
   base::Status Begin(std::uint32_t pid, std::uint32_t time_scale);
   void End();
 
-  // A period of samples ends at this moment.
-  void Sample();
+  // Takes the samples of the periods that have ended since `since`. All that was computed from then
+  // on, until `until`, goes into them: where they are several, because nobody looked, in equal
+  // parts.
+  void Sample(Time since, Time until, const DriverClock& clock);
   // Shows what has changed, if it is time to. `now_ns` is CLOCK_MONOTONIC.
   void Turn(std::uint64_t now_ns);
   // When it wants its next turn (CLOCK_MONOTONIC); none while nothing has changed.
@@ -47,6 +50,8 @@ class Mirror {
   [[nodiscard]] std::map<Place, Shown> Collect() const;
   void Write(NodeState& state, const std::map<Place, Shown>& now);
   void NoteChanges();
+  void HoldSamples(const std::vector<std::pair<unsigned, SampleState>>& samples, Time since,
+                   Time until, const DriverClock& clock);
 
   StateWriter& state_;
   Machine& machine_;

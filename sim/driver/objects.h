@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "sim/driver/hardware.h"
-#include "sim/driver/ledger.h"
+#include "sim/driver/record/ledger.h"
 #include "sim/link/protocol.h"
 
 namespace tranche::sim::driver {

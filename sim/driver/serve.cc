@@ -19,9 +19,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "sim/driver/clock.h"
-#include "sim/driver/log_file.h"
 #include "sim/driver/machine.h"
 #include "sim/driver/mirror.h"
+#include "sim/driver/record/log_file.h"
 #include "sim/driver/server.h"
 #include "sim/driver/status.h"
 #include "sim/driver/watcher.h"
@@ -81,6 +81,7 @@ class Driver {
   void Follow(std::uint64_t now_ns);
   void TakeSamples();
   void Report(std::uint64_t now_ns);
+  [[nodiscard]] Time NextSample() const;
   [[nodiscard]] std::optional<std::uint64_t> Deadline() const;
   [[nodiscard]] Json Describe() const;
 
@@ -101,7 +102,7 @@ class Driver {
   std::uint64_t follow_ns_ = 0;
   std::uint64_t stalled_ns_ = 0;
   std::uint64_t report_ns_ = 0;
-  Time next_sample_ = 0;
+  Time sampled_until_ = 0;
   bool sampling_ = false;
   bool ended_ = false;
 };
@@ -190,15 +191,22 @@ void Driver::Follow(std::uint64_t now_ns) {
 // Samples are taken while a program is there, and once more when the last has gone.
 void Driver::TakeSamples() {
   const Time now = clock_.Now();
-  const auto period = static_cast<Time>(kSamplePeriodNs);
-  if (!sampling_) next_sample_ = (now / period + 1) * period;
-  if (sampling_ && now >= next_sample_) {
-    // A turn that came late by more than a period has nothing to tell them apart by.
-    machine_->SettleAt(next_sample_);
-    mirror_->Sample();
-    next_sample_ = std::max(next_sample_ + period, now / period * period);
+  if (!sampling_) {
+    const auto period = static_cast<Time>(kSamplePeriodNs);
+    sampled_until_ = now / period * period;  // nobody has computed since then
+  } else if (const Time next = NextSample(); now >= next) {
+    machine_->SettleAt(next);
+    // Later, where this turn came late.
+    const Time until = std::max(machine_->engine().now(), next);
+    mirror_->Sample(sampled_until_, until, clock_);
+    sampled_until_ = until;
   }
   sampling_ = server_->clients() > 0;
+}
+
+Time Driver::NextSample() const {
+  const auto period = static_cast<Time>(kSamplePeriodNs);
+  return (sampled_until_ / period + 1) * period;
 }
 
 Json Driver::Describe() const { return StatusJson(options_, clock_, *machine_, *file_); }
@@ -216,7 +224,7 @@ std::optional<std::uint64_t> Driver::Deadline() const {
   const auto at = [&](std::uint64_t when) { deadline = std::min(deadline.value_or(when), when); };
   if (const auto next = machine_->NextEvent()) at(clock_.MonotonicOf(*next));
   if (const auto due = mirror_->Due()) at(*due);
-  if (sampling_) at(clock_.MonotonicOf(next_sample_));
+  if (sampling_) at(clock_.MonotonicOf(NextSample()));
   // Nothing of the node matters while nobody is there, and nothing new is to be told.
   if (server_->clients() > 0) at(std::min(follow_ns_, report_ns_));
   if (file_->pending() || report_ns_ == 0) at(report_ns_);

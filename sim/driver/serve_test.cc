@@ -6,19 +6,17 @@
 #include <linux/futex.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <csignal>
 #include <functional>
 #include <memory>
-#include <thread>
 
 #include "base/json_read.h"
 #include "base/testing/temp_dir.h"
 #include "sim/driver/constants.h"
 #include "sim/driver/report.h"
+#include "sim/driver/testing/process.h"
 #include "sim/driver/testing/program.h"
 #include "sim/engine/hardware.h"
 #include "sim/node/files.h"
@@ -30,49 +28,14 @@ namespace {
 using base::Json;
 using link::Kind;
 using link::Work;
+using testing::Comes;
 using testing::NodeOf;
+using testing::Process;
 using testing::RealProgram;
 
 constexpr std::uint64_t kMs = 1'000'000;
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
 const std::uint64_t kContext = engine::ContextBytes({.compute_major = 8, .multiprocessors = 10});
-
-// Waits for what must come; the limit only ends a test that hangs.
-bool Comes(const std::function<bool()>& condition) {
-  for (int i = 0; i < 30'000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return false;
-}
-
-class Process {
- public:
-  explicit Process(const std::function<int()>& body) : pid_(fork()) {
-    TRANCHE_CHECK(pid_ >= 0);
-    if (pid_ == 0) _exit(body());
-  }
-  ~Process() {
-    if (pid_ > 0) End(SIGKILL);
-  }
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-
-  int End(int signal_number) {
-    kill(pid_, signal_number);
-    return Wait();
-  }
-  int Wait() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return status;
-  }
-  [[nodiscard]] pid_t pid() const { return pid_; }
-
- private:
-  pid_t pid_;
-};
 
 class ServeTest : public ::testing::Test {
  protected:

@@ -6,8 +6,8 @@
 
 #include "base/json.h"
 #include "sim/driver/clock.h"
-#include "sim/driver/log_file.h"
 #include "sim/driver/machine.h"
+#include "sim/driver/record/log_file.h"
 #include "sim/driver/serve.h"
 
 namespace tranche::sim::driver {

@@ -19,6 +19,7 @@ struct FreePart {
   std::uint64_t chunk = 0;
   std::uint64_t offset = 0;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy takes the compiler's own code for the user's
   auto operator<=>(const FreePart&) const = default;
 };
 

@@ -134,7 +134,7 @@ TEST_F(KubeletTest, PodResourcesTellsWhoHoldsWhat) {
   ASSERT_TRUE(Becomes(4, 4));
   const Pod pod = Run(Spec("p", 2));
   std::optional<base::Result<std::vector<kubelet::Holding>>> holdings;
-  kubelet::ListHoldings(*loop_, folder_ / "pr/kubelet.sock",
+  kubelet::ListHoldings(*caller_, folder_ / "pr/kubelet.sock",
                         [&](auto result) { holdings = std::move(result); });
   ASSERT_TRUE(loop_.RunUntil([&] { return holdings.has_value(); }));
   ASSERT_TRUE(holdings->ok()) << holdings->status().message();
@@ -149,7 +149,7 @@ TEST_F(KubeletTest, PodResourcesTellsWhoHoldsWhat) {
   int limited = 0;
   int answered = 0;
   for (int i = 0; i < 40; ++i) {
-    kubelet::ListHoldings(*loop_, folder_ / "pr/kubelet.sock", [&](const auto& result) {
+    kubelet::ListHoldings(*caller_, folder_ / "pr/kubelet.sock", [&](const auto& result) {
       ++answered;
       limited += result.status().code() == base::Code::kResourceExhausted ? 1 : 0;
     });

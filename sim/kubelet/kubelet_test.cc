@@ -55,11 +55,10 @@ TEST_F(KubeletTest, RefusesBadVersionsAndNames) {
     EXPECT_FALSE(IsExtendedResourceName(bad)) << bad;
   }
   std::optional<base::Result<std::string>> answer;
-  kubelet::CallOnce(*loop_,
-                    {.socket_path = plugins_ + "/kubelet.sock",
-                     .method = "/v1beta1.Registration/Register",
-                     .request = std::string("\x0a\x02v2")},
-                    [&](base::Result<std::string> result) { answer = std::move(result); });
+  caller_->Call({.socket_path = plugins_ + "/kubelet.sock",
+                 .method = "/v1beta1.Registration/Register",
+                 .request = std::string("\x0a\x02v2")},
+                [&](base::Result<std::string> result) { answer = std::move(result); });
   ASSERT_TRUE(loop_.RunUntil([&] { return answer.has_value(); }));
   EXPECT_EQ(answer->status().message(),
             "requested API version \"v2\" is not supported by kubelet. Supported version is "

@@ -24,7 +24,7 @@ class AccountingTest : public sim::testing::NvmlFixture {
   }
 
   std::vector<unsigned> Pids() {
-    std::vector<unsigned> pids(2 * kMaxAccounts);
+    std::vector<unsigned> pids(std::size_t{2} * kMaxAccounts);
     auto count = static_cast<unsigned>(pids.size());
     EXPECT_EQ(api_.nvmlDeviceGetAccountingPids(Gpu(0), &count, pids.data()), abi::kSuccess);
     pids.resize(count);

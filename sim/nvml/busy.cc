@@ -107,18 +107,20 @@ std::vector<ProcessUse> UseSince(const GpuState& gpu, std::uint64_t after_us) {
   AddStandingProcesses(gpu, last, &uses);
   if (samples.empty()) return uses;
   // Averaged over the periods that ended after `after_us` and are kept, until the newest sample. An
-  // end may lie a little off its place.
+  // end may lie a little off its place, so that one at the edge is counted where it has a sample.
+  const double newest = AnchorUs(samples);
   const double begin = std::max(static_cast<double>(after_us),
                                 static_cast<double>(samples.front().time_us) - period);
-  const double spanned = (AnchorUs(samples) - begin) / period;
-  const double periods = std::max(1.0, std::floor(spanned + 0.9));
+  std::erase_if(samples, [&](const SampleState& sample) { return sample.time_us <= after_us; });
+  if (samples.empty()) return uses;
+  const double back = std::round((newest - static_cast<double>(samples.front().time_us)) / period);
+  const double periods = 1 + std::max(back, std::floor((newest - begin) / period - 0.1));
   struct Sum {
     double sm = 0;
     double memory = 0;
     std::uint64_t time_us = 0;
   };
   std::map<unsigned, Sum> sums;
-  std::erase_if(samples, [&](const SampleState& sample) { return sample.time_us <= after_us; });
   for (const SampleState& sample : samples) {
     Sum& sum = sums[sample.pid];
     sum.sm += sample.sm_percent;

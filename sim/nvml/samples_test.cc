@@ -83,6 +83,22 @@ TEST_F(SamplesTest, EachProcessOnceAveragedOverThePeriodsSinceThen) {
   EXPECT_EQ(result_, abi::kNotFound);
 }
 
+// Wherever between two ends the caller's time lies, and though an end is a little off its place.
+TEST_F(SamplesTest, AlwaysBusyIsAlwaysAllOfIt) {
+  StartWithDriver("a100x2");
+  for (unsigned back = 4; back-- > 0;) {
+    Change([&](NodeState& state) {
+      const std::uint64_t end = End(back) + (back % 2 == 0 ? 2000 : 0);
+      AddSample(state, 0, {.time_us = end, .pid = 11, .sm_percent = 100, .memory_percent = 0});
+    });
+  }
+  for (std::uint64_t after = End(4); after < End(0); after += kPeriodUs / 40) {
+    const auto use = Use(after);
+    ASSERT_EQ(use.size(), 1U);
+    EXPECT_EQ(use.at(11).first, 100U) << (after - End(4)) / 1000 << " ms";
+  }
+}
+
 TEST_F(SamplesTest, ProcessesThatAreGoneAreSeenUntilThen) {
   StartWithDriver("a100x2");
   Sample(9, 13, 100);

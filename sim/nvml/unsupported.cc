@@ -237,6 +237,7 @@ namespace tranche::gpu::nvml {
 TRANCHE_NVML_UNSUPPORTED(TRANCHE_NVML_DEFINE)
 
 // Tables of functions that only NVIDIA's own programs know: there are none.
+// NOLINTNEXTLINE(readability-identifier-naming): the name is NVIDIA's.
 extern "C" Return nvmlInternalGetExportTable(const void**, const void*) { return kInvalidArgument; }
 
 }  // namespace tranche::gpu::nvml

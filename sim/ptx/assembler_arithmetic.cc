@@ -72,9 +72,8 @@ Fault Assembler::Multiply(Instruction& instruction, const Statement& statement,
                      : high ? (add ? Op::kMadHigh : Op::kMulHigh)
                             : (add ? Op::kMadLow : Op::kMulLow);
   }
-  const Fault fault =
-      add ? ReadAll(statement, {&instruction.a, &instruction.b, &instruction.c}, type)
-          : ReadAll(statement, {&instruction.a, &instruction.b}, type);
+  Fault fault = add ? ReadAll(statement, {&instruction.a, &instruction.b, &instruction.c}, type)
+                    : ReadAll(statement, {&instruction.a, &instruction.b}, type);
   if (fault) return fault;
   if (Fault other = Write(statement.operands[0], &instruction.d)) return other;
   return Emit(instruction);
@@ -128,7 +127,7 @@ Fault Assembler::Bits(Instruction& instruction, const Statement& statement, Modi
     return NotInterpreted(statement);
   }
   instruction.type = modifiers.types[0];
-  const Fault fault =
+  Fault fault =
       instruction.op == Op::kBfe
           ? ReadAll(statement, {&instruction.a, &instruction.b, &instruction.c}, instruction.type)
           : ReadAll(statement, {&instruction.a, &instruction.b, &instruction.c, &instruction.e},

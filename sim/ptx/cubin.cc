@@ -15,7 +15,6 @@ constexpr std::uint16_t kMachineCuda = 190;
 constexpr std::uint32_t kSymbolTable = 2;
 constexpr std::uint32_t kNoBits = 8;
 constexpr std::uint32_t kInfo = 0x70000000;
-constexpr std::size_t kMaxSections = 1U << 16U;
 constexpr std::size_t kMaxSymbols = 1U << 18U;
 constexpr std::uint64_t kMaxVariable = 1ULL << 40U;
 
@@ -89,7 +88,6 @@ class Reader {
   }
 
   bool Sections(const FileHeader& header) {
-    if (header.section_count > kMaxSections) return false;
     sections_.resize(header.section_count);
     std::uint64_t at = header.section_offset;
     for (Section& section : sections_) {

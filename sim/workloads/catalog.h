@@ -56,7 +56,7 @@ struct OptionText {
 };
 
 inline constexpr std::array kOptions = {
-    OptionText{"--for", "TIME", "How long, 0.5ms, 10s or 2m (10s)"},
+    OptionText{"--for", "TIME", "How long, 0.5ms, 10s, 2m or 1h (10s)"},
     OptionText{"--kernel", "TIME", "Time of a kernel alone on the GPU"},
     OptionText{"--variation", "NUMBER",
                "Standard deviation of that time over its mean; lognormal, 0 for none"},

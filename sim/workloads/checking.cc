@@ -39,12 +39,11 @@ bool Compare(Session& session, const std::vector<float>& given, const std::vecto
              float value) {
   for (std::size_t i = 0; i < given.size(); ++i) {
     if (result[i] == given[i] + value) continue;
-    Outcome& outcome = session.outcome();
-    std::snprintf(outcome.failed, sizeof outcome.failed,
-                  "wrong result: element %zu is %g, and %g + %g was to be computed", i,
-                  static_cast<double>(result[i]), static_cast<double>(given[i]),
-                  static_cast<double>(value));
-    return false;
+    char text[160];
+    std::snprintf(
+        text, sizeof text, "wrong result: element %zu is %g, and %g + %g was to be computed", i,
+        static_cast<double>(result[i]), static_cast<double>(given[i]), static_cast<double>(value));
+    return session.Fail(text);
   }
   return true;
 }
@@ -59,7 +58,10 @@ void RunCheck(Session& session) {
   Arrays arrays;
   for (cuda::DevicePtr* array : {&arrays.filled, &arrays.given, &arrays.sums, &arrays.copied}) {
     *array = session.Take(bytes);
-    if (*array == 0) return;
+    if (*array == 0) {
+      session.Fail("cuMemAlloc: memory for the arrays is refused");
+      return;
+    }
   }
   std::vector<float> given(elements);
   std::vector<float> result(elements);

@@ -90,9 +90,9 @@ void RunPaced(Session& session) {
     const std::int64_t returned = session.clock().Now();
     due += period;
     // A driver whose queue is full keeps the program in its call, and what it planned moves.
-    if (returned - called > period) {
-      session.outcome().blocked_ns += returned - called;
-      due = std::max(due, returned);
+    if (returned > due) {
+      session.outcome().blocked_ns += returned - std::max(called, due);
+      due = returned;
     }
   }
   for (const auto& queue : queues) queue->Collect();

@@ -52,7 +52,7 @@ std::int64_t StartTime(Board& board, const Session& session) {
 void RunOne(const Settings& settings, const CrewMember& member, Board& board, unsigned index) {
   Outcome& outcome = OutcomesOf(&board)[index];
   outcome.pid = getpid();
-  Session session(settings, outcome, settings.seed + index * 7919);
+  Session session(settings, outcome, settings.seed + std::uint64_t{index} * 7919);
   if (session.Open() && member.prepare(session)) {
     ++board.ready;
     WaitForOthers(board, settings.processes);

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <vector>
 
+#include "sim/workloads/launch_queue.h"
+
 namespace tranche::sim::workloads {
 namespace {
 
@@ -27,12 +29,12 @@ bool TakeMemory(Session& session) {
   for (std::uint64_t left = settings.memory_bytes; left > 0;) {
     const std::uint64_t bytes = std::min(left, piece);
     if (session.Take(bytes) == 0) {
-      Outcome& outcome = session.outcome();
-      std::snprintf(outcome.failed, sizeof outcome.failed, "cuMemAlloc: %s after %.1f of %.1f GiB",
-                    outcome.errors[0].name,
+      char text[160];
+      std::snprintf(text, sizeof text, "cuMemAlloc: %s after %.1f of %.1f GiB",
+                    session.outcome().errors[0].name,
                     static_cast<double>(settings.memory_bytes - left) / (1 << 30),
                     static_cast<double>(settings.memory_bytes) / (1 << 30));
-      return false;
+      return session.Fail(text);
     }
     left -= bytes;
   }
@@ -63,6 +65,7 @@ void RunStorm(Session& session) {
     } else if (const cuda::DevicePtr memory = session.Take(bytes); memory != 0) {
       pieces.push_back({memory, bytes});
     } else if (pieces.empty()) {
+      session.Fail("cuMemAlloc: not one piece is given");
       return;
     }
     ++session.outcome().requests;
@@ -77,10 +80,13 @@ void RunLeak(Session& session) {
 }
 
 void RunGreedy(Session& session) {
+  LaunchQueue queue(session);
+  if (!queue.Open()) return;
   for (std::int64_t due = session.begin(); session.Meet(due); due += session.settings().period_ns) {
     session.Take(PieceBytes(session));
-    if (!session.Launch(nullptr)) return;
+    if (!queue.Launch()) return;
   }
+  queue.Collect();
 }
 
 }  // namespace tranche::sim::workloads

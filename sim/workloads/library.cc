@@ -9,9 +9,9 @@ namespace tranche::sim::workloads {
 std::string CudaLibrary::Load() {
   void* library = dlopen("libcuda.so.1", RTLD_NOW);
   if (library == nullptr) return std::string("no CUDA driver: ") + dlerror();
-#define TRANCHE_LOAD(name)                                        \
-  name = reinterpret_cast<decltype(name)>(dlsym(library, #name)); \
-  if (name == nullptr) return "libcuda.so.1 has no " #name;
+#define TRANCHE_LOAD(name)                                          \
+  (name) = reinterpret_cast<decltype(name)>(dlsym(library, #name)); \
+  if ((name) == nullptr) return "libcuda.so.1 has no " #name;
   TRANCHE_WORKLOAD_CALLS(TRANCHE_LOAD)
 #undef TRANCHE_LOAD
   return "";

@@ -54,6 +54,7 @@ struct CudaTypes {
 }  // namespace types
 
 struct CudaLibrary {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a name that is declared has none
 #define TRANCHE_MEMBER(name) decltype(types::CudaTypes::name) name = nullptr;
   TRANCHE_WORKLOAD_CALLS(TRANCHE_MEMBER)
 #undef TRANCHE_MEMBER

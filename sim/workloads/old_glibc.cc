@@ -8,6 +8,7 @@
 
 __asm__(".symver __libc_start_main,__libc_start_main@GLIBC_2.2.5");
 
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the names are glibc's.
 extern "C" {
 
 using Initialiser = void (*)(int, char**, char**);
@@ -60,3 +61,4 @@ TRANCHE_HIDDEN int pthread_once(int* done, void (*run)()) {
 TRANCHE_HIDDEN int __pthread_key_create(unsigned*, void (*)(void*)) { return 0; }
 
 }  // extern "C"
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)

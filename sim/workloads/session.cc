@@ -15,9 +15,9 @@ volatile std::sig_atomic_t stopped = 0;
 
 void Session::Stop() { stopped = 1; }
 
-bool Session::Fail(const std::string& text) {
+bool Session::Fail(const std::string& why) {
   if (outcome_.failed[0] == '\0') {
-    std::snprintf(outcome_.failed, sizeof outcome_.failed, "%s", text.c_str());
+    std::snprintf(outcome_.failed, sizeof outcome_.failed, "%s", why.c_str());
   }
   return false;
 }

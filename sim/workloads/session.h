@@ -44,6 +44,7 @@ class Session {
   bool Meet(std::int64_t deadline);
 
   bool Do(cuda::Result result, const char* call);
+  bool Fail(const std::string& why);  // false; the first one is kept
   // A kernel that computes for a time drawn from the settings.
   bool Launch(cuda::Stream stream);
   [[nodiscard]] std::int64_t DrawKernel() {
@@ -62,7 +63,6 @@ class Session {
   [[nodiscard]] std::int64_t begin() const { return outcome_.begin_ns; }
 
  private:
-  bool Fail(const std::string& text);
   bool OpenDevice();
   bool LoadKernels();
 

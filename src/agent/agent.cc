@@ -77,7 +77,12 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
               .stat_char_device = options_.stat_char_device},
              {.remake = [this] { RemakeParts(); },
               .may_mend =
-                  [this] { return !succession_.terminated() && !succession_.successor_serving(); },
+                  [this] {
+                    if (succession_.terminated() || succession_.successor_serving()) return false;
+                    // Until it serves, the files are still those of the agent that it takes over
+                    // from.
+                    return !succession_.predecessor() || serving_.served().AnyServing();
+                  },
               .answered = [this] { NodeAnswers(); }}),
       serving_(loop, options_.new_link(loop),
                {.socket_directory = options_.SocketDirectory(),

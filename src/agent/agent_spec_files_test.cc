@@ -53,6 +53,26 @@ TEST_F(AgentCdiTest, AnAnswerNamesOnlyWhatIsInTheSpecByThen) {
   });
 }
 
+// Two that each insist on their own would write it in turn.
+TEST_F(AgentCdiTest, ANewerAgentLeavesTheSpecToTheOlderUntilItServes) {
+  Run([&](Agent&) {
+    const std::string spec = Spec();
+    kubelet_.Stop();
+    options_.overrides.command_line.push_back(Flag("device-id-strategy", "index"));
+    Run([&](Agent&) {
+      loop_.AdvanceBy(seconds(2));
+      EXPECT_EQ(Spec(), spec) << "mended by the older";
+      const base::FileIdentity before = base::IdentityOf(SpecPath());
+      loop_.AdvanceBy(std::chrono::minutes(2));
+      EXPECT_EQ(base::IdentityOf(SpecPath()), before) << "and written by nobody since";
+      kubelet_.Start();
+      loop_.AdvanceBy(seconds(2));
+      EXPECT_TRUE(kubelet_.Allocate(kGpu, {"GPU-0::0"}).ok());
+      EXPECT_NE(Spec(), spec) << "before its first answer it is the newer's";
+    });
+  });
+}
+
 TEST_F(AgentCdiTest, WhereTheSpecCannotBeWrittenAgainNobodyIsGivenItsNames) {
   Run([&](Agent& agent) {
     std::filesystem::remove_all(dir_ / "cdi");

@@ -197,7 +197,7 @@ TEST_F(DirectoryWatchTest, APollFindsADirectoryWhoseParentWasReplaced) {
   Watch(dir_ / "p/d", std::chrono::milliseconds(300));
   fs::rename(dir_ / "p", dir_ / "old");
   fs::rename(dir_ / "q", dir_ / "p");
-  ASSERT_TRUE(loop_.RunUntil([&] { return calls_ == 1; })) << "the poll";
+  ASSERT_TRUE(loop_.RunUntil([&] { return calls_ >= 1; })) << "the poll";
   // Between two polls only the kernel tells of anything.
   const int polls_only = calls_;
   Put("p/d/f", "x");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "cdi/libraries.h"
 
 namespace tranche::cdi {
@@ -190,7 +191,7 @@ Result<Edits> DriverEdits(const Roots& roots, const HookWriter& hooks, const std
   hooks.UpdateLinkerCache(edits, *libraries, roots);
   hooks.DisableDeviceNodeModification(edits);
   hooks.UpdateApplicationProfile(edits);
-  edits.env = {"NVIDIA_CTK_LIBCUDA_DIR=" + libraries->directory};
+  edits.env = {"NVIDIA_CTK_LIBCUDA_DIR=" + base::Join(libraries->directories, ":")};
   return edits;
 }
 

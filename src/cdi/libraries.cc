@@ -118,15 +118,27 @@ class LinkMaker {
   std::string library_;
 };
 
-// Where libcuda is: its directory in the driver root.
-Result<std::string> LibraryDirectory(const Roots& roots, const std::string& version) {
+std::vector<std::string> DirectoriesOf(const Roots& roots, const std::vector<std::string>& files) {
+  std::vector<std::string> directories;
+  for (const std::string& file : files) {
+    std::string directory = ParentDirectory(roots.InDriverRoot(file));
+    if (std::find(directories.begin(), directories.end(), directory) == directories.end()) {
+      directories.push_back(std::move(directory));
+    }
+  }
+  return directories;
+}
+
+// Where the driver's libraries are; packages may spread them over several directories.
+Result<std::vector<std::string>> LibraryDirectories(const Roots& roots,
+                                                    const std::string& version) {
   for (const char* library : {"libcuda.so.", "libnvidia-ml.so."}) {
     const std::string wanted = library + version;
     const std::vector<std::string> found =
         roots.Libraries([&wanted](std::string_view name) { return name == wanted; });
     if (found.empty()) continue;
     if (BaseName(found.front()) == wanted) {
-      return ParentDirectory(roots.InDriverRoot(found.front()));
+      return DirectoriesOf(roots, roots.Libraries(Glob("lib*.so." + version)));
     }
     return Status(base::Code::kFailedPrecondition,
                   found.front() + " is in place of " + wanted + ": not one driver version");
@@ -153,16 +165,18 @@ void AddMounts(const Roots& roots, const std::vector<std::string>& files,
 LibrarySet ComputeLibraries(const Roots& roots, const DriverLibraries& driver,
                             const std::string& version, bool with_explicit_libraries) {
   LibrarySet set;
-  const std::vector<std::string> directories = {driver.directory,
-                                                JoinPath(driver.directory, "vdpau")};
+  std::vector<std::string> directories = driver.directories;
+  for (const std::string& directory : driver.directories) {
+    directories.push_back(JoinPath(directory, "vdpau"));
+  }
   AddMounts(roots, roots.MatchingTargets(directories, EndsWith(".so." + version)), set.mounts);
   // It has a version of its own.
-  AddMounts(roots, roots.MatchingTargets({driver.directory}, Glob("libnvidia-nvvm70.so.*")),
+  AddMounts(roots, roots.MatchingTargets(driver.directories, Glob("libnvidia-nvvm70.so.*")),
             set.mounts);
   if (with_explicit_libraries) {
     for (const std::string_view wanted : kExplicitLibraries) {
       const NameMatch match = [wanted](std::string_view name) { return name == wanted; };
-      AddMounts(roots, roots.MatchingTargets({driver.directory}, match), set.mounts);
+      AddMounts(roots, roots.MatchingTargets(driver.directories, match), set.mounts);
     }
   }
   LinkMaker links(set);
@@ -213,9 +227,13 @@ LibrarySet GraphicsLibraries(const Roots& roots, const DriverLibraries& driver,
     };
     AddMounts(roots, roots.Libraries(match), found);
   }
+  std::vector<std::string> xorg;
+  for (const std::string& directory : driver.directories) {
+    for (std::string& place : XorgDirectories(directory)) xorg.push_back(std::move(place));
+  }
   for (const std::string& file :
        {std::string("nvidia_drv.so"), "libglxserver_nvidia.so." + version}) {
-    std::vector<std::string> places = roots.Find(XorgDirectories(driver.directory), file);
+    std::vector<std::string> places = roots.Find(xorg, file);
     if (!places.empty()) AddMounts(roots, {places.front()}, found);
   }
   LibrarySet set;
@@ -251,9 +269,9 @@ bool IsLibraryName(const std::string& name) {
 Result<DriverLibraries> FindDriverLibraries(const Roots& roots, const std::string& version,
                                             bool with_explicit_libraries) {
   DriverLibraries libraries;
-  Result<std::string> directory = LibraryDirectory(roots, version);
-  if (!directory.ok()) return directory.status();
-  libraries.directory = *directory;
+  Result<std::vector<std::string>> directories = LibraryDirectories(roots, version);
+  if (!directories.ok()) return directories.status();
+  libraries.directories = std::move(*directories);
   libraries.graphics = GraphicsLibraries(roots, libraries, version);
   libraries.compute = ComputeLibraries(roots, libraries, version, with_explicit_libraries);
   return libraries;

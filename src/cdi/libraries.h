@@ -30,9 +30,11 @@ struct LibrarySet {
 };
 
 struct DriverLibraries {
-  std::string directory;  // of libcuda, in the driver root: "/usr/lib/x86_64-linux-gnu"
-  LibrarySet graphics;    // EGL, Vulkan and X server modules, those without a fixed place
-  LibrarySet compute;     // *.so.<version>, from libcuda to libnvidia-ml
+  // Where libraries of the driver's version are, in the driver root: "/usr/lib/x86_64-linux-gnu".
+  // Mostly one; the first is where a search finds the first of them.
+  std::vector<std::string> directories;
+  LibrarySet graphics;  // EGL, Vulkan and X server modules, those without a fixed place
+  LibrarySet compute;   // *.so.<version>, from libcuda to libnvidia-ml
 };
 
 // kFailedPrecondition: neither libcuda.so.<version> nor libnvidia-ml.so.<version> is there.

@@ -208,6 +208,30 @@ TEST(CdiSpec, FindsTheDriverByLibnvidiaMlToo) {
             "NVIDIA_CTK_LIBCUDA_DIR=/usr/lib/x86_64-linux-gnu");
 }
 
+// As NVIDIA's toolkit from 1.20 on.
+TEST(CdiSpec, LibrariesInSeveralDirectoriesAreAllFound) {
+  const cdi::testing::TestDriverTree tree(kLibraries);
+  const std::string further = std::string(kLibraries) + "/nvidia/current";
+  const auto add = [&](const std::string& directory, const std::string& name) {
+    tree.Write(directory + "/" + name + "." + cdi::testing::kTestVersion,
+               cdi::testing::TestLibrary(name + ".1"), 0755);
+  };
+  add(further, "libnvidia-further.so");
+  add(further + "/vdpau", "libvdpau_further.so");
+  add("usr/lib64", "libnvidia-other.so");
+  add("opt/elsewhere", "libnvidia-elsewhere.so");
+  const Json spec = Built({}, cdi::testing::TestInventory(), tree.roots(kOnHost));
+  EXPECT_EQ(LibraryDirectoryOf(spec),
+            "NVIDIA_CTK_LIBCUDA_DIR=/usr/lib64:/usr/lib/x86_64-linux-gnu:"
+            "/usr/lib/x86_64-linux-gnu/nvidia/current");
+  const std::string text = spec.Dump();
+  for (const char* library : {"current/libnvidia-further.so.", "current/vdpau/libvdpau_further.so.",
+                              "lib64/libnvidia-other.so.", "x86_64-linux-gnu/libcuda.so."}) {
+    EXPECT_THAT(text, HasSubstr(library));
+  }
+  EXPECT_THAT(text, Not(HasSubstr("libnvidia-elsewhere.so")));
+}
+
 TEST(CdiSpec, FindsTheDriverByTheLinkerCache) {
   const cdi::testing::TestDriverTree tree("opt/nv/lib");
   EXPECT_FALSE(BuildCdiFiles({}, cdi::testing::TestInventory(), tree.roots(kOnHost)).ok());

@@ -42,9 +42,15 @@ Status CheckFile(const std::string& path, const struct stat& info) {
   return Status::Ok();
 }
 
-Status CheckDirectory(const std::string& path, const struct stat& info) {
+// Whether what a directory names is looked for, or the directory itself.
+enum class Looked { kForName, kForDirectory };
+
+Status CheckDirectory(const std::string& path, const struct stat& info, Looked looked) {
   TRANCHE_TRY(CheckOwner(path, info));
-  if ((info.st_mode & (S_IWGRP | S_IWOTH)) == 0) return Status::Ok();
+  const mode_t others = info.st_mode & (S_IWGRP | S_IWOTH);
+  const bool sticky = (info.st_mode & S_ISVTX) != 0;
+  if (others == 0) return Status::Ok();
+  if (looked == Looked::kForName && sticky && others == S_IWGRP) return Status::Ok();
   return Untrusted(path, "can be written by others than root");
 }
 
@@ -58,6 +64,7 @@ class TrustedTree::Walk {
   base::Result<Found> To(std::string_view path) {
     if (tree_.here_ != "/") path.remove_prefix(tree_.here_.size());
     Prepend(path);
+    if (tree_.here_ == tree_.on_host_) TRANCHE_TRY(CheckAbove());
     TRANCHE_TRY(Enter(at_));
     while (!parts_.empty()) {
       const std::string part = std::move(parts_.front());
@@ -82,11 +89,23 @@ class TrustedTree::Walk {
     return base::ErrnoStatus(errno, path);
   }
 
+  // Whoever can replace a directory above the root replaces the root.
+  Status CheckAbove() {
+    for (std::string path = tree_.here_; path != "/";) {
+      path = base::ParentDirectory(path);
+      TRANCHE_TRY(Stat(path));
+      TRANCHE_TRY(CheckDirectory(path, info_, Looked::kForName));
+    }
+    return Status::Ok();
+  }
+
   // `at_` becomes the directory, or what else the path ends with.
   Status Enter(const std::string& path) {
     TRANCHE_TRY(Stat(path));
     at_ = path;
-    if (S_ISDIR(info_.st_mode)) return CheckDirectory(path, info_);
+    if (S_ISDIR(info_.st_mode)) {
+      return CheckDirectory(path, info_, parts_.empty() ? Looked::kForDirectory : Looked::kForName);
+    }
     if (parts_.empty()) return CheckFile(path, info_);
     return {Code::kNotFound, path + " is no directory"};
   }

@@ -3,8 +3,10 @@
 //
 // A container runtime mounts what a CDI spec names as root, and follows symbolic links then. So
 // each directory on the way belongs to root and may be written by its owner alone, /tmp being none;
-// a link belongs to root, and its target is looked at in the same way. The user that this process
-// runs as counts as root.
+// a link belongs to root, and its target is looked at in the same way. In a directory with the
+// sticky bit a group may make new names (/nix/store), since it cannot replace those of root; it may
+// not in a directory that is itself what is looked for. Directories above the root count too, where
+// they can be seen. The user that this process runs as counts as root.
 //
 // Threading: it only reads; any thread.
 // Errors: kNotFound where there is nothing; kPermissionDenied with the component that others can

@@ -65,6 +65,34 @@ TEST(TrustedTreeTest, EveryDirectoryOnTheWayIsRootsAlone) {
   }
 }
 
+// As /nix/store, in which a group may make new names and replace none of root's.
+TEST(TrustedTreeTest, AGroupMayMakeNamesWhereItCannotReplaceThose) {
+  const TestDirectory tree;
+  tree.Write("a/b/c");
+  SetMode(tree.path() + "/a/b", 01775);
+  EXPECT_EQ(CodeOf(tree, "/a/b/c"), base::Code::kOk);
+  EXPECT_EQ(CodeOf(tree, "/a/b"), base::Code::kPermissionDenied) << "all that is in it";
+  Give(tree, "a/b/c");
+  EXPECT_EQ(CodeOf(tree, "/a/b/c"), base::Code::kPermissionDenied) << "a name of its own";
+  TakeBack(tree, "a/b/c");
+  for (const mode_t mode : {0775U, 01777U, 01757U}) {
+    SetMode(tree.path() + "/a/b", mode);
+    EXPECT_EQ(CodeOf(tree, "/a/b/c"), base::Code::kPermissionDenied) << mode;
+  }
+}
+
+// Where the host has the root at the same place: elsewhere they cannot be seen.
+TEST(TrustedTreeTest, DirectoriesAboveTheRootCountToo) {
+  const TestDirectory tree;  // in /tmp, where everybody may make names
+  tree.Write("a/root/file");
+  const std::string root = tree.path() + "/a/root";
+  const auto denied = TrustedTree(root, root).Look(root + "/file").status();
+  EXPECT_EQ(denied.code(), base::Code::kPermissionDenied);
+  EXPECT_THAT(denied.message(), HasSubstr("/tmp can be written by others"));
+  EXPECT_TRUE(TrustedTree(root, "/run/nvidia/driver").Look(root + "/file").ok());
+  EXPECT_TRUE(TrustedTree("/usr", "/usr").Look("/usr/bin").ok()) << "the control";
+}
+
 TEST(TrustedTreeTest, AFileThatOthersCanWriteIsNot) {
   const TestDirectory tree;
   tree.Write("a/hook");

@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 #include "kubelet/proto/deviceplugin.pb.h"
-#include "kubelet/rpc_client.h"
 #include "kubelet/rpc_server.h"
 
 namespace tranche::kubelet {
@@ -170,15 +169,14 @@ base::Result<std::unique_ptr<PluginServer>> PluginServer::Start(base::EventLoop&
   return std::unique_ptr<PluginServer>(std::move(server));
 }
 
-void RegisterWithKubelet(base::EventLoop& loop, const Registration& registration,
+void RegisterWithKubelet(RpcCaller& caller, const Registration& registration,
                          std::function<void(base::Status)> done) {
   v1beta1::RegisterRequest request;
   request.set_version(kVersion);
   request.set_endpoint(registration.endpoint);
   request.set_resource_name(registration.resource);
   request.mutable_options()->set_get_preferred_allocation_available(true);
-  CallOnce(
-      loop,
+  caller.Call(
       {.socket_path = registration.kubelet_socket,
        .method = "/v1beta1.Registration/Register",
        .request = request.SerializeAsString(),
@@ -190,17 +188,22 @@ namespace {
 
 class GrpcPluginLink : public PluginLink {
  public:
-  explicit GrpcPluginLink(base::EventLoop& loop) : loop_(loop) {}
+  explicit GrpcPluginLink(base::EventLoop& loop) : loop_(loop), caller_(RpcCaller::New(loop)) {}
   base::Result<std::unique_ptr<PluginServer>> StartServer(const std::string& socket_path,
                                                           PluginHandler& handler) override {
     return PluginServer::Start(loop_, socket_path, handler);
   }
   void Register(const Registration& registration, std::function<void(base::Status)> done) override {
-    RegisterWithKubelet(loop_, registration, std::move(done));
+    RegisterWithKubelet(*caller_, registration, std::move(done));
+  }
+  void List(const std::string& pod_resources_socket,
+            std::function<void(base::Result<std::vector<Holding>>)> done) override {
+    ListHoldings(*caller_, pod_resources_socket, std::move(done));
   }
 
  private:
   base::EventLoop& loop_;
+  std::unique_ptr<RpcCaller> caller_;
 };
 
 }  // namespace

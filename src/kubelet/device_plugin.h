@@ -17,6 +17,8 @@
 
 #include "base/event_loop.h"
 #include "base/status.h"
+#include "kubelet/pod_resources.h"
+#include "kubelet/rpc_client.h"
 
 namespace tranche::kubelet {
 
@@ -90,12 +92,12 @@ struct Registration {
   std::string resource;
 };
 
-// Registers without blocking; `done` runs on the loop, within 5 s. Not cancelled by anything but
-// its own deadline: the owner must outlive it or make `done` check.
-void RegisterWithKubelet(base::EventLoop& loop, const Registration& registration,
+// Registers without blocking; `done` runs on the loop, within 5 s, and not after the caller's end.
+void RegisterWithKubelet(RpcCaller& caller, const Registration& registration,
                          std::function<void(base::Status)> done);
 
-// The two above as one seam, for whoever is to be tested without sockets and threads.
+// The two above, and ListHoldings, as one seam: for whoever is to be tested without sockets and
+// threads.
 class PluginLink {
  public:
   virtual ~PluginLink() = default;
@@ -103,6 +105,8 @@ class PluginLink {
                                                                   PluginHandler& handler) = 0;
   virtual void Register(const Registration& registration,
                         std::function<void(base::Status)> done) = 0;
+  virtual void List(const std::string& pod_resources_socket,
+                    std::function<void(base::Result<std::vector<Holding>>)> done) = 0;
 };
 // By gRPC, over unix sockets.
 std::unique_ptr<PluginLink> NewPluginLink(base::EventLoop& loop);

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "kubelet/proto/podresources.pb.h"
-#include "kubelet/rpc_client.h"
 
 namespace tranche::kubelet {
 namespace {
@@ -37,18 +36,17 @@ base::Result<std::vector<Holding>> Decode(const std::string& bytes) {
 
 }  // namespace
 
-void ListHoldings(base::EventLoop& loop, const std::string& socket_path,
+void ListHoldings(RpcCaller& caller, const std::string& socket_path,
                   std::function<void(base::Result<std::vector<Holding>>)> done) {
-  CallOnce(loop,
-           {.socket_path = socket_path,
-            .method = "/v1.PodResourcesLister/List",
-            .request = "",
-            .timeout = kListTimeout,
-            .max_response_bytes = kMaxListBytes},
-           [done = std::move(done)](base::Result<std::string> answer) {
-             if (!answer.ok()) return done(answer.status());
-             done(Decode(*answer));
-           });
+  caller.Call({.socket_path = socket_path,
+               .method = "/v1.PodResourcesLister/List",
+               .request = "",
+               .timeout = kListTimeout,
+               .max_response_bytes = kMaxListBytes},
+              [done = std::move(done)](base::Result<std::string> answer) {
+                if (!answer.ok()) return done(answer.status());
+                done(Decode(*answer));
+              });
 }
 
 }  // namespace tranche::kubelet

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "base/event_loop.h"
 #include "base/status.h"
+#include "kubelet/rpc_client.h"
 
 namespace tranche::kubelet {
 
@@ -25,7 +25,7 @@ struct Holding {
 };
 
 // One List call, bounded to 5 s and 16 MiB; `done` runs on the loop. kNotFound: no such socket.
-void ListHoldings(base::EventLoop& loop, const std::string& socket_path,
+void ListHoldings(RpcCaller& caller, const std::string& socket_path,
                   std::function<void(base::Result<std::vector<Holding>>)> done);
 
 }  // namespace tranche::kubelet

@@ -18,7 +18,7 @@ class PodResourcesTest : public ::testing::Test {
  protected:
   base::Result<std::vector<Holding>> List() {
     std::optional<base::Result<std::vector<Holding>>> answer;
-    ListHoldings(*loop_, socket_, [&](auto result) { answer = std::move(result); });
+    ListHoldings(*caller_, socket_, [&](auto result) { answer = std::move(result); });
     EXPECT_TRUE(loop_.RunUntil([&] { return answer.has_value(); }));
     return std::move(*answer);
   }
@@ -36,6 +36,7 @@ class PodResourcesTest : public ::testing::Test {
   std::string socket_ = folder_ / "kubelet.sock";
   base::testing::RealLoop loop_;
   std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<RpcCaller> caller_ = RpcCaller::New(*loop_);
 };
 
 TEST_F(PodResourcesTest, JoinsTheIdsOfOneContainerAndResource) {

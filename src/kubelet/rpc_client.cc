@@ -2,14 +2,16 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/create_channel.h>
 #include <grpcpp/create_channel_posix.h>
 #include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/security/credentials.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
-#include <map>
+#include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
@@ -42,73 +44,57 @@ void SetTimeout(grpc::ClientContext& context, base::Duration timeout) {
   }
 }
 
-// Makes the calls of one loop, all on one thread, which is made with the first of them: a call that
-// is made later needs none. The loop's watch of `event_` owns it, so the end of the loop is the end
-// of its calls, and nothing is ever posted to a loop that has gone.
-class LoopCaller {
+class LoopCaller : public RpcCaller {
  public:
-  using Done = std::function<void(base::Result<std::string>)>;
-
-  static base::Result<std::shared_ptr<LoopCaller>> Of(base::EventLoop& loop);
-
-  explicit LoopCaller(const base::EventLoop* loop) : loop_(loop) {}
+  explicit LoopCaller(base::EventLoop& loop) : loop_(loop), runner_(loop) {}
   LoopCaller(const LoopCaller&) = delete;
   LoopCaller& operator=(const LoopCaller&) = delete;
-  ~LoopCaller();
+  ~LoopCaller() override;
 
-  base::Status Start(const UnaryCall& call, Done done);
+  void Call(const UnaryCall& call, Done done) override;
 
  private:
-  struct Call {
+  struct Exchange {
     std::shared_ptr<grpc::Channel> channel;
     grpc::ClientContext context;
     std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader;
     grpc::ByteBuffer response;
     grpc::Status status;
-    Done done;
+    std::shared_ptr<Done> done;
   };
-
-  // The one of each loop that has made a call.
-  struct Registry {
-    std::mutex mutex;
-    std::map<const base::EventLoop*, std::weak_ptr<LoopCaller>> callers;
-  };
-  static Registry& TheRegistry() {
-    static auto* registry = new Registry;
-    return *registry;
-  }
 
   base::Status StartThread();
+  base::Status Start(const UnaryCall& wanted, std::shared_ptr<Done> done);
+  bool WaitForCalls();
   void Serve();
   void Deliver();
 
-  const base::EventLoop* loop_;
+  base::EventLoop& loop_;
   base::UniqueFd event_;
+  base::EventLoop::WatchId watch_ = 0;
+  // Never connected. Together with the last channel gRPC ends the threads that it has for all of
+  // them, and makes new ones with the next: where there are none to be had, it waits for ever.
+  std::shared_ptr<grpc::Channel> keeps_threads_;
   grpc::CompletionQueue queue_;
   std::mutex mutex_;
-  std::unordered_map<Call*, std::unique_ptr<Call>> calls_;
-  std::vector<std::unique_ptr<Call>> answered_;
+  std::unordered_map<Exchange*, std::unique_ptr<Exchange>> calls_;
+  std::vector<std::unique_ptr<Exchange>> answered_;
+  std::condition_variable begun_;
+  bool stopping_ = false;
   std::thread thread_;
+  base::WeakRunner runner_;  // last: it goes first
 };
 
-base::Result<std::shared_ptr<LoopCaller>> LoopCaller::Of(base::EventLoop& loop) {
-  Registry& registry = TheRegistry();
-  const std::lock_guard lock(registry.mutex);
-  std::weak_ptr<LoopCaller>& known = registry.callers[&loop];
-  if (auto caller = known.lock()) return caller;
-  auto caller = std::make_shared<LoopCaller>(&loop);
-  TRANCHE_TRY(caller->StartThread());
-  loop.WatchFd(caller->event_.get(), base::FdEvents::kRead, [caller] { caller->Deliver(); });
-  known = caller;
-  return caller;
-}
-
 base::Status LoopCaller::StartThread() {
+  if (thread_.joinable()) return base::Status::Ok();
   event_ = base::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event_.valid()) return base::ErrnoStatus(errno, "making an event descriptor");
   auto thread = base::threads::StartThread([this] { Serve(); });
-  if (thread.ok()) thread_ = std::move(*thread);
-  return thread.status();
+  if (!thread.ok()) return thread.status();
+  thread_ = std::move(*thread);
+  keeps_threads_ = grpc::CreateChannel("unix:/dev/null", grpc::InsecureChannelCredentials());
+  watch_ = loop_.WatchFd(event_.get(), base::FdEvents::kRead, [this] { Deliver(); });
+  return base::Status::Ok();
 }
 
 LoopCaller::~LoopCaller() {
@@ -116,22 +102,29 @@ LoopCaller::~LoopCaller() {
     const std::lock_guard lock(mutex_);
     for (const auto& [raw, call] : calls_) call->context.TryCancel();
     queue_.Shutdown();
+    stopping_ = true;
   }
+  begun_.notify_all();
   if (thread_.joinable()) {
     thread_.join();
-    Registry& registry = TheRegistry();
-    const std::lock_guard lock(registry.mutex);
-    registry.callers.erase(loop_);
+    loop_.UnwatchFd(watch_);
   } else {
     Serve();  // the queue has to be empty before it is destroyed
   }
 }
 
-base::Status LoopCaller::Start(const UnaryCall& wanted, Done done) {
+void LoopCaller::Call(const UnaryCall& call, Done done) {
+  const auto shared = std::make_shared<Done>(std::move(done));
+  base::Status started = StartThread();
+  if (started.ok()) started = Start(call, shared);
+  if (!started.ok()) runner_.Post([started, shared] { (*shared)(started); });
+}
+
+base::Status LoopCaller::Start(const UnaryCall& wanted, std::shared_ptr<Done> done) {
   auto channel = NewChannel(wanted.socket_path, wanted.max_response_bytes);
   if (!channel.ok()) return channel.status();
-  auto call = std::make_unique<Call>();
-  Call* raw = call.get();
+  auto call = std::make_unique<Exchange>();
+  Exchange* raw = call.get();
   call->channel = std::move(*channel);
   call->done = std::move(done);
   SetTimeout(call->context, wanted.timeout);
@@ -142,17 +135,26 @@ base::Status LoopCaller::Start(const UnaryCall& wanted, Done done) {
       stub.PrepareUnaryCall(&raw->context, wanted.method, ToBuffer(wanted.request), &queue_);
   raw->reader->StartCall();
   raw->reader->Finish(&raw->response, &raw->status, raw);
+  begun_.notify_all();
   return base::Status::Ok();
+}
+
+// While calls are under way. A thread that waits in the queue without any would read for whatever
+// connection gRPC has, those of our servers too, past the bounds that these set.
+bool LoopCaller::WaitForCalls() {
+  std::unique_lock lock(mutex_);
+  begun_.wait(lock, [this] { return stopping_ || !calls_.empty(); });
+  return true;
 }
 
 // On the thread.
 void LoopCaller::Serve() {
   void* tag = nullptr;
   bool ok = false;
-  while (queue_.Next(&tag, &ok)) {
+  while (WaitForCalls() && queue_.Next(&tag, &ok)) {
     {
       const std::lock_guard lock(mutex_);
-      auto node = calls_.extract(static_cast<Call*>(tag));
+      auto node = calls_.extract(static_cast<Exchange*>(tag));
       answered_.push_back(std::move(node.mapped()));
     }
     const std::uint64_t one = 1;
@@ -164,31 +166,26 @@ void LoopCaller::Serve() {
 void LoopCaller::Deliver() {
   std::uint64_t count = 0;
   [[maybe_unused]] const auto got = ::read(event_.get(), &count, sizeof count);
-  std::vector<std::unique_ptr<Call>> answered;
+  std::vector<std::unique_ptr<Exchange>> answered;
   {
     const std::lock_guard lock(mutex_);
     answered.swap(answered_);
   }
+  const auto alive = runner_.AliveCheck();
   for (const auto& call : answered) {
+    if (!alive()) return;
     if (call->status.ok()) {
-      call->done(ToString(call->response));
+      (*call->done)(ToString(call->response));
     } else {
-      call->done(ToStatus(call->status));
+      (*call->done)(ToStatus(call->status));
     }
   }
 }
 
 }  // namespace
 
-void CallOnce(base::EventLoop& loop, const UnaryCall& call,
-              std::function<void(base::Result<std::string>)> done) {
-  auto caller = LoopCaller::Of(loop);
-  auto shared = std::make_shared<LoopCaller::Done>(std::move(done));
-  const base::Status started =
-      caller.ok() ? (*caller)->Start(call, [shared](auto result) { (*shared)(std::move(result)); })
-                  : caller.status();
-  if (started.ok()) return;
-  loop.RunAfter(base::Duration::zero(), [started, shared] { (*shared)(started); });
+std::unique_ptr<RpcCaller> RpcCaller::New(base::EventLoop& loop) {
+  return std::make_unique<LoopCaller>(loop);
 }
 
 namespace {

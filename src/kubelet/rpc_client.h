@@ -22,10 +22,19 @@ struct UnaryCall {
   int max_response_bytes = 4 << 20;
 };
 
-// One call on a connection of its own. `done` is dropped, not called, where the loop ends first.
-// All calls of a loop share one thread: none but the first can fail for want of one.
-void CallOnce(base::EventLoop& loop, const UnaryCall& call,
-              std::function<void(base::Result<std::string>)> done);
+// Makes single calls, each on a connection of its own. All of them share one thread, which is made
+// with the first: none but that can fail for want of one. Destruction cancels the calls that are
+// under way without calling back.
+class RpcCaller {
+ public:
+  using Done = std::function<void(base::Result<std::string>)>;
+
+  // The loop outlives the caller.
+  static std::unique_ptr<RpcCaller> New(base::EventLoop& loop);
+  virtual ~RpcCaller() = default;
+
+  virtual void Call(const UnaryCall& call, Done done) = 0;
+};
 
 // A connection for many calls. Destruction cancels them without calling back.
 class RpcChannel {

@@ -110,8 +110,8 @@ class RpcFloodTest : public ::testing::Test {
   // A call of somebody else's.
   void ExpectServed() {
     std::optional<base::Result<std::string>> result;
-    CallOnce(*loop_, {.socket_path = socket_, .method = "/test/Pod", .request = "x", .timeout = {}},
-             [&](base::Result<std::string> answer) { result = std::move(answer); });
+    caller_->Call({.socket_path = socket_, .method = "/test/Pod", .request = "x", .timeout = {}},
+                  [&](base::Result<std::string> answer) { result = std::move(answer); });
     ASSERT_TRUE(loop_.RunUntil([&] { return result.has_value(); }));
     EXPECT_TRUE(result->ok()) << result->status().message();
   }
@@ -122,6 +122,7 @@ class RpcFloodTest : public ::testing::Test {
   int flooded_ = 0;
   int served_ = 0;
   std::unique_ptr<RpcServer> server_;
+  std::unique_ptr<RpcCaller> caller_ = RpcCaller::New(*loop_);
 };
 
 // The loop stands still, and the client makes 32 calls and resets them, and so on.

@@ -38,9 +38,9 @@ class Echo {
 
   void Call() {
     ++called_;
-    CallOnce(*loop_,
-             {.socket_path = folder_ / "echo.sock", .method = "/test/Echo", .request = "hello"},
-             [this](base::Result<std::string> result) { results_.push_back(std::move(result)); });
+    caller_->Call(
+        {.socket_path = folder_ / "echo.sock", .method = "/test/Echo", .request = "hello"},
+        [this](base::Result<std::string> result) { results_.push_back(std::move(result)); });
   }
   std::string Results() {
     loop_.RunUntil([this] { return results_.size() == called_; });
@@ -69,6 +69,7 @@ class Echo {
   std::vector<std::shared_ptr<ServerCall>> held_;
   std::size_t called_ = 0;
   std::vector<base::Result<std::string>> results_;
+  std::unique_ptr<RpcCaller> caller_ = RpcCaller::New(*loop_);
   std::unique_ptr<RpcServer> server_;
 };
 
@@ -80,7 +81,7 @@ class ThreadsTest : public ::testing::Test {
   }
 };
 
-TEST_F(ThreadsTest, CallsShareOneThreadWhichEndsWithTheLoop) {
+TEST_F(ThreadsTest, CallsShareOneThreadWhichEndsWithTheCaller) {
   const int before = base::testing::Threads();
   {
     Echo echo;
@@ -110,6 +111,26 @@ TEST_F(ThreadsTest, OnceItRunsItNeedsNoFurtherThread) {
         AllowMoreThreads(0);
         for (int i = 0; i < 12; ++i) echo.Call();
         std::fprintf(stderr, "%s\n", echo.Results().c_str());
+        std::_Exit(0);
+      },
+      ::testing::ExitedWithCode(0), "(hello;){12}\n");
+}
+
+// One after another: no call is under way when the next one begins.
+TEST_F(ThreadsTest, NorDoesItBetweenItsCalls) {
+  EXPECT_EXIT(
+      {
+        base::testing::BecomeLimitedUser();
+        Echo echo;
+        if (!echo.Start().ok()) std::exit(1);
+        echo.Call();
+        echo.Results();
+        AllowMoreThreads(0);
+        for (int i = 0; i < 12; ++i) {
+          echo.Call();
+          std::fprintf(stderr, "%s", echo.Results().c_str());
+        }
+        std::fprintf(stderr, "\n");
         std::_Exit(0);
       },
       ::testing::ExitedWithCode(0), "(hello;){12}\n");

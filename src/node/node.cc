@@ -8,6 +8,7 @@
 
 #include "apiserver/client.h"
 #include "base/log.h"
+#include "kubelet/rpc_client.h"
 
 namespace tranche::node {
 namespace {
@@ -25,6 +26,13 @@ constexpr std::size_t kShortId = 12;
 
 }  // namespace
 
+HoldingsLister NewHoldingsLister(base::EventLoop& loop) {
+  const std::shared_ptr<kubelet::RpcCaller> caller = kubelet::RpcCaller::New(loop);
+  return [caller](const std::string& socket, auto done) {
+    kubelet::ListHoldings(*caller, socket, std::move(done));
+  };
+}
+
 Node::Node(base::EventLoop& loop, NodeOptions options)
     : loop_(loop),
       options_(std::move(options)),
@@ -40,6 +48,7 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
                                 const std::string& /*name_space*/) { Connected(api); },
             .not_connected = [this](const Status& why) { known_.pods = why; }}),
       events_(loop, options_.events ? options_.node_name : "", [this] { status_file_.Changed(); }),
+      list_holdings_(options_.new_lister(loop)),
       worker_(options_.new_worker(loop)),
       gpus_(loop, *worker_, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
             {.scanned =
@@ -208,13 +217,13 @@ void Node::TellOfStrangers() {
 
 void Node::AskKubelet() {
   if (options_.pod_resources_socket.empty()) return;
-  options_.list_holdings(loop_, options_.pod_resources_socket,
-                         runner_.Wrap([this](const Result<std::vector<kubelet::Holding>>& answer) {
-                           if (answer.ok() != known_.grants.ok()) status_file_.Changed();
-                           known_.grants = answer.status();
-                           if (answer.ok()) known_.holdings = *answer;
-                           timers_.kubelet.Start(kAskKubelet, [this] { AskKubelet(); });
-                         }));
+  list_holdings_(options_.pod_resources_socket,
+                 runner_.Wrap([this](const Result<std::vector<kubelet::Holding>>& answer) {
+                   if (answer.ok() != known_.grants.ok()) status_file_.Changed();
+                   known_.grants = answer.status();
+                   if (answer.ok()) known_.holdings = *answer;
+                   timers_.kubelet.Start(kAskKubelet, [this] { AskKubelet(); });
+                 }));
 }
 
 void Node::Connected(apiserver::ApiClient& api) {

@@ -37,6 +37,12 @@
 
 namespace tranche::node {
 
+// Asks the kubelet which containers hold what.
+using HoldingsLister =
+    std::function<void(const std::string& socket,
+                       std::function<void(base::Result<std::vector<kubelet::Holding>>)> done)>;
+HoldingsLister NewHoldingsLister(base::EventLoop& loop);
+
 // Whether GPUs are also told of under dcgm-exporter's names; kAuto: where none runs on the node.
 enum class DcgmNames { kAuto, kOn, kOff };
 
@@ -59,9 +65,7 @@ struct NodeOptions {
   std::function<std::unique_ptr<identity::Proc>()> new_proc = [] {
     return identity::NewProc("/proc");
   };
-  std::function<void(base::EventLoop&, const std::string& socket,
-                     std::function<void(base::Result<std::vector<kubelet::Holding>>)>)>
-      list_holdings = kubelet::ListHoldings;
+  std::function<HoldingsLister(base::EventLoop&)> new_lister = NewHoldingsLister;
   std::function<std::unique_ptr<base::disk::Worker>(base::EventLoop&)> new_worker =
       [](base::EventLoop& loop) { return base::disk::Worker::New(loop); };
 };
@@ -129,6 +133,7 @@ class Node {
   daemon::ApiLink api_;
   std::unique_ptr<apiserver::ApiWatch> watch_;
   daemon::EventLog events_;
+  HoldingsLister list_holdings_;
   std::unique_ptr<base::disk::Worker> worker_;
   gpu::GpuWatch gpus_;
   daemon::Endpoints endpoints_;

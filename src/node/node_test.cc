@@ -68,8 +68,11 @@ class NodeTest : public ::testing::Test {
       PutPod(*api, "running");
       return daemon::ApiConnection{.client = std::move(api), .default_namespace = ""};
     };
-    options_.list_holdings = [this](base::EventLoop& loop, const std::string& /*socket*/,
-                                    auto done) { loop.Post([this, done] { done(held_); }); };
+    options_.new_lister = [this](base::EventLoop& loop) -> HoldingsLister {
+      return [this, &loop](const std::string& /*socket*/, const auto& done) {
+        loop.Post([this, done] { done(held_); });
+      };
+    };
     proc_->Put(7, GroupText(kUid, kId));
     proc_->Put(9, identity::testing::kHostGroup);
   }

@@ -1,13 +1,17 @@
 """The story of ./run on a real cluster, with kubectl as the narrator: ./run --kubernetes [--keep].
 
 One control plane and three nodes with simulated GPUs on this machine; the seed document's ConfigMap, its Helm
-install, its labels and its pods. Exit status 1 if a step is not as told.
+install, its labels and its pods; and what pods that share a GPU do to each other. Exit status 1 if a step is
+not as told.
 """
 
+import itertools
+import pathlib
 import sys
 import time
 
 import bed
+from suites import usage
 from suites.walk import COUNT, HELM_INSTALL, LABEL_DEV, LABEL_TRAIN, NODES, PODS, SEED, Walk, refused
 
 
@@ -63,14 +67,66 @@ def tell(walk, narrator):
     walk.sh("kubectl get pods")
 
 
+def bar(name, share):
+    print(f"    {name:8} {'█' * round(40 * share):40} {100 * share:5.1f} %", flush=True)
+
+
+def start_teams(walk, node):
+    """Two pods that were given one GPU: with two GPUs on a node, two of three pods have the same."""
+    names = ("team-a", "team-b", "team-c")
+    for name in names:
+        walk.cluster.run_pod(name, image=usage.IMAGE, gpus=1, node=node)
+    gpus = {name: walk.gpus_of(name) for name in names}
+    first, second = next(pair for pair in itertools.combinations(names, 2) if gpus[pair[0]] == gpus[pair[1]])
+    print(f"    {first} and {second} share {gpus[first][0]}", flush=True)
+    return first, second
+
+
+def tell_harm(walk, narrator):
+    """What sharing by turns alone does: numbers from the account of the simulated driver."""
+    name = "gpu-node"
+    node = walk.cluster.nodes[name]
+    narrator.title("Two pods on one GPU: one takes 76 GiB, and the other's next allocation fails")
+    first, second = start_teams(walk, name)
+
+    def uses(pod, count, memory=0):
+        found = usage.of_pods(walk.cluster, node, [pod])[pod]
+        return len(found) == count and all(process["memory_peak_bytes"] > memory for process in found)
+    def run(pod, *arguments):
+        return usage.Background(walk.cluster, pod, *arguments, say=lambda text: print("    " + text, flush=True))
+    with run(first, "hold", "--memory", "76Gi"):
+        walk.cluster.wait_for(f"{first} holds 76 GiB", lambda: uses(first, 1, 76 << 30), 60)
+        line = f"kubectl exec {second} -- tranche-workload hold --memory 8Gi --for 1s"
+        print("    $ " + line, flush=True)
+        done = walk.line(line, check=False)
+        for said in (done.stdout + done.stderr).splitlines()[:6]:
+            print("      " + said, flush=True)
+        is_refused = done.returncode != 0 and "OUT_OF_MEMORY" in done.stdout
+        walk.check(f"{second} gets no memory, and ends", is_refused, "" if is_refused else done.stdout)
+    narrator.title("The same two: four processes in one of them get four fifths of the time")
+    with run(first, "processes", "--processes", "4"), run(second, "steady"):
+        walk.cluster.wait_for("five processes compute", lambda: uses(first, 4) and uses(second, 1), 60)
+        before = usage.computed(walk.cluster, node, [first, second])
+        time.sleep(3)
+        used = usage.difference(usage.computed(walk.cluster, node, [first, second]), before)
+    shares = {pod: used[pod] / sum(used.values()) for pod in used}
+    for pod, share in shares.items():
+        bar(pod, share)
+    is_four_fifths = abs(shares[first] - 0.8) < 0.02
+    walk.check("time is shared by processes, not by pods", is_four_fifths, "" if is_four_fifths else shares)
+
+
 def main():
     narrator = Narrator()
     archive = bed.product_image()
     bed.Cluster.keep_when_closed = "--keep" in sys.argv[1:]
     with bed.scratch() as folder, bed.Cluster(default_runtime="nvidia") as cluster:
         cluster.import_image(archive)
+        cluster.import_image(usage.workload_image(pathlib.Path(folder)), ["gpu-node"])
         try:
-            tell(Walk(cluster, narrator, folder), narrator)
+            walk = Walk(cluster, narrator, folder)
+            tell(walk, narrator)
+            tell_harm(walk, narrator)
         except bed.Fault as fault:
             print(f"NOT AS TOLD: {fault}", flush=True)
             return 1

@@ -8,6 +8,7 @@ import subprocess
 import unittest
 
 from node import BIN, SOURCE, Node
+from symbols import symbols
 from vectors import CONFORMANCE, recorded
 
 REAL = {12020: ("facts-cuda535.jsonl", "lookups-cuda535.jsonl"), 12040: ("facts-cuda.jsonl", "lookups-cuda.jsonl")}
@@ -16,14 +17,6 @@ PROFILE = "driver: {{version: {}, cuda: \"{}\"}}\nmachine: Test\ngpus: []\n"
 
 def built(version):
     return str(BIN / f"sim/libcuda-{version}.so.1")
-
-
-def symbols(library, kind):
-    """name -> bytes of what the library exports as FUNC or OBJECT."""
-    text = subprocess.run(["readelf", "--dyn-syms", "--wide", library], check=True, capture_output=True,
-                          text=True).stdout
-    rows = re.findall(r"^\s*\d+:\s+\w+\s+(\d+)\s+(\w+)\s+(?:GLOBAL|WEAK)\s+DEFAULT\s+(\w+)\s+(\w+)", text, re.M)
-    return {name: int(size) for size, type_, section, name in rows if type_ == kind and section != "UND"}
 
 
 class Exports(unittest.TestCase):

@@ -38,3 +38,32 @@ class Node:
 
     def library(self, name="libcuda.so.1"):
         return f"{self.root}/{LIBRARIES}/{name}"
+
+
+class DrivenNode(Node):
+    """A node with a driver process, which programs need to do more than look at the devices."""
+
+    def __enter__(self):
+        command = [str(BIN / "tranche"), "sim", "driver", "--root", self.root]
+        self.driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if "serving" not in self.driver.stdout.readline():
+            raise AssertionError(f"{command}: {self.driver.communicate()[0]}")
+        return self
+
+    def __exit__(self, *arguments):
+        self.stop()
+        super().__exit__(*arguments)
+
+    def stop(self):
+        if self.driver.poll() is None:
+            self.driver.terminate()
+            self.driver.communicate(timeout=60)
+
+    def libraries(self):
+        return f"{self.root}/{LIBRARIES}"
+
+    def log(self):
+        """The lines of the driver's log. It writes the last of them when it ends: it is stopped for that."""
+        self.stop()
+        return [line for path in sorted(pathlib.Path(self.root, "var/log/tranche-sim").glob("*.jsonl"))
+                for line in path.read_text().splitlines()]

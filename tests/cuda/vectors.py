@@ -14,7 +14,7 @@ import time
 CONFORMANCE = pathlib.Path(__file__).resolve().parents[1] / "conformance/driver"
 MODES = ["zeros", "buffers", "zeros_after_failed_init", "buffers_after_failed_init"]
 ARGUMENTS = 14  # more than any function has
-BUFFER_BYTES = 1 << 16
+BUFFERS = [ctypes.create_string_buffer(1 << 16) for _ in range(ARGUMENTS)]  # each child has its own copy
 HANG_SECONDS = 60  # only ends what hangs
 
 
@@ -24,22 +24,23 @@ def recorded(name):
     return {row.pop("call"): row for row in map(json.loads, lines)}
 
 
-def answer(library, call, mode):
-    """The result of one call: its number, "signal N", or "hangs"."""
+def answer(library, call, mode, init_first=True):
+    """The result of one call: its number, "signal N", or "hangs". Without `init_first` a cuInit that a mode asks
+    for has been made by this process."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
             signal.signal(number, signal.SIG_DFL)
-        if mode.endswith("after_failed_init"):
+        if mode.endswith("after_failed_init") and init_first:
             library.cuInit(0)
         function = library[call]
         function.restype = ctypes.c_int
         if mode.startswith("zeros"):
             arguments = [ctypes.c_void_p(0)] * ARGUMENTS
         else:
-            arguments = [ctypes.create_string_buffer(BUFFER_BYTES) for _ in range(ARGUMENTS)]
+            arguments = BUFFERS
         result = function(*arguments)
         os.write(writing, str(result).encode())
         os._exit(0)

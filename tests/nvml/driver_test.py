@@ -66,7 +66,7 @@ class ProgramsSeen(unittest.TestCase):
         def seen():
             gpu = programs.node.client(script)[0]
             shares = [gpu["processes"].get(str(process.pid), {"sm": 0})["sm"] for process in processes]
-            return gpu if len(gpu["processes"]) == len(processes) and min(shares) > 100 // len(shares) * 0.85 else None
+            return gpu if len(gpu["processes"]) == len(processes) and min(shares) >= 92 / len(shares) else None
         return programs.until(seen)
 
     def check(self, script):
@@ -79,7 +79,7 @@ class ProgramsSeen(unittest.TestCase):
             self.assertGreater(seen[0]["memory"], 512 * MIB, "the context costs memory too")
             self.assertEqual(gpu["used"], seen[0]["memory"] + seen[1]["memory"])
             # They take turns, and a change from one to the other costs some of the time.
-            self.assertAlmostEqual(seen[0]["sm"], seen[1]["sm"], delta=3)
+            self.assertAlmostEqual(seen[0]["sm"], seen[1]["sm"], delta=5)
             self.assertLess(seen[0]["sm"] + seen[1]["sm"], 99)
             self.assertGreater(gpu["utilization"], 90)
             large.kill()

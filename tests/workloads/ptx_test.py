@@ -1,4 +1,4 @@
-"""NVIDIA's assembler takes the kernels of the workloads for every architecture that there is hardware of.
+"""NVIDIA's assembler takes our kernels for every architecture that there is hardware of.
 
 ptxas comes from the wheels of tests/requirements.txt: 13.5 for Turing and later, 12.4 for Volta too.
 """
@@ -27,9 +27,9 @@ def ptxas(wheel):
     return next((file.locate() for file in files if file.match("bin/ptxas")), None)
 
 
-def kernels():
-    text = (SOURCE / "sim/workloads/kernels.h").read_text()
-    return re.search(r'kKernels\[\] = R"\((.*?)\)"', text, re.S)[1]
+def kernels(header="sim/workloads/kernels.h"):
+    text = (SOURCE / header).read_text()
+    return re.search(r'Kernels?\[\] = R"\((.*?)\)"', text, re.S)[1]
 
 
 class Ptx(unittest.TestCase):
@@ -54,9 +54,10 @@ class Ptx(unittest.TestCase):
         for wheel, architectures in ARCHITECTURES.items():
             program = self.program(wheel)
             for architecture in architectures:
-                with self.subTest(wheel=wheel, architecture=architecture):
-                    done = self.assemble(program, kernels(), architecture)
-                    self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                for header in ("sim/workloads/kernels.h", "bench/gpu/turns_kernel.h"):
+                    with self.subTest(wheel=wheel, architecture=architecture, header=header):
+                        done = self.assemble(program, kernels(header), architecture)
+                        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_a_wrong_kernel_is_refused(self):
         done = self.assemble(self.program("nvidia-cuda-nvcc"), kernels().replace("add.f32", "add.f33"), 90)

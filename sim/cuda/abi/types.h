@@ -14,7 +14,7 @@ namespace tranche::sim::cuda {
 
 // CUresult
 enum Result : int {
-#define TRANCHE_CUDA_ENUMERATOR(ours, theirs, value) ours = value,
+#define TRANCHE_CUDA_ENUMERATOR(ours, theirs, value) ours = (value),
   TRANCHE_CUDA_RESULTS(TRANCHE_CUDA_ENUMERATOR)
 };
 // CUdevice_attribute

@@ -3,6 +3,7 @@
 
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/library.h"
+#include "sim/cuda/lookup.h"
 
 namespace tranche::sim::cuda {
 namespace {
@@ -30,7 +31,9 @@ Result BeginToGraph(const Entry& entry, Stream stream, Graph graph, const GraphN
   });
 }
 
+// 12.2 looks at the pointer first.
 Result End(const Entry& entry, Stream stream, Graph* graph) {
+  if (graph == nullptr && kLibraryVersion < 12040) return kInvalidValue;
   return StreamCall(entry, stream, [&](StreamObject& found) -> Result {
     if (graph == nullptr) return kInvalidValue;
     const Result ended = EndCapture(found, graph);

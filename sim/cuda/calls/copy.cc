@@ -14,8 +14,6 @@ constexpr auto kHost = CopySide::Place::kHost;
 constexpr auto kDevice = CopySide::Place::kDevice;
 constexpr auto kAny = CopySide::Place::kAny;
 
-DevicePtr AddressOf(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
-
 Copy Line(CopySide::Place to_place, DevicePtr to, CopySide::Place from_place, DevicePtr from,
           std::size_t bytes) {
   return {.to = {.place = to_place, .address = to},

@@ -1,6 +1,5 @@
 // cuInit, the driver's version, and what a device is.
 #include <cstdio>
-#include <cstring>
 
 #include "sim/cuda/attributes.h"
 #include "sim/cuda/declarations.h"
@@ -20,12 +19,7 @@ bool Initialised() {
 void CountMissing(const char* call) {
   Process& process = Process::Get();
   const std::scoped_lock lock(process.mutex());
-  // Without a context there may be no line yet; who asks for a function that is missing is worth
-  // one.
-  if (process.Connect() != kSuccess) return;
-  link::Missing message{};
-  std::strncpy(message.call, call, sizeof message.call - 1);
-  process.connection().Send(link::Kind::kMissing, message);
+  process.TellMissing(call);
 }
 
 Result SimClock(std::uint64_t* epoch_ns, unsigned* time_scale) {

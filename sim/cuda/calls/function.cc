@@ -3,6 +3,7 @@
 #include "sim/cuda/code/modules.h"
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/library.h"
+#include "sim/cuda/lookup.h"
 
 namespace tranche::sim::cuda {
 namespace {
@@ -85,9 +86,9 @@ bool NotReady() { return Process::Get().phase() != Phase::kReady; }
 extern "C" {
 
 Result cuFuncGetAttribute(int* pi, FunctionAttribute attrib, Function hfunc) {
-  if (pi == nullptr) return kInvalidValue;
+  if (pi == nullptr && kLibraryVersion >= 12040) return kInvalidValue;  // 12.2 does so later
   return FunctionCall("cuFuncGetAttribute", hfunc, [&](const FunctionObject& function) {
-    return Attribute(function, attrib, pi);
+    return pi == nullptr ? kInvalidValue : Attribute(function, attrib, pi);
   });
 }
 

@@ -2,6 +2,7 @@
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/graph/exec.h"
 #include "sim/cuda/library.h"
+#include "sim/cuda/lookup.h"
 
 namespace tranche::sim::cuda {
 namespace {
@@ -86,9 +87,9 @@ Result SetNode(const char* name, GraphExec handle, GraphNode node, Set set) {
   });
 }
 
-// The context of a copy or a fill is looked at first.
+// The context of a copy or a fill is looked at first, from 12.4 on.
 Result CheckContext(const char* name, Context context) {
-  if (context == nullptr) return kSuccess;
+  if (context == nullptr || kLibraryVersion < 12040) return kSuccess;
   return Call(name, [&](Process&) {
     std::shared_ptr<ContextObject> found;
     return ContextFor(context, &found);

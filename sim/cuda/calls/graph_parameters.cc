@@ -2,6 +2,7 @@
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/graph/graph.h"
 #include "sim/cuda/library.h"
+#include "sim/cuda/lookup.h"
 
 namespace tranche::sim::cuda {
 namespace {
@@ -21,6 +22,13 @@ Result Unchecked(const char* name, GraphNode handle, GraphNodeType type, Body bo
 template <typename Body>
 Result Checked(const char* name, GraphNode handle, GraphNodeType type, Body body) {
   return InitCall(name, [&](Process&) { return NodeOfType(handle, type, body); });
+}
+
+// 12.4 looks at the node first, 12.2 whether it is initialised.
+template <typename Body>
+Result CheckedBefore12040(const char* name, GraphNode handle, GraphNodeType type, Body body) {
+  return kLibraryVersion < 12040 ? Checked(name, handle, type, body)
+                                 : Unchecked(name, handle, type, body);
 }
 
 KernelNodeParamsV1 Older(const KernelNodeParams& parameters) {
@@ -86,10 +94,11 @@ Result cuGraphMemcpyNodeGetParams(GraphNode node, Memcpy3d* node_params) {
 }
 
 Result cuGraphMemcpyNodeSetParams(GraphNode node, const Memcpy3d* node_params) {
-  return Unchecked("cuGraphMemcpyNodeSetParams", node, kNodeMemcpy, [&](NodeObject& found) {
-    if (node_params == nullptr) return kInvalidValue;
-    return SetCopy(*node_params, found.parameters->memcpy.context, &found);
-  });
+  return CheckedBefore12040(
+      "cuGraphMemcpyNodeSetParams", node, kNodeMemcpy, [&](NodeObject& found) {
+        if (node_params == nullptr) return kInvalidValue;
+        return SetCopy(*node_params, found.parameters->memcpy.context, &found);
+      });
 }
 
 Result cuGraphMemsetNodeGetParams(GraphNode node, MemsetNodeParams* node_params) {
@@ -101,10 +110,11 @@ Result cuGraphMemsetNodeGetParams(GraphNode node, MemsetNodeParams* node_params)
 }
 
 Result cuGraphMemsetNodeSetParams(GraphNode node, const MemsetNodeParams* node_params) {
-  return Unchecked("cuGraphMemsetNodeSetParams", node, kNodeMemset, [&](NodeObject& found) {
-    if (node_params == nullptr) return kInvalidValue;
-    return SetFill(*node_params, found.parameters->memset.context, &found);
-  });
+  return CheckedBefore12040(
+      "cuGraphMemsetNodeSetParams", node, kNodeMemset, [&](NodeObject& found) {
+        if (node_params == nullptr) return kInvalidValue;
+        return SetFill(*node_params, found.parameters->memset.context, &found);
+      });
 }
 
 Result cuGraphHostNodeGetParams(GraphNode node, HostNodeParams* node_params) {

@@ -161,11 +161,12 @@ Result cuGraphCreate(Graph* graph, unsigned flags) {
 }
 
 Result cuGraphDestroy(Graph graph) {
-  return GraphCall("cuGraphDestroy", graph, [](std::shared_ptr<GraphObject> found) -> Result {
-    if (found->belongs_to_node) return kInvalidValue;
-    ForgetGraph(found);
-    return kSuccess;
-  });
+  return GraphCall("cuGraphDestroy", graph,
+                   [](const std::shared_ptr<GraphObject>& found) -> Result {
+                     if (found->belongs_to_node) return kInvalidValue;
+                     ForgetGraph(found);
+                     return kSuccess;
+                   });
 }
 
 Result cuGraphClone(Graph* graph_clone, Graph original_graph) {

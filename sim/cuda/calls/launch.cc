@@ -23,8 +23,12 @@ KernelNodeParams ParamsOf(const LaunchConfig& config, Function f, void** paramet
           .extra = extra};
 }
 
+// After a cuInit that failed, the real library takes every handle for a wrong one.
+bool NoHandles() { return Process::Get().phase() == Phase::kFailed; }
+
 Result Launch(const Entry& entry, Stream stream, const KernelNodeParams& parameters,
               const LaunchTraits& traits) {
+  if (NoHandles()) return kInvalidHandle;
   return StreamCall(entry, stream,
                     [&](StreamObject& found) { return LaunchKernel(found, parameters, traits); });
 }
@@ -32,6 +36,7 @@ Result Launch(const Entry& entry, Stream stream, const KernelNodeParams& paramet
 Result LaunchEx(const Entry& entry, const LaunchConfig* config, Function f, void** parameters,
                 void** extra) {
   if (config == nullptr) return kInvalidValue;
+  if (NoHandles()) return kInvalidHandle;
   return StreamCall(entry, config->stream, [&](StreamObject& stream) {
     LaunchTraits traits;
     const Result read = TraitsOf(*config, &traits);
@@ -79,6 +84,7 @@ Result LegacyCall(const char* name, Function handle, Body body) {
 }
 
 Result LegacyLaunchOn(const char* name, Function f, int width, int height, Stream stream) {
+  if (Process::Get().phase() != Phase::kReady) return kNotInitialized;
   return StreamCall({name}, stream, [&](StreamObject& found) -> Result {
     FunctionObject* function = nullptr;
     const Result known = FindFunction(f, *found.context, &function);
@@ -86,9 +92,11 @@ Result LegacyLaunchOn(const char* name, Function f, int width, int height, Strea
     if (width <= 0 || height <= 0) return kInvalidValue;
     LegacyLaunch& legacy = function->legacy;
     std::size_t size = legacy.parameters.size();
+    // NOLINTBEGIN(performance-no-int-to-ptr): CUDA passes numbers in the place of pointers
     void* extra[] = {reinterpret_cast<void*>(kLaunchParamBufferPointer), legacy.parameters.data(),
                      reinterpret_cast<void*>(kLaunchParamBufferSize), &size,
                      reinterpret_cast<void*>(kLaunchParamEnd)};
+    // NOLINTEND(performance-no-int-to-ptr)
     const KernelNodeParams parameters{.function = f,
                                       .grid_x = static_cast<unsigned>(width),
                                       .grid_y = static_cast<unsigned>(height),

@@ -36,7 +36,7 @@ Result AddCode(LinkObject& link, JitInput type, const std::vector<std::uint8_t>&
   if (link.complete) return kInvalidValue;
   if (type == kJitInputNvvm || type < kJitInputCubin || type > kJitInputNvvm) return kInvalidValue;
   if (!link.code.empty() || type == kJitInputObject || type == kJitInputLibrary) {
-    CountMissing("cuLinkAddData: more than one piece of code, or an object");
+    Process::Get().TellMissing("cuLinkAddData: more than one piece of code, or an object");
     return kNotSupported;
   }
   std::shared_ptr<const ptx::Image> image;

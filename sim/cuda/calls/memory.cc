@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::size_t kPitch = 512;  // what pitches are multiples of
 
-DevicePtr AddressOf(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer); }
-
 // body(context) where no capture forbids it.
 template <typename Body>
 Result MemoryCall(const char* name, Body body) {

@@ -25,13 +25,13 @@ unsigned long long BytesBefore(const Allocation& it, DevicePtr pointer) {
 bool Attribute(const Allocation& it, DevicePtr pointer, PointerAttribute attribute, void* data) {
   switch (attribute) {
     case kPointerContext:
-      return Put(data, it.context);
+      return Put(data, AddressOf(it.context));
     case kPointerMemoryType:
       return Put(data, it.on_host() ? kMemoryTypeHost : kMemoryTypeDevice);
     case kPointerDevicePointer:
       return Put(data, pointer);
     case kPointerHostPointer:
-      return HasHostPointer(it) && Put(data, it.host + BytesBefore(it, pointer));
+      return HasHostPointer(it) && Put(data, AddressOf(it.host + BytesBefore(it, pointer)));
     case kPointerSyncMemops:
       return Put(data, it.sync_memops ? 1 : 0);
     case kPointerBufferId:
@@ -58,7 +58,7 @@ bool Attribute(const Allocation& it, DevicePtr pointer, PointerAttribute attribu
     case kPointerAccessFlags:
       return Put(data, static_cast<int>(kAccessReadWrite));
     case kPointerMempoolHandle:
-      return Put(data, it.pool);
+      return Put(data, AddressOf(it.pool));
     case kPointerP2pTokens:
       return false;
   }

@@ -54,6 +54,7 @@ void PutText(const Jit& jit, JitOption buffer, JitOption size, const std::string
   const std::size_t length = std::min<std::size_t>(text.size(), room - 1);
   std::memcpy(jit.values[at], text.data(), length);
   static_cast<char*>(jit.values[at])[length] = '\0';
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): CUDA passes numbers in the place of pointers
   jit.values[size_at] = reinterpret_cast<void*>(std::uintptr_t{length});
 }
 
@@ -100,13 +101,12 @@ Result ReadCode(const char* path, Code* code) {
 
 Result ReadImageFor(const DeviceObject& device, const Code& code, const Jit& jit,
                     std::shared_ptr<const ptx::Image>* image) {
-  jit.Log({});
   if (code == nullptr) return kInvalidImage;
   const ptx::Gpu gpu{.architecture = device.gpu.compute_major * 10 + device.gpu.compute_minor,
                      .newest_ptx = ptx::NewestPtx(Process::Get().DriverVersion())};
   ptx::ReadImageAnswer answer = ptx::ReadImage(code->data(), code->size(), gpu);
-  if (answer.result != ptx::ReadResult::kOk) jit.Log(answer.text);
-  if (answer.result == ptx::ReadResult::kPacked) CountMissing(answer.text.c_str());
+  jit.Log(answer.text);  // none where it is well
+  if (answer.result == ptx::ReadResult::kPacked) Process::Get().TellMissing(answer.text.c_str());
   if (answer.result == ptx::ReadResult::kOk) {
     *image = std::make_shared<const ptx::Image>(std::move(answer.image));
   }

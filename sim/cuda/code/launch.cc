@@ -47,16 +47,17 @@ struct Job {
 // Says in the driver's log, once for each kernel, that it computes nothing.
 void TellOnce(const std::string& kernel, const std::string& why) {
   static auto* const told = new std::vector<std::string>();
-  const std::string text = "kernel " + kernel + ": " + why;
+  // The reason comes first: a message is short, and names are long.
+  const std::string text = "not computed, " + why + ": kernel " + kernel;
   if (std::find(told->begin(), told->end(), text) != told->end()) return;
   if (told->size() < 1024) told->push_back(text);
-  CountMissing(text.c_str());
+  Process::Get().TellMissing(text.c_str());
 }
 
 Result Run(const Job& job) {
   const ptx::Kernel& kernel = job.image->kernels[job.kernel];
   if (kernel.code == nullptr) {
-    TellOnce(kernel.name, "computes nothing, since " + kernel.obstacle);
+    TellOnce(kernel.name, kernel.obstacle);
     return kSuccess;
   }
   const auto now = static_cast<std::uint64_t>(Process::Get().connection().Now());
@@ -79,7 +80,7 @@ Result Run(const Job& job) {
       return kLaunchFailed;
     case ptx::End::kTooLong:
     case ptx::End::kTooLarge:
-      TellOnce(kernel.name, "computes too much to be interpreted");
+      TellOnce(kernel.name, "it takes too long");
       return kSuccess;
   }
   return kSuccess;

@@ -29,7 +29,7 @@ struct Export {
 };
 
 constexpr Export kExports[] = {
-#define EXPORT(name, base, version, flavour, driver) {#base, version, flavour, driver, &name},
+#define EXPORT(name, base, version, flavour, driver) {#base, version, flavour, driver, &(name)},
 #include "sim/cuda/exports/exports.def"
 #undef EXPORT
 #undef DATA

@@ -87,7 +87,8 @@ bool LeadTo(const Tips& nodes, const Tips& tips) {
 
 bool IsJoined(const CaptureSession& session) {
   const Tips& end = session.streams.at(session.origin);
-  return std::all_of(session.streams.begin(), session.streams.end(),
+  return LeadTo(session.left, end) &&
+         std::all_of(session.streams.begin(), session.streams.end(),
                      [&](const auto& stream) { return LeadTo(stream.second, end); });
 }
 
@@ -193,10 +194,11 @@ Result AllowsUnsafeCall(Process& /*process*/) {
   return result;
 }
 
+// A stream that the capture has spread to may go; the one in which it began takes it along.
 void CaptureStreamDestroyed(StreamObject& stream) {
   const std::shared_ptr<CaptureSession> session = std::exchange(stream.capture, nullptr);
   if (session == nullptr) return;
-  session->invalidated = true;
+  Add(session->streams[&stream], &session->left);
   session->streams.erase(&stream);
   if (session->origin != &stream) return;
   Release(session);

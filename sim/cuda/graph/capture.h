@@ -33,6 +33,7 @@ struct CaptureSession {
   std::shared_ptr<GraphObject> graph;
   bool into_given_graph = false;  // cuStreamBeginCaptureToGraph
   std::map<StreamObject*, Tips> streams;
+  Tips left;  // of streams that were destroyed
   std::map<const EventObject*, Tips> events;
   std::vector<GraphEdgeData> edges;  // what the last question for them was answered with
 };

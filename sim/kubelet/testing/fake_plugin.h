@@ -20,6 +20,7 @@ class FakePlugin : public kubelet::PluginHandler {
   FakePlugin(base::EventLoop& loop, std::string directory, std::string endpoint,
              std::string resource = "nvidia.com/gpu")
       : loop_(loop),
+        caller_(kubelet::RpcCaller::New(loop)),
         directory_(std::move(directory)),
         endpoint_(std::move(endpoint)),
         resource_(std::move(resource)) {}
@@ -31,7 +32,7 @@ class FakePlugin : public kubelet::PluginHandler {
   }
   void Register() {
     answer.reset();
-    kubelet::RegisterWithKubelet(loop_,
+    kubelet::RegisterWithKubelet(*caller_,
                                  {base::JoinPath(directory_, "kubelet.sock"), endpoint_, resource_},
                                  [this](base::Status status) { answer = std::move(status); });
   }
@@ -61,6 +62,7 @@ class FakePlugin : public kubelet::PluginHandler {
 
  private:
   base::EventLoop& loop_;
+  std::unique_ptr<kubelet::RpcCaller> caller_;
   std::string directory_;
   std::string endpoint_;
   std::string resource_;

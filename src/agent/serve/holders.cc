@@ -18,8 +18,10 @@ constexpr base::Duration kSeldom = std::chrono::seconds(30);
 
 }  // namespace
 
-Holders::Holders(base::EventLoop& loop, std::string socket_path, std::function<void()> changed)
+Holders::Holders(base::EventLoop& loop, kubelet::PluginLink& link, std::string socket_path,
+                 std::function<void()> changed)
     : loop_(loop),
+      link_(link),
       socket_path_(std::move(socket_path)),
       changed_(std::move(changed)),
       status_(base::Code::kUnavailable, "not asked yet") {
@@ -55,29 +57,28 @@ void Holders::ScheduleNext() {
 
 void Holders::AskKubelet() {
   asking_ = true;
-  kubelet::ListHoldings(
-      loop_, socket_path_,
-      runner_.Wrap([this](const base::Result<std::vector<kubelet::Holding>>& answer) {
-        asking_ = false;
-        ever_known_ = ever_known_ || answer.ok();
-        if (std::exchange(ask_again_, false)) {
-          Refresh();
-        } else {
-          ScheduleNext();
-        }
-        std::map<std::string, std::set<std::string>> held;
-        if (answer.ok()) {
-          for (const kubelet::Holding& holding : *answer) {
-            held[holding.resource].insert(holding.ids.begin(), holding.ids.end());
-          }
-        } else {
-          held = held_;  // what was known a moment ago is a better guess than nothing
-        }
-        if (answer.status() == status_ && held == held_) return;
-        status_ = answer.status();
-        held_ = std::move(held);
-        changed_();
-      }));
+  link_.List(socket_path_,
+             runner_.Wrap([this](const base::Result<std::vector<kubelet::Holding>>& answer) {
+               asking_ = false;
+               ever_known_ = ever_known_ || answer.ok();
+               if (std::exchange(ask_again_, false)) {
+                 Refresh();
+               } else {
+                 ScheduleNext();
+               }
+               std::map<std::string, std::set<std::string>> held;
+               if (answer.ok()) {
+                 for (const kubelet::Holding& holding : *answer) {
+                   held[holding.resource].insert(holding.ids.begin(), holding.ids.end());
+                 }
+               } else {
+                 held = held_;  // what was known a moment ago is a better guess than nothing
+               }
+               if (answer.status() == status_ && held == held_) return;
+               status_ = answer.status();
+               held_ = std::move(held);
+               changed_();
+             }));
 }
 
 }  // namespace tranche::agent::serve

@@ -15,13 +15,16 @@
 #include "base/status.h"
 #include "base/timer.h"
 #include "base/weak_runner.h"
+#include "kubelet/device_plugin.h"
 
 namespace tranche::agent::serve {
 
 class Holders {
  public:
   // `changed` is called after an answer that differs from the last. An empty path: never known.
-  Holders(base::EventLoop& loop, std::string socket_path, std::function<void()> changed);
+  // The link outlives this.
+  Holders(base::EventLoop& loop, kubelet::PluginLink& link, std::string socket_path,
+          std::function<void()> changed);
 
   // Asks soon (requests close together are one).
   void Refresh();
@@ -44,6 +47,7 @@ class Holders {
   void ScheduleNext();
 
   base::EventLoop& loop_;
+  kubelet::PluginLink& link_;
   const std::string socket_path_;
   std::function<void()> changed_;
   base::Status status_;

@@ -24,7 +24,7 @@ using ::testing::UnorderedElementsAre;
 class HoldersTest : public ::testing::Test {
  protected:
   void Make() {
-    holders_ = std::make_unique<Holders>(*loop_, socket_, [this] { ++changes_; });
+    holders_ = std::make_unique<Holders>(*loop_, *link_, socket_, [this] { ++changes_; });
   }
   bool Until(const std::function<bool()>& holds) { return loop_.RunUntil(holds); }
 
@@ -32,6 +32,7 @@ class HoldersTest : public ::testing::Test {
   const std::string socket_ = dir_ / "pod-resources.sock";
   base::testing::RealLoop loop_;
   kubelet::testing::FakeKubelet kubelet_{*loop_, dir_.path()};
+  std::unique_ptr<kubelet::PluginLink> link_ = kubelet::NewPluginLink(*loop_);
   int changes_ = 0;
   std::unique_ptr<Holders> holders_;
 };
@@ -129,7 +130,8 @@ TEST_F(HoldersTest, EndsWhileAnAnswerIsOnItsWay) {
 
 TEST(HoldersPathTest, NoPathIsNeverAsked) {
   base::testing::FakeLoop loop;
-  Holders holders(loop, "", [] { ADD_FAILURE(); });
+  const auto link = kubelet::NewPluginLink(loop);
+  Holders holders(loop, *link, "", [] { ADD_FAILURE(); });
   holders.Refresh();
   holders.SetUrgent(true);
   EXPECT_FALSE(holders.Possible());

@@ -14,7 +14,7 @@ Serving::Serving(base::EventLoop& loop, std::unique_ptr<kubelet::PluginLink> lin
       options_(std::move(options)),
       link_(std::move(link)),
       names_(options_.state_directory, options_.kubelet_socket),
-      holders_(loop, options_.pod_resources_socket, [this] { HoldersChanged(); }),
+      holders_(loop, *link_, options_.pod_resources_socket, [this] { HoldersChanged(); }),
       served_(loop, *link_, options_.socket_directory, options_.kubelet_socket, names_, holders_,
               ServedSet::Owner{.healthy = std::move(owner.healthy),
                                .facts = std::move(owner.facts),

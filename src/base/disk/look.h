@@ -33,7 +33,7 @@ class Look {
     if (under_way_) return NoAnswer();
     const auto waits = std::make_shared<bool>(true);
     under_way_ = true;
-    const Status taken = worker_.RunAndWait(
+    Status taken = worker_.RunAndWait(
         what_,
         [job = std::move(job)] {
           job();

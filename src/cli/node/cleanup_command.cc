@@ -22,7 +22,8 @@ Result<Holdings> AskKubelet(const std::string& socket) {
   auto loop = base::NewEpollLoop();
   if (!loop.ok()) return loop.status();
   std::optional<Result<Holdings>> answer;
-  kubelet::ListHoldings(**loop, socket, [&](Result<Holdings> holdings) {
+  const auto caller = kubelet::RpcCaller::New(**loop);
+  kubelet::ListHoldings(*caller, socket, [&](Result<Holdings> holdings) {
     answer.emplace(std::move(holdings));
     (*loop)->Stop();
   });

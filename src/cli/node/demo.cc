@@ -16,6 +16,7 @@
 #include "base/weak_runner.h"
 #include "cli/common/exit_status.h"
 #include "cli/common/table.h"
+#include "cli/node/demo_harm.h"
 #include "gpu/nvml/driver.h"
 #include "share/replica.h"
 #include "sim/kubelet/control.h"
@@ -65,7 +66,7 @@ class Demo {
   // Each chapter says what it does, does it, and stops the story where it is not as told.
   bool Tell(const std::string& node) {
     return Opening(node) && Advertise() && StartPods() && ChangeProfiles() && AskForTwo() &&
-           BreakGpu();
+           BreakGpu() && HarmEachOther();
   }
 
  private:
@@ -296,6 +297,24 @@ class Demo {
     return Untouched() || Fail("a running pod was disturbed");
   }
 
+  bool HarmEachOther() {
+    Title("Two pods share a GPU, and nothing of it is theirs");
+    if (stage_.node() == nullptr) {
+      Say("left out: these GPUs are real");
+      return true;
+    }
+    // A program cannot use a GPU that is cut, only what it was cut into.
+    const auto whole = std::find_if(inventory_.gpus.begin(), inventory_.gpus.end(),
+                                    [](const gpu::Gpu& gpu) { return !gpu.mig_enabled; });
+    if (whole == inventory_.gpus.end()) {
+      Say("left out: each of these GPUs is cut by MIG, and what is shown needs a whole one");
+      return true;
+    }
+    const Status shown =
+        ShowHarm(stage_, kGpu, whole->uuid, [this](const std::string& text) { Say(text); });
+    return shown.ok() || Fail(shown.message());
+  }
+
   tranche::sim::Stage& stage_;
   const gpu::Inventory inventory_;
   const bool color_;
@@ -330,7 +349,9 @@ int RunDemo(const DemoOptions& options) {
 
   const bool real = options.node.empty() && !FindGpus("/").gpus.empty();
   const std::string node = options.node.empty() ? "a100x2" : options.node;
-  auto stage = tranche::sim::Stage::Set(**loop, {.node = real ? "" : node, .force = options.force});
+  auto stage = tranche::sim::Stage::Set(
+      **loop,
+      {.node = real ? "" : node, .force = options.force, .driver = real ? "" : ProgramPath()});
   if (!stage.ok()) {
     fmt::print(stderr, "tranche demo: {}\n", stage.status().message());
     return 2;

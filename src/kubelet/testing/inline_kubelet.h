@@ -105,6 +105,12 @@ class InlineKubelet {
       kubelet.runner_.Post(
           [this, registration, done = std::move(done)] { kubelet.Registered(registration, done); });
     }
+    void List(const std::string& pod_resources_socket,
+              std::function<void(base::Result<std::vector<Holding>>)> done) override {
+      kubelet.runner_.Post([pod_resources_socket, done = std::move(done)] {
+        done(base::Status(base::Code::kNotFound, pod_resources_socket));
+      });
+    }
     InlineKubelet& kubelet;
   };
 

@@ -28,6 +28,7 @@ struct Holder {
   std::string pod;
   std::string container;
   std::string pod_uid;  // "" where only the kubelet has told of it
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy takes the compiler's own code for the user's
   auto operator<=>(const Holder&) const = default;
 };
 

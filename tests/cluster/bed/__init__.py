@@ -21,7 +21,7 @@
   c.run_pod(name, image=CUDA, gpus=0, node=…, runtime=…, env=…, …), c.delete_pod(name), c.exec(pod, *cmd)
   c.stop_apiserver(), c.start_apiserver(), c.plane      (control_plane.py: etcd, restarts, logs)
   c.nodes[name]                   node.py: run, sim, ctr, restart_kubelet, stop_kubelet, start_kubelet,
-                                  reboot, import_image, kubelet.pid, address
+                                  reboot, import_image, kubelet.pid, address, driver, start_driver, usage
   c.report()                      the ends of all logs, for when something failed
   c.keep()                        leaves it up when this process ends; `run.py --down` takes it down
   expect(condition, what)         raises a Fault that says what

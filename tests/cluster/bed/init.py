@@ -22,6 +22,9 @@ MS_REC, MS_SHARED = 16384, 1 << 20
 MNT_DETACH = 2
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
 
+# Where the driver listens, below its root. A node's own /run is not that of its driver root.
+DRIVER_SOCKETS = "run/nvidia-persistenced"
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -125,7 +128,10 @@ def make_root(spec):
     bind(work / "containerd", root / "var/lib/containerd")
     bind(work / "log", root / "var/log")
     bind(driver, root / "opt/bed/driver")
-    if spec["driver_root"] != "/":
+    if spec["driver_root"] == "/":
+        (driver / DRIVER_SOCKETS).mkdir(parents=True)
+        bind(driver / DRIVER_SOCKETS, root / DRIVER_SOCKETS)
+    else:
         bind(driver, root / spec["driver_root"].strip("/"))
     for target, source in spec["binds"].items():
         bind(source, root / target.strip("/"))

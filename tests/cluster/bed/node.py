@@ -10,6 +10,8 @@ from bed.program import Fault, Namespaces, Program
 
 PATH = "/opt/bed/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CONTAINERD = "/run/containerd/containerd.sock"
+DRIVER = "/opt/bed/driver"  # its root, wherever else that is seen
+SOCKETS = "run/nvidia-persistenced"
 KUBELET_SOCKET = "/var/lib/kubelet/device-plugins/kubelet.sock"
 
 
@@ -105,6 +107,8 @@ class Node:
             "files": self._files(plane, default_runtime),
             "empty": ["/etc/cni", "/etc/cdi", "/etc/kubernetes", "/etc/containerd", "/var/lib/cni"]})
         environment = {"PATH": PATH}
+        self.driver = Program(self.namespaces, f"driver of {name}", [
+            "/opt/bed/tranche/tranche", "sim", "driver", "--root", DRIVER], self.folder / "driver.log")
         self.containerd = Program(self.namespaces, f"containerd of {name}", [
             "/opt/bed/containerd/containerd", "--config", "/etc/containerd/config.toml"],
             self.folder / "containerd.log", environment)
@@ -148,7 +152,24 @@ class Node:
     def start(self, plane):
         self.namespaces.wait_ready()
         network.connect(plane.namespaces, self.namespaces, self.number)
+        self.start_driver()
         self.start_containerd()
+
+    def start_driver(self):
+        """Serves the simulated GPUs, so that programs can use CUDA: what loading the kernel module is."""
+        if self.driver_root == "/":
+            # Is there already, but after a reboot.
+            self.run("sh", "-c", f"mkdir -p /{SOCKETS} && {{ mountpoint -q /{SOCKETS} || "
+                                 f"mount --bind {DRIVER}/{SOCKETS} /{SOCKETS}; }}")
+        self.driver.start()
+        self.driver.wait_for("programs can connect",
+                             lambda: self.run("test", "-S", f"{DRIVER}/{SOCKETS}/socket", check=False).returncode == 0,
+                             30)
+
+    def usage(self):
+        """What each program used of the GPUs so far, as the driver counts."""
+        return json.loads(self.run("/opt/bed/tranche/tranche", "sim", "driver-status", "--root", DRIVER,
+                                   "-o", "json").stdout)
 
     def start_containerd(self):
         self.containerd.start()
@@ -176,7 +197,7 @@ class Node:
     def sim(self, *arguments, check=True):
         """`tranche sim …` on this node's GPUs."""
         arguments = [str(argument) for argument in arguments]
-        return self.run("/opt/bed/tranche/tranche", "sim", *arguments, "--root", "/opt/bed/driver", check=check).stdout
+        return self.run("/opt/bed/tranche/tranche", "sim", *arguments, "--root", DRIVER, check=check).stdout
 
     def ctr(self, *arguments, check=True, **more):
         return self.run("ctr", "--address", CONTAINERD, "--namespace", "k8s.io", *arguments, check=check, **more)
@@ -189,6 +210,7 @@ class Node:
         """All processes of the node end at once, /run is empty, the boot id is new; then it comes up again."""
         self.kubelet.stop(signal.SIGKILL)
         self.containerd.stop(signal.SIGKILL)
+        self.driver.stop(signal.SIGKILL)
         # In a process namespace that is everything but its first process and the one that says so.
         self.run("sh", "-c", "kill -KILL -1", check=False)
         script = ("awk '$5 ~ \"^/run/\" {print $5}' /proc/self/mountinfo | sort -r | xargs -r -n1 umount -l; "
@@ -199,5 +221,6 @@ class Node:
         for fault in records.remove_cgroups(self._cgroup):
             raise Fault(fault)
         records.make_cgroups(self._cgroup)
+        self.start_driver()
         self.start_containerd()
         self.start_kubelet()

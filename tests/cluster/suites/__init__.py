@@ -5,10 +5,12 @@
 fails by raising. Every other module is shared by suites or is a part of one, and no suite imports another:
 
   walk.py                   the seed document's commands: suites seed, operator and nfd; ./run --kubernetes
-  scene.py                  a node with pods that must notice nothing: suites faults and soak (with clock.c)
+  scene.py                  a node with pods that must notice nothing: suites faults and soak (with clock.c),
+                            and sharing, which uses its chart
   gpu_operator.py           the GPU operator's DaemonSets: suites operator, adoption and nfd
   life.py, lab.py           what the suites lifecycle, adoption and nfd work with
   adoption.py, page.py      pods that are to notice nothing while plugins change; the commands of a page of docs/
+  usage.py                  pods that compute, and what each used: suite sharing; ./run --kubernetes
   fleet.py, requests.py     many agents, and what they ask of the API server: suite scale
   access_kubectl.py, access_policy.py      cases of the suite access
 """

@@ -126,13 +126,20 @@ TEST(CudaCapture, SpreadsToStreamsThatWaitForItsEventsAndHasToComeBack) {
     EXPECT_EQ(cu.cuStreamEndCapture(origin, &graph), kSuccess);
     EXPECT_EQ(NodeCount(cu, graph), 2U);
     EXPECT_EQ(StatusOf(cu, other), kCaptureNone);
-    // The other stream may be used again.
+    // The other stream may be used again, and may have been destroyed while it was captured.
     Fill(cu, memory, 3, other);
     EXPECT_EQ(cu.cuStreamSynchronize(other), kSuccess);
 
     begin();
     EXPECT_EQ(cu.cuStreamEndCapture(other, &graph), kStreamCaptureUnmatched);
     ExpectInvalidated(cu, origin);
+
+    begin();
+    EXPECT_EQ(cu.cuEventRecord(join, other), kSuccess);
+    EXPECT_EQ(cu.cuStreamWaitEvent(origin, join, 0), kSuccess);
+    EXPECT_EQ(cu.cuStreamDestroy_v2(other), kSuccess);
+    EXPECT_EQ(cu.cuStreamEndCapture(origin, &graph), kSuccess);
+    EXPECT_EQ(NodeCount(cu, graph), 2U);
   });
 }
 

@@ -19,6 +19,24 @@ TEST(CudaFaults, ACallFailsAsOftenAsWasAskedFor) {
   EXPECT_TRUE(program.Ended());
 }
 
+TEST(CudaFaults, ACallFailsForOneGpuOnly) {
+  CudaNode node("a100x2");
+  ASSERT_TRUE(node.state().Break({.call = "cuDevicePrimaryCtxRetain", .code = 46, .slot = 1}).ok());
+  ASSERT_TRUE(node.state().Break({.call = "cuMemAlloc", .code = 2, .slot = 1}).ok());
+  Program program(node, [](const Cuda& cu) {
+    EXPECT_EQ(cu.cuInit(0), kSuccess);
+    Context context = nullptr;
+    EXPECT_EQ(cu.cuDevicePrimaryCtxRetain(&context, 1), kDeviceUnavailable);
+    EXPECT_EQ(cu.cuDevicePrimaryCtxRetain(&context, 0), kSuccess);
+    EXPECT_EQ(cu.cuCtxSetCurrent(context), kSuccess);
+    DevicePtr memory = 0;
+    EXPECT_EQ(cu.cuMemAlloc_v2(&memory, 100), kSuccess);
+    Begin(cu, 1);
+    EXPECT_EQ(cu.cuMemAlloc_v2(&memory, 100), kOutOfMemory);
+  });
+  EXPECT_TRUE(program.Ended());
+}
+
 TEST(CudaFaults, AnErrorOfTheDeviceStaysWithItsContext) {
   CudaNode node("a100x2");
   ASSERT_TRUE(node.state().Break({.call = "cuMemsetD8Async", .code = 700, .count = 1}).ok());

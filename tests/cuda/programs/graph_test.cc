@@ -5,78 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "tests/cuda/programs/cuda_node.h"
+#include "tests/cuda/programs/graphs.h"
 
 namespace tranche::sim::cuda::testing {
 namespace {
-
-constexpr std::size_t kBytes = 64;
-
-void RunProgram(const std::function<void(const Cuda&)>& body) {
-  const CudaNode node("a100x2");
-  Program program(node, body);
-  EXPECT_TRUE(program.Ended());
-}
-
-DevicePtr MakeMemory(const Cuda& cu, std::size_t bytes = kBytes) {
-  DevicePtr memory = 0;
-  EXPECT_EQ(cu.cuMemAlloc_v2(&memory, bytes), kSuccess);
-  EXPECT_EQ(cu.cuMemsetD8_v2(memory, 0, bytes), kSuccess);
-  EXPECT_EQ(cu.cuCtxSynchronize(), kSuccess);
-  return memory;
-}
-unsigned char FirstByte(const Cuda& cu, DevicePtr memory) {
-  unsigned char byte = 0;
-  EXPECT_EQ(cu.cuMemcpyDtoH_v2(&byte, memory, 1), kSuccess);
-  return byte;
-}
-Graph MakeGraph(const Cuda& cu) {
-  Graph graph = nullptr;
-  EXPECT_EQ(cu.cuGraphCreate(&graph, 0), kSuccess);
-  return graph;
-}
-
-using Nodes = std::vector<GraphNode>;
-
-MemsetNodeParams FillOf(DevicePtr memory, unsigned value, std::size_t bytes = kBytes) {
-  return {.dst = memory, .value = value, .element_size = 1, .width = bytes, .height = 1};
-}
-GraphNode AddFill(const Cuda& cu, Graph graph, const Nodes& before, DevicePtr memory,
-                  unsigned value) {
-  GraphNode node = nullptr;
-  const MemsetNodeParams fill = FillOf(memory, value);
-  EXPECT_EQ(cu.cuGraphAddMemsetNode(&node, graph, before.data(), before.size(), &fill, nullptr),
-            kSuccess);
-  return node;
-}
-GraphNode AddCopy(const Cuda& cu, Graph graph, const Nodes& before, DevicePtr to, DevicePtr from) {
-  GraphNode node = nullptr;
-  Memcpy3d copy{};
-  copy.src_type = copy.dst_type = kMemoryTypeDevice;
-  copy.src_device = from;
-  copy.dst_device = to;
-  copy.width_bytes = kBytes;
-  copy.height = copy.depth = 1;
-  EXPECT_EQ(cu.cuGraphAddMemcpyNode(&node, graph, before.data(), before.size(), &copy, nullptr),
-            kSuccess);
-  return node;
-}
-GraphNode AddHost(const Cuda& cu, Graph graph, const Nodes& before, HostFunction function,
-                  void* data) {
-  GraphNode node = nullptr;
-  const HostNodeParams host{.function = function, .data = data};
-  EXPECT_EQ(cu.cuGraphAddHostNode(&node, graph, before.data(), before.size(), &host), kSuccess);
-  return node;
-}
-GraphExec Make(const Cuda& cu, Graph graph) {
-  GraphExec exec = nullptr;
-  EXPECT_EQ(cu.cuGraphInstantiateWithFlags(&exec, graph, 0), kSuccess);
-  return exec;
-}
-void Launch(const Cuda& cu, GraphExec exec) {
-  EXPECT_EQ(cu.cuGraphLaunch(exec, nullptr), kSuccess);
-  EXPECT_EQ(cu.cuStreamSynchronize(nullptr), kSuccess);
-}
 
 TEST(CudaGraphs, DoTheirNodesInTheOrderOfTheirDependencies) {
   RunProgram([](const Cuda& cu) {
@@ -148,22 +80,18 @@ TEST(CudaGraphs, RunHostFunctionsBetweenTheirOtherNodes) {
   });
 }
 
+// All is given to a stream that waits for a word, so that it is done without a break afterwards and
+// the driver's time has nothing of how long the program takes to call.
 TEST(CudaGraphs, TakeTimeAsTheirNodesDo) {
   RunProgram([](const Cuda& cu) {
     Begin(cu);
     constexpr std::size_t kLarge = 1 << 30;
     const DevicePtr memory = MakeMemory(cu, kLarge);
-    std::array<Event, 2> events{};
+    void* pinned = nullptr;
+    EXPECT_EQ(cu.cuMemHostAlloc(&pinned, 4096, 0), kSuccess);
+    auto* const word = static_cast<std::uint32_t*>(pinned);
+    std::array<Event, 3> events{};
     for (Event& event : events) EXPECT_EQ(cu.cuEventCreate(&event, 0), kSuccess);
-    const auto measure = [&](const std::function<void()>& work) {
-      float milliseconds = 0;
-      EXPECT_EQ(cu.cuEventRecord(events[0], nullptr), kSuccess);
-      work();
-      EXPECT_EQ(cu.cuEventRecord(events[1], nullptr), kSuccess);
-      EXPECT_EQ(cu.cuEventSynchronize(events[1]), kSuccess);
-      EXPECT_EQ(cu.cuEventElapsedTime(&milliseconds, events[0], events[1]), kSuccess);
-      return milliseconds;
-    };
     const Graph graph = MakeGraph(cu);
     GraphNode last = nullptr;
     const MemsetNodeParams fill = FillOf(memory, 0, kLarge);
@@ -173,11 +101,22 @@ TEST(CudaGraphs, TakeTimeAsTheirNodesDo) {
                 kSuccess);
     }
     const GraphExec exec = Make(cu, graph);
-    const auto one =
-        measure([&] { EXPECT_EQ(cu.cuMemsetD8Async(memory, 0, kLarge, nullptr), kSuccess); });
-    const auto ten = measure([&] { EXPECT_EQ(cu.cuGraphLaunch(exec, nullptr), kSuccess); });
+    EXPECT_EQ(
+        cu.cuStreamWaitValue32(nullptr, reinterpret_cast<std::uintptr_t>(word), 1, kWaitValueEq),
+        kSuccess);
+    EXPECT_EQ(cu.cuEventRecord(events[0], nullptr), kSuccess);
+    EXPECT_EQ(cu.cuMemsetD8Async(memory, 0, kLarge, nullptr), kSuccess);
+    EXPECT_EQ(cu.cuEventRecord(events[1], nullptr), kSuccess);
+    EXPECT_EQ(cu.cuGraphLaunch(exec, nullptr), kSuccess);
+    EXPECT_EQ(cu.cuEventRecord(events[2], nullptr), kSuccess);
+    __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+    EXPECT_EQ(cu.cuEventSynchronize(events[2]), kSuccess);
+    float one = 0;
+    float ten = 0;
+    EXPECT_EQ(cu.cuEventElapsedTime(&one, events[0], events[1]), kSuccess);
+    EXPECT_EQ(cu.cuEventElapsedTime(&ten, events[1], events[2]), kSuccess);
     EXPECT_GT(one, 0);
-    EXPECT_GE(ten, 9.9F * one);
+    EXPECT_NEAR(ten, 10 * one, 0.01 * one);
   });
 }
 
@@ -208,68 +147,6 @@ TEST(CudaGraphs, HoldChildGraphsAsCopies) {
     Launch(cu, exec);
     EXPECT_EQ(FirstByte(cu, elsewhere), 6);
     EXPECT_EQ(FirstByte(cu, memory), 9);
-  });
-}
-
-TEST(CudaGraphs, CanBeChangedAfterTheyWereInstantiated) {
-  RunProgram([](const Cuda& cu) {
-    Begin(cu);
-    const DevicePtr memory = MakeMemory(cu);
-    const Graph graph = MakeGraph(cu);
-    const GraphNode node = AddFill(cu, graph, {}, memory, 1);
-    const GraphExec exec = Make(cu, graph);
-    Launch(cu, exec);
-    EXPECT_EQ(FirstByte(cu, memory), 1);
-    MemsetNodeParams fill = FillOf(memory, 2);
-    // The graph's own node does not change what has been instantiated.
-    EXPECT_EQ(cu.cuGraphMemsetNodeSetParams(node, &fill), kSuccess);
-    Launch(cu, exec);
-    EXPECT_EQ(FirstByte(cu, memory), 1);
-    fill.value = 3;
-    EXPECT_EQ(cu.cuGraphExecMemsetNodeSetParams(exec, node, &fill, nullptr), kSuccess);
-    Launch(cu, exec);
-    EXPECT_EQ(FirstByte(cu, memory), 3);
-
-    ExecUpdateInfo info{};
-    EXPECT_EQ(cu.cuGraphExecUpdate_v2(exec, graph, &info), kSuccess);
-    Launch(cu, exec);
-    EXPECT_EQ(FirstByte(cu, memory), 2);
-    unsigned enabled = 0;
-    EXPECT_EQ(cu.cuGraphNodeSetEnabled(exec, node, 0), kSuccess);
-    EXPECT_EQ(cu.cuGraphNodeGetEnabled(exec, node, &enabled), kSuccess);
-    EXPECT_EQ(enabled, 0U);
-    EXPECT_EQ(cu.cuMemsetD8_v2(memory, 7, kBytes), kSuccess);
-    Launch(cu, exec);
-    EXPECT_EQ(FirstByte(cu, memory), 7);
-  });
-}
-
-TEST(CudaGraphs, AreNotUpdatedFromOnesOfAnotherShape) {
-  RunProgram([](const Cuda& cu) {
-    Begin(cu);
-    const DevicePtr memory = MakeMemory(cu);
-    const Graph graph = MakeGraph(cu);
-    const GraphNode first = AddFill(cu, graph, {}, memory, 1);
-    AddFill(cu, graph, {first}, memory, 2);
-    const GraphExec exec = Make(cu, graph);
-    const auto update = [&](Graph from) {
-      ExecUpdateInfo info{};
-      EXPECT_EQ(cu.cuGraphExecUpdate_v2(exec, from, &info), kGraphExecUpdateFailure);
-      return info;
-    };
-    const Graph shorter = MakeGraph(cu);
-    AddFill(cu, shorter, {}, memory, 1);
-    EXPECT_EQ(update(shorter).result, kExecUpdateTopologyChanged);
-    AddFill(cu, shorter, {}, memory, 2);
-    EXPECT_EQ(update(shorter).result, kExecUpdateTopologyChanged);
-    const Graph other = MakeGraph(cu);
-    const GraphNode fill = AddFill(cu, other, {}, memory, 1);
-    const GraphNode copy = AddCopy(cu, other, {fill}, memory, memory);
-    const ExecUpdateInfo info = update(other);
-    EXPECT_EQ(info.result, kExecUpdateNodeTypeChanged);
-    EXPECT_EQ(info.error_node, copy);
-    Launch(cu, exec);
-    EXPECT_EQ(FirstByte(cu, memory), 2);
   });
 }
 

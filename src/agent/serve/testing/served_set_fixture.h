@@ -37,7 +37,7 @@ class ServedSetTest : public ::testing::Test {
   void Connect(bool pod_resources) {
     set_.reset();
     if (pod_resources) kubelet_.ServePodResources(pods_socket_);
-    holders_ = std::make_unique<Holders>(*loop_, pod_resources ? pods_socket_ : "",
+    holders_ = std::make_unique<Holders>(*loop_, *link_, pod_resources ? pods_socket_ : "",
                                          [this] { set_->Refresh(); });
     set_ = std::make_unique<ServedSet>(
         *loop_, *link_, dir_.path(), kubelet_.socket(), names_, *holders_,

@@ -1,4 +1,4 @@
-#include "sim/driver/ledger.h"
+#include "sim/driver/record/ledger.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "sim/driver/run_log.h"
+#include "sim/driver/record/run_log.h"
 
 #include <fmt/format.h>
 

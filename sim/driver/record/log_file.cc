@@ -1,4 +1,4 @@
-#include "sim/driver/log_file.h"
+#include "sim/driver/record/log_file.h"
 
 #include <fcntl.h>
 #include <unistd.h>

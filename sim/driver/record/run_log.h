@@ -10,8 +10,8 @@
 #include <string>
 #include <string_view>
 
-#include "sim/driver/ledger.h"
-#include "sim/driver/log_file.h"
+#include "sim/driver/record/ledger.h"
+#include "sim/driver/record/log_file.h"
 
 namespace tranche::sim::driver {
 

@@ -1,0 +1,170 @@
+// A machine's devices: their memory, MIG, and what happens to a GPU and its contexts.
+#include <gtest/gtest.h>
+
+#include "sim/driver/constants.h"
+#include "sim/driver/machine.h"
+#include "sim/driver/testing/machine_fixture.h"
+#include "sim/driver/testing/program.h"
+
+namespace tranche::sim::driver {
+namespace {
+
+using link::Work;
+using testing::kContext;
+using testing::kGiB;
+using testing::kMiB;
+using testing::kMs;
+using testing::NodeOf;
+using testing::Program;
+
+class MachineDevicesTest : public testing::MachineFixture {};
+
+TEST_F(MachineDevicesTest, AnotherGpuIsNotShared) {
+  Program a(machine, 1);
+  Program b(machine, 2);
+  ASSERT_EQ(a.MakeContext(0, 0).result, 0U);
+  ASSERT_EQ(b.MakeContext(0, 1).result, 0U);
+  for (Program* program : {&a, &b}) program->Submit(0, Work::kKernel, 10 * kMs);
+  AdvanceTo(10 * kMs);
+  EXPECT_EQ(a.page().streams[0].finished, 1U);
+  EXPECT_EQ(b.page().streams[0].finished, 1U);
+}
+
+TEST_F(MachineDevicesTest, MemoryIsTakenByAllTogether) {
+  Program a(machine, 1);
+  Program b(machine, 2);
+  ASSERT_EQ(a.MakeContext().result, 0U);
+  ASSERT_EQ(b.MakeContext().result, 0U);
+  EXPECT_EQ(a.Reserve(12 * kGiB).result, 0U);
+  EXPECT_EQ(b.Reserve(5 * kGiB).result, kOutOfMemory);
+  const auto info =
+      b.Ask<link::MemoryInfoAnswer>(link::MemoryInfo{.slot = 0, .gpu_instance = kWholeGpu}, 0);
+  EXPECT_EQ(info.total_bytes, 16 * kGiB);
+  EXPECT_EQ(info.free_bytes, 4 * kGiB - 2 * kContext);
+  a.End(0);
+  EXPECT_EQ(b.Reserve(5 * kGiB).result, 0U) << "what a program held is free once it has gone";
+}
+
+TEST_F(MachineDevicesTest, AContextThatDoesNotFitIsRefused) {
+  Program a(machine, 1);
+  ASSERT_EQ(a.MakeContext().result, 0U);
+  ASSERT_EQ(a.Reserve(16 * kGiB - 2 * kContext + 2 * kMiB).result, 0U);
+  Program b(machine, 2);
+  EXPECT_EQ(b.MakeContext().result, kOutOfMemory);
+}
+
+TEST_F(MachineDevicesTest, MemoryIsShared) {
+  Program a(machine, 1);
+  Program b(machine, 2);
+  ASSERT_EQ(a.MakeContext().result, 0U);
+  ASSERT_EQ(b.MakeContext().result, 0U);
+  const auto reserved = a.Reserve(kGiB);
+  a.descriptors.emplace_back(dup(2));
+  const auto shared = a.Ask<link::ShareAnswer>(link::Share{.id = reserved.id}, 0);
+  ASSERT_EQ(shared.result, 0U);
+  EXPECT_TRUE(a.descriptors.empty());
+  const auto opened =
+      b.Ask<link::OpenSharedAnswer>(link::OpenShared{.key = {shared.key[0], shared.key[1]}}, 0);
+  ASSERT_EQ(opened.result, 0U);
+  EXPECT_EQ(opened.bytes, kGiB);
+  EXPECT_TRUE(b.given().valid());
+  const auto free = [&] { return machine.devices().Find(0, kWholeGpu)->memory->Free(); };
+  EXPECT_EQ(free(), 15 * kGiB - 2 * kContext) << "it is there once";
+  a.End(0);
+  EXPECT_EQ(free(), 15 * kGiB - kContext) << "somebody still has it";
+  ASSERT_EQ(b.Ask<link::Answer>(link::Release{.id = opened.id}, 0).result, 0U);
+  EXPECT_EQ(free(), 16 * kGiB - kContext);
+  const auto gone =
+      b.Ask<link::OpenSharedAnswer>(link::OpenShared{.key = {shared.key[0], shared.key[1]}}, 0);
+  EXPECT_EQ(gone.result, kInvalidHandle);
+}
+
+TEST_F(MachineDevicesTest, AnXidWithAPidBreaksThatProgramOnly) {
+  Program a(machine, 1);
+  Program b(machine, 2);
+  for (Program* program : {&a, &b}) {
+    ASSERT_EQ(program->MakeContext().result, 0U);
+    program->Submit(0, Work::kKernel, 10 * kMs);
+  }
+  Xid(31, 0, 1);
+  EXPECT_EQ(a.page().contexts[0].error, kIllegalAddress);
+  EXPECT_EQ(b.page().contexts[0].error, 0U);
+  EXPECT_EQ(a.Reserve(kMiB).result, kIllegalAddress);
+  a.Submit(0, Work::kKernel, 10 * kMs);  // goes nowhere
+  AdvanceTo(10 * kMs);
+  EXPECT_EQ(b.page().streams[0].finished, 1U) << "the other has the GPU for itself";
+  Xid(43, 0, 2);
+  EXPECT_EQ(b.page().contexts[0].error, kLaunchFailed);
+  Xid(43, 0, 1);
+  EXPECT_EQ(a.page().contexts[0].error, kIllegalAddress) << "the first error sticks";
+  Xid(31, 0, 0);  // of nobody: only health cares
+  Program c(machine, 3);
+  EXPECT_EQ(c.MakeContext().result, 0U);
+}
+
+TEST_F(MachineDevicesTest, ALostGpuIsLostForAllUntilItReturns) {
+  Program a(machine, 1);
+  ASSERT_EQ(a.MakeContext(0, 0).result, 0U);
+  const auto other = a.MakeContext(0, 1);
+  NodeSnapshot node = NodeOf(2);
+  node.gpus[0].lost = 1;
+  machine.Follow(node, now);
+  EXPECT_EQ(a.page().device_error[0], kDeviceUnavailable);
+  EXPECT_EQ(a.page().device_error[1], 0U);
+  EXPECT_EQ(a.page().contexts[0].error, kDeviceUnavailable);
+  EXPECT_EQ(a.page().contexts[other.context].error, 0U);
+  Program b(machine, 2);
+  EXPECT_EQ(b.page().device_error[0], kDeviceUnavailable);
+  EXPECT_EQ(b.MakeContext(0, 0).result, kDeviceUnavailable);
+  machine.Follow(NodeOf(2), now);
+  EXPECT_EQ(a.page().device_error[0], 0U);
+  EXPECT_EQ(a.page().contexts[0].error, kDeviceUnavailable) << "that context stays broken";
+  EXPECT_EQ(b.MakeContext(0, 0).result, 0U);
+}
+
+TEST_F(MachineDevicesTest, MigInstancesHaveMemoryAndTimeOfTheirOwn) {
+  NodeSnapshot node = NodeOf(1);
+  GpuState& gpu = node.gpus[0];
+  gpu.mig_enabled = 1;
+  gpu.mig_profile_count = 1;
+  gpu.mig_profiles[0].memory_mib = 4096;
+  gpu.mig_profiles[0].multiprocessors = 2;
+  gpu.gpu_instance_count = 2;
+  gpu.gpu_instances[0].id = 3;
+  gpu.gpu_instances[1].id = 4;
+  machine.Follow(node, 0);
+  Program a(machine, 1);
+  Program b(machine, 2);
+  EXPECT_EQ(a.MakeContext(0, 0).result, kInvalidDevice) << "only its instances can be used";
+  ASSERT_EQ(a.MakeContext(0, 0, 3).result, 0U);
+  ASSERT_EQ(b.MakeContext(0, 0, 4).result, 0U);
+  EXPECT_EQ(a.Reserve(5 * kGiB).result, kOutOfMemory);
+  EXPECT_EQ(a.Reserve(3 * kGiB).result, 0U);
+  EXPECT_EQ(b.Reserve(3 * kGiB).result, 0U);
+  for (Program* program : {&a, &b}) program->Submit(0, Work::kKernel, 10 * kMs);
+  AdvanceTo(10 * kMs);
+  EXPECT_EQ(a.page().streams[0].finished, 1U);
+  EXPECT_EQ(b.page().streams[0].finished, 1U);
+  // Cut anew: instance 4 stays.
+  gpu.gpu_instances[0].start = 1;
+  machine.Follow(node, now);
+  EXPECT_EQ(a.page().contexts[0].error, kDeviceUnavailable);
+  EXPECT_EQ(b.page().contexts[0].error, 0U);
+}
+
+TEST_F(MachineDevicesTest, MemoryThatOthersHoldIsMissing) {
+  NodeSnapshot node = NodeOf(1);
+  node.gpus[0].memory_used = 10 * kGiB;
+  node.gpus[0].process_count = 2;
+  node.gpus[0].processes[0] = {.pid = 77, .memory_bytes = 2 * kGiB, .gpu_instance = kWholeGpu};
+  node.gpus[0].processes[1] = {
+      .pid = 78, .memory_bytes = 2 * kGiB, .gpu_instance = kWholeGpu, .by_driver = 1};
+  machine.Follow(node, 0);
+  EXPECT_EQ(machine.devices().Find(0, kWholeGpu)->memory->Free(), 4 * kGiB);
+  node.gpus[0].memory_used = 0;
+  machine.Follow(node, 0);
+  EXPECT_EQ(machine.devices().Find(0, kWholeGpu)->memory->Free(), 14 * kGiB);
+}
+
+}  // namespace
+}  // namespace tranche::sim::driver

@@ -1,0 +1,129 @@
+"""The workloads on a simulated node with a driver: each does what its name says, and reports it."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import unittest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "bench/native"))
+from node import Node  # noqa: E402
+
+BIN = pathlib.Path(os.environ["TRANCHE_BIN_DIR"])
+TOTAL_GIB = 80  # of an A100
+
+
+class Workloads(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.node = Node(BIN.parent, 1, 50).__enter__()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.node.__exit__()
+
+    def run_workload(self, arguments, status=0):
+        process = self.node.start(arguments)
+        text, _ = process.communicate()
+        self.assertEqual(process.returncode, status, text)
+        return json.loads(text)
+
+    def test_those_that_compute_do_what_they_launched(self):
+        for name in ("steady", "streams --streams 4", "paced --period 1ms", "requests --think 1ms",
+                     "graphs --burst 5"):
+            with self.subTest(name):
+                total = self.run_workload(f"{name} --for 0.3s")["total"]
+                self.assertGreater(total["launched"], 0)
+                self.assertGreater(total["done"], 0)
+                self.assertLessEqual(total["done"], total["launched"])
+                self.assertGreater(total["latency_ms"]["p50"], 0)
+                self.assertEqual(total["errors"], {})
+
+    def test_latency_is_at_least_the_time_of_the_kernels(self):
+        total = self.run_workload("requests --kernel 2ms --burst 5 --think 1ms --for 0.3s")["total"]
+        self.assertGreaterEqual(total["latency_ms"]["p50"], 10)
+
+    def test_what_is_computed_is_right(self):
+        total = self.run_workload("check --memory 64Ki --for 0.3s")["total"]
+        self.assertGreater(total["requests"], 0)
+        self.assertIsNone(total["failed"])
+
+    def test_several_processes_are_several(self):
+        report = self.run_workload("processes --processes 3 --for 0.3s")
+        processes = report["processes"]
+        self.assertEqual(len({process["pid"] for process in processes}), 3)
+        self.assertEqual(len({process["begin_ns"] for process in processes}), 1)
+        self.assertEqual(report["total"]["done"], sum(process["done"] for process in processes))
+        self.assertTrue(all(process["done"] > 0 for process in processes))
+
+    def test_memory_that_is_held_is_refused_to_others(self):
+        process = self.node.start("hold --memory 76Gi --for 1h")
+        try:
+            # It is there when a process of NVML's list has it.
+            while f'"memory": {76 << 30}' not in self.memory():
+                self.assertIsNone(process.poll())
+            total = self.run_workload("steady --memory 8Gi --for 0.1s", status=1)["total"]
+            self.assertEqual(total["errors"], {"CUDA_ERROR_OUT_OF_MEMORY": 1})
+        finally:
+            process.terminate()
+            report = Node.report(process)
+        self.assertEqual(report["total"]["memory_bytes"], 76 << 30)
+        self.run_workload("steady --memory 8Gi --for 0.1s")
+
+    def memory(self):
+        """What processes hold beside their contexts, in a text of lines."""
+        shown = subprocess.run([BIN / "tranche", "sim", "driver-status", "--root", self.node.root, "-o", "json"],
+                               capture_output=True, text=True, check=True)
+        return "".join(f'"memory": {process["asked_bytes"]}\n'
+                       for process in json.loads(shown.stdout)["processes"] if process["ended_ns"] is None)
+
+    def test_a_leak_ends_in_a_refusal_and_greed_in_many(self):
+        leak = self.run_workload("leak --piece 8Gi --period 1ms --for 0.5s")["total"]
+        self.assertEqual(leak["errors"], {"CUDA_ERROR_OUT_OF_MEMORY": 1})
+        self.assertGreater(leak["memory_bytes"], (TOTAL_GIB - 16) << 30)
+        greedy = self.run_workload("greedy --piece 8Gi --period 1ms --for 0.5s")["total"]
+        self.assertGreater(greedy["errors"]["CUDA_ERROR_OUT_OF_MEMORY"], 1)
+        self.assertGreater(greedy["launched"], 0)
+
+    def test_a_storm_stays_within_its_memory(self):
+        total = self.run_workload("storm --memory 1Gi --piece 16Mi --for 0.3s")["total"]
+        self.assertGreater(total["allocations"], 0)
+        self.assertLessEqual(total["memory_peak_bytes"], 1 << 30)
+        self.assertEqual(total["errors"], {})
+
+    def test_a_signal_ends_it_with_a_report(self):
+        process = self.node.start("steady --for 1h")
+        while process.poll() is None and str(process.pid) not in self.pids():
+            pass
+        process.terminate()
+        self.assertIsNone(Node.report(process)["total"]["failed"])
+
+    def pids(self):
+        shown = subprocess.run([BIN / "tranche", "sim", "driver-status", "--root", self.node.root, "-o", "json"],
+                               capture_output=True, text=True, check=True)
+        return {str(process["pid"]) for process in json.loads(shown.stdout)["processes"] if process["kernels"] > 0}
+
+    def test_the_command_finds_program_and_node(self):
+        command = [BIN / "tranche", "sim", "workload", "steady", "--for", "0.1s", "-o", "json"]
+        done = subprocess.run([*command, "--root", self.node.root], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(json.loads(done.stdout)["simulated"])
+        done = subprocess.run([*command, "--root", "/nonexistent"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no simulated node in /nonexistent", done.stderr)
+
+
+class WithoutADriver(unittest.TestCase):
+    def test_it_says_so(self):
+        with Node(BIN.parent, 1, 50) as node:
+            node.stop()
+            process = node.start("steady --for 0.1s")
+            text, _ = process.communicate()
+            self.assertEqual(process.returncode, 1)
+            self.assertIn("CUDA_ERROR_SYSTEM_NOT_READY", json.loads(text)["total"]["errors"])
+
+
+if __name__ == "__main__":
+    unittest.main()
