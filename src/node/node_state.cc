@@ -84,10 +84,11 @@ std::vector<std::string> Node::Degraded() const {
       reasons.push_back(fmt::format("gpu {}: time of processes: {}", uuid, why));
     }
   }
-  if (!known_.pods.ok()) {
+  // What was told to do without lacks nothing.
+  if (!known_.pods.ok() && !options_.node_name.empty()) {
     reasons.push_back("pods: UIDs stand for names: " + known_.pods.message());
   }
-  if (!known_.grants.ok()) {
+  if (!known_.grants.ok() && !options_.pod_resources_socket.empty()) {
     reasons.push_back("grants: not known who was given which GPU: " + known_.grants.message());
   }
   for (std::string& reason : reasons) reason = base::Printable(reason);
