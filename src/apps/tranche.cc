@@ -20,6 +20,7 @@
 #include "cli/programs/config_manager_command.h"
 #include "cli/programs/feature_discovery_command.h"
 #include "cli/programs/mps_command.h"
+#include "cli/programs/node_command.h"
 #include "cli/reference/command.h"
 #include "cli/sim/driver.h"
 #include "cli/sim/kubelet.h"
@@ -49,6 +50,9 @@ int Tranche(std::vector<std::string> arguments) {
     return cli::programs::RunAgent(cli::programs::AgentName::kTrancheAgent,
                                    {arguments.begin() + 1, arguments.end()});
   }
+  if (!arguments.empty() && arguments[0] == "node") {
+    return cli::programs::RunNode({arguments.begin() + 1, arguments.end()});
+  }
   CLI::App app("Share NVIDIA GPUs between Kubernetes pods", "tranche");
   app.set_version_flag("--version,-v", cli::common::VersionLine());
   app.require_subcommand(1);
@@ -61,6 +65,7 @@ int Tranche(std::vector<std::string> arguments) {
   int exit_code = 0;
   std::string shell;
   app.add_subcommand("agent", "Serve this node's GPUs to its kubelet (see tranche agent --help)");
+  app.add_subcommand("node", "Show who uses this node's GPUs (see tranche node --help)");
   cli::node::AddValidateCommand(app, exit_code);
   cli::node::AddStatusCommand(app, exit_code);
   cli::node::AddCleanupCommand(app, exit_code);

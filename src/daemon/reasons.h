@@ -87,6 +87,12 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "The message has the call that failed, and what helps. The device is advertised as soon as "
      "the "
      "driver tells of it."},
+    {"GpuNotGiven", "Warning", "`tranche node`",
+     "Processes of a pod use a GPU that the kubelet has not given it, mostly by "
+     "`NVIDIA_VISIBLE_DEVICES=all` or as a privileged pod.",
+     "Where the pod is meant to see all GPUs (a monitor), nothing. Else let it request the GPU, "
+     "and keep the runtime from obeying the variable "
+     "(`accept-nvidia-visible-devices-envvar-when-unprivileged = false`)."},
     {"GpuPartlyKnown", "Warning", "the device plugin",
      "The driver fails to tell something about a GPU or itself that is not needed to advertise it. "
      "It "
@@ -120,7 +126,7 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "leave the node without GPUs to offer.",
      "See that the folder of the plugin's sockets (`/var/lib/kubelet/device-plugins`) can be "
      "written to and has room; it is tried again."},
-    {"NoHttp", "Warning", "the device plugin",
+    {"NoHttp", "Warning", "the device plugin, `tranche node`",
      "Nothing listens for `/metrics`, `/livez` and `/readyz`: the address is taken. It is tried "
      "again.",
      "Wait while one agent takes over from another. Else find who holds the port, or choose "

@@ -219,6 +219,7 @@ bool GpuWatch::RestartForTheSilent() {
 // ---- health ----
 
 void GpuWatch::HealthEventCame(const HealthEvent& event) {
+  if (owner_.event_seen) owner_.event_seen(event);
   HealthChanged(health_.Happened(event, loop_.Now()));
   if (event.kind == HealthEvent::Kind::kXid) return;
   failures_.wait = event.kind == HealthEvent::Kind::kWaitFailed ? event.error : "";

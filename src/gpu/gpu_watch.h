@@ -99,6 +99,7 @@ class GpuWatch {
     // A scan has been asked for because its time had come. Where the driver hangs, this goes on
     // while `scanned` does not, and Driver() says which call hangs.
     std::function<void()> scan_requested;
+    std::function<void(const HealthEvent&)> event_seen = {};  // each one, before it is judged
     std::function<void(Usage)> usage_read = {};  // once per RequestUsage answered; may be empty
   };
 

@@ -10,6 +10,7 @@
 
 #include "agent/status/metrics.h"
 #include "agent/status/report.h"
+#include "daemon/metric_families.h"
 
 namespace tranche::agent::status {
 namespace {
@@ -96,7 +97,7 @@ TEST(StatusFieldsTest, AFieldTooManyTooFewOrOfAnotherTypeIsFound) {
 
 TEST(MetricTextsTest, EveryMetricOfTheTableIsSaidOfAFullState) {
   const std::string text = MetricsText(FullState());
-  for (const MetricText& metric : MetricTexts()) {
+  for (const daemon::MetricText& metric : MetricTexts()) {
     EXPECT_NE(text.find("# TYPE " + metric.name + " "), std::string::npos) << metric.name;
     EXPECT_FALSE(metric.help.empty());
   }

@@ -1,82 +1,21 @@
 #include "agent/status/metrics.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
 #include <algorithm>
-#include <set>
-#include <sstream>
+#include <string_view>
 #include <utility>
-
-#include "base/log.h"
 
 namespace tranche::agent::status {
 
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
+using daemon::MetricKind;
+using daemon::MetricText;
+using Families = daemon::MetricFamilies;
 
-constexpr std::size_t kMaxLabelBytes = 128;
 // Far above any node (16 GPUs of 7 MIG instances); what is beyond is left out.
 constexpr std::size_t kMaxSeries = 1024;
 
 constexpr std::string_view kPrefix = "tranche_plugin_";
-
-// Appends to the metrics of the table, which has their types, labels and help.
-class Families {
- public:
-  // `name` is that of a metric in the table, without the prefix.
-  void Open(std::string_view name) {
-    const auto text = std::ranges::find(MetricTexts(), std::string(kPrefix) + std::string(name),
-                                        &MetricText::name);
-    TRANCHE_CHECK(text != MetricTexts().end());
-    text_ = &*text;
-    families_.push_back(
-        {.name = text->name,
-         .help = text->help,
-         .type = text->kind == MetricKind::kCounter ? MetricType::Counter : MetricType::Gauge,
-         .metric = {}});
-    seen_.clear();
-  }
-  void Only(std::string_view name, double value) {
-    Open(name);
-    Add({}, value);
-  }
-  void Only(std::string_view name, std::uint64_t value) { Only(name, static_cast<double>(value)); }
-
-  // Into the metric opened last; one value for each of its labels. The same labels twice (a GPU
-  // that the driver reports twice) would make a scraper refuse the whole page: the first one
-  // stands.
-  void Add(const std::vector<std::string>& label_values, double value) {
-    TRANCHE_CHECK(label_values.size() == text_->labels.size());
-    Labels labels;
-    for (std::size_t i = 0; i < label_values.size(); ++i) {
-      labels.push_back({text_->labels[i], base::Printable(label_values[i], kMaxLabelBytes)});
-    }
-    MetricFamily& family = families_.back();
-    if (family.metric.size() >= kMaxSeries || !seen_.insert(labels).second) return;
-    ClientMetric metric;
-    metric.label = std::move(labels);
-    metric.gauge.value = value;
-    metric.counter.value = value;
-    family.metric.push_back(std::move(metric));
-  }
-
-  [[nodiscard]] std::string Text() && {
-    std::erase_if(families_, [](const MetricFamily& family) { return family.metric.empty(); });
-    std::ostringstream out;
-    prometheus::TextSerializer().Serialize(out, families_);
-    return out.str();
-  }
-
- private:
-  const MetricText* text_ = nullptr;
-  std::vector<MetricFamily> families_;
-  std::set<Labels> seen_;
-};
 
 double Flag(bool value) { return value ? 1 : 0; }
 
@@ -91,8 +30,8 @@ void AddAgent(const AgentState& state, Families& out) {
 void AddConfig(const profile::ConfigState& config, Families& out) {
   out.Only("config_usable", Flag(config.usable));
   out.Only("config_from_last_good", Flag(config.from_last_good));
-  out.Only("config_applied_total", config.applied);
-  out.Only("config_rejected_total", config.rejected);
+  out.Only("config_applied_total", static_cast<double>(config.applied));
+  out.Only("config_rejected_total", static_cast<double>(config.rejected));
   out.Open("config_info");
   if (config.usable) out.Add({config.profile}, 1);
 }
@@ -220,7 +159,7 @@ const std::vector<MetricText>& MetricTexts() {
 }
 
 std::string MetricsText(const AgentState& state) {
-  Families out;
+  Families out(MetricTexts(), std::string(kPrefix), kMaxSeries);
   AddAgent(state, out);
   AddConfig(state.config, out);
   AddDriver(state.driver, out);

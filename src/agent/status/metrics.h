@@ -8,20 +8,12 @@
 #include <vector>
 
 #include "agent/status/state.h"
+#include "daemon/metric_families.h"
 
 namespace tranche::agent::status {
 
-enum class MetricKind { kGauge, kCounter };
-
-struct MetricText {
-  std::string name;
-  MetricKind kind = MetricKind::kGauge;
-  std::vector<std::string> labels;  // every series has all of them
-  std::string help;
-};
-
 // Every metric there is. The page docs/reference/metrics.md is made from this table.
-const std::vector<MetricText>& MetricTexts();
+const std::vector<daemon::MetricText>& MetricTexts();
 
 std::string MetricsText(const AgentState& state);
 

@@ -14,6 +14,7 @@ constexpr auto kTexts = std::to_array<ExitStatusText>({
      "0 ended as told; 1 flags that make no sense, a driver that is required and absent, or no "
      "room "
      "for its threads (pids.max)"},
+    {"tranche node", "0 ended as told; 1 flags that make no sense"},
     {"nvidia-device-plugin", "as `tranche agent`"},
     {"gpu-feature-discovery",
      "0 ended as told, or --oneshot and done; 1 flags or a config that make no sense, a driver "

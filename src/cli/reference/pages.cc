@@ -10,8 +10,10 @@
 #include "cli/programs/agent_flags.h"
 #include "cli/programs/config_manager_command.h"
 #include "cli/programs/feature_discovery_flags.h"
+#include "cli/programs/node_command.h"
 #include "cli/reference/keys.h"
 #include "daemon/reasons.h"
+#include "node/metrics.h"
 
 namespace tranche::cli::reference {
 
@@ -126,20 +128,32 @@ std::string FlagsPage() {
          "error, as with upstream.\n" +
          "\n## gpu-feature-discovery\n" + FlagTables(programs::FeatureDiscoveryFlags()) +
          "\n## config-manager\n" + FlagTables(programs::ConfigManagerFlags()) +
-         "\n## Other variables\n\n" + Table({"variable", "read by", "meaning"}, OtherVariables());
+         "\n## tranche node\n" + FlagTables(programs::NodeFlags()) + "\n## Other variables\n\n" +
+         Table({"variable", "read by", "meaning"}, OtherVariables());
+}
+
+std::string MetricTable(const std::vector<daemon::MetricText>& texts) {
+  std::vector<Row> rows;
+  for (const daemon::MetricText& metric : texts) {
+    rows.push_back({Code(metric.name),
+                    metric.kind == daemon::MetricKind::kCounter ? "counter" : "gauge",
+                    CodeList(metric.labels), metric.help});
+  }
+  return Table({"metric", "type", "labels", "meaning"}, rows);
 }
 
 std::string MetricsPage() {
-  std::vector<Row> rows;
-  for (const agent::status::MetricText& metric : agent::status::MetricTexts()) {
-    rows.push_back({Code(metric.name),
-                    metric.kind == agent::status::MetricKind::kCounter ? "counter" : "gauge",
-                    CodeList(metric.labels), metric.help});
-  }
   return Heading("Metrics",
-                 "Of the agent, on `:9435/metrics` (`--listen`), in Prometheus' text format. A "
-                 "metric without any series is left out.\n\"Whether\" is 1 or 0.\n") +
-         Table({"metric", "type", "labels", "meaning"}, rows);
+                 "In Prometheus' text format. A metric without any series is left out. "
+                 "\"Whether\" is 1 or 0.\n") +
+         "\n## tranche agent\n\nOn `:9435/metrics` (`--listen`).\n\n" +
+         MetricTable(agent::status::MetricTexts()) +
+         "\n## tranche node\n\nOn `:9436/metrics` (`--listen`). `gpu` is the UUID of the GPU or "
+         "MIG device.\n\n" +
+         MetricTable(node::NodeMetricTexts()) +
+         "\nUnder the names of NVIDIA's dcgm-exporter (`--dcgm-names`), all of them the "
+         "device's:\n\n" +
+         MetricTable(node::DcgmMetricTexts());
 }
 
 std::string EventsPage() {

@@ -2,6 +2,7 @@
 // Thread-safe; the test keeps a shared_ptr beside the DriverThread's.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -96,6 +97,11 @@ class FakeDriver : public GpuDriver {
     const std::string uuid = usage.uuid;
     usage_[uuid] = std::move(usage);
   }
+  // The same where it depends on what is asked for; instead of SetUsage.
+  void AnswerUsage(std::function<DeviceUsage(const UsageQuery&)> answer) {
+    const base::MutexLock lock(mutex_);
+    answer_usage_ = std::move(answer);
+  }
   // The wall clock of samples.
   void SetNowUs(std::uint64_t time_us) {
     const base::MutexLock lock(mutex_);
@@ -162,6 +168,7 @@ class FakeDriver : public GpuDriver {
     const auto said = usage_.find(query.uuid);
     DeviceUsage usage;
     if (said != usage_.end()) usage = said->second;
+    if (answer_usage_) usage = answer_usage_(query);
     usage.uuid = query.uuid;
     if (usage.process_samples) {
       std::erase_if(*usage.process_samples, [&](const ProcessSample& sample) {
@@ -198,6 +205,7 @@ class FakeDriver : public GpuDriver {
   std::vector<HealthEvent> events_ TRANCHE_GUARDED_BY(mutex_);
   std::map<std::string, int> calls_ TRANCHE_GUARDED_BY(mutex_);
   std::map<std::string, DeviceUsage> usage_ TRANCHE_GUARDED_BY(mutex_);
+  std::function<DeviceUsage(const UsageQuery&)> answer_usage_ TRANCHE_GUARDED_BY(mutex_);
   std::vector<UsageQuery> queries_ TRANCHE_GUARDED_BY(mutex_);
   std::uint64_t now_us_ TRANCHE_GUARDED_BY(mutex_) = 0;
 };

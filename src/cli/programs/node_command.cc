@@ -1,0 +1,203 @@
+#include "cli/programs/node_command.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/common/exit_status.h"
+#include "cli/common/version.h"
+#include "config/units.h"
+#include "daemon/api_link.h"
+#include "daemon/life.h"
+#include "gpu/nvml/driver.h"
+#include "http/tcp_listener.h"
+
+namespace tranche::cli::programs {
+
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+using common::BoolFlag;
+using common::Flag;
+
+std::string Help() {
+  return "usage: tranche node [flags]\n\n"
+         "Shows who uses this node's GPUs, by pod: memory, time, energy, processes. It observes "
+         "from\n"
+         "outside and enforces nothing, whatever plugin serves the GPUs. It has to see the host's\n"
+         "processes (hostPID in a pod).\n\n" +
+         common::FormatFlags(NodeFlags()) +
+         "\nThe command line beats the environment, which beats the default.\n"
+         "\nSignals: HUP looks at the GPUs again; TERM and INT end.\n\n" +
+         cli::common::ExitStatus("tranche node") +
+         "\nExamples:\n"
+         "  tranche node --node-name=$NODE_NAME\n"
+         "  tranche node --listen=127.0.0.1:9436 --dcgm-names=off\n";
+}
+
+common::FlagGroup SourcesFlags() {
+  return {.title = "Who tells what",
+          .flags = {
+              Flag("node-name")
+                  .Env("NODE_NAME")
+                  .Help("name of this node, whose pods are watched for their names; empty: pods "
+                        "have their UIDs for names"),
+              Flag("kubeconfig")
+                  .Env("KUBECONFIG")
+                  .Help("how to reach the API server; empty: as the pod's service account"),
+              Flag("pod-resources-socket")
+                  .Env("TRANCHE_POD_RESOURCES_SOCKET")
+                  .Default("/var/lib/kubelet/pod-resources/kubelet.sock")
+                  .Help("where to ask the kubelet who was given which GPU; empty: do without"),
+              Flag("driver-root")
+                  .Env("DRIVER_ROOT_CTR_PATH")
+                  .Default("/driver-root")
+                  .Help("where the driver's files are for this program; where there is no such "
+                        "folder: /"),
+              Flag("proc-root")
+                  .Env("TRANCHE_PROC_ROOT")
+                  .Default("/proc")
+                  .Help("where the processes of the host are seen"),
+              Flag("sys-root")
+                  .Env("TRANCHE_SYS_ROOT")
+                  .Help("prefix for /sys and /proc/driver (simulated nodes)"),
+          }};
+}
+
+common::FlagGroup ShowingFlags() {
+  return {.title = "What is shown",
+          .flags = {
+              Flag("listen")
+                  .Env("TRANCHE_LISTEN")
+                  .Default("9436")
+                  .Help("[address:]port of /metrics, /livez, /readyz and /status; empty: none"),
+              Flag("dcgm-names")
+                  .Env("TRANCHE_DCGM_NAMES")
+                  .Default("auto")
+                  .Help("whether GPUs are also told of under the names of NVIDIA's dcgm-exporter: "
+                        "on, off, or auto, which is off where a dcgm-exporter runs on the node"),
+              Flag("hostname")
+                  .Env("NODE_NAME")
+                  .DefaultWords("the machine's")
+                  .Help("the label Hostname of these"),
+              BoolFlag("events", false)
+                  .Env("TRANCHE_EVENTS")
+                  .Help("tell what happens as Kubernetes Events on the node"),
+              Flag("run-dir")
+                  .Env("TRANCHE_NODE_RUN_DIR")
+                  .Default("/run/tranche/node")
+                  .Help("where status.json is written; empty: nowhere"),
+          }};
+}
+
+common::FlagGroup RunningFlags() {
+  return {.title = "Running",
+          .flags = {
+              Flag("interval")
+                  .Env("TRANCHE_NODE_INTERVAL")
+                  .Default("1s")
+                  .Help("how often the driver is asked who uses the GPUs, from 100ms to 10s"),
+              Flag("rescan-interval")
+                  .Env("TRANCHE_RESCAN_INTERVAL")
+                  .Default("10s")
+                  .Help("how often to look for lost GPUs, hot-plug and MIG changes"),
+              Flag("log-level")
+                  .Env("TRANCHE_LOG_LEVEL")
+                  .Default("info")
+                  .Help("debug, info, warning or error"),
+              Flag("log-format").Env("TRANCHE_LOG_FORMAT").Default("text").Help("text or json"),
+          }};
+}
+
+Status ReadDuration(const common::FlagValues& values, std::string_view flag, base::Duration least,
+                    base::Duration most, base::Duration& out) {
+  const std::string text = values.Text(flag);
+  const auto duration = config::ParseGoDuration(text);
+  if (duration.ok() && *duration >= least && *duration <= most) {
+    out = std::chrono::duration_cast<base::Duration>(*duration);
+    return Status::Ok();
+  }
+  return {Code::kInvalidArgument, "--" + std::string(flag) + " is a duration such as " +
+                                      "1s, not too short and not too long, not '" + text + "'"};
+}
+
+std::string MachineName() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+}  // namespace
+
+std::vector<common::FlagGroup> NodeFlags() {
+  return {SourcesFlags(), ShowingFlags(), RunningFlags()};
+}
+
+Result<node::NodeOptions> ToNodeOptions(const common::FlagValues& values) {
+  node::NodeOptions options;
+  options.version = common::kVersion;
+  options.node_name = values.Text("node-name");
+  options.pod_resources_socket = values.Text("pod-resources-socket");
+  options.run_directory = values.Text("run-dir");
+  options.listen = values.Text("listen");
+  if (!options.listen.empty()) {
+    TRANCHE_TRY(http::CheckTcpAddress(options.listen).Wrap("--listen"));
+  }
+  options.driver_root = values.Text("driver-root");
+  if (!base::Exists(options.driver_root)) options.driver_root = "/";
+  options.hostname = values.Text("hostname");
+  if (options.hostname.empty()) options.hostname = MachineName();
+  options.events = values.Bool("events");
+  if (options.events && options.node_name.empty()) {
+    return Status(Code::kInvalidArgument, "--events needs --node-name (NODE_NAME)");
+  }
+  const std::string names = values.TextUnlessEmpty("dcgm-names");
+  if (names == "on") {
+    options.dcgm_names = node::DcgmNames::kOn;
+  } else if (names == "off") {
+    options.dcgm_names = node::DcgmNames::kOff;
+  } else if (names != "auto") {
+    return Status(Code::kInvalidArgument,
+                  "--dcgm-names is auto, on or off, not '" + base::Printable(names) + "'");
+  }
+  using std::chrono::hours;
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  TRANCHE_TRY(ReadDuration(values, "interval", milliseconds(100), seconds(10), options.interval));
+  TRANCHE_TRY(ReadDuration(values, "rescan-interval", milliseconds(100), hours(24),
+                           options.rescan_interval));
+  options.gpus.start_driver = gpu::nvml::NvmlDriverStarter(values.Text("sys-root"));
+  options.new_proc = [root = values.TextUnlessEmpty("proc-root")] {
+    return node::identity::NewProc(root);
+  };
+  options.new_api = [kubeconfig = values.Text("kubeconfig")](base::EventLoop& loop) {
+    return daemon::ConnectToApi(loop, kubeconfig,
+                                {.user_agent = std::string("tranche-node/") + common::kVersion});
+  };
+  return options;
+}
+
+int RunNode(const std::vector<std::string>& arguments) {
+  const common::DaemonProgram program{.name = "tranche node", .flags = NodeFlags(), .help = Help};
+  auto called = common::ReadDaemonCall(program, arguments);
+  if (const int* answered = std::get_if<int>(&called)) return *answered;
+  const common::FlagValues values(std::move(std::get<common::DaemonCall>(called)));
+  if (const Status status = common::ConfigureLogging(values); !status.ok()) {
+    return common::Misuse(program.name, status);
+  }
+  auto options = ToNodeOptions(values);
+  if (!options.ok()) return common::Misuse(program.name, options.status());
+  return daemon::RunOnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
+    node::Node node(loop, *options);
+    on_signal = [&node](int number) { node.OnSignal(number); };
+    const int status = node.Run();
+    on_signal = [](int) {};
+    return status;
+  });
+}
+
+}  // namespace tranche::cli::programs

@@ -1,0 +1,47 @@
+#include "cli/programs/node_command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace tranche::cli::programs {
+namespace {
+
+using ::testing::HasSubstr;
+
+base::Result<node::NodeOptions> Read(const std::vector<std::string>& arguments) {
+  auto parsed = common::ParseArguments(NodeFlags(), arguments);
+  if (!parsed.ok()) return parsed.status();
+  return ToNodeOptions(common::FlagValues(
+      {.flags = NodeFlags(), .environment = {}, .command_line = std::move(parsed->overrides)}));
+}
+
+TEST(NodeFlagsTest, DefaultsNeedNoFlag) {
+  const auto options = Read({});
+  ASSERT_TRUE(options.ok()) << options.status().message();
+  EXPECT_EQ(options->listen, "9436");
+  EXPECT_EQ(options->interval, std::chrono::seconds(1));
+  EXPECT_EQ(options->dcgm_names, node::DcgmNames::kAuto);
+  EXPECT_NE(options->hostname, "");
+  EXPECT_EQ(options->driver_root, "/") << "there is no /driver-root here";
+}
+
+TEST(NodeFlagsTest, FlagsAreRead) {
+  const auto options = Read({"--listen=127.0.0.1:0", "--dcgm-names=off", "--interval=250ms",
+                             "--hostname=h", "--node-name=n", "--events"});
+  ASSERT_TRUE(options.ok()) << options.status().message();
+  EXPECT_EQ(options->dcgm_names, node::DcgmNames::kOff);
+  EXPECT_EQ(options->interval, std::chrono::milliseconds(250));
+  EXPECT_EQ(options->hostname, "h");
+  EXPECT_TRUE(options->events);
+}
+
+TEST(NodeFlagsTest, WhatMakesNoSenseIsSaid) {
+  EXPECT_THAT(Read({"--dcgm-names=some"}).status().message(), HasSubstr("auto, on or off"));
+  EXPECT_THAT(Read({"--interval=1ms"}).status().message(), HasSubstr("--interval"));
+  EXPECT_THAT(Read({"--interval=1h"}).status().message(), HasSubstr("--interval"));
+  EXPECT_THAT(Read({"--listen=nowhere:x"}).status().message(), HasSubstr("--listen"));
+  EXPECT_THAT(Read({"--events"}).status().message(), HasSubstr("--node-name"));
+}
+
+}  // namespace
+}  // namespace tranche::cli::programs

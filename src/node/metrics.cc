@@ -1,0 +1,283 @@
+#include "node/metrics.h"
+
+#include <functional>
+#include <string_view>
+#include <utility>
+
+#include "node/dcgm_metrics.h"
+
+namespace tranche::node {
+namespace {
+
+using daemon::MetricKind;
+using daemon::MetricText;
+using Families = daemon::MetricFamilies;
+using sight::Account;
+using sight::Holder;
+using sight::PodUse;
+
+// Sixteen GPUs with as many pods as an account has.
+constexpr std::size_t kMaxSeries = 16 * sight::kMaxPods;
+constexpr char kPrefix[] = "tranche_";
+// Where time comes from; the shim will be another source.
+constexpr char kSource[] = "nvml";
+
+double Flag(bool value) { return value ? 1 : 0; }
+
+// An account with the words for its device.
+struct Shown {
+  std::string uuid;
+  std::string index;
+  const Account* account = nullptr;
+  bool cut = false;  // a GPU whose MIG devices have accounts of their own
+};
+
+std::vector<Shown> Accounts(const gpu::Inventory& inventory, const sight::Sight& sight) {
+  std::vector<Shown> all;
+  const auto add = [&](const std::string& uuid, std::string index, bool cut) {
+    const auto account = sight.accounts().find(uuid);
+    if (account == sight.accounts().end()) return;
+    all.push_back(
+        {.uuid = uuid, .index = std::move(index), .account = &account->second, .cut = cut});
+  };
+  for (const gpu::Gpu& gpu : inventory.gpus) {
+    const std::string index = std::to_string(gpu.index);
+    add(gpu.uuid, index, gpu.mig_enabled);
+    for (const gpu::MigDevice& mig : gpu.mig_devices) {
+      add(mig.uuid, index + ":" + std::to_string(mig.index), false);
+    }
+  }
+  return all;
+}
+
+using PodValue = std::function<std::optional<double>(const Shown&, const PodUse&)>;
+
+// One series for each pod and, where `rest` says so, one for the rest.
+void AddPods(Families& out, const char* name, const std::vector<Shown>& all, bool source, bool rest,
+             const PodValue& value) {
+  out.Open(name);
+  const auto add = [&](const Shown& shown, const Holder& holder, const PodUse& use) {
+    const auto number = value(shown, use);
+    if (!number) return;
+    std::vector<std::string> labels{shown.uuid, shown.index, holder.pod_namespace, holder.pod,
+                                    holder.container};
+    if (source) labels.emplace_back(kSource);
+    out.Add(labels, *number);
+  };
+  for (const Shown& shown : all) {
+    if (shown.cut) continue;
+    for (const auto& [holder, use] : shown.account->pods) add(shown, holder, use);
+    if (rest) add(shown, {}, shown.account->rest);
+  }
+}
+
+void AddPodMetrics(Families& out, const std::vector<Shown>& all, const NodeState& state) {
+  const auto measured = [](const Shown& shown) { return shown.account->unmeasured.empty(); };
+  // What was counted stays where the driver fails for a while; a GPU that cannot be measured has
+  // nothing to count.
+  const auto counted = [](const Shown& shown) {
+    return shown.account->unmeasured != "mig" && shown.account->unmeasured != "not supported";
+  };
+  AddPods(out, "pod_gpu_seconds_total", all, true, true,
+          [&](const Shown& shown, const PodUse& use) -> std::optional<double> {
+            if (!counted(shown)) return std::nullopt;
+            return use.gpu_seconds;
+          });
+  AddPods(out, "pod_gpu_energy_joules_total", all, true, true,
+          [&](const Shown& shown, const PodUse& use) -> std::optional<double> {
+            if (!counted(shown) || shown.account->energy_joules == 0) return std::nullopt;
+            return use.energy_joules;
+          });
+  AddPods(out, "pod_gpu_last_active_timestamp_seconds", all, true, false,
+          [&](const Shown& shown, const PodUse& use) -> std::optional<double> {
+            if (!counted(shown)) return std::nullopt;
+            return use.last_active;
+          });
+  if (state.grants_known) {
+    AddPods(out, "pod_gpu_granted", all, false, false,
+            [](const Shown& /*shown*/, const PodUse& use) { return Flag(use.granted); });
+    AddPods(out, "pod_gpu_replicas", all, false, false,
+            [](const Shown& /*shown*/, const PodUse& use) -> std::optional<double> {
+              if (use.replicas == 0) return std::nullopt;
+              return use.replicas;
+            });
+  }
+  if (!state.fresh) return;
+  AddPods(out, "pod_gpu_busy_percent", all, true, false,
+          [&](const Shown& shown, const PodUse& use) -> std::optional<double> {
+            if (!measured(shown)) return std::nullopt;
+            return use.busy_percent;
+          });
+  AddPods(out, "pod_gpu_memory_used_bytes", all, false, true,
+          [](const Shown& shown, const PodUse& use) -> std::optional<double> {
+            if (!shown.account->memory) return std::nullopt;
+            return static_cast<double>(use.memory_bytes);
+          });
+  AddPods(out, "pod_gpu_memory_used_ratio", all, false, false,
+          [](const Shown& shown, const PodUse& use) -> std::optional<double> {
+            if (!shown.account->memory || shown.account->memory->total == 0) return std::nullopt;
+            return static_cast<double>(use.memory_bytes) /
+                   static_cast<double>(shown.account->memory->total);
+          });
+  AddPods(out, "pod_gpu_processes", all, false, true,
+          [](const Shown& /*shown*/, const PodUse& use) { return use.processes; });
+}
+
+void AddDeviceMetrics(Families& out, const std::vector<Shown>& all, const NodeState& state) {
+  const auto each = [&](const char* name,
+                        const std::function<std::optional<double>(const Account&)>& value) {
+    out.Open(name);
+    for (const Shown& shown : all) {
+      if (const auto number = value(*shown.account)) out.Add({shown.uuid, shown.index}, *number);
+    }
+  };
+  const auto counted = [](double value) {
+    return [value](const Account& account) -> std::optional<double> {
+      if (account.unmeasured == "mig" || account.unmeasured == "not supported") return std::nullopt;
+      return value;
+    };
+  };
+  each("gpu_busy_seconds_total",
+       [&](const Account& account) { return counted(account.busy_seconds)(account); });
+  each("gpu_contended_seconds_total",
+       [&](const Account& account) { return counted(account.contended_seconds)(account); });
+  each("gpu_energy_joules_total", [](const Account& account) -> std::optional<double> {
+    if (account.energy_joules == 0) return std::nullopt;
+    return account.energy_joules;
+  });
+  out.Open("gpu_unmeasured");
+  for (const Shown& shown : all) {
+    const std::string& why = shown.account->unmeasured;
+    if (why.empty()) continue;
+    // The driver's own words are in the status: here they would be labels without end.
+    const bool known = why == "mig" || why == "not supported";
+    out.Add({shown.uuid, shown.index, known ? why : "failed"}, 1);
+  }
+  each("gpu_pods", [](const Account& account) -> std::optional<double> {
+    return static_cast<double>(account.pods.size());
+  });
+  each("gpu_pods_left_out_total", [](const Account& account) -> std::optional<double> {
+    return static_cast<double>(account.pods_left_out);
+  });
+  if (state.grants_known) {
+    each("gpu_replicas_held", [](const Account& account) -> std::optional<double> {
+      int held = 0;
+      for (const auto& [holder, use] : account.pods) held += use.replicas;
+      return held;
+    });
+  }
+  if (!state.fresh) return;
+  each("gpu_memory_bytes", [](const Account& account) -> std::optional<double> {
+    if (!account.memory) return std::nullopt;
+    return static_cast<double>(account.memory->total);
+  });
+  each("gpu_memory_used_bytes", [](const Account& account) -> std::optional<double> {
+    if (!account.memory) return std::nullopt;
+    return static_cast<double>(account.memory->used);
+  });
+  out.Open("gpu_processes_outside_pods");
+  for (const Shown& shown : all) {
+    if (shown.cut) continue;
+    out.Add({shown.uuid, shown.index, "host"}, shown.account->host_processes);
+    out.Add({shown.uuid, shown.index, "unknown"}, shown.account->unknown_processes);
+  }
+}
+
+void AddProgram(Families& out, const NodeState& state) {
+  out.Open("node_build_info");
+  out.Add({state.version}, 1);
+  out.Only("node_ready", Flag(state.ready));
+  out.Only("node_degraded", Flag(!state.degraded.empty()));
+  out.Only("node_pods_known", Flag(state.pods_known));
+  out.Only("node_grants_known", Flag(state.grants_known));
+  out.Only("node_dcgm_names", Flag(state.dcgm_names));
+  out.Only("node_driver_ready", Flag(state.driver.ready));
+  out.Only("node_driver_call_stuck_seconds",
+           state.driver.stuck_call.empty() ? 0 : state.driver.stuck_seconds);
+}
+
+std::vector<MetricText> Texts() {
+  constexpr MetricKind kGauge = MetricKind::kGauge;
+  constexpr MetricKind kCounter = MetricKind::kCounter;
+  const std::vector<std::string> gpu{"gpu", "index"};
+  const std::vector<std::string> pod{"gpu", "index", "namespace", "pod", "container"};
+  std::vector<std::string> timed = pod;
+  timed.emplace_back("source");
+  const std::string rest =
+      " The series without a pod is the rest of the device, so that all together are the device.";
+  return {
+      {"pod_gpu_seconds_total", kCounter, timed,
+       "Seconds in which the pod computed on the GPU, by the driver's samples." + rest},
+      {"pod_gpu_energy_joules_total", kCounter, timed,
+       "Energy of the GPU by the pod's share of its time; idle time is the rest's." + rest},
+      {"pod_gpu_last_active_timestamp_seconds", kGauge, timed,
+       "When the pod last computed on the GPU; before it ever did: when it was first seen."},
+      {"pod_gpu_granted", kGauge, pod,
+       "Whether the kubelet has given the pod the GPU that it uses, where the kubelet can be "
+       "asked."},
+      {"pod_gpu_replicas", kGauge, pod, "How many shares of the GPU the container was given."},
+      {"pod_gpu_busy_percent", kGauge, timed,
+       "For how much of the last 10 s the pod computed on the GPU. Does not add up over pods."},
+      {"pod_gpu_memory_used_bytes", kGauge, pod,
+       "Memory of the GPU that the pod's processes hold." + rest},
+      {"pod_gpu_memory_used_ratio", kGauge, pod, "The same as a part of the GPU's memory."},
+      {"pod_gpu_processes", kGauge, pod, "Processes with something on the GPU." + rest},
+      {"gpu_busy_seconds_total", kCounter, gpu, "Seconds in which something computed on the GPU."},
+      {"gpu_contended_seconds_total", kCounter, gpu,
+       "Busy seconds of the windows (a second each, as a rule) in which more than one pod "
+       "computed."},
+      {"gpu_energy_joules_total", kCounter, gpu, "Energy of the GPU since this program began."},
+      {"gpu_unmeasured",
+       kGauge,
+       {"gpu", "index", "reason"},
+       "Always 1; why time, and what is made of it, is not told: mig (the driver samples no "
+       "processes there), not supported, or failed (the status has the error)."},
+      {"gpu_pods", kGauge, gpu, "Containers that use the GPU or were given it."},
+      {"gpu_pods_left_out_total", kCounter, gpu,
+       "Times that a container had no series, because the GPU has too many; it is in the rest."},
+      {"gpu_replicas_held", kGauge, gpu, "Shares of the GPU that containers were given."},
+      {"gpu_memory_bytes", kGauge, gpu, "Memory of the GPU or MIG device."},
+      {"gpu_memory_used_bytes", kGauge, gpu, "Memory that is used of it."},
+      {"gpu_processes_outside_pods",
+       kGauge,
+       {"gpu", "index", "of"},
+       "Processes that belong to no pod: the host's, or unknown ones, which ended before they "
+       "could be looked at."},
+      {"node_build_info", kGauge, {"version"}, "Always 1; the program's version."},
+      {"node_ready", kGauge, {}, "Whether /readyz answers 200."},
+      {"node_degraded", kGauge, {}, "Whether anything is degraded; /readyz has the reasons."},
+      {"node_pods_known", kGauge, {}, "Whether the API server tells the names of pods."},
+      {"node_grants_known", kGauge, {}, "Whether the kubelet tells who was given which GPU."},
+      {"node_dcgm_names", kGauge, {}, "Whether the names of dcgm-exporter are used as well."},
+      {"node_driver_ready", kGauge, {}, "Whether the NVIDIA driver answers."},
+      {"node_driver_call_stuck_seconds",
+       kGauge,
+       {},
+       "Age of a driver call that has not returned; 0 when there is none."},
+  };
+}
+
+}  // namespace
+
+const std::vector<MetricText>& NodeMetricTexts() {
+  static const std::vector<MetricText> all = [] {
+    std::vector<MetricText> texts = Texts();
+    for (MetricText& text : texts) text.name.insert(0, kPrefix);
+    return texts;
+  }();
+  return all;
+}
+
+std::string NodeMetricsText(const NodeState& state, const gpu::Inventory& inventory,
+                            const sight::Sight& sight) {
+  Families out(NodeMetricTexts(), kPrefix, kMaxSeries);
+  const std::vector<Shown> all = Accounts(inventory, sight);
+  AddPodMetrics(out, all, state);
+  AddDeviceMetrics(out, all, state);
+  AddProgram(out, state);
+  std::string text = std::move(out).Text();
+  if (state.dcgm_names && state.fresh) text += DcgmMetricsText(state, inventory, sight);
+  return text;
+}
+
+}  // namespace tranche::node

@@ -1,0 +1,255 @@
+#include "node/node.h"
+
+#include <fmt/format.h>
+
+#include <csignal>
+#include <set>
+#include <utility>
+
+#include "apiserver/client.h"
+#include "base/log.h"
+#include "kubelet/rpc_client.h"
+
+namespace tranche::node {
+namespace {
+
+using base::Kv;
+using base::Result;
+using base::Status;
+using daemon::EventType;
+using sight::Holder;
+using sight::Whose;
+
+constexpr char kExporter[] = "dcgm-exporter";
+// Of a container's id, where its name is not known: as much as tools show of it.
+constexpr std::size_t kShortId = 12;
+
+}  // namespace
+
+HoldingsLister NewHoldingsLister(base::EventLoop& loop) {
+  const std::shared_ptr<kubelet::RpcCaller> caller = kubelet::RpcCaller::New(loop);
+  return [caller](const std::string& socket, auto done) {
+    kubelet::ListHoldings(*caller, socket, std::move(done));
+  };
+}
+
+Node::Node(base::EventLoop& loop, NodeOptions options)
+    : loop_(loop),
+      options_(std::move(options)),
+      life_(loop),
+      status_file_(loop, options_.run_directory, [this] { return StatusJson(); }),
+      proc_(options_.new_proc()),
+      processes_(*proc_),
+      pods_(loop),
+      sight_({.whose = [this](unsigned pid) { return WhoseIs(pid); },
+              .alive = [this](const Holder& holder) { return Alive(holder); }}),
+      api_(loop, options_.node_name.empty() ? nullptr : options_.new_api,
+           {.connected = [this](apiserver::ApiClient& api,
+                                const std::string& /*name_space*/) { Connected(api); },
+            .not_connected = [this](const Status& why) { known_.pods = why; }}),
+      events_(loop, options_.events ? options_.node_name : "", [this] { status_file_.Changed(); }),
+      list_holdings_(options_.new_lister(loop)),
+      worker_(options_.new_worker(loop)),
+      gpus_(loop, *worker_, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
+            {.scanned =
+                 [this](const gpu::GpuWatch::News& news) {
+                   if (news.first) Look();
+                   if (news.status_changed || news.devices_changed) status_file_.Changed();
+                 },
+             .health_changed =
+                 [this](const std::vector<gpu::HealthChange>& /*changes*/) {
+                   status_file_.Changed();
+                 },
+             .topology_read = {},
+             .scan_requested = {},
+             .event_seen =
+                 [this](const gpu::HealthEvent& event) {
+                   if (event.kind == gpu::HealthEvent::Kind::kXid && !event.uuid.empty()) {
+                     xids_[event.uuid] = event.xid;
+                   }
+                 },
+             .usage_read = [this](const gpu::Usage& usage) { UsageRead(usage); }}),
+      endpoints_(loop, {.listen = options_.listen,
+                        .first_try = {},
+                        .retry = std::chrono::seconds(1),
+                        .unavailable =
+                            [this](const Status& why) {
+                              events_.Raise(EventType::kWarning, "NoHttp", why.message());
+                            }}),
+      timers_(loop),
+      runner_(loop) {
+  if (options_.node_name.empty()) {
+    known_.pods = {base::Code::kUnavailable, "no name of the node is given (--node-name)"};
+  }
+  if (options_.pod_resources_socket.empty()) {
+    known_.grants = {base::Code::kUnavailable, "not asked for (--pod-resources-socket)"};
+  }
+  const auto answer = [this](bool decides) {
+    const NodeState state = State();
+    return http::Answer{
+        .status = decides && !state.ready ? 503 : 200,
+        .content_type = "application/json",
+        .body = base::Json::MakeObject({{"apiVersion", "tranche.dev/v1"},
+                                        {"ready", state.ready},
+                                        {"reasons", base::Json::MakeTexts(state.degraded)}})
+                    .Dump() +
+                "\n"};
+  };
+  endpoints_.Answer("/livez", [answer] { return answer(false); });
+  endpoints_.Answer("/readyz", [answer] { return answer(true); });
+  endpoints_.Answer("/status", [this] {
+    return http::Answer{.content_type = "application/json", .body = StatusJson().Dump() + "\n"};
+  });
+  endpoints_.AddMetrics([this] { return MetricsText(); });
+}
+
+int Node::Run() {
+  const int exit_status = life_.Run(options_.version, [this] { Begin(); });
+  status_file_.Remove();
+  base::LogInfo("stopped", {Kv("exit", exit_status)});
+  return exit_status;
+}
+
+void Node::OnSignal(int number) {
+  if (number == SIGUSR1) return;
+  if (number == SIGHUP) return gpus_.RequestScan(gpu::ScanMode::kRestartDriver);
+  base::LogInfo("received a signal, shutting down", {Kv("signal", number)});
+  life_.End(0);
+}
+
+void Node::Begin() {
+  LookForExporter();
+  gpus_.Start(options_.driver_root);
+  endpoints_.Start();
+  AskKubelet();
+  api_.Connect();
+  timers_.look.Start(options_.interval, [this] { Look(); });
+  status_file_.Changed();
+}
+
+// ---- looking ----
+
+void Node::Look() {
+  timers_.look.Start(options_.interval, [this] { Look(); });
+  if (gpus_.ready()) gpus_.RequestUsage(sight_.Queries(gpus_.listed()));
+}
+
+void Node::UsageRead(const gpu::Usage& usage) {
+  known_.usage = usage.status;
+  if (!usage.status.ok()) return;
+  known_.usage_at = loop_.Now();
+  if (known_.grants.ok()) {
+    sight_.SetHeld(identity::HeldDevices(known_.holdings, gpus_.listed()));
+  } else {
+    sight_.SetHeld(std::nullopt);
+  }
+  sight_.Add(gpus_.listed(), usage);
+  std::set<unsigned> pids;
+  for (const gpu::DeviceUsage& device : usage.devices) {
+    if (device.processes) {
+      for (const gpu::RunningProcess& process : *device.processes) pids.insert(process.pid);
+    }
+    if (device.process_samples) {
+      for (const gpu::ProcessSample& sample : *device.process_samples) pids.insert(sample.pid);
+    }
+  }
+  processes_.Keep(pids);
+  TellOfStrangers();
+}
+
+Whose Node::WhoseIs(unsigned pid) {
+  const identity::Place place = processes_.Look(pid);
+  switch (place.kind) {
+    case identity::PlaceKind::kHost:
+      return {.kind = Whose::Kind::kHost, .holder = {}};
+    case identity::PlaceKind::kUnknown:
+      return {};
+    case identity::PlaceKind::kPod:
+      break;
+  }
+  const identity::Owner owner = pods_.OwnerOf(place.group);
+  Whose whose{.kind = Whose::Kind::kPod, .holder = {}, .memory_only = place.renewed};
+  if (owner.pod.empty()) {
+    whose.holder = {.pod_namespace = "",
+                    .pod = place.group.pod_uid,
+                    .container = place.group.container_id.substr(0, kShortId),
+                    .pod_uid = place.group.pod_uid};
+  } else {
+    whose.holder = {.pod_namespace = owner.pod_namespace,
+                    .pod = owner.pod,
+                    .container = owner.container,
+                    .pod_uid = owner.pod_uid};
+  }
+  return whose;
+}
+
+std::optional<bool> Node::Alive(const Holder& holder) const {
+  return pods_.Alive({.pod_namespace = holder.pod_namespace,
+                      .pod = holder.pod,
+                      .container = "",
+                      .pod_uid = holder.pod_uid});
+}
+
+// Pods on a GPU that the kubelet has not given them, once for each.
+void Node::TellOfStrangers() {
+  std::map<std::pair<std::string, std::string>, Knowledge::Stranger> now;
+  for (const auto& [uuid, account] : sight_.accounts()) {
+    if (!known_.grants.ok()) break;
+    for (const auto& [holder, use] : account.pods) {
+      if (use.granted || use.processes == 0 || holder.pod_namespace.empty()) continue;
+      const std::pair key(uuid, holder.pod_namespace + "/" + holder.pod);
+      const auto before = known_.strangers.find(key);
+      Knowledge::Stranger stranger{.since = loop_.Now()};
+      if (before != known_.strangers.end()) stranger = before->second;
+      if (!stranger.told && loop_.Now() - stranger.since >= kStranger) {
+        stranger.told = true;
+        events_.Raise(EventType::kWarning, "GpuNotGiven",
+                      fmt::format("pod {} uses {}, which the kubelet has not given it", key.second,
+                                  key.first));
+      }
+      now[key] = stranger;
+    }
+  }
+  known_.strangers = std::move(now);
+}
+
+// ---- who tells what ----
+
+void Node::AskKubelet() {
+  if (options_.pod_resources_socket.empty()) return;
+  list_holdings_(options_.pod_resources_socket,
+                 runner_.Wrap([this](const Result<std::vector<kubelet::Holding>>& answer) {
+                   if (answer.ok() != known_.grants.ok()) status_file_.Changed();
+                   known_.grants = answer.status();
+                   if (answer.ok()) known_.holdings = *answer;
+                   timers_.kubelet.Start(kAskKubelet, [this] { AskKubelet(); });
+                 }));
+}
+
+void Node::Connected(apiserver::ApiClient& api) {
+  events_.Connect(api);
+  watch_ = api.Watch({.path = "/api/v1/pods",
+                      .field_selector = "spec.nodeName=" + options_.node_name,
+                      .label_selector = "",
+                      .form = apiserver::ReplyForm::kObject},
+                     {.listed = [this](const base::Json::Array& pods) { pods_.Listed(pods); },
+                      .changed = [this](const base::Json& pod) { pods_.Changed(pod); },
+                      .removed = [this](const base::Json& pod) { pods_.Removed(pod); },
+                      .state =
+                          [this](const Status& status) {
+                            known_.pods = status;
+                            status_file_.Changed();
+                          }});
+}
+
+void Node::LookForExporter() {
+  if (options_.dcgm_names != DcgmNames::kAuto) return;
+  timers_.exporter.Start(kLookForExporter, [this] { LookForExporter(); });
+  const bool runs = proc_->AnyNamed(kExporter);
+  if (runs != std::exchange(known_.exporter, runs)) {
+    base::LogInfo(runs ? "dcgm-exporter runs on this node: its names are left to it"
+                       : "dcgm-exporter no longer runs on this node");
+  }
+}
+
+}  // namespace tranche::node

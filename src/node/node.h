@@ -1,0 +1,149 @@
+// `tranche node`, the second program on a node: it shows from outside who uses which GPU, and
+// enforces nothing.
+//
+// It asks the driver once per interval, the kernel whose each process is, the API server for the
+// names of this node's pods, and the kubelet who was given what. It works without the last two:
+// pods then have their UIDs for names, or it is not said whether a GPU was given to whom uses it.
+//
+// Threading: the loop's thread.
+// Errors: the environment's are tried again and shown by State().
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/disk/worker.h"
+#include "base/event_loop.h"
+#include "base/json.h"
+#include "base/timer.h"
+#include "base/weak_runner.h"
+#include "daemon/api_link.h"
+#include "daemon/endpoints.h"
+#include "daemon/event_log.h"
+#include "daemon/life.h"
+#include "daemon/status_file.h"
+#include "gpu/gpu_watch.h"
+#include "kubelet/pod_resources.h"
+#include "node/identity/pods.h"
+#include "node/identity/proc.h"
+#include "node/identity/processes.h"
+#include "node/metrics.h"
+#include "node/sight/sight.h"
+
+namespace tranche::node {
+
+// Asks the kubelet which containers hold what.
+using HoldingsLister =
+    std::function<void(const std::string& socket,
+                       std::function<void(base::Result<std::vector<kubelet::Holding>>)> done)>;
+HoldingsLister NewHoldingsLister(base::EventLoop& loop);
+
+// Whether GPUs are also told of under dcgm-exporter's names; kAuto: where none runs on the node.
+enum class DcgmNames { kAuto, kOn, kOff };
+
+struct NodeOptions {
+  gpu::GpuWatch::Options gpus;
+  std::string driver_root;
+  std::string pod_resources_socket;  // "": do without
+  std::string run_directory;         // of status.json; "": none is written
+  std::string listen;                // "": no HTTP
+  std::string node_name;             // "": names of pods are not asked for
+  std::string hostname;
+  std::string version;
+  bool events = false;  // Kubernetes Events on the node
+  DcgmNames dcgm_names = DcgmNames::kAuto;
+  base::Duration interval = std::chrono::seconds(1);
+  base::Duration rescan_interval = std::chrono::seconds(10);
+
+  std::function<base::Result<daemon::ApiConnection>(base::EventLoop&)> new_api;
+  // What stays as it is outside tests.
+  std::function<std::unique_ptr<identity::Proc>()> new_proc = [] {
+    return identity::NewProc("/proc");
+  };
+  std::function<HoldingsLister(base::EventLoop&)> new_lister = NewHoldingsLister;
+  std::function<std::unique_ptr<base::disk::Worker>(base::EventLoop&)> new_worker =
+      [](base::EventLoop& loop) { return base::disk::Worker::New(loop); };
+};
+
+class Node {
+ public:
+  static constexpr base::Duration kAskKubelet = std::chrono::seconds(5);
+  static constexpr base::Duration kLookForExporter = std::chrono::seconds(60);
+  // The kubelet's answer is a little old: a pod is told of after so long.
+  static constexpr base::Duration kStranger = 3 * kAskKubelet;
+  // What the GPUs said is shown for so long where the driver says nothing new.
+  static constexpr base::Duration kFresh = std::chrono::seconds(15);
+
+  Node(base::EventLoop& loop, NodeOptions options);
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  // Runs until told to end; the process's exit status. Call once.
+  int Run();
+  void OnSignal(int number);
+
+  [[nodiscard]] NodeState State() const;
+  [[nodiscard]] std::string MetricsText() const;
+  [[nodiscard]] base::Json StatusJson() const;
+  [[nodiscard]] int port() const { return endpoints_.port(); }
+
+ private:
+  void Begin();
+  void Look();
+  void UsageRead(const gpu::Usage& usage);
+  [[nodiscard]] sight::Whose WhoseIs(unsigned pid);
+  [[nodiscard]] std::optional<bool> Alive(const sight::Holder& holder) const;
+  void TellOfStrangers();
+  void AskKubelet();
+  void LookForExporter();
+  void Connected(apiserver::ApiClient& api);
+  [[nodiscard]] bool Fresh() const;
+  [[nodiscard]] std::vector<std::string> Degraded() const;
+
+  base::EventLoop& loop_;
+  const NodeOptions options_;
+  // What is known of whom, and how well.
+  struct Knowledge {
+    base::Status pods{base::Code::kUnavailable, "not asked yet"};
+    base::Status grants{base::Code::kUnavailable, "not asked yet"};
+    std::vector<kubelet::Holding> holdings;
+    base::Status usage{base::Code::kUnavailable, "not asked yet"};
+    std::optional<base::TimePoint> usage_at;
+    struct Stranger {
+      base::TimePoint since;
+      bool told = false;
+    };
+    std::map<std::pair<std::string, std::string>, Stranger> strangers;  // by GPU and pod
+    bool exporter = false;                                              // dcgm-exporter runs here
+  } known_;
+  std::map<std::string, std::uint64_t> xids_;
+
+  // Whoever uses a part is declared below it.
+  daemon::Life life_;
+  daemon::StatusFile status_file_;
+  std::unique_ptr<identity::Proc> proc_;
+  identity::Processes processes_;
+  identity::Pods pods_;
+  sight::Sight sight_;
+  daemon::ApiLink api_;
+  std::unique_ptr<apiserver::ApiWatch> watch_;
+  daemon::EventLog events_;
+  HoldingsLister list_holdings_;
+  std::unique_ptr<base::disk::Worker> worker_;
+  gpu::GpuWatch gpus_;
+  daemon::Endpoints endpoints_;
+  struct Timers {
+    explicit Timers(base::EventLoop& loop) : look(loop), kubelet(loop), exporter(loop) {}
+    base::Timer look;
+    base::Timer kubelet;
+    base::Timer exporter;
+  } timers_;
+  base::WeakRunner runner_;  // last: it goes first
+};
+
+}  // namespace tranche::node
