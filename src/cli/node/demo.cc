@@ -303,15 +303,13 @@ class Demo {
       Say("left out: these GPUs are real");
       return true;
     }
-    // A program cannot use a GPU that is cut, only what it was cut into.
-    const auto whole = std::find_if(inventory_.gpus.begin(), inventory_.gpus.end(),
-                                    [](const gpu::Gpu& gpu) { return !gpu.mig_enabled; });
-    if (whole == inventory_.gpus.end()) {
+    const std::string whole = FirstWholeGpu(inventory_);
+    if (whole.empty()) {
       Say("left out: each of these GPUs is cut by MIG, and what is shown needs a whole one");
       return true;
     }
     const Status shown =
-        ShowHarm(stage_, kGpu, whole->uuid, [this](const std::string& text) { Say(text); });
+        ShowHarm(stage_, kGpu, whole, [this](const std::string& text) { Say(text); });
     return shown.ok() || Fail(shown.message());
   }
 

@@ -271,6 +271,13 @@ Result<Json> Harm::LastRefusal() {
 
 }  // namespace
 
+std::string FirstWholeGpu(const gpu::Inventory& inventory) {
+  for (const gpu::Gpu& gpu : inventory.gpus) {
+    if (!gpu.mig_enabled) return gpu.uuid;
+  }
+  return "";
+}
+
 std::string Bar(double part, double whole) {
   constexpr int kWidth = 40;
   const double share = whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0;

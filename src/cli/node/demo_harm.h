@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "gpu/device.h"
 
 namespace tranche::sim {
 class Stage;
@@ -20,6 +21,10 @@ namespace tranche::cli::node {
 // that GPU are ended to make room.
 base::Status ShowHarm(tranche::sim::Stage& stage, const std::string& resource,
                       const std::string& uuid, const std::function<void(const std::string&)>& say);
+
+// The UUID of a GPU on which that can be shown; "" where each is cut by MIG: a program cannot use a
+// GPU that is cut, only what it was cut into.
+std::string FirstWholeGpu(const gpu::Inventory& inventory);
 
 // A bar of `part` of `whole`, for a terminal.
 std::string Bar(double part, double whole);
