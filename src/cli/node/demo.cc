@@ -303,13 +303,8 @@ class Demo {
       Say("left out: these GPUs are real");
       return true;
     }
-    const std::string whole = FirstWholeGpu(inventory_);
-    if (whole.empty()) {
-      Say("left out: each of these GPUs is cut by MIG, and what is shown needs a whole one");
-      return true;
-    }
     const Status shown =
-        ShowHarm(stage_, kGpu, whole, [this](const std::string& text) { Say(text); });
+        ShowHarm(stage_, kGpu, inventory_, [this](const std::string& text) { Say(text); });
     return shown.ok() || Fail(shown.message());
   }
 

@@ -271,13 +271,6 @@ Result<Json> Harm::LastRefusal() {
 
 }  // namespace
 
-std::string FirstWholeGpu(const gpu::Inventory& inventory) {
-  for (const gpu::Gpu& gpu : inventory.gpus) {
-    if (!gpu.mig_enabled) return gpu.uuid;
-  }
-  return "";
-}
-
 std::string Bar(double part, double whole) {
   constexpr int kWidth = 40;
   const double share = whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0;
@@ -287,9 +280,14 @@ std::string Bar(double part, double whole) {
   return bar;
 }
 
-Status ShowHarm(tranche::sim::Stage& stage, const std::string& resource, const std::string& uuid,
+Status ShowHarm(tranche::sim::Stage& stage, const std::string& resource,
+                const gpu::Inventory& inventory,
                 const std::function<void(const std::string&)>& say) {
-  return Harm(stage, resource, uuid, say).Show();
+  for (const gpu::Gpu& gpu : inventory.gpus) {
+    if (!gpu.mig_enabled) return Harm(stage, resource, gpu.uuid, say).Show();
+  }
+  say("left out: each of these GPUs is cut by MIG, and what is shown needs a whole one");
+  return Status::Ok();
 }
 
 }  // namespace tranche::cli::node

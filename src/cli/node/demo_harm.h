@@ -17,14 +17,12 @@ class Stage;
 
 namespace tranche::cli::node {
 
-// On the GPU with this UUID, of which pods are given replicas as `resource`. Pods that hold some of
-// that GPU are ended to make room.
+// On the first GPU that is not cut by MIG, of which pods are given replicas as `resource`: a
+// program cannot use a GPU that is cut, only what it was cut into. Where each is cut, says so. Pods
+// that hold some of that GPU are ended to make room.
 base::Status ShowHarm(tranche::sim::Stage& stage, const std::string& resource,
-                      const std::string& uuid, const std::function<void(const std::string&)>& say);
-
-// The UUID of a GPU on which that can be shown; "" where each is cut by MIG: a program cannot use a
-// GPU that is cut, only what it was cut into.
-std::string FirstWholeGpu(const gpu::Inventory& inventory);
+                      const gpu::Inventory& inventory,
+                      const std::function<void(const std::string&)>& say);
 
 // A bar of `part` of `whole`, for a terminal.
 std::string Bar(double part, double whole);
