@@ -134,6 +134,7 @@ std::string FlagsPage() {
 
 std::string MetricTable(const std::vector<daemon::MetricText>& texts) {
   std::vector<Row> rows;
+  rows.reserve(texts.size());
   for (const daemon::MetricText& metric : texts) {
     rows.push_back({Code(metric.name),
                     metric.kind == daemon::MetricKind::kCounter ? "counter" : "gauge",
