@@ -116,6 +116,7 @@ class Client {
   std::unordered_map<std::uint64_t, Held> held_;              // by the id that the client knows
   std::unordered_map<std::uint64_t, GraphPlan> graphs_;
   std::size_t graph_steps_ = 0;
+  KeptCount kept_ = std::make_shared<std::size_t>(0);  // descriptors of what it has shared
   std::unordered_map<std::uint32_t, std::string> names_;
   std::vector<base::UniqueFd>* descriptors_ = nullptr;  // of the message in hand
   Awaits awaits_;

@@ -10,9 +10,9 @@
 #include <memory>
 #include <vector>
 
-#include "base/file.h"
 #include "sim/driver/hardware.h"
 #include "sim/driver/record/ledger.h"
+#include "sim/driver/shared.h"
 #include "sim/link/protocol.h"
 
 namespace tranche::sim::driver {
@@ -62,15 +62,7 @@ struct Queue {
   std::deque<Submitted> waiting;
 };
 
-// Memory that several may hold.
-struct SharedMemory {
-  Device* device = nullptr;
-  engine::ReservationId id = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t key[2] = {0, 0};  // 0: nobody can open it
-  base::UniqueFd content;
-};
-struct Held {  // a client's hold on it
+struct Held {  // a client's hold on memory
   std::shared_ptr<SharedMemory> memory;
   engine::OwnerId owner = 0;
   Context* context = nullptr;  // nullptr: of the client itself
