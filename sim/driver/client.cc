@@ -113,6 +113,8 @@ bool Client::On(const link::ContextCreate& create, Time now) {
   context->account->slot = device->slot;
   context->account->gpu_instance = device->gpu_instance;
   context->account->compute_instance = create.compute_instance;
+  context->account->taken = device->ContextBytes();
+  context->account->free = device->memory->Free();
   machine_.AddContext(*context);
   machine_.log().ContextBegan(account_, *context->account);
   page_->page().contexts[context->index] = {};
@@ -160,10 +162,12 @@ void Client::Break(Context& context, std::uint32_t error, Time now) {
 void Client::End(Context& context, Time now) {
   if (context.error == 0) machine_.DropWork(context);
   std::erase_if(held_, [&](const auto& entry) { return entry.second.context == &context; });
-  context.device->memory->RemoveOwner(context.owner);
+  engine::DeviceMemory& memory = *context.device->memory;
+  const std::uint64_t before = memory.Free();
+  memory.RemoveOwner(context.owner);
   std::erase_if(streams_, [&](const auto& entry) { return entry.second->context == &context; });
   machine_.ledger().EndContext(account_, *context.account, now);
-  machine_.log().ContextEnded(account_, *context.account);
+  machine_.log().ContextEnded(account_, *context.account, memory.Free() - before, memory.Free());
   machine_.CountArrival();
 }
 
@@ -176,7 +180,20 @@ void Client::Release(Time now) {
     context.reset();
   }
   held_.clear();
-  for (const auto& [device, owner] : owners_) device->memory->RemoveOwner(owner);
+  for (const auto& [device, owner] : owners_) {
+    const std::uint64_t before = device->memory->Free();
+    const std::uint64_t asked = device->memory->Of(owner).asked;
+    device->memory->RemoveOwner(owner);
+    if (device->memory->Free() == before) continue;
+    machine_.log().MemoryChanged(account_,
+                                 {.what = "freed",
+                                  .slot = device->slot,
+                                  .gpu_instance = device->gpu_instance,
+                                  .asked = asked,
+                                  .taken = device->memory->Free() - before,
+                                  .free = device->memory->Free()},
+                                 now);
+  }
   owners_.clear();
 }
 

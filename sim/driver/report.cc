@@ -134,8 +134,10 @@ class ChromeWriter {
     } else if (event == "copies") {
       const bool in = base::TextAt(line, "direction") == "in";
       AddSpan(line, in ? 2 : 3, in ? "copies in" : "copies out", "");
-    } else if (event == "memory") {
+    } else if (event == "memory" || event == "context_end") {
       AddMemory(line);
+    } else if (event == "context" && contexts_.insert(Int(line, "context")).second) {
+      AddMemory(line);  // each file of the log begins with those that are there already
     } else if (event == "error") {
       AddInstant(line, fmt::format("error {}", Int(line, "result")));
     } else if (event == "missing") {
@@ -211,6 +213,7 @@ class ChromeWriter {
 
   std::vector<std::string> events_;
   std::map<std::int64_t, std::string> names_;
+  std::set<std::int64_t> contexts_;
   std::map<std::int64_t, std::string> groups_;
   std::map<std::pair<std::int64_t, std::int64_t>, std::string> tracks_;
 };
