@@ -118,7 +118,7 @@ bool Client::On(const link::ContextCreate& create, Time now) {
   machine_.AddContext(*context);
   machine_.log().ContextBegan(account_, *context->account);
   page_->page().contexts[context->index] = {};
-  const Stream* legacy = AddStream(*context, engine::StreamKind::kLegacy);
+  const Stream* legacy = AddStream(*context, engine::StreamKind::kLegacy, now);
   if (legacy == nullptr) {
     End(*context, now);
     return refuse(kOutOfMemory);
@@ -197,7 +197,7 @@ void Client::Release(Time now) {
   owners_.clear();
 }
 
-Stream* Client::AddStream(Context& context, engine::StreamKind kind) {
+Stream* Client::AddStream(Context& context, engine::StreamKind kind, Time now) {
   std::uint32_t index = 0;
   for (const auto& [used, stream] : streams_) {
     if (used != index) break;
@@ -207,19 +207,22 @@ Stream* Client::AddStream(Context& context, engine::StreamKind kind) {
   auto stream = std::make_unique<Stream>();
   stream->context = &context;
   stream->index = index;
+  stream->last_stamp = now;
   stream->engine = machine_.engine().AddStream(context.engine, kind);
   machine_.AddQueue(stream->engine, context, index);
   page_->page().streams[index] = {};
   return streams_.emplace(index, std::move(stream)).first->second.get();
 }
 
-bool Client::On(const link::StreamCreate& create, Time) {
+bool Client::On(const link::StreamCreate& create, Time now) {
   Context* context = FindContext(create.context);
   std::uint32_t result = context == nullptr ? kInvalidContext : context->error;
   const Stream* stream = nullptr;
   if (result == kSuccess) {
-    stream = AddStream(*context, create.non_blocking != 0 ? engine::StreamKind::kNonBlocking
-                                                          : engine::StreamKind::kBlocking);
+    stream = AddStream(
+        *context,
+        create.non_blocking != 0 ? engine::StreamKind::kNonBlocking : engine::StreamKind::kBlocking,
+        now);
     if (stream == nullptr) result = kOutOfMemory;
   }
   Answer(Kind::kStreamCreate,

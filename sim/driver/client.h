@@ -92,7 +92,7 @@ class Client {
   bool AnswerResult(link::Kind kind, std::uint32_t result);
   [[nodiscard]] Context* FindContext(std::uint32_t index);
   [[nodiscard]] Stream* FindStream(std::uint32_t index);  // not one that was destroyed
-  Stream* AddStream(Context& context, engine::StreamKind kind);
+  Stream* AddStream(Context& context, engine::StreamKind kind, Time now);
   void End(Context& context, Time now);
   void SubmitGraph(Stream& stream, const GraphPlan& plan, const link::Submit& submit);
   void Enqueue(engine::StreamId stream, const engine::Task& task, const Submitted& submitted);

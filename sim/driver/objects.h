@@ -40,6 +40,7 @@ struct Stream {
   std::uint32_t index = 0;  // in link::Page::streams
   engine::StreamId engine = 0;
   std::uint64_t last = 0;  // number of the last Submit
+  Time last_stamp = 0;     // of a Submit, or when the stream was made: none is older
   bool destroyed = false;  // goes, and gives its index back, when what was submitted is done
   std::vector<engine::StreamId> lanes;  // of the graphs that it runs
 };
