@@ -113,10 +113,12 @@ bool Client::On(const link::ContextCreate& create, Time now) {
   context->account->slot = device->slot;
   context->account->gpu_instance = device->gpu_instance;
   context->account->compute_instance = create.compute_instance;
+  context->account->taken = device->ContextBytes();
+  context->account->free = device->memory->Free();
   machine_.AddContext(*context);
   machine_.log().ContextBegan(account_, *context->account);
   page_->page().contexts[context->index] = {};
-  const Stream* legacy = AddStream(*context, engine::StreamKind::kLegacy);
+  const Stream* legacy = AddStream(*context, engine::StreamKind::kLegacy, now);
   if (legacy == nullptr) {
     End(*context, now);
     return refuse(kOutOfMemory);
@@ -160,10 +162,12 @@ void Client::Break(Context& context, std::uint32_t error, Time now) {
 void Client::End(Context& context, Time now) {
   if (context.error == 0) machine_.DropWork(context);
   std::erase_if(held_, [&](const auto& entry) { return entry.second.context == &context; });
-  context.device->memory->RemoveOwner(context.owner);
+  engine::DeviceMemory& memory = *context.device->memory;
+  const std::uint64_t before = memory.Free();
+  memory.RemoveOwner(context.owner);
   std::erase_if(streams_, [&](const auto& entry) { return entry.second->context == &context; });
   machine_.ledger().EndContext(account_, *context.account, now);
-  machine_.log().ContextEnded(account_, *context.account);
+  machine_.log().ContextEnded(account_, *context.account, memory.Free() - before, memory.Free());
   machine_.CountArrival();
 }
 
@@ -176,11 +180,24 @@ void Client::Release(Time now) {
     context.reset();
   }
   held_.clear();
-  for (const auto& [device, owner] : owners_) device->memory->RemoveOwner(owner);
+  for (const auto& [device, owner] : owners_) {
+    const std::uint64_t before = device->memory->Free();
+    const std::uint64_t asked = device->memory->Of(owner).asked;
+    device->memory->RemoveOwner(owner);
+    if (device->memory->Free() == before) continue;
+    machine_.log().MemoryChanged(account_,
+                                 {.what = "freed",
+                                  .slot = device->slot,
+                                  .gpu_instance = device->gpu_instance,
+                                  .asked = asked,
+                                  .taken = device->memory->Free() - before,
+                                  .free = device->memory->Free()},
+                                 now);
+  }
   owners_.clear();
 }
 
-Stream* Client::AddStream(Context& context, engine::StreamKind kind) {
+Stream* Client::AddStream(Context& context, engine::StreamKind kind, Time now) {
   std::uint32_t index = 0;
   for (const auto& [used, stream] : streams_) {
     if (used != index) break;
@@ -190,19 +207,22 @@ Stream* Client::AddStream(Context& context, engine::StreamKind kind) {
   auto stream = std::make_unique<Stream>();
   stream->context = &context;
   stream->index = index;
+  stream->last_stamp = now;
   stream->engine = machine_.engine().AddStream(context.engine, kind);
   machine_.AddQueue(stream->engine, context, index);
   page_->page().streams[index] = {};
   return streams_.emplace(index, std::move(stream)).first->second.get();
 }
 
-bool Client::On(const link::StreamCreate& create, Time) {
+bool Client::On(const link::StreamCreate& create, Time now) {
   Context* context = FindContext(create.context);
   std::uint32_t result = context == nullptr ? kInvalidContext : context->error;
   const Stream* stream = nullptr;
   if (result == kSuccess) {
-    stream = AddStream(*context, create.non_blocking != 0 ? engine::StreamKind::kNonBlocking
-                                                          : engine::StreamKind::kBlocking);
+    stream = AddStream(
+        *context,
+        create.non_blocking != 0 ? engine::StreamKind::kNonBlocking : engine::StreamKind::kBlocking,
+        now);
     if (stream == nullptr) result = kOutOfMemory;
   }
   Answer(Kind::kStreamCreate,

@@ -92,7 +92,7 @@ class Client {
   bool AnswerResult(link::Kind kind, std::uint32_t result);
   [[nodiscard]] Context* FindContext(std::uint32_t index);
   [[nodiscard]] Stream* FindStream(std::uint32_t index);  // not one that was destroyed
-  Stream* AddStream(Context& context, engine::StreamKind kind);
+  Stream* AddStream(Context& context, engine::StreamKind kind, Time now);
   void End(Context& context, Time now);
   void SubmitGraph(Stream& stream, const GraphPlan& plan, const link::Submit& submit);
   void Enqueue(engine::StreamId stream, const engine::Task& task, const Submitted& submitted);
@@ -116,6 +116,7 @@ class Client {
   std::unordered_map<std::uint64_t, Held> held_;              // by the id that the client knows
   std::unordered_map<std::uint64_t, GraphPlan> graphs_;
   std::size_t graph_steps_ = 0;
+  KeptCount kept_ = std::make_shared<std::size_t>(0);  // descriptors of what it has shared
   std::unordered_map<std::uint32_t, std::string> names_;
   std::vector<base::UniqueFd>* descriptors_ = nullptr;  // of the message in hand
   Awaits awaits_;

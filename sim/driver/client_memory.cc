@@ -1,6 +1,4 @@
 // A client's memory: what it reserves, shares and opens.
-#include <sys/random.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -140,24 +138,18 @@ bool Client::On(const link::Share& share, Time) {
   link::ShareAnswer answer{.result = kInvalidValue};
   const auto at = held_.find(share.id);
   if (at != held_.end()) {
-    SharedMemory& memory = *at->second.memory;
-    if (memory.key[0] == 0) {
-      memory.content = std::move(content);
-      if (getrandom(memory.key, sizeof memory.key, 0) != sizeof memory.key) return false;
-      memory.key[0] |= 1;
-      auto& shared = machine_.shared();
-      std::erase_if(shared, [](const auto& entry) { return entry.second.expired(); });
-      shared[{memory.key[0], memory.key[1]}] = at->second.memory;
+    const std::shared_ptr<SharedMemory>& memory = at->second.memory;
+    answer.result = kOperatingSystem;
+    if (machine_.shared().Share(memory, std::move(content), kept_)) {
+      answer = {.result = kSuccess, .key = {memory->key[0], memory->key[1]}};
     }
-    answer = {.result = kSuccess, .key = {memory.key[0], memory.key[1]}};
   }
   Answer(Kind::kShare, answer);
   return true;
 }
 
 bool Client::On(const link::OpenShared& open, Time) {
-  const auto at = machine_.shared().find({open.key[0], open.key[1]});
-  auto memory = at == machine_.shared().end() ? nullptr : at->second.lock();
+  auto memory = machine_.shared().Find(open.key);
   link::OpenSharedAnswer answer{.result = kInvalidHandle};
   int content = -1;
   if (memory != nullptr && memory->device->usable && held_.size() < kMaxReservations) {

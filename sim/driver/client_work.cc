@@ -91,7 +91,10 @@ bool Client::On(const link::Submit& submit, Time now) {
   checked.stamp_ns = std::clamp<std::int64_t>(submit.stamp_ns, 0, now + kFuture);
   const Queue* queue = machine_.FindQueue(stream->engine);
   const Time engine_now = machine_.engine().now();
-  stream->context->account->usage.lateness.Add(engine_now - checked.stamp_ns,
+  // A stamp older than the one before says nothing of when it was submitted: it is not lateness.
+  const bool in_order = checked.stamp_ns >= stream->last_stamp;
+  stream->last_stamp = checked.stamp_ns = std::max(checked.stamp_ns, stream->last_stamp);
+  stream->context->account->usage.lateness.Add(in_order ? engine_now - checked.stamp_ns : 0,
                                                queue->waiting.empty());
   const auto graph = graphs_.find(submit.amount);
   if (submit.work == Work::kGraph && graph != graphs_.end()) {

@@ -14,7 +14,6 @@
 namespace tranche::sim::driver {
 namespace {
 
-constexpr std::size_t kMaxDescriptors = 16;  // that wait for their message
 constexpr std::size_t kMaxUnsentBytes = 1U << 20U;
 constexpr int kReadsAtOnce = 4;  // then it is the others' turn
 constexpr int kPeerPidfd = 77;   // SO_PEERPIDFD, Linux 6.5
@@ -67,7 +66,9 @@ Connection::Got Connection::Receive() {
       descriptors_.emplace_back(fd);
     }
   }
-  if (got == 0 || descriptors_.size() > kMaxDescriptors) return Got::kEnd;
+  const bool too_many =
+      descriptors_.size() > kMaxDescriptors || (message.msg_flags & MSG_CTRUNC) != 0;
+  if (got == 0 || too_many) return Got::kEnd;
   reader_.Feed(std::span(buffer, static_cast<std::size_t>(got)));
   return Got::kBytes;
 }
@@ -125,6 +126,11 @@ void Connection::Send(std::span<const std::byte> message, int descriptor) {
   if (sent == message.size() || broken_) return;
   Unsent rest{.bytes = {message.begin() + static_cast<std::ptrdiff_t>(sent), message.end()}};
   if (sent == 0 && descriptor >= 0) {
+    const auto waiting = std::count_if(unsent_.begin(), unsent_.end(), [](const Unsent& unsent) {
+      return unsent.descriptor.valid();
+    });
+    broken_ = static_cast<std::size_t>(waiting) >= kMaxDescriptors;
+    if (broken_) return;
     rest.descriptor = base::UniqueFd(fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
   }
   unsent_bytes_ += rest.bytes.size();

@@ -21,6 +21,9 @@ namespace tranche::sim::driver {
 
 class Connection : public Outbox {
  public:
+  // As many wait for their message at most, and as many for being sent; who has more is cut off.
+  static constexpr std::size_t kMaxDescriptors = 4;
+
   explicit Connection(base::UniqueFd socket);
 
   // Who it is: pid as this process sees it (0: it cannot), and the name of its program.

@@ -16,6 +16,7 @@ inline constexpr std::uint32_t kDeviceUnavailable = 46;
 inline constexpr std::uint32_t kInvalidDevice = 101;
 inline constexpr std::uint32_t kInvalidContext = 201;
 inline constexpr std::uint32_t kEccUncorrectable = 214;
+inline constexpr std::uint32_t kOperatingSystem = 304;  // as where it has too many open files
 inline constexpr std::uint32_t kInvalidHandle = 400;
 inline constexpr std::uint32_t kIllegalAddress = 700;
 inline constexpr std::uint32_t kContextIsDestroyed = 709;

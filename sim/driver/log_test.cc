@@ -143,6 +143,47 @@ TEST(RunLogTest, TurnsAreLinesWithTheirSwitches) {
   EXPECT_EQ(switched + 10 * kMs, last_end) << "what was not computed was switched";
 }
 
+// What each line says was taken and freed, from what the device has to what is left.
+TEST(RunLogTest, TheMemoryOfAllLinesAddsUp) {
+  Rig rig;
+  const auto free = [&] { return rig.machine.devices().Find(0, kWholeGpu)->memory->Free(); };
+  const std::uint64_t all = free();
+  Program a(rig.machine, 1);
+  Program b(rig.machine, 2);
+  const auto first = a.MakeContext();
+  ASSERT_EQ(first.result, 0U);
+  ASSERT_EQ(b.MakeContext().result, 0U);
+  for (Program* program : {&a, &b}) {
+    ASSERT_EQ(program->Reserve(64U << 20U).result, 0U);
+    ASSERT_EQ(program->Reserve(1000).result, 0U);
+    ASSERT_EQ(program->Reserve(8U << 20U, 0, link::kWholeGpu).result, 0U);
+  }
+  const std::uint64_t held = free();
+  ASSERT_EQ(a.Ask<link::Answer>(link::ContextDestroy{.context = first.context, .reserved = 0}, kMs)
+                .result,
+            0U);
+  const std::uint64_t left = free();
+  EXPECT_GT(left, held + (64U << 20U));
+  a.End(2 * kMs);
+  b.End(3 * kMs);
+  ASSERT_EQ(free(), all);
+  rig.file->Flush();
+  std::int64_t balance = static_cast<std::int64_t>(all);
+  std::vector<std::int64_t> seen;
+  for (const Json& line : Lines(rig.folder / "log")) {
+    const auto says = base::IntAt(line, "free_bytes");
+    if (!says) continue;
+    const bool freed = base::TextAt(line, "what") == "freed";
+    const std::int64_t bytes = base::IntAt(line, "taken_bytes").value_or(0);
+    balance += base::IntAt(line, "freed_bytes").value_or(0) + (freed ? bytes : -bytes);
+    EXPECT_EQ(balance, *says) << line.Dump();
+    seen.push_back(*says);
+  }
+  ASSERT_FALSE(seen.empty());
+  EXPECT_EQ(seen.back(), static_cast<std::int64_t>(all));
+  EXPECT_NE(std::find(seen.begin(), seen.end(), left), seen.end());
+}
+
 TEST(RunLogTest, NamesFromOutsideForgeNothing) {
   Rig rig;
   Program a(rig.machine, 1);

@@ -73,9 +73,7 @@ class Machine : private engine::Observer {
   Queue& AddQueue(engine::StreamId stream, Context& context, std::uint32_t index);
   void CloseQueue(engine::StreamId stream);
   [[nodiscard]] Queue* FindQueue(engine::StreamId stream);
-  std::map<std::pair<std::uint64_t, std::uint64_t>, std::weak_ptr<SharedMemory>>& shared() {
-    return shared_;
-  }
+  [[nodiscard]] SharedMemories& shared() { return shared_; }
   // Somebody's memory has changed; a context came or went.
   [[nodiscard]] std::uint64_t changes() const { return changes_; }
   [[nodiscard]] std::uint64_t arrivals() const { return arrivals_; }
@@ -96,12 +94,12 @@ class Machine : private engine::Observer {
   engine::Engine engine_;
   Devices devices_;
   Ledger ledger_;
+  SharedMemories shared_;  // before the clients, whose memory leaves it
   std::map<std::uint32_t, std::unique_ptr<Client>> clients_;
   std::unordered_map<engine::ContextId, Context*> contexts_;
   std::unordered_map<engine::StreamId, Queue> queues_;
   std::vector<engine::StreamId> drained_;
   std::unordered_map<engine::UnitId, Time> switched_;  // since the last run
-  std::map<std::pair<std::uint64_t, std::uint64_t>, std::weak_ptr<SharedMemory>> shared_;
   std::uint32_t last_client_ = 0;
   engine::OwnerId last_owner_ = 0;
   std::uint64_t last_reservation_ = 0;

@@ -79,6 +79,39 @@ TEST_F(MachineDevicesTest, MemoryIsShared) {
   EXPECT_EQ(gone.result, kInvalidHandle);
 }
 
+TEST_F(MachineDevicesTest, OneProgramMayNotTakeAllDescriptors) {
+  machine.shared().SetLimits(6, 4);
+  Program a(machine, 1);
+  Program b(machine, 2);
+  const auto share = [](Program& program) {
+    const auto reserved = program.Reserve(kMiB);
+    program.descriptors.emplace_back(dup(2));
+    const auto answer = program.Ask<link::ShareAnswer>(link::Share{.id = reserved.id}, 0);
+    EXPECT_TRUE(program.descriptors.empty());
+    return std::pair(reserved.id, answer.result);
+  };
+  ASSERT_EQ(a.MakeContext().result, 0U);
+  ASSERT_EQ(b.MakeContext().result, 0U);
+  std::uint64_t last = 0;
+  for (int i = 0; i < 4; ++i) {
+    const auto [id, result] = share(a);
+    EXPECT_EQ(result, 0U);
+    last = id;
+  }
+  EXPECT_EQ(share(a).second, kOperatingSystem);
+  EXPECT_EQ(share(b).second, 0U) << "another is served";
+  EXPECT_EQ(share(b).second, 0U);
+  EXPECT_EQ(share(b).second, kOperatingSystem) << "all together have as many as they may";
+  // What has been shared already may be shared again, and what is released makes room.
+  a.descriptors.emplace_back(dup(2));
+  EXPECT_EQ(a.Ask<link::ShareAnswer>(link::Share{.id = last}, 0).result, 0U);
+  ASSERT_EQ(a.Ask<link::Answer>(link::Release{.id = last}, 0).result, 0U);
+  EXPECT_EQ(share(a).second, 0U);
+  EXPECT_EQ(share(a).second, kOperatingSystem);
+  a.End(0);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(share(b).second, 0U) << "it has gone";
+}
+
 TEST_F(MachineDevicesTest, AnXidWithAPidBreaksThatProgramOnly) {
   Program a(machine, 1);
   Program b(machine, 2);

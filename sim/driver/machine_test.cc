@@ -261,6 +261,23 @@ TEST_F(MachineTest, LatenessIsCounted) {
   EXPECT_GT(UsageOf(a).lateness.late_idle_time, 0);
 }
 
+TEST_F(MachineTest, StampsThatCannotBeAreNotLateness) {
+  Program a(machine, 1);
+  AdvanceTo(5 * kMs);
+  machine.SettleAt(5 * kMs);
+  ASSERT_EQ(a.MakeContext(now).result, 0U);
+  for (int i = 0; i < 10; ++i) {
+    now += 5 * kMs;
+    machine.SettleAt(now);
+    a.Submit(0, Work::kKernel, kMs, 0);  // stamped before its stream was there
+  }
+  EXPECT_EQ(UsageOf(a).lateness.submits, 10U);
+  EXPECT_EQ(UsageOf(a).lateness.late, 0U);
+  machine.SettleAt(100 * kMs);
+  a.Submit(0, Work::kKernel, kMs, 90 * kMs);
+  EXPECT_EQ(UsageOf(a).lateness.late_idle, 1U) << "a stamp in order counts";
+}
+
 TEST_F(MachineTest, AProgramWithTooMuchToDoIsHeldBack) {
   Program a(machine, 1);
   ASSERT_EQ(a.MakeContext().result, 0U);

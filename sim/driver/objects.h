@@ -10,9 +10,9 @@
 #include <memory>
 #include <vector>
 
-#include "base/file.h"
 #include "sim/driver/hardware.h"
 #include "sim/driver/record/ledger.h"
+#include "sim/driver/shared.h"
 #include "sim/link/protocol.h"
 
 namespace tranche::sim::driver {
@@ -40,6 +40,7 @@ struct Stream {
   std::uint32_t index = 0;  // in link::Page::streams
   engine::StreamId engine = 0;
   std::uint64_t last = 0;  // number of the last Submit
+  Time last_stamp = 0;     // of a Submit, or when the stream was made: none is older
   bool destroyed = false;  // goes, and gives its index back, when what was submitted is done
   std::vector<engine::StreamId> lanes;  // of the graphs that it runs
 };
@@ -62,15 +63,7 @@ struct Queue {
   std::deque<Submitted> waiting;
 };
 
-// Memory that several may hold.
-struct SharedMemory {
-  Device* device = nullptr;
-  engine::ReservationId id = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t key[2] = {0, 0};  // 0: nobody can open it
-  base::UniqueFd content;
-};
-struct Held {  // a client's hold on it
+struct Held {  // a client's hold on memory
   std::shared_ptr<SharedMemory> memory;
   engine::OwnerId owner = 0;
   Context* context = nullptr;  // nullptr: of the client itself

@@ -5,7 +5,6 @@
 #include <sys/inotify.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -134,8 +133,10 @@ class ChromeWriter {
     } else if (event == "copies") {
       const bool in = base::TextAt(line, "direction") == "in";
       AddSpan(line, in ? 2 : 3, in ? "copies in" : "copies out", "");
-    } else if (event == "memory") {
+    } else if (event == "memory" || event == "context_end") {
       AddMemory(line);
+    } else if (event == "context" && contexts_.insert(Int(line, "context")).second) {
+      AddMemory(line);  // each file of the log begins with those that are there already
     } else if (event == "error") {
       AddInstant(line, fmt::format("error {}", Int(line, "result")));
     } else if (event == "missing") {
@@ -211,24 +212,43 @@ class ChromeWriter {
 
   std::vector<std::string> events_;
   std::map<std::int64_t, std::string> names_;
+  std::set<std::int64_t> contexts_;
   std::map<std::int64_t, std::string> groups_;
   std::map<std::pair<std::int64_t, std::int64_t>, std::string> tracks_;
 };
 
+// Has the driver write down what it knows, and waits for it; see AskForStatus.
+int Refresh(const std::string& root) {
+  const base::UniqueFd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  const std::string folder = base::JoinPath(root, kLogDirectory);
+  const bool watched = inotify_add_watch(watch.get(), folder.c_str(), IN_MOVED_TO) >= 0;
+  const int pid = AskForStatus(root);
+  // It answers within a turn. If the machine is too busy for that, the old one has to do.
+  pollfd ready{.fd = watch.get(), .events = POLLIN, .revents = 0};
+  if (pid != 0 && watched) poll(&ready, 1, kAnswerMs);
+  return pid;
+}
+
+Json WithAllEnded(Json status) {
+  Json processes = Json::MakeArray();
+  for (Json process : base::ItemsAt(status, "processes")) {
+    if (!IntAt(process, "ended_ns")) process.Set("ended_ns", Int(status, "ns"));
+    processes.Append(std::move(process));
+  }
+  status.Set("processes", std::move(processes));
+  return status;
+}
+
 }  // namespace
 
 Result<Json> ReadStatus(const std::string& root) {
-  Result<Json> before = ReadStatusFile(root);
-  if (!IsServed(root)) return before;
-  const auto pid = before.ok() ? IntAt(*before, "pid") : std::nullopt;
-  if (!pid) return before;
-  const base::UniqueFd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  const std::string folder = base::JoinPath(root, kLogDirectory);
-  if (inotify_add_watch(watch.get(), folder.c_str(), IN_MOVED_TO) < 0) return before;
-  // It answers within a turn. If the machine is too busy for that, the old one has to do.
-  pollfd ready{.fd = watch.get(), .events = POLLIN, .revents = 0};
-  if (kill(static_cast<pid_t>(*pid), SIGUSR1) == 0) poll(&ready, 1, kAnswerMs);
-  return ReadStatusFile(root);
+  const int pid = Refresh(root);
+  Result<Json> status = ReadStatusFile(root);
+  if (!status.ok()) return status;
+  const bool served = pid != 0 || IsServed(root);
+  status->Set("served", served);
+  if (served && (pid == 0 || IntAt(*status, "pid") == pid)) return status;
+  return WithAllEnded(std::move(*status));  // the driver that wrote it has gone
 }
 
 std::string StatusText(const Json& status) {
@@ -250,13 +270,17 @@ std::string StatusText(const Json& status) {
          IntAt(process, "ended_ns") ? "ended" : "runs"});
   }
   const std::int64_t late = Int(status, {"lateness", "late_idle"});
-  return Table(rows) +
+  const Json* served = status.Find("served");
+  const bool gone = served != nullptr && served->is_bool() && !served->as_bool();
+  return (gone ? "no driver serves this node; this is what the last one wrote\n" : "") +
+         Table(rows) +
          fmt::format("{} of {} submits came late to an idle stream, by {} ms together\n", late,
                      Int(status, {"lateness", "submits"}),
                      Milliseconds(Int(status, {"lateness", "late_idle_ns"})));
 }
 
 Result<std::string> TraceText(const std::string& root) {
+  Refresh(root);
   std::map<std::int64_t, Row> by_pid;
   TRANCHE_TRY(ReadLog(root, [&](const Json& line) { Count(line, &by_pid); }));
   std::vector<std::vector<std::string>> rows{{"PROCESS", "FROM ms", "TO ms", "COMPUTED ms",
@@ -272,6 +296,7 @@ Result<std::string> TraceText(const std::string& root) {
 }
 
 Result<std::string> ChromeTrace(const std::string& root) {
+  Refresh(root);
   ChromeWriter writer;
   TRANCHE_TRY(ReadLog(root, [&](const Json& line) { writer.Add(line); }));
   return writer.Finish();

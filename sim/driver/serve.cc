@@ -5,14 +5,18 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "base/file.h"
@@ -250,6 +254,21 @@ void Driver::Run() {
   mirror_->End();
 }
 
+bool HasOpen(pid_t pid, const std::string& path) {
+  struct stat wanted {};
+  if (stat(path.c_str(), &wanted) != 0) return false;
+  std::error_code error;
+  std::filesystem::directory_iterator entry("/proc/" + std::to_string(pid) + "/fd", error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    struct stat about {};
+    if (stat(entry->path().c_str(), &about) == 0 && about.st_dev == wanted.st_dev &&
+        about.st_ino == wanted.st_ino) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Status Serve(const ServeOptions& options) {
@@ -266,6 +285,20 @@ bool IsServed(const std::string& root) {
   const std::string path = base::JoinPath(root, kLockFile);
   const base::UniqueFd lock(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   return lock.valid() && flock(lock.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+int AskForStatus(const std::string& root) {
+  const auto path = StatePath(root);
+  const auto reader = path.ok() ? StateReader::Open(*path) : nullptr;
+  if (reader == nullptr || !IsServed(root)) return 0;
+  NodeHeader header{};
+  reader->ReadHeader(&header);
+  const auto pid = static_cast<pid_t>(header.driver_pid);
+  if (pid <= 0) return 0;
+  const base::UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  // The state may tell of one that has died: only who has the lock open is the driver.
+  if (!process.valid() || !HasOpen(pid, base::JoinPath(root, kLockFile))) return 0;
+  return syscall(SYS_pidfd_send_signal, process.get(), SIGUSR1, nullptr, 0) == 0 ? pid : 0;
 }
 
 }  // namespace tranche::sim::driver

@@ -30,5 +30,8 @@ base::Status Serve(const ServeOptions& options);
 
 // Whether a driver serves the node in `root` at this moment.
 [[nodiscard]] bool IsServed(const std::string& root);
+// Makes the driver that serves it write its log and status.json now; its pid, or 0 where there is
+// none that can be asked.
+[[nodiscard]] int AskForStatus(const std::string& root);
 
 }  // namespace tranche::sim::driver

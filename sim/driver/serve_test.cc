@@ -310,6 +310,23 @@ TEST_F(ServeTest, ItsDeathIsShownAndMended) {
   EXPECT_EQ(RealProgram(SocketPath()).MakeContext(), 0U);
 }
 
+TEST_F(ServeTest, OfADriverThatWasKilledAllHasEnded) {
+  RealProgram program(SocketPath());
+  ASSERT_EQ(program.MakeContext(), 0U);
+  const auto before = ReadStatus(root());
+  ASSERT_TRUE(before.ok());
+  EXPECT_NE(StatusText(*before).find("runs"), std::string::npos);
+  const auto trace = TraceText(root());
+  ASSERT_TRUE(trace.ok());
+  EXPECT_NE(trace->find(std::to_string(getpid())), std::string::npos) << "written when asked";
+  driver->End(SIGKILL);
+  const auto after = ReadStatus(root());
+  ASSERT_TRUE(after.ok());
+  const std::string text = StatusText(*after);
+  EXPECT_EQ(text.find("runs"), std::string::npos) << text;
+  EXPECT_EQ(text.find("no driver serves this node"), 0U) << text;
+}
+
 TEST_F(ServeTest, ALeftoverOfADriverThatNobodyWatchedIsTakenAway) {
   driver->End(SIGTERM);
   ASSERT_TRUE(writer

@@ -23,8 +23,11 @@ using base::Status;
 constexpr int kBacklog = 128;
 constexpr std::size_t kEventsAtOnce = 64;
 constexpr std::size_t kMostConnections = 4096;
-constexpr std::size_t kDescriptorsOfOne = 4;  // socket, process, page, something shared
+// Socket, process and page; and those that wait to be used or sent.
+constexpr std::size_t kDescriptorsOfOne = 3 + 2 * Connection::kMaxDescriptors;
 constexpr std::size_t kDescriptorsOfOurs = 64;
+constexpr std::size_t kMostSharedByOne = 1024;         // reservations; a descriptor each
+constexpr std::uint64_t kAcceptAgainNs = 100'000'000;  // after the system refused a connection
 
 // What an event of epoll is about: a kind in the upper half; in the lower a client's id, or a
 // descriptor that is watched.
@@ -80,8 +83,12 @@ base::Result<std::unique_ptr<Server>> Server::Listen(const std::string& path, Ma
 
 Status Server::Begin() {
   const std::size_t descriptors = std::max(RaiseDescriptorLimit(), 2 * kDescriptorsOfOurs);
+  // A quarter for what programs share, the rest for their connections.
+  const std::size_t shared = (descriptors - kDescriptorsOfOurs) / 4;
+  machine_.shared().SetLimits(shared,
+                              std::min(kMostSharedByOne, std::max<std::size_t>(shared / 4, 1)));
   max_connections_ =
-      std::min(kMostConnections, (descriptors - kDescriptorsOfOurs) / kDescriptorsOfOne);
+      std::min(kMostConnections, (descriptors - kDescriptorsOfOurs - shared) / kDescriptorsOfOne);
   epoll_ = base::UniqueFd(epoll_create1(EPOLL_CLOEXEC));
   timer_ = base::UniqueFd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!epoll_.valid() || !timer_.valid()) return ErrnoStatus(errno, "epoll and timerfd");
@@ -125,6 +132,7 @@ void Server::SetTimer(std::optional<std::uint64_t> deadline_ns) {
 }
 
 void Server::Wait(std::optional<std::uint64_t> deadline_ns) {
+  if (accept_again_ns_ != 0) deadline_ns = std::min(deadline_ns.value_or(~0ULL), accept_again_ns_);
   SetTimer(deadline_ns);
   events_.resize(kEventsAtOnce);
   const int count = epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()), -1);
@@ -136,6 +144,7 @@ void Server::Handle() {
   for (const epoll_event& event : events_) OnReady(event.data.u64, event.events);
   machine_.AdvanceTo(now_);
   if (!paused_.empty()) Resume();
+  if (accept_again_ns_ != 0 && MonotonicNs() >= accept_again_ns_) ListenTo(true);
 }
 
 void Server::OnReady(std::uint64_t key, std::uint32_t events) {
@@ -156,7 +165,12 @@ void Server::OnReady(std::uint64_t key, std::uint32_t events) {
 
 void Server::Accept() {
   base::UniqueFd socket(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket.valid() || connections_.size() >= max_connections_) return;
+  if (!socket.valid()) {
+    // Whoever connects waits until there are descriptors again, without calling us all the time.
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) ListenTo(false);
+    return;
+  }
+  if (connections_.size() >= max_connections_) return;
   Peer peer{.connection = std::make_unique<Connection>(std::move(socket))};
   const Connection& connection = *peer.connection;
   peer.client =
@@ -169,6 +183,13 @@ void Server::Accept() {
        Add(epoll_.get(), connection.process(), EPOLLIN, KeyOf(About::kProcess, id)));
   connections_.emplace(id, std::move(peer));
   if (!watched) Drop(id);
+}
+
+void Server::ListenTo(bool on) {
+  epoll_event event{.events = on ? static_cast<std::uint32_t>(EPOLLIN) : 0U,
+                    .data = {.u64 = KeyOf(About::kListening, 0)}};
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listening_.get(), &event);
+  accept_again_ns_ = on ? 0 : MonotonicNs() + kAcceptAgainNs;
 }
 
 void Server::OnPeer(std::uint32_t id, std::uint32_t events) {
@@ -220,6 +241,7 @@ void Server::Drop(std::uint32_t id) {
   paused_.erase(id);
   machine_.Disconnect(*client, now_);
   connections_.erase(at);
+  if (accept_again_ns_ != 0) ListenTo(true);
 }
 
 }  // namespace tranche::sim::driver

@@ -58,6 +58,7 @@ class Server {
   base::Status Begin();
   void SetTimer(std::optional<std::uint64_t> deadline_ns);
   void Accept();
+  void ListenTo(bool on);  // off: for a while, or until a program goes
   void OnReady(std::uint64_t key, std::uint32_t events);
   void OnPeer(std::uint32_t id, std::uint32_t events);
   void Drop(std::uint32_t id);
@@ -75,8 +76,9 @@ class Server {
   std::map<int, std::function<void()>> watched_;
   std::set<std::uint32_t> paused_;
   std::size_t max_connections_ = 0;
-  std::vector<epoll_event> events_;  // of this turn
-  engine::Time now_ = 0;             // of this turn
+  std::uint64_t accept_again_ns_ = 0;  // CLOCK_MONOTONIC; 0: it listens
+  std::vector<epoll_event> events_;    // of this turn
+  engine::Time now_ = 0;               // of this turn
 };
 
 }  // namespace tranche::sim::driver

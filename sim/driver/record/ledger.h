@@ -64,7 +64,9 @@ struct ContextAccount {
   std::uint32_t gpu_instance = kWholeGpu;
   std::uint32_t compute_instance = kWholeGpu;
   Time begun = 0;
-  Time ended = -1;  // not yet
+  Time ended = -1;          // not yet
+  std::uint64_t taken = 0;  // by the context itself, and what was left on the device then
+  std::uint64_t free = 0;
   Usage usage;
 };
 

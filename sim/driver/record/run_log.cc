@@ -26,8 +26,10 @@ std::string ProcessLine(const ProcessAccount& process) {
 
 std::string ContextLine(const ProcessAccount& process, const ContextAccount& context) {
   return fmt::format(
-      R"({{"event":"context","ns":{},"pid":{},"context":{},"slot":{},"gpu_instance":{}}})",
-      context.begun, process.pid, context.number, context.slot, Number(context.gpu_instance));
+      R"({{"event":"context","ns":{},"pid":{},"context":{},"slot":{},"gpu_instance":{},)"
+      R"("taken_bytes":{},"free_bytes":{}}})",
+      context.begun, process.pid, context.number, context.slot, Number(context.gpu_instance),
+      context.taken, context.free);
 }
 
 }  // namespace
@@ -64,7 +66,8 @@ void RunLog::ContextBegan(const ProcessAccount& process, const ContextAccount& c
   Line(ContextLine(process, context));
 }
 
-void RunLog::ContextEnded(const ProcessAccount& process, const ContextAccount& context) {
+void RunLog::ContextEnded(const ProcessAccount& process, const ContextAccount& context,
+                          std::uint64_t freed, std::uint64_t free) {
   const auto place = runs_.find({context.slot, context.gpu_instance});
   if (place != runs_.end() && place->second.context == context.number) {
     WriteRun(place->second);
@@ -80,7 +83,11 @@ void RunLog::ContextEnded(const ProcessAccount& process, const ContextAccount& c
   base::Json json = base::Json::MakeObject({{"event", "context_end"},
                                             {"ns", context.ended},
                                             {"pid", static_cast<std::int64_t>(process.pid)},
-                                            {"context", context.number}});
+                                            {"context", context.number},
+                                            {"slot", context.slot},
+                                            {"gpu_instance", InstanceJson(context.gpu_instance)},
+                                            {"freed_bytes", freed},
+                                            {"free_bytes", free}});
   json.Set("totals", UsageJson(context.usage));
   Line(json.Dump());
 }

@@ -25,7 +25,9 @@ class RunLog {
   void Began(const ProcessAccount& process);
   void Ended(const ProcessAccount& process);
   void ContextBegan(const ProcessAccount& process, const ContextAccount& context);
-  void ContextEnded(const ProcessAccount& process, const ContextAccount& context);
+  // `freed`: by its end; `free`: what there is on its device then.
+  void ContextEnded(const ProcessAccount& process, const ContextAccount& context,
+                    std::uint64_t freed, std::uint64_t free);
 
   // `switched`: how long the unit took to change over to it before.
   void Computed(const ProcessAccount& process, const ContextAccount& context, Time begun,
