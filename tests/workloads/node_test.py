@@ -115,6 +115,43 @@ class Workloads(unittest.TestCase):
         self.assertIn("no simulated node in /nonexistent", done.stderr)
 
 
+class Lost(unittest.TestCase):
+    """What only holds memory notices when there is nothing left to hold."""
+
+    def start(self, node, arguments):
+        process = node.start(f"{arguments} --for 1h")
+        while self.held(node) < 10 << 30:
+            self.assertIsNone(process.poll())
+        return process
+
+    def held(self, node):
+        shown = subprocess.run([BIN / "tranche", "sim", "driver-status", "--root", node.root, "-o", "json"],
+                               capture_output=True, text=True, check=True)
+        return sum(process["asked_bytes"] for process in json.loads(shown.stdout)["processes"])
+
+    def assert_lost(self, process):
+        text, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1, text)
+        total = json.loads(text)["total"]
+        self.assertIn("CUDA_ERROR", total["failed"])
+        self.assertEqual(total["memory_bytes"], 0)
+
+    def test_a_driver_that_dies(self):
+        for arguments in ("hold --memory 10Gi", "leak --piece 10Gi --period 1ms"):
+            with self.subTest(arguments), Node(BIN.parent, 1, 50) as node:
+                process = self.start(node, arguments)
+                node.driver.kill()
+                node.driver.wait()
+                self.assert_lost(process)
+
+    def test_a_gpu_that_is_lost(self):
+        with Node(BIN.parent, 1, 50) as node:
+            process = self.start(node, "hold --memory 10Gi")
+            subprocess.run([BIN / "tranche", "sim", "lose", "0", "--root", node.root], check=True,
+                           stdout=subprocess.DEVNULL)
+            self.assert_lost(process)
+
+
 class WithoutADriver(unittest.TestCase):
     def test_it_says_so(self):
         with Node(BIN.parent, 1, 50) as node:
