@@ -17,6 +17,7 @@ constexpr Unit kTimes[] = {{"ns", 1},  {"us", 1e3}, {"ms", 1e6},
 constexpr Unit kSizes[] = {
     {"", 1}, {"Ki", 1024.0}, {"Mi", 1048576.0}, {"Gi", 1073741824.0}, {"Ti", 1099511627776.0}};
 constexpr double kLongest = 9e18;
+constexpr std::uint64_t kMostChecked = std::uint64_t{256} << 20U;
 
 // Digits and a point only: no sign, no exponent, no "nan".
 bool ParseNumber(const std::string& text, double& number, std::string& rest) {
@@ -111,6 +112,15 @@ std::string ParseOptions(const std::vector<std::string>& words, std::size_t from
   return "";
 }
 
+// What no option is wrong about alone.
+std::string RefuseTogether(const Settings& settings) {
+  if (settings.workload->kind == Kind::kCheck &&
+      (settings.memory_bytes < sizeof(float) || settings.memory_bytes > kMostChecked)) {
+    return "check takes a --memory of 4 to 256Mi, the size of each of its four arrays";
+  }
+  return "";
+}
+
 std::vector<std::string> Words(std::string_view text) {
   std::vector<std::string> words;
   while (!text.empty()) {
@@ -137,6 +147,12 @@ bool ParseSize(const std::string& text, std::uint64_t& bytes) {
   return true;
 }
 
+std::string RefusePast(const Settings& settings, std::int64_t monotonic_now_ns) {
+  if (!settings.start_at_ns || *settings.start_at_ns > monotonic_now_ns) return "";
+  return "--start-at is in the past: CLOCK_MONOTONIC reads " +
+         std::to_string(monotonic_now_ns / 1'000'000'000) + " now";
+}
+
 std::string ParseSettings(const std::vector<std::string>& arguments, Settings& settings) {
   if (arguments.empty()) return "which workload?";
   for (const WorkloadText& workload : kWorkloads) {
@@ -144,7 +160,9 @@ std::string ParseSettings(const std::vector<std::string>& arguments, Settings& s
   }
   if (settings.workload == nullptr) return "no such workload: " + arguments[0];
   const std::string broken = ParseOptions(Words(settings.workload->defaults), 0, settings);
-  return broken.empty() ? ParseOptions(arguments, 1, settings) : broken;
+  if (!broken.empty()) return broken;
+  const std::string wrong = ParseOptions(arguments, 1, settings);
+  return wrong.empty() ? RefuseTogether(settings) : wrong;
 }
 
 }  // namespace tranche::sim::workloads

@@ -50,6 +50,9 @@ class Workloads(unittest.TestCase):
         self.assertGreater(total["requests"], 0)
         self.assertIsNone(total["failed"])
 
+    def test_a_check_compares_at_least_once(self):
+        self.assertEqual(self.run_workload("check --memory 1Mi --for 0ns")["total"]["requests"], 1)
+
     def test_several_processes_are_several(self):
         report = self.run_workload("processes --processes 3 --for 0.3s")
         processes = report["processes"]
