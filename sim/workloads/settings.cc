@@ -48,10 +48,10 @@ bool ParseReal(const std::string& text, double& value) {
 }
 
 template <typename Number>
-bool ParseCount(const std::string& text, double least, double most, Number& value) {
+bool ParseCount(const std::string& text, const OptionText& option, Number& value) {
   double number = 0;
   if (!ParseReal(text, number) || number != std::floor(number)) return false;
-  if (number < least || number > most) return false;
+  if (number < option.least || number > option.most) return false;
   value = static_cast<Number>(number);
   return true;
 }
@@ -62,21 +62,23 @@ bool ParseOutput(const std::string& text, bool& json) {
 }
 
 // False: the value is none of that option's.
-bool Set(std::string_view option, const std::string& value, Settings& settings) {
+bool Set(const OptionText& text, const std::string& value, Settings& settings) {
+  const std::string_view option = text.name;
   double seconds = 0;
   if (option == "--for") return ParseTime(value, settings.duration_ns);
   if (option == "--kernel") return ParseTime(value, settings.kernel_ns);
   if (option == "--variation") return ParseReal(value, settings.variation);
   if (option == "--period") return ParseTime(value, settings.period_ns) && settings.period_ns > 0;
-  if (option == "--burst") return ParseCount(value, 1, 1000, settings.burst);
+  if (option == "--burst") return ParseCount(value, text, settings.burst);
   if (option == "--think") return ParseTime(value, settings.think_ns);
   if (option == "--memory") return ParseSize(value, settings.memory_bytes);
-  if (option == "--piece") return ParseSize(value, settings.piece_bytes);
-  if (option == "--streams") return ParseCount(value, 1, 1024, settings.streams);
-  if (option == "--processes") return ParseCount(value, 1, 256, settings.processes);
-  if (option == "--in-flight") return ParseCount(value, 0, 1e6, settings.in_flight);
-  if (option == "--device") return ParseCount(value, 0, 1024, settings.device);
-  if (option == "--seed") return ParseCount(value, 0, 4e9, settings.seed);
+  if (option == "--piece")
+    return ParseSize(value, settings.piece_bytes) && settings.piece_bytes > 0;
+  if (option == "--streams") return ParseCount(value, text, settings.streams);
+  if (option == "--processes") return ParseCount(value, text, settings.processes);
+  if (option == "--in-flight") return ParseCount(value, text, settings.in_flight);
+  if (option == "--device") return ParseCount(value, text, settings.device);
+  if (option == "--seed") return ParseCount(value, text, settings.seed);
   if (option == "--start-at") {
     if (!ParseReal(value, seconds) || seconds >= kLongest / 1e9) return false;
     settings.start_at_ns = static_cast<std::int64_t>(seconds * 1e9);
@@ -104,7 +106,7 @@ std::string ParseOptions(const std::vector<std::string>& words, std::size_t from
     }
     const std::string value =
         equals == std::string::npos ? words[++i] : words[i].substr(equals + 1);
-    if (!Set(option->name, value, settings)) {
+    if (!Set(*option, value, settings)) {
       return std::string(option->name) + " takes a " + std::string(option->value) + ", not '" +
              value + "': " + std::string(option->about);
     }

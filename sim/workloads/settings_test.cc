@@ -87,6 +87,10 @@ TEST(Settings, WhatIsWrongIsSaid) {
             "--period takes a TIME, not '");
   EXPECT_NE(Parse({"steady", "--streams", "1.5"}, settings), "");
   EXPECT_NE(Parse({"steady", "--processes", "100000"}, settings), "");
+  EXPECT_NE(Parse({"hold", "--piece", "0"}, settings), "");
+  EXPECT_EQ(Parse({"steady", "--streams", "1024"}, settings), "");
+  EXPECT_EQ(Parse({"steady", "--streams", "1025"}, settings),
+            "--streams takes a COUNT, not '1025': Streams to launch on in turn; 1 to 1024");
 }
 
 }  // namespace

@@ -113,6 +113,12 @@ class Workloads(unittest.TestCase):
         done = subprocess.run([*command, "--root", self.node.root], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(json.loads(done.stdout)["simulated"])
+        done = subprocess.run([*command, "--streams", "5000"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("1 to 1024 (see tranche sim workload --help)", done.stderr)
+        listed = subprocess.run([BIN / "tranche", "sim", "workload", "list", "-o", "json"], capture_output=True,
+                                text=True, check=True)
+        self.assertIn("steady", [workload["name"] for workload in json.loads(listed.stdout)])
         done = subprocess.run([*command, "--root", "/nonexistent"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
         self.assertIn("no simulated node in /nonexistent", done.stderr)
