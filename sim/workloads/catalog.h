@@ -53,6 +53,8 @@ struct OptionText {
   std::string_view name;
   std::string_view value;  // what follows it
   std::string_view about;
+  double least = 0;
+  double most = 0;  // 0: no limit of its own
 };
 
 inline constexpr std::array kOptions = {
@@ -60,16 +62,19 @@ inline constexpr std::array kOptions = {
     OptionText{"--kernel", "TIME", "Time of a kernel alone on the GPU"},
     OptionText{"--variation", "NUMBER",
                "Standard deviation of that time over its mean; lognormal, 0 for none"},
-    OptionText{"--period", "TIME", "From one launch, or one piece of memory, to the next"},
-    OptionText{"--burst", "COUNT", "Kernels of a request or a graph"},
+    OptionText{"--period", "TIME", "From one launch, or one piece of memory, to the next; above 0"},
+    OptionText{"--burst", "COUNT", "Kernels of a request or a graph; 1 to 1000", 1, 1000},
     OptionText{"--think", "TIME", "Mean time from a request's end to the next, exponential"},
     OptionText{"--memory", "SIZE", "Device memory to take at the start, 512Mi or 76Gi"},
-    OptionText{"--piece", "SIZE", "Size of one allocation; the largest one for storm"},
-    OptionText{"--streams", "COUNT", "Streams to launch on in turn"},
-    OptionText{"--processes", "COUNT", "Processes that do the same, forked before CUDA begins"},
-    OptionText{"--in-flight", "COUNT", "Kernels launched and not done, at most; 0: no limit"},
-    OptionText{"--device", "INDEX", "Which of the GPUs that the process sees (0)"},
-    OptionText{"--seed", "NUMBER", "For all that is drawn at random (1)"},
+    OptionText{"--piece", "SIZE", "Size of one allocation; the largest one for storm; above 0"},
+    OptionText{"--streams", "COUNT", "Streams to launch on in turn; 1 to 1024", 1, 1024},
+    OptionText{"--processes", "COUNT",
+               "Processes that do the same, forked before CUDA begins; 1 to 256", 1, 256},
+    OptionText{"--in-flight", "COUNT",
+               "Kernels launched and not done, at most 1000000; 0: no limit", 0, 1000000},
+    OptionText{"--device", "INDEX", "Which of the GPUs that the process sees, 0 to 1024 (0)", 0,
+               1024},
+    OptionText{"--seed", "NUMBER", "For all that is drawn at random, 0 to 4000000000 (1)", 0, 4e9},
     OptionText{"--start-at", "SECONDS", "Begin when CLOCK_MONOTONIC reads this"},
     OptionText{"--output", "FORMAT", "json or text"},
 };

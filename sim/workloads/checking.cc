@@ -1,6 +1,5 @@
 #include "sim/workloads/checking.h"
 
-#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <vector>
@@ -9,7 +8,6 @@ namespace tranche::sim::workloads {
 namespace {
 
 constexpr unsigned kBlock = 256;
-constexpr std::uint64_t kMostElements = 1U << 26;
 
 struct Arrays {
   cuda::DevicePtr filled = 0;
@@ -51,8 +49,7 @@ bool Compare(Session& session, const std::vector<float>& given, const std::vecto
 }  // namespace
 
 void RunCheck(Session& session) {
-  const std::uint64_t elements =
-      std::clamp<std::uint64_t>(session.settings().memory_bytes / sizeof(float), 1, kMostElements);
+  const std::uint64_t elements = session.settings().memory_bytes / sizeof(float);
   const auto count = static_cast<unsigned>(elements);
   const std::uint64_t bytes = elements * sizeof(float);
   Arrays arrays;
@@ -65,7 +62,9 @@ void RunCheck(Session& session) {
   }
   std::vector<float> given(elements);
   std::vector<float> result(elements);
-  for (float round = 1; !session.Over(); ++round) {
+  float round = 0;
+  do {  // one comparison at least: without any there is nothing to report
+    ++round;
     for (std::size_t i = 0; i < elements; ++i) given[i] = static_cast<float>(i % 4096) + round;
     const CudaLibrary& cuda = session.cuda();
     if (!session.Do(cuda.cuMemcpyHtoD_v2(arrays.given, given.data(), bytes), "cuMemcpyHtoD") ||
@@ -76,7 +75,7 @@ void RunCheck(Session& session) {
     }
     session.outcome().done = session.outcome().launched;
     ++session.outcome().requests;
-  }
+  } while (!session.Over());
 }
 
 }  // namespace tranche::sim::workloads

@@ -40,8 +40,8 @@ void WaitForOthers(const Board& board, unsigned processes) {
 // The same time for all: the one asked for, or soon after the last of them is ready.
 std::int64_t StartTime(Board& board, const Session& session) {
   const DriverClock& clock = session.clock();
-  if (session.settings().start_at_ns != 0) {
-    return clock.FromMonotonic(session.settings().start_at_ns);
+  if (session.settings().start_at_ns) {
+    return clock.FromMonotonic(*session.settings().start_at_ns);
   }
   constexpr std::int64_t kSoon = 2'000'000;  // of real time
   std::int64_t none = 0;

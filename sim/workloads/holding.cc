@@ -42,15 +42,18 @@ bool TakeMemory(Session& session) {
 }
 
 void RunHold(Session& session) {
-  // In short sleeps, so that a signal between two of them is seen.
+  // In short sleeps, so that a signal between two of them is seen. Memory is held for as long as
+  // its context lives, which a program that only sleeps would not notice.
   constexpr std::int64_t kLook = 100'000'000;
-  while (!session.Over()) session.clock().SleepUntil(session.clock().Now() + kLook);
+  while (session.Look() && !session.Over()) {
+    session.clock().SleepUntil(session.clock().Now() + kLook);
+  }
 }
 
 void RunStorm(Session& session) {
   const std::uint64_t most = session.settings().memory_bytes;
   std::vector<Piece> pieces;
-  while (!session.Over()) {
+  while (!session.Over() && !session.failed()) {
     const std::uint64_t random = session.draws().Any();
     // Sizes from 512 bytes up, each power of two as likely as another.
     const unsigned powers =
@@ -76,7 +79,7 @@ void RunLeak(Session& session) {
   for (std::int64_t due = session.begin(); session.Meet(due); due += session.settings().period_ns) {
     if (session.Take(PieceBytes(session)) == 0) break;
   }
-  RunHold(session);
+  if (!session.failed()) RunHold(session);
 }
 
 void RunGreedy(Session& session) {
@@ -84,7 +87,7 @@ void RunGreedy(Session& session) {
   if (!queue.Open()) return;
   for (std::int64_t due = session.begin(); session.Meet(due); due += session.settings().period_ns) {
     session.Take(PieceBytes(session));
-    if (!queue.Launch()) return;
+    if (session.failed() || !queue.Launch()) return;
   }
   queue.Collect();
 }

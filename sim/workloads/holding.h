@@ -1,7 +1,7 @@
 // The workloads that are about memory, well-behaved and not.
 //
 // Threading: one thread.
-// Errors: memory that is refused is counted. It ends none of the Run functions.
+// Errors: memory that is refused is counted. It ends none of the Run functions; another error does.
 #pragma once
 
 #include "sim/workloads/session.h"

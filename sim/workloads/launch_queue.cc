@@ -68,7 +68,9 @@ bool LaunchQueue::AwaitOldest() {
 }
 
 void LaunchQueue::Collect() {
-  while (!marks_.empty() && session_.cuda().cuEventQuery(marks_.front().event) == cuda::kSuccess) {
+  while (!marks_.empty()) {
+    const cuda::Result result = session_.cuda().cuEventQuery(marks_.front().event);
+    if (result == cuda::kNotReady || !session_.Do(result, "cuEventQuery")) return;
     TakeOldest();
   }
 }

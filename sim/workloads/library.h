@@ -26,6 +26,7 @@ namespace tranche::sim::workloads {
   X(cuModuleGetFunction)          \
   X(cuMemAlloc_v2)                \
   X(cuMemFree_v2)                 \
+  X(cuMemGetInfo_v2)              \
   X(cuMemcpyHtoD_v2)              \
   X(cuMemcpyDtoH_v2)              \
   X(cuStreamCreate)               \

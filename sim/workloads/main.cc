@@ -43,6 +43,8 @@ std::string Help() {
   for (const OptionText& option : kOptions) text += Row(option.name, option.value, option.about);
   return text +
          "\nExit status: 0 done; 1 a call failed, or a result was wrong; 2 called wrongly.\n"
+         "Memory that is refused to leak, greedy or storm is reported, and is no failure: it is "
+         "what they are for.\n"
          "Example:\n  tranche-workload requests --for 10s --burst 10 --think 5ms -o json\n";
 }
 
@@ -81,7 +83,10 @@ int Main(const std::vector<std::string>& arguments) {
     return 0;
   }
   Settings settings;
-  if (const std::string wrong = ParseSettings(arguments, settings); !wrong.empty()) {
+  std::string wrong = ParseSettings(arguments, settings);
+  // A clock that no driver has set reads CLOCK_MONOTONIC.
+  if (wrong.empty()) wrong = RefusePast(settings, DriverClock().Now());
+  if (!wrong.empty()) {
     Write(STDERR_FILENO, "tranche-workload: " + wrong + " (see tranche-workload --help)\n");
     return 2;
   }

@@ -103,13 +103,22 @@ bool Session::Launch(cuda::Stream stream) {
   return true;
 }
 
+bool Session::Look() {
+  std::size_t free = 0;
+  std::size_t total = 0;
+  if (Do(cuda_.cuMemGetInfo_v2(&free, &total), "cuMemGetInfo")) return true;
+  outcome_.memory_bytes = 0;  // gone with the context
+  return false;
+}
+
 cuda::DevicePtr Session::Take(std::uint64_t bytes) {
   cuda::DevicePtr memory = 0;
   const cuda::Result result = cuda_.cuMemAlloc_v2(&memory, bytes);
-  if (result != cuda::kSuccess) {
+  if (result == cuda::kOutOfMemory) {
     CountError(outcome_, result, cuda_.NameOf(result));
     return 0;
   }
+  if (!Do(result, "cuMemAlloc")) return 0;
   ++outcome_.allocations;
   outcome_.memory_bytes += bytes;
   outcome_.memory_peak_bytes = std::max(outcome_.memory_peak_bytes, outcome_.memory_bytes);

@@ -45,13 +45,18 @@ class Session {
 
   bool Do(cuda::Result result, const char* call);
   bool Fail(const std::string& why);  // false; the first one is kept
+  [[nodiscard]] bool failed() const { return outcome_.failed[0] != '\0'; }
   // A kernel that computes for a time drawn from the settings.
   bool Launch(cuda::Stream stream);
   [[nodiscard]] std::int64_t DrawKernel() {
     return draws_.Lognormal(settings_.kernel_ns, settings_.variation);
   }
 
-  cuda::DevicePtr Take(std::uint64_t bytes);  // 0: refused
+  // The context is asked for a sign of life.
+  bool Look();
+
+  // 0: refused; where it is not for want of memory, the workload has failed.
+  cuda::DevicePtr Take(std::uint64_t bytes);
   void GiveBack(cuda::DevicePtr memory, std::uint64_t bytes);
 
   [[nodiscard]] const CudaLibrary& cuda() const { return cuda_; }

@@ -17,6 +17,7 @@ constexpr Unit kTimes[] = {{"ns", 1},  {"us", 1e3}, {"ms", 1e6},
 constexpr Unit kSizes[] = {
     {"", 1}, {"Ki", 1024.0}, {"Mi", 1048576.0}, {"Gi", 1073741824.0}, {"Ti", 1099511627776.0}};
 constexpr double kLongest = 9e18;
+constexpr std::uint64_t kMostChecked = std::uint64_t{256} << 20U;
 
 // Digits and a point only: no sign, no exponent, no "nan".
 bool ParseNumber(const std::string& text, double& number, std::string& rest) {
@@ -47,10 +48,10 @@ bool ParseReal(const std::string& text, double& value) {
 }
 
 template <typename Number>
-bool ParseCount(const std::string& text, double least, double most, Number& value) {
+bool ParseCount(const std::string& text, const OptionText& option, Number& value) {
   double number = 0;
   if (!ParseReal(text, number) || number != std::floor(number)) return false;
-  if (number < least || number > most) return false;
+  if (number < option.least || number > option.most) return false;
   value = static_cast<Number>(number);
   return true;
 }
@@ -61,21 +62,23 @@ bool ParseOutput(const std::string& text, bool& json) {
 }
 
 // False: the value is none of that option's.
-bool Set(std::string_view option, const std::string& value, Settings& settings) {
+bool Set(const OptionText& text, const std::string& value, Settings& settings) {
+  const std::string_view option = text.name;
   double seconds = 0;
   if (option == "--for") return ParseTime(value, settings.duration_ns);
   if (option == "--kernel") return ParseTime(value, settings.kernel_ns);
   if (option == "--variation") return ParseReal(value, settings.variation);
   if (option == "--period") return ParseTime(value, settings.period_ns) && settings.period_ns > 0;
-  if (option == "--burst") return ParseCount(value, 1, 1000, settings.burst);
+  if (option == "--burst") return ParseCount(value, text, settings.burst);
   if (option == "--think") return ParseTime(value, settings.think_ns);
   if (option == "--memory") return ParseSize(value, settings.memory_bytes);
-  if (option == "--piece") return ParseSize(value, settings.piece_bytes);
-  if (option == "--streams") return ParseCount(value, 1, 1024, settings.streams);
-  if (option == "--processes") return ParseCount(value, 1, 256, settings.processes);
-  if (option == "--in-flight") return ParseCount(value, 0, 1e6, settings.in_flight);
-  if (option == "--device") return ParseCount(value, 0, 1024, settings.device);
-  if (option == "--seed") return ParseCount(value, 0, 4e9, settings.seed);
+  if (option == "--piece")
+    return ParseSize(value, settings.piece_bytes) && settings.piece_bytes > 0;
+  if (option == "--streams") return ParseCount(value, text, settings.streams);
+  if (option == "--processes") return ParseCount(value, text, settings.processes);
+  if (option == "--in-flight") return ParseCount(value, text, settings.in_flight);
+  if (option == "--device") return ParseCount(value, text, settings.device);
+  if (option == "--seed") return ParseCount(value, text, settings.seed);
   if (option == "--start-at") {
     if (!ParseReal(value, seconds) || seconds >= kLongest / 1e9) return false;
     settings.start_at_ns = static_cast<std::int64_t>(seconds * 1e9);
@@ -103,10 +106,19 @@ std::string ParseOptions(const std::vector<std::string>& words, std::size_t from
     }
     const std::string value =
         equals == std::string::npos ? words[++i] : words[i].substr(equals + 1);
-    if (!Set(option->name, value, settings)) {
+    if (!Set(*option, value, settings)) {
       return std::string(option->name) + " takes a " + std::string(option->value) + ", not '" +
              value + "': " + std::string(option->about);
     }
+  }
+  return "";
+}
+
+// What no option is wrong about alone.
+std::string RefuseTogether(const Settings& settings) {
+  if (settings.workload->kind == Kind::kCheck &&
+      (settings.memory_bytes < sizeof(float) || settings.memory_bytes > kMostChecked)) {
+    return "check takes a --memory of 4 to 256Mi, the size of each of its four arrays";
   }
   return "";
 }
@@ -137,6 +149,12 @@ bool ParseSize(const std::string& text, std::uint64_t& bytes) {
   return true;
 }
 
+std::string RefusePast(const Settings& settings, std::int64_t monotonic_now_ns) {
+  if (!settings.start_at_ns || *settings.start_at_ns > monotonic_now_ns) return "";
+  return "--start-at is in the past: CLOCK_MONOTONIC reads " +
+         std::to_string(monotonic_now_ns / 1'000'000'000) + " now";
+}
+
 std::string ParseSettings(const std::vector<std::string>& arguments, Settings& settings) {
   if (arguments.empty()) return "which workload?";
   for (const WorkloadText& workload : kWorkloads) {
@@ -144,7 +162,9 @@ std::string ParseSettings(const std::vector<std::string>& arguments, Settings& s
   }
   if (settings.workload == nullptr) return "no such workload: " + arguments[0];
   const std::string broken = ParseOptions(Words(settings.workload->defaults), 0, settings);
-  return broken.empty() ? ParseOptions(arguments, 1, settings) : broken;
+  if (!broken.empty()) return broken;
+  const std::string wrong = ParseOptions(arguments, 1, settings);
+  return wrong.empty() ? RefuseTogether(settings) : wrong;
 }
 
 }  // namespace tranche::sim::workloads

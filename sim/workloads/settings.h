@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,12 +28,15 @@ struct Settings {
   unsigned in_flight = 0;
   unsigned device = 0;
   std::uint64_t seed = 1;
-  std::int64_t start_at_ns = 0;  // of CLOCK_MONOTONIC; 0: as soon as all processes are ready
+  std::optional<std::int64_t> start_at_ns;  // of CLOCK_MONOTONIC; none: when all are ready
   bool json = false;
 };
 
 // NAME [--option value | --option=value]…; "" where all is well.
 std::string ParseSettings(const std::vector<std::string>& arguments, Settings& settings);
+
+// A text where all is to begin at a time that has passed, else "".
+std::string RefusePast(const Settings& settings, std::int64_t monotonic_now_ns);
 
 // "10s", "0.5ms" as nanoseconds, "76Gi" as bytes; false where it is neither.
 bool ParseTime(const std::string& text, std::int64_t& nanoseconds);

@@ -58,6 +58,26 @@ TEST(Settings, EveryOptionIsTaken) {
   }
 }
 
+TEST(Settings, ASizeThatCannotBeCheckedIsRefused) {
+  Settings settings;
+  EXPECT_EQ(Parse({"check", "--memory", "256Mi"}, settings), "");
+  EXPECT_NE(Parse({"check", "--memory", "257Mi"}, settings), "");
+  EXPECT_NE(Parse({"check", "--memory", "3"}, settings), "");
+  EXPECT_EQ(Parse({"hold", "--memory", "257Mi"}, settings), "");
+}
+
+TEST(Settings, AStartInThePastIsRefused) {
+  Settings settings;
+  EXPECT_EQ(Parse({"steady"}, settings), "");
+  EXPECT_EQ(RefusePast(settings, 5'000'000'000), "");
+  EXPECT_EQ(Parse({"steady", "--start-at", "5.5"}, settings), "");
+  EXPECT_EQ(RefusePast(settings, 5'000'000'000), "");
+  EXPECT_EQ(RefusePast(settings, 6'000'000'000),
+            "--start-at is in the past: CLOCK_MONOTONIC reads 6 now");
+  EXPECT_EQ(Parse({"steady", "--start-at", "0"}, settings), "");
+  EXPECT_NE(RefusePast(settings, 5'000'000'000), "");
+}
+
 TEST(Settings, WhatIsWrongIsSaid) {
   Settings settings;
   EXPECT_EQ(Parse({}, settings), "which workload?");
@@ -67,6 +87,10 @@ TEST(Settings, WhatIsWrongIsSaid) {
             "--period takes a TIME, not '");
   EXPECT_NE(Parse({"steady", "--streams", "1.5"}, settings), "");
   EXPECT_NE(Parse({"steady", "--processes", "100000"}, settings), "");
+  EXPECT_NE(Parse({"hold", "--piece", "0"}, settings), "");
+  EXPECT_EQ(Parse({"steady", "--streams", "1024"}, settings), "");
+  EXPECT_EQ(Parse({"steady", "--streams", "1025"}, settings),
+            "--streams takes a COUNT, not '1025': Streams to launch on in turn; 1 to 1024");
 }
 
 }  // namespace

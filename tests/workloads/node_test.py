@@ -50,6 +50,9 @@ class Workloads(unittest.TestCase):
         self.assertGreater(total["requests"], 0)
         self.assertIsNone(total["failed"])
 
+    def test_a_check_compares_at_least_once(self):
+        self.assertEqual(self.run_workload("check --memory 1Mi --for 0ns")["total"]["requests"], 1)
+
     def test_several_processes_are_several(self):
         report = self.run_workload("processes --processes 3 --for 0.3s")
         processes = report["processes"]
@@ -110,9 +113,52 @@ class Workloads(unittest.TestCase):
         done = subprocess.run([*command, "--root", self.node.root], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(json.loads(done.stdout)["simulated"])
+        done = subprocess.run([*command, "--streams", "5000"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("1 to 1024 (see tranche sim workload --help)", done.stderr)
+        listed = subprocess.run([BIN / "tranche", "sim", "workload", "list", "-o", "json"], capture_output=True,
+                                text=True, check=True)
+        self.assertIn("steady", [workload["name"] for workload in json.loads(listed.stdout)])
         done = subprocess.run([*command, "--root", "/nonexistent"], capture_output=True, text=True)
         self.assertEqual(done.returncode, 1)
         self.assertIn("no simulated node in /nonexistent", done.stderr)
+
+
+class Lost(unittest.TestCase):
+    """What only holds memory notices when there is nothing left to hold."""
+
+    def start(self, node, arguments):
+        process = node.start(f"{arguments} --for 1h")
+        while self.held(node) < 10 << 30:
+            self.assertIsNone(process.poll())
+        return process
+
+    def held(self, node):
+        shown = subprocess.run([BIN / "tranche", "sim", "driver-status", "--root", node.root, "-o", "json"],
+                               capture_output=True, text=True, check=True)
+        return sum(process["asked_bytes"] for process in json.loads(shown.stdout)["processes"])
+
+    def assert_lost(self, process):
+        text, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1, text)
+        total = json.loads(text)["total"]
+        self.assertIn("CUDA_ERROR", total["failed"])
+        self.assertEqual(total["memory_bytes"], 0)
+
+    def test_a_driver_that_dies(self):
+        for arguments in ("hold --memory 10Gi", "leak --piece 10Gi --period 1ms"):
+            with self.subTest(arguments), Node(BIN.parent, 1, 50) as node:
+                process = self.start(node, arguments)
+                node.driver.kill()
+                node.driver.wait()
+                self.assert_lost(process)
+
+    def test_a_gpu_that_is_lost(self):
+        with Node(BIN.parent, 1, 50) as node:
+            process = self.start(node, "hold --memory 10Gi")
+            subprocess.run([BIN / "tranche", "sim", "lose", "0", "--root", node.root], check=True,
+                           stdout=subprocess.DEVNULL)
+            self.assert_lost(process)
 
 
 class WithoutADriver(unittest.TestCase):

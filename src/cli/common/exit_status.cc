@@ -36,7 +36,8 @@ constexpr auto kTexts = std::to_array<ExitStatusText>({
      "0 done; 1 the kubelet said no, or a pod was refused; 2 no kubelet there; 3 a pod has to wait "
      "(pod run), or the count did not come in time (wait)"},
     {"tranche sim workload",
-     "0 done; 1 no node or program there, a call failed, or a result was wrong; 2 called wrongly"},
+     "0 done, which for leak, greedy and storm includes being refused memory; 1 no node or program "
+     "there, another call failed, or a result was wrong; 2 called wrongly"},
     {"tranche sim driver", "0 ended as told; 1 it could not serve, or another serves the node"},
     {"tranche sim (what a driver has done)",
      "0 done; 1 it failed; 2 no driver has served the node"},

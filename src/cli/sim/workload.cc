@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/common/exit_status.h"
 #include "sim/node/files.h"
 #include "sim/node/home.h"
 #include "sim/workloads/catalog.h"
+#include "sim/workloads/settings.h"
 
 namespace tranche::cli::sim {
 namespace {
@@ -41,12 +43,34 @@ std::string List() {
   return text;
 }
 
+base::Json ListJson() {
+  base::Json list = base::Json::MakeArray();
+  for (const auto& workload : tranche::sim::workloads::kWorkloads) {
+    base::Json one = base::Json::MakeObject();
+    one.Set("name", std::string(workload.name));
+    one.Set("about", std::string(workload.about));
+    one.Set("defaults", std::string(workload.defaults));
+    list.Append(std::move(one));
+  }
+  return list;
+}
+
 std::vector<std::string> NamesAndList() {
   std::vector<std::string> names = {"list"};
   for (const auto& workload : tranche::sim::workloads::kWorkloads) {
     names.emplace_back(workload.name);
   }
   return names;
+}
+
+std::vector<std::string> Words(const Typed& typed) {
+  std::vector<std::string> words = {typed.name};
+  for (const auto& [option, value] : typed.options) {
+    if (value.empty()) continue;
+    words.push_back(option);
+    words.push_back(value);
+  }
+  return words;
 }
 
 // Comes back only where it cannot.
@@ -64,12 +88,8 @@ Status Become(const Typed& typed) {
   setenv("LD_LIBRARY_PATH", path.c_str(), 1);
 
   const std::string program = base::JoinPath(home->path, "tranche-workload");
-  std::vector<std::string> words = {program, typed.name};
-  for (const auto& [option, value] : typed.options) {
-    if (value.empty()) continue;
-    words.push_back(option);
-    words.push_back(value);
-  }
+  std::vector<std::string> words = Words(typed);
+  words.insert(words.begin(), program);
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
@@ -103,7 +123,16 @@ void AddSimWorkloadCommand(CLI::App& sim, int& exit_code) {
                   "  tranche sim workload hold --memory 76Gi --for 2m");
   command->callback([typed, &exit_code] {
     if (typed->name == "list") {
-      std::cout << List();
+      const bool json = typed->options["--output"] == "json";
+      std::cout << (json ? ListJson().Dump() + "\n" : List());
+      return;
+    }
+    // The program would say the same, but of itself.
+    tranche::sim::workloads::Settings settings;
+    const std::string wrong = tranche::sim::workloads::ParseSettings(Words(*typed), settings);
+    if (!wrong.empty()) {
+      std::cerr << "tranche sim workload: " << wrong << " (see tranche sim workload --help)\n";
+      exit_code = 2;
       return;
     }
     const Status status = Become(*typed);
