@@ -253,20 +253,25 @@ Result<Json> ReadStatus(const std::string& root) {
 
 std::string StatusText(const Json& status) {
   std::vector<std::vector<std::string>> rows{{"PROCESS", "GPU", "COMPUTED ms", "KERNELS", "IN MiB",
-                                              "OUT MiB", "PEAK MiB", "REFUSED", "STATE"}};
+                                              "OUT MiB", "PEAK MiB", "REFUSED", "LATE ms",
+                                              "STATE"}};
   for (const Json& process : base::ItemsAt(status, "processes")) {
-    std::set<std::int64_t> slots;
+    std::set<std::pair<std::int64_t, std::string>> places;
     for (const Json& context : base::ItemsAt(process, "contexts")) {
-      slots.insert(Int(context, "slot"));
+      const auto instance = IntAt(context, "gpu_instance");
+      places.emplace(Int(context, "slot"), instance ? fmt::format(":gi{}", *instance) : "");
     }
     std::string gpus;
-    for (const std::int64_t slot : slots) gpus += (gpus.empty() ? "" : ",") + std::to_string(slot);
+    for (const auto& [slot, instance] : places) {
+      gpus += (gpus.empty() ? "" : ",") + std::to_string(slot) + instance;
+    }
     rows.push_back(
         {NameOf(Int(process, "pid"), base::PrintableAt(process, "name", 32)), gpus,
          Milliseconds(Int(process, "computed_ns")), std::to_string(Int(process, "kernels")),
          Mebibytes(Int(process, {"copies_in", "bytes"})),
          Mebibytes(Int(process, {"copies_out", "bytes"})),
          Mebibytes(Int(process, "memory_peak_bytes")), std::to_string(Int(process, "refused")),
+         Milliseconds(Int(process, {"lateness", "late_idle_ns"})),
          IntAt(process, "ended_ns") ? "ended" : "runs"});
   }
   const std::int64_t late = Int(status, {"lateness", "late_idle"});

@@ -327,6 +327,16 @@ TEST_F(ServeTest, OfADriverThatWasKilledAllHasEnded) {
   EXPECT_EQ(text.find("no driver serves this node"), 0U) << text;
 }
 
+TEST(StatusTextTest, NamesGpuInstancesAndWhoIsLate) {
+  const auto status = Json::Parse(
+      R"({"processes":[{"pid":7,"lateness":{"late_idle_ns":2500000},"contexts":[)"
+      R"({"slot":0,"gpu_instance":1},{"slot":2,"gpu_instance":null},{"slot":0,"gpu_instance":1}]}]})");
+  ASSERT_TRUE(status.ok());
+  const std::string text = StatusText(*status);
+  EXPECT_NE(text.find(" 0:gi1,2 "), std::string::npos) << text;
+  EXPECT_NE(text.find(" 2.500 "), std::string::npos) << text;
+}
+
 TEST_F(ServeTest, ALeftoverOfADriverThatNobodyWatchedIsTakenAway) {
   driver->End(SIGTERM);
   ASSERT_TRUE(writer
