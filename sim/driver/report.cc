@@ -133,10 +133,8 @@ class ChromeWriter {
     } else if (event == "copies") {
       const bool in = base::TextAt(line, "direction") == "in";
       AddSpan(line, in ? 2 : 3, in ? "copies in" : "copies out", "");
-    } else if (event == "memory" || event == "context_end") {
+    } else if (event == "memory" || event == "context_end" || IsNewContext(event, line)) {
       AddMemory(line);
-    } else if (event == "context" && contexts_.insert(Int(line, "context")).second) {
-      AddMemory(line);  // each file of the log begins with those that are there already
     } else if (event == "error") {
       AddInstant(line, fmt::format("error {}", Int(line, "result")));
     } else if (event == "missing") {
@@ -195,6 +193,11 @@ class ChromeWriter {
     tracks_[{process, track}] = track_name;
     Span(gpu, track, NameOf(process, names_[process]), line);
     Span(process, track, kernel.empty() ? track_name : base::Printable(kernel, 128), line);
+  }
+
+  // Each file of the log begins with the contexts that are there already.
+  bool IsNewContext(const std::string& event, const Json& line) {
+    return event == "context" && contexts_.insert(Int(line, "context")).second;
   }
 
   void AddMemory(const Json& line) {

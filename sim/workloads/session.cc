@@ -84,6 +84,13 @@ void Session::End() {
   outcome_.end_ns = outcome_.begin_ns == 0 ? 0 : clock_.Now();
   outcome_.late_ns = lateness_.total_ns();
   outcome_.worst_late_ns = lateness_.worst_ns();
+  // What it held has gone with its context, whichever call was the first to notice.
+  std::size_t free = 0;
+  std::size_t total = 0;
+  if (failed() && outcome_.memory_bytes > 0 &&
+      cuda_.cuMemGetInfo_v2(&free, &total) != cuda::kSuccess) {
+    outcome_.memory_bytes = 0;
+  }
 }
 
 bool Session::Meet(std::int64_t deadline) {

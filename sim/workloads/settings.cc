@@ -161,7 +161,7 @@ std::string ParseSettings(const std::vector<std::string>& arguments, Settings& s
     if (workload.name == arguments[0]) settings.workload = &workload;
   }
   if (settings.workload == nullptr) return "no such workload: " + arguments[0];
-  const std::string broken = ParseOptions(Words(settings.workload->defaults), 0, settings);
+  std::string broken = ParseOptions(Words(settings.workload->defaults), 0, settings);
   if (!broken.empty()) return broken;
   const std::string wrong = ParseOptions(arguments, 1, settings);
   return wrong.empty() ? RefuseTogether(settings) : wrong;
