@@ -20,7 +20,8 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
   asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
-  fuzz         each fuzz target for a minute (TRANCHE_FUZZ_SECONDS)
+  fuzz         each fuzz target for a minute (TRANCHE_FUZZ_SECONDS); inputs differ from run to run, unless
+               TRANCHE_FUZZ_SEED=N says otherwise
   soak         process at full counts, numba and tinygrad on a simulated GPU, ten minutes of fuzzing, the
                cluster's long faults, the seed document on the oldest Kubernetes that is supported upstream, and
                whether the image's Debian packages are behind the security updates that Debian serves
@@ -216,12 +217,14 @@ def tsan(session):
 def fuzz(session, seconds=None):
     install("clang")
     seconds = seconds or int(os.environ.get("TRANCHE_FUZZ_SECONDS") or 60)
+    seed = int(os.environ.get("TRANCHE_FUZZ_SEED") or 0)
     folder = session.build("fuzz", "fuzz_targets") / "fuzz"
     programs = sorted(folder.glob("*_fuzz"))
     counts = Counts()
     for first in range(0, len(programs), JOBS):
-        for status in fuzzing.together(folder, programs[first:first + JOBS], seconds):
-            counts += one(status)
+        side_by_side = programs[first:first + JOBS]
+        for status, note in fuzzing.together(folder, side_by_side, seconds, seed):
+            counts += Counts(one(status).passed, one(status).failed, notes=[note] if note else [])
     return counts if programs else Counts(failed=1, notes=["no fuzz target was built"])
 
 

@@ -194,6 +194,9 @@ TEST_F(ApiClientTest, RefusesServersItMustNotTrust) {
   EXPECT_EQ(code({.server = "http://127.0.0.1.example.com"}), Code::kInvalidArgument);
   EXPECT_EQ(code({.server = "ftp://127.0.0.1"}), Code::kInvalidArgument);
   EXPECT_EQ(code({.server = "https://u:p@h"}), Code::kInvalidArgument);
+  EXPECT_EQ(code({.server = "https://@h"}), Code::kInvalidArgument);
+  EXPECT_EQ(code({.server = "https://:p@h"}), Code::kInvalidArgument);
+  EXPECT_EQ(code({.server = "https://h/a@b"}), Code::kOk);
   EXPECT_EQ(code({.server = ""}), Code::kInvalidArgument);
   EXPECT_EQ(code({.server = "https://h", .ca_file = "/nowhere"}), Code::kFailedPrecondition);
   EXPECT_EQ(code({.server = "https://h", .ca_data = "x"}), Code::kFailedPrecondition);

@@ -40,6 +40,13 @@ std::string UrlPart(const CurlLibrary& curl, CURLU* url, CURLUPart part, unsigne
   return copy;
 }
 
+// Also an empty one, as in https://@host and https://:password@host, which libcurl does not report
+// as a user. In a path an @ is a character like others.
+bool HasUser(std::string_view url) {
+  const std::string_view rest = url.substr(url.find("://") + 3);
+  return rest.substr(0, rest.find('/')).find('@') != std::string_view::npos;
+}
+
 Result<ApiServerAddress> ReadUrl(const CurlLibrary& curl, CURLU* url, const ApiConfig& config) {
   const auto refused = [&](const std::string& why) {
     return Status(Code::kInvalidArgument,
@@ -54,7 +61,7 @@ Result<ApiServerAddress> ReadUrl(const CurlLibrary& curl, CURLU* url, const ApiC
   if (scheme == "http" && !IsLoopback(host)) {
     return refused("http is for a loopback address only; use https");
   }
-  if (!UrlPart(curl, url, CURLUPART_USER).empty() || !UrlPart(curl, url, CURLUPART_QUERY).empty() ||
+  if (HasUser(UrlPart(curl, url, CURLUPART_URL)) || !UrlPart(curl, url, CURLUPART_QUERY).empty() ||
       !UrlPart(curl, url, CURLUPART_FRAGMENT).empty()) {
     return refused("a server's URL has no user, query or fragment");
   }
