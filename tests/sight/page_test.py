@@ -180,8 +180,8 @@ class Page(Programs):
         with self.sight():
             self.look()
             self.wait_for(".tile", "GPUs", "2 healthy")
-            self.assertEqual(self.browser.text("#attention"), "")
-            self.sim("gpu", "xid", "0", "79")
+            self.assertTrue(self.browser.run("return document.getElementById('attention').hidden"))
+            self.sim("xid", "0", "79")
             self.wait_for("#attention li", "GPU 0 is unhealthy")
             self.wait_for(".gpu.unhealthy .health", "Unhealthy")
             self.wait_for(".tile.bad", "1 not healthy")
@@ -191,7 +191,7 @@ class Page(Programs):
         with self.sight():
             self.start("steady --memory 2Gi", self.small)
             self.start("paced --memory 6Gi --period 2ms", self.large)
-            self.sim("gpu", "xid", "1", "79")
+            self.sim("xid", "1", "79")
             grounds = []
             for scheme in ("light", "dark"):
                 self.browser.colors(scheme)
