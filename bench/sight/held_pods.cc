@@ -1,5 +1,5 @@
-// A kubelet that says who holds which share: on each GPU so many pods, one share each. It serves the
-// pod-resources socket and nothing else, for bench/sight/run.py and tests of `tranche node`.
+// A kubelet that says who holds which share: on each GPU so many pods, one share each. It serves
+// the pod-resources socket and nothing else, for bench/sight/run.py and tests of `tranche node`.
 //
 //   held_pods SOCKET PODS UUID…
 //
