@@ -1,150 +1,21 @@
-// The whole program in virtual time: driver, API server, kubelet and /proc are stand-ins.
-#include "node/node.h"
-
+// The whole program in virtual time.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <csignal>
-#include <functional>
-#include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "apiserver/testing/fake_api.h"
-#include "base/disk/testing/fake_worker.h"
-#include "base/file.h"
-#include "base/testing/fake_loop.h"
-#include "base/testing/heap.h"
-#include "base/testing/temp_dir.h"
-#include "gpu/testing/inline_driver_thread.h"
-#include "gpu/testing/inventories.h"
-#include "http/testing/client.h"
-#include "node/identity/testing/fake_proc.h"
-#include "node/sight/testing/sampled_gpu.h"
+#include "node/testing/node_case.h"
 
 namespace tranche::node {
 namespace {
 
 using namespace std::chrono_literals;
-using gpu::testing::FakeDriver;
-using identity::testing::FakeProc;
-using identity::testing::GroupText;
 using ::testing::HasSubstr;
+using testing::kId;
+using testing::kUid;
 using ::testing::Not;
-
-constexpr std::uint64_t kStart = 1'700'000'000'000'000;
-// A static pod's group has the hash of its manifest for a name: the API server of tests gives each
-// object a UID of its own making.
-const std::string kUid = "8d3c1e0f5a6b79c2d4e1f0a9b8c7d6e5";
-const std::string kId(64, 'a');
-
-class NodeTest : public ::testing::Test {
- protected:
-  NodeTest() {
-    EXPECT_TRUE(base::MakeDirectories(root_ / "dev").ok());
-    driver_ = std::make_shared<FakeDriver>(gpu::testing::Gpus(1));
-    driver_->AnswerUsage([this](const gpu::UsageQuery& query) { return Answer(query); });
-    auto proc = std::make_unique<FakeProc>();
-    proc_ = proc.get();
-    options_.driver_root = root_.path();
-    options_.version = "1.2.3";
-    options_.hostname = "gpu-node";
-    options_.node_name = "n";
-    options_.pod_resources_socket = "/kubelet.sock";
-    options_.gpus.start_driver = [this](base::EventLoop& loop, const std::string& /*root*/,
-                                        gpu::DriverThread::Owner owner) {
-      auto thread =
-          std::make_unique<gpu::testing::InlineDriverThread>(loop, driver_, std::move(owner));
-      thread_ = thread.get();
-      return thread;
-    };
-    options_.new_proc = [held = std::make_shared<std::unique_ptr<FakeProc>>(std::move(proc))] {
-      return std::move(*held);
-    };
-    options_.new_worker = [](base::EventLoop& loop) {
-      return std::make_unique<base::disk::testing::FakeWorker>(loop);
-    };
-    options_.new_api = [](base::EventLoop& loop) -> base::Result<daemon::ApiConnection> {
-      auto api = std::make_unique<apiserver::testing::FakeApi>(loop);
-      PutPod(*api, "running");
-      return daemon::ApiConnection{.client = std::move(api), .default_namespace = ""};
-    };
-    options_.new_lister = [this](base::EventLoop& loop) -> KubeletLister {
-      return [this, &loop](const std::string& /*socket*/, const auto& done) {
-        loop.Post([this, done] {
-          if (!held_.ok()) return done(held_.status());
-          done(KubeletAnswer{.holdings = *held_, .offers = offers_});
-        });
-      };
-    };
-    proc_->Put(7, GroupText(kUid, kId));
-    proc_->Put(9, identity::testing::kHostGroup);
-  }
-  static void PutPod(apiserver::testing::FakeApi& api, const std::string& name) {
-    api.Put(
-        "/api/v1/namespaces/team/pods/" + name,
-        base::Json::Parse(
-            R"({"metadata": {"annotations": {"kubernetes.io/config.hash": ")" + kUid +
-            R"(", "kubernetes.io/config.mirror": "m"}}, "spec": {"nodeName": "n"}, "status": {"containerStatuses": [
-                              {"name": "main", "containerID": "containerd://)" +
-            kId + R"("}]}})")
-            .value());
-  }
-  // Runs the program through this script.
-  void Run(const std::function<void(Node&)>& script) {
-    Node node(loop_, options_);
-    loop_.SetScript([&] {
-      script(node);
-      node.OnSignal(SIGTERM);
-    });
-    EXPECT_EQ(node.Run(), 0);
-  }
-  gpu::DeviceUsage Answer(const gpu::UsageQuery& query) {
-    gpu::DeviceUsage usage{.uuid = query.uuid};
-    usage.processes = {
-        {{.pid = 7, .memory_bytes = 4U << 20U}, {.pid = 9, .memory_bytes = 1U << 20U}}};
-    usage.process_samples = gpu_.ProcessSamples(query.process_samples_after_us);
-    usage.busy_samples = gpu_.BusySamples(query.busy_samples_after_us);
-    usage.memory = {
-        .total = 100U << 20U, .used = 8U << 20U, .free = 90U << 20U, .reserved = 2U << 20U};
-    usage.readings.gpu_percent = 44;
-    usage.readings.power_milliwatts = 123000;
-    return usage;
-  }
-  // A second in which these compute.
-  void Second(const std::map<unsigned, double>& percents) {
-    gpu_.Run(percents, 6);
-    driver_->SetNowUs(gpu_.now_us());
-    loop_.AdvanceBy(1s);
-  }
-  static double Value(const std::string& text, const std::string& series) {
-    const auto at = text.find("\n" + series + " ");
-    if (at == std::string::npos) {
-      ADD_FAILURE() << series << " is not in\n" << text;
-      return -1;
-    }
-    return std::stod(text.substr(at + series.size() + 2));
-  }
-  static std::string Series(const std::string& name, bool source = false) {
-    return "tranche_pod_gpu_" + name +
-           R"({gpu="GPU-0",index="0",namespace="team",pod="running",container="main")" +
-           (source ? R"(,source="nvml"})" : "}");
-  }
-
-  base::testing::TempDir root_;
-  base::testing::FakeLoop loop_;
-  std::shared_ptr<FakeDriver> driver_;
-  gpu::testing::InlineDriverThread* thread_ = nullptr;
-  FakeProc* proc_ = nullptr;
-  Node* node_ = nullptr;  // the one that runs
-  sight::testing::SampledGpu gpu_{kStart};
-  base::Result<std::vector<kubelet::Holding>> held_ =
-      std::vector<kubelet::Holding>{{"team", "running", "main", "nvidia.com/gpu", {"GPU-0::1"}}};
-  std::optional<std::vector<kubelet::Offer>> offers_{
-      {{"nvidia.com/gpu", {"GPU-0::0", "GPU-0::1", "GPU-0::2", "GPU-0::3"}}}};
-  NodeOptions options_;
-};
+using NodeTest = testing::NodeTest;
 
 TEST_F(NodeTest, APodsPartIsToldByItsNameAndTheRestBesideIt) {
   Run([&](Node& node) {
@@ -287,113 +158,6 @@ TEST_F(NodeTest, ADriverThatHangsIsReportedAndWhatItSaidGrowsOld) {
     thread_->Hang("");
     for (int i = 0; i < 5; ++i) Second({});
     EXPECT_THAT(node.MetricsText(), HasSubstr("tranche_pod_gpu_memory_used_bytes"));
-  });
-}
-
-TEST_F(NodeTest, SharesAreToldByGpu) {
-  Run([&](Node& node) {
-    for (int i = 0; i < 3; ++i) Second({});
-    const std::string gpu = R"({gpu="GPU-0",index="0"})";
-    EXPECT_EQ(Value(node.MetricsText(), "tranche_gpu_replicas_advertised" + gpu), 4);
-    EXPECT_EQ(Value(node.MetricsText(), "tranche_gpu_replicas_held" + gpu), 1);
-    EXPECT_EQ(Value(node.MetricsText(), "tranche_gpu_replicas_free" + gpu), 3);
-    EXPECT_EQ(Value(node.MetricsText(), "tranche_gpu_healthy" + gpu), 1);
-    EXPECT_THAT(node.StatusJson().Dump(),
-                HasSubstr(R"("resource":"nvidia.com/gpu","replicas":{"advertised":4,"held":1,)"
-                          R"("free":3})"));
-    EXPECT_THAT(node.MetricsText(), Not(HasSubstr("limit_bytes"))) << "no config is read";
-    offers_.reset();
-    loop_.AdvanceBy(Node::kAskKubelet);
-    for (int i = 0; i < 3; ++i) Second({});
-    EXPECT_THAT(node.MetricsText(), Not(HasSubstr("replicas_advertised"))) << "it does not tell";
-    EXPECT_EQ(Value(node.MetricsText(), "tranche_gpu_replicas_held" + gpu), 1);
-  });
-}
-
-TEST_F(NodeTest, TheLimitOfTheConfigIsToldAndWhatGoesOverItCounted) {
-  const std::string file = root_ / "config.yaml";
-  const auto write = [&](const std::string& limit) {
-    EXPECT_TRUE(
-        base::WriteFileAtomic(file, "version: v1\ntranche:\n  memory:\n    limit: " + limit + "\n")
-            .ok());
-    node_->OnSignal(SIGHUP);
-    for (int i = 0; i < 3; ++i) Second({});
-  };
-  options_.config.files.config_file = file;
-  Run([&](Node& node) {
-    node_ = &node;
-    for (int i = 0; i < 3; ++i) Second({});
-    EXPECT_THAT(node.State().degraded, ::testing::Contains(HasSubstr("config: "))) << "no file yet";
-    EXPECT_EQ(Value(node.MetricsText(), R"(tranche_node_degraded_reasons{part="config"})"), 1);
-    EXPECT_EQ(Value(node.MetricsText(), "tranche_node_config_usable"), 0);
-    EXPECT_EQ(Value(node.MetricsText(), "tranche_node_config_rejected_total"), 1);
-    write("10%");
-    std::string text = node.MetricsText();
-    EXPECT_EQ(Value(text, "tranche_node_config_usable"), 1);
-    EXPECT_EQ(Value(text, R"(tranche_node_degraded_reasons{part="config"})"), 0);
-    EXPECT_EQ(Value(text, Series("memory_limit_bytes")), 10U << 20U);
-    EXPECT_EQ(Value(text, Series("memory_would_refuse_total")), 0);
-    EXPECT_NEAR(Value(text, R"(tranche_gpu_memory_oversubscription_ratio{gpu="GPU-0",index="0"})"),
-                0.1, 1e-9);
-    write("3Mi");
-    text = node.MetricsText();
-    EXPECT_EQ(Value(text, Series("memory_limit_bytes")), 3U << 20U);
-    EXPECT_EQ(Value(text, Series("memory_would_refuse_total")), 1);
-    EXPECT_EQ(Value(text, "tranche_node_config_applied_total"), 2);
-    EXPECT_THAT(node.StatusJson().Dump(),
-                HasSubstr(R"("memoryLimitBytes":3145728,"wouldRefuse":1)"));
-    write("[]");
-    text = node.MetricsText();
-    EXPECT_EQ(Value(text, "tranche_node_config_rejected_total"), 2);
-    EXPECT_EQ(Value(text, Series("memory_limit_bytes")), 3U << 20U) << "the last one stays";
-    EXPECT_THAT(node.State().degraded, ::testing::Contains(HasSubstr("config: ")));
-  });
-}
-
-TEST_F(NodeTest, ThousandsOfPodsMakeABoundedNumberOfSeries) {
-  constexpr int kPods = 5000;
-  std::vector<kubelet::Holding> many;
-  const std::string hostile(4000, '"');
-  for (int i = 0; i < kPods; ++i) {
-    many.push_back({"ns\n" + std::to_string(i),
-                    std::to_string(i) + hostile,
-                    "c\\\x01",
-                    "nvidia.com/gpu",
-                    {"GPU-0::" + std::to_string(i)}});
-  }
-  held_ = many;
-  Run([&](Node& node) {
-    for (int i = 0; i < 5; ++i) Second({{7, 40}});
-    const std::string text = node.MetricsText();
-    std::map<std::string, std::size_t> series;
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = text.find('\n', at);
-      const std::string line = text.substr(at, end - at);
-      EXPECT_LT(line.size(), 2048U);
-      if (!line.starts_with('#')) ++series[line.substr(0, line.find_first_of("{ "))];
-      at = end + 1;
-    }
-    EXPECT_EQ(series.at("tranche_pod_gpu_granted"), sight::kMaxPods);
-    for (const auto& [name, count] : series) EXPECT_LE(count, sight::kMaxPods + 1) << name;
-    EXPECT_GT(Value(text, R"(tranche_gpu_pods_left_out_total{gpu="GPU-0",index="0"})"), 0);
-    EXPECT_LT(node.StatusJson().Dump().size(), 16U << 20U);
-  });
-}
-
-TEST_F(NodeTest, TenThousandScrapesTakeNoMoreThanAHundred) {
-  Run([&](Node& node) {
-    for (int i = 0; i < 20; ++i) Second({{7, 40}});
-    const auto scrape = [&](int times) {
-      const base::testing::HeapWatch watch;
-      for (int i = 0; i < times; ++i) {
-        EXPECT_FALSE(node.MetricsText().empty());
-        EXPECT_FALSE(node.StatusJson().is_null());
-      }
-      return watch.Most();
-    };
-    const std::size_t few = scrape(100);
-    EXPECT_GT(few, 0U);
-    EXPECT_LT(scrape(10'000), few + 1024) << "nothing of a scrape is kept";
   });
 }
 
