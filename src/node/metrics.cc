@@ -125,6 +125,10 @@ void AddDeviceMetrics(Families& out, const std::vector<Shown>& all, const NodeSt
     const bool known = why == "mig" || why == "not supported";
     out.Add({shown.uuid, shown.index, known ? why : "failed"}, 1);
   }
+  out.Open("gpu_lost");
+  for (const gpu::GpuState& gpu : state.gpus) {
+    if (!gpu.uuid.empty()) out.Add({gpu.uuid, gpu.index}, Flag(gpu.lost));
+  }
   each("gpu_pods", [](const Account& account) -> std::optional<double> {
     return static_cast<double>(account.pods.size());
   });
@@ -204,6 +208,7 @@ std::vector<MetricText> Texts() {
        {"gpu", "index", "reason"},
        "Always 1; why time, and what is made of it, is not told: mig (the driver samples no "
        "processes there), not supported, or failed (the status has the error)."},
+      {"gpu_lost", kGauge, gpu, "Whether the GPU has gone away."},
       {"gpu_pods", kGauge, gpu, "Containers that use the GPU or were given it."},
       {"gpu_pods_left_out_total", kCounter, gpu,
        "Times that a container had no series, because the GPU has too many; it is in the rest."},

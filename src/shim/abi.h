@@ -54,7 +54,6 @@ struct PoolProperties {  // CUmemPoolProps
   unsigned char reserved[56];
 };
 inline constexpr int kPoolReservedCurrent = 5;  // CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT
-inline constexpr int kPoolUsedCurrent = 7;      // CU_MEMPOOL_ATTR_USED_MEM_CURRENT
 
 struct ArrayShape {  // CUDA_ARRAY_DESCRIPTOR
   std::size_t width;
@@ -84,6 +83,8 @@ struct OldArray3dShape {  // CUDA_ARRAY3D_DESCRIPTOR_v1
   unsigned channels;
   unsigned flags;
 };
+inline constexpr unsigned kArrayLayered = 0x01;          // CUDA_ARRAY3D_LAYERED
+inline constexpr unsigned kArrayCubemap = 0x04;          // CUDA_ARRAY3D_CUBEMAP
 inline constexpr unsigned kArraySparse = 0x40;           // CUDA_ARRAY3D_SPARSE
 inline constexpr unsigned kArrayDeferredMapping = 0x80;  // CUDA_ARRAY3D_DEFERRED_MAPPING
 struct ArrayRequirements {                               // CUDA_ARRAY_MEMORY_REQUIREMENTS

@@ -5,9 +5,18 @@
 namespace tranche::shim {
 namespace {
 
-bool Ask(Pool pool, int attribute, std::uint64_t* bytes) {
-  return CallReal(PlainAddress(Plain::kPoolGetAttribute), pool, attribute,
+bool AskReserved(Pool pool, std::uint64_t* bytes) {
+  return CallReal(PlainAddress(Plain::kPoolGetAttribute), pool, kPoolReservedCurrent,
                   static_cast<void*>(bytes)) == kSuccess;
+}
+
+// PoolRecord::charge: bytes, and above them how often it was settled.
+constexpr unsigned kByteBits = 48;
+std::uint64_t BytesOf(std::uint64_t charge) {
+  return charge & ((std::uint64_t{1} << kByteBits) - 1);
+}
+std::uint64_t Next(std::uint64_t charge, std::uint64_t bytes) {
+  return (((charge >> kByteBits) + 1) << kByteBits) | bytes;
 }
 
 PoolRecord* Find(Program& program, Pool pool) {
@@ -40,17 +49,21 @@ PoolRecord* Add(Program& program, Pool pool, unsigned device) {
 
 // Brings the charge of a pool to what it has reserved, of which up to `taken` has been taken
 // already; what of that is left over is given back. False: it has more than was taken.
+//
+// Each settling changes `charge`, also where the bytes stay as they were: so what the driver said
+// is dropped where another thread has settled meanwhile what it had let the pool grow by.
 bool Settle(Program& program, PoolRecord& record, std::uint64_t taken) {
   const unsigned device = record.device.load();
   for (;;) {
-    std::uint64_t charged = record.charged.load();
+    std::uint64_t before = record.charge.load();
+    const std::uint64_t charged = BytesOf(before);
     std::uint64_t reserved = charged;
     const Pool pool = record.pool.load();
-    if (pool == nullptr || !Ask(pool, kPoolReservedCurrent, &reserved)) reserved = charged;
+    if (pool == nullptr || !AskReserved(pool, &reserved)) reserved = charged;
     const std::uint64_t growth = reserved > charged ? reserved - charged : 0;
     const std::uint64_t kept = growth < taken ? growth : taken;
     const std::uint64_t to = reserved > charged ? charged + kept : reserved;
-    if (!record.charged.compare_exchange_strong(charged, to)) continue;
+    if (!record.charge.compare_exchange_strong(before, Next(before, to))) continue;
     const std::uint64_t shrunk = charged > to ? charged - to : 0;
     Give(program, device, taken - kept + shrunk);
     return growth <= taken;
@@ -63,12 +76,19 @@ void AddPool(Program& program, Pool pool, unsigned device) {
   if (Find(program, pool) == nullptr) Add(program, pool, device);
 }
 
-void RemovePool(Program& program, Pool pool) {
+std::uint64_t RemovePool(Program& program, Pool pool, unsigned* device) {
   PoolRecord* record = Find(program, pool);
-  if (record == nullptr) return;
-  const unsigned device = record->device.load();
-  Give(program, device, record->charged.exchange(0));
+  *device = kNoWall;
+  if (record == nullptr) return 0;
+  *device = record->device.load();
+  const std::uint64_t bytes = BytesOf(record->charge.exchange(0));
   record->pool.store(nullptr);
+  return bytes;
+}
+
+void PutBackPool(Program& program, Pool pool, unsigned device, std::uint64_t bytes) {
+  PoolRecord* record = Add(program, pool, device);
+  if (record != nullptr) record->charge.store(bytes);
 }
 
 PoolRecord* RecordOf(Program& program, Pool named, Device ordinal) {
@@ -89,19 +109,7 @@ Taking TakeGrowth(Program& program, PoolRecord& record, Device ordinal, std::uin
   *taken = 0;
   if (record.device.load() == kNoWall) return {Verdict::kUnwalled, kNoWall};
   const std::uint64_t growth = Rounded(bytes < kPoolBlock ? kPoolBlock : bytes);
-  Taking taking = Take(program, ordinal, growth, false);
-  if (taking.verdict == Verdict::kTaken) *taken = growth;
-  if (taking.verdict != Verdict::kRefused || taking.device == kNoWall) return taking;
-  // What is free inside the pool needs no growth; a piece that is too small shows afterwards.
-  const Pool pool = record.pool.load();
-  std::uint64_t reserved = 0;
-  std::uint64_t used = 0;
-  const bool known =
-      Ask(pool, kPoolReservedCurrent, &reserved) && Ask(pool, kPoolUsedCurrent, &used);
-  if (known && reserved >= used && reserved - used >= bytes) {
-    return {Verdict::kTaken, taking.device};
-  }
-  taking = Take(program, ordinal, growth, true);
+  const Taking taking = Take(program, ordinal, growth);
   if (taking.verdict == Verdict::kTaken) *taken = growth;
   return taking;
 }
@@ -111,8 +119,8 @@ bool SettleGrowth(Program& program, PoolRecord& record, std::uint64_t taken) {
   // It has grown by more than a driver was known to: take that too, where there is room.
   const unsigned device = record.device.load();
   std::uint64_t reserved = 0;
-  if (!Ask(record.pool.load(), kPoolReservedCurrent, &reserved)) return true;
-  const std::uint64_t charged = record.charged.load();
+  if (!AskReserved(record.pool.load(), &reserved)) return true;
+  const std::uint64_t charged = BytesOf(record.charge.load());
   if (reserved <= charged) return true;
   const bool fits = TakeMore(program, device, reserved - charged);
   if (!fits) TakeAnyway(program, device, reserved - charged);

@@ -2,7 +2,8 @@
 // what programs have freed.
 //
 // By how much an allocation lets its pool grow, only the driver knows. So the most that it can be
-// is taken first, and what it was is settled afterwards: no pool ever holds what was not taken.
+// is taken first, and what it was is settled afterwards: no pool ever holds what was not taken. So
+// near its limit a pod is refused an allocation for which its pool still has room in pieces.
 //
 // Threading: any thread; without a lock.
 // Errors: as in shim/walls.h. A pool beyond kMaxPools is not charged, and counted as trouble.
@@ -19,8 +20,10 @@ inline constexpr std::uint64_t kPoolBlock = 32U << 20U;
 // A pool that the program has made or imported. A pool that is not of a device of this program's
 // own is `kNoWall`.
 void AddPool(Program& program, Pool pool, unsigned device);
-// A pool that has been destroyed.
-void RemovePool(Program& program, Pool pool);
+// A pool that is to be destroyed: what it was charged, to be given back once it is. Its handle may
+// be another pool's from then on.
+std::uint64_t RemovePool(Program& program, Pool pool, unsigned* device);
+void PutBackPool(Program& program, Pool pool, unsigned device, std::uint64_t bytes);
 
 // The record of a pool that an allocation names, or, where it names none, of the device's current.
 PoolRecord* RecordOf(Program& program, Pool named, Device ordinal);

@@ -39,7 +39,7 @@ enum class Phase : std::uint32_t {
 // What a pool has reserved, of which the program is charged for all (shim/pools.h).
 struct PoolRecord {
   std::atomic<Pool> pool;
-  std::atomic<std::uint64_t> charged;
+  std::atomic<std::uint64_t> charge;  // bytes, and a count (pools.cc)
   std::atomic<std::uint32_t> device;  // kNoWall: of the host, or another program's
 };
 

@@ -121,11 +121,16 @@ void ContextMade(Program& program, Device ordinal) {
   holding.context.store(known ? wire::ContextState::kKnown : wire::ContextState::kBound);
 }
 
-void ContextEnded(Program& program, Device ordinal, Context context) {
+void ForgetContext(Program& program, Context context, Forgotten* forgotten) {
+  *forgotten = {};
   Record gone;
   while (program.table.TakeOf(reinterpret_cast<std::uintptr_t>(context), &gone)) {
-    Give(program, gone.device, gone.bytes);
+    if (gone.device < wire::kMaxDevices) forgotten->bytes[gone.device] += gone.bytes;
   }
+}
+
+void ContextEnded(Program& program, Device ordinal, const Forgotten& forgotten) {
+  for (unsigned i = 0; i < wire::kMaxDevices; ++i) Give(program, i, forgotten.bytes[i]);
   if (ordinal < 0 || ordinal >= kMaxOrdinals) return;
   if (program.phase.load() != Phase::kWalled) return;
   const std::int32_t left = program.devices[ordinal].contexts.fetch_sub(1) - 1;

@@ -42,8 +42,15 @@ void Remember(Program& program, const Record& record);
 // What one program may be told: of a device's limit, the rest. False where it has no wall.
 bool View(Program& program, Device ordinal, std::uint64_t* limit, std::uint64_t* used);
 
+// Forgets what was allocated in a context that is about to end: the bytes of each device, to be
+// given back once it has.
+struct Forgotten {
+  std::uint64_t bytes[wire::kMaxDevices];
+};
+void ForgetContext(Program& program, Context context, Forgotten* forgotten);
+
 // A context was made on a device, or has ended.
 void ContextMade(Program& program, Device ordinal);
-void ContextEnded(Program& program, Device ordinal, Context context);
+void ContextEnded(Program& program, Device ordinal, const Forgotten& forgotten);
 
 }  // namespace tranche::shim

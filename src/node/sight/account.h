@@ -50,6 +50,7 @@ struct Account {
   PodUse rest;
 
   std::optional<gpu::MemoryUse> memory;
+  double measured_seconds = 0;   // of which it is known whether something computed
   double busy_seconds = 0;       // something computed
   double contended_seconds = 0;  // in windows in which more than one pod did
   Recent busy;

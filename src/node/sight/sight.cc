@@ -226,6 +226,7 @@ void Sight::AddWindow(Account& account, const Window& window, double joules) {
   }
   account.rest.gpu_seconds += busy - pods;
   account.rest.energy_joules += joules - pods * share;
+  account.measured_seconds += window.seconds;
   account.busy_seconds += busy;
   account.energy_joules += joules;
   account.busy.Note(window.seconds, busy);

@@ -41,6 +41,21 @@ std::uint64_t ElementBytes(const Array3dShape& shape) {
   return ElementBytes(shape.width, shape.height, shape.depth, shape.format, shape.channels);
 }
 
+// Each level as an array of its own, as some drivers have it.
+std::uint64_t LevelBytes(Array3dShape shape, unsigned levels) {
+  constexpr unsigned kMostLevels = 18;
+  std::uint64_t bytes = 0;
+  for (unsigned i = 0; i < levels && i < kMostLevels; ++i) {
+    bytes += Rounded(ElementBytes(shape));
+    if (bytes > UINT64_MAX / 4) return UINT64_MAX / 2;
+    shape.width = AtLeastOne(shape.width / 2);
+    shape.height = shape.height == 0 ? 0 : AtLeastOne(shape.height / 2);
+    const bool flat = shape.depth == 0 || (shape.flags & (kArrayLayered | kArrayCubemap)) != 0;
+    if (!flat) shape.depth = AtLeastOne(shape.depth / 2);
+  }
+  return bytes;
+}
+
 struct Making {
   Kind kind;
   Plain requirements;  // the driver's function that tells what it took
@@ -138,19 +153,8 @@ Result cuArrayDestroy(Array array) {
   return Destroy(Kind::kArray, array, [&] { return TRANCHE_REAL(cuArrayDestroy, array); });
 }
 
-// All levels below the first need a seventh to the whole of it, by how flat it is.
 Result cuMipmappedArrayCreate(Mipmap* handle, const Array3dShape* shape, unsigned levels) {
-  std::uint64_t bytes = 0;
-  if (shape != nullptr) {
-    Array3dShape level = *shape;
-    for (unsigned i = 0; i < levels && i < 32; ++i) {
-      bytes += ElementBytes(level);
-      level.width = AtLeastOne(level.width / 2);
-      level.height = level.height / 2;
-      level.depth = level.depth / 2;
-      if (bytes > UINT64_MAX / 4) break;
-    }
-  }
+  const std::uint64_t bytes = shape == nullptr ? 0 : LevelBytes(*shape, levels);
   return Make(
       {Kind::kMipmap, Plain::kMipmapRequirements, bytes}, handle,
       [&] { return TRANCHE_REAL(cuMipmappedArrayCreate, handle, shape, levels); },

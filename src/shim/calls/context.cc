@@ -23,14 +23,23 @@ Result Create(Context* made, Device ordinal, Call call) {
   return result;
 }
 
+// What was allocated in it is forgotten before the driver is asked: its handle and its addresses
+// may be another's afterwards.
 template <typename Call>
 Result DestroyContext(Context context, Call call) {
-  const Result result = call();
   Program* program = ThisProgram();
   Record record;
-  if (result == kSuccess && program != nullptr &&
-      program->table.Take(Kind::kContext, reinterpret_cast<std::uintptr_t>(context), &record)) {
-    ContextEnded(*program, static_cast<Device>(record.device), context);
+  if (program == nullptr ||
+      !program->table.Take(Kind::kContext, reinterpret_cast<std::uintptr_t>(context), &record)) {
+    return call();
+  }
+  Forgotten forgotten;
+  ForgetContext(*program, context, &forgotten);
+  const Result result = call();
+  if (result == kSuccess) {
+    ContextEnded(*program, static_cast<Device>(record.device), forgotten);
+  } else {
+    Remember(*program, record);
   }
   return result;
 }
@@ -44,7 +53,10 @@ void PrimaryGone(Device ordinal, Result result) {
   if (CallReal(PlainAddress(Plain::kPrimaryGetState), ordinal, &flags, &active) != kSuccess) return;
   if (active != 0) return;
   Context context = program->devices[ordinal].primary.exchange(nullptr);
-  if (context != nullptr) ContextEnded(*program, ordinal, context);
+  if (context == nullptr) return;
+  Forgotten forgotten;
+  ForgetContext(*program, context, &forgotten);
+  ContextEnded(*program, ordinal, forgotten);
 }
 
 }  // namespace

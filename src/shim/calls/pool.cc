@@ -88,9 +88,16 @@ Result cuMemPoolCreate(Pool* pool, const PoolProperties* pool_props) {
   return result;
 }
 Result cuMemPoolDestroy(Pool pool) {
-  const Result result = TRANCHE_REAL(cuMemPoolDestroy, pool);
   Program* program = ThisProgram();
-  if (result == kSuccess && program != nullptr) RemovePool(*program, pool);
+  if (program == nullptr) return TRANCHE_REAL(cuMemPoolDestroy, pool);
+  unsigned device = kNoWall;
+  const std::uint64_t bytes = RemovePool(*program, pool, &device);
+  const Result result = TRANCHE_REAL(cuMemPoolDestroy, pool);
+  if (result == kSuccess) {
+    Give(*program, device, bytes);
+  } else if (bytes != 0) {
+    PutBackPool(*program, pool, device, bytes);
+  }
   return result;
 }
 Result cuMemPoolTrimTo(Pool pool, std::size_t min_bytes_to_keep) {

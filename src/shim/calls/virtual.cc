@@ -10,18 +10,71 @@ namespace {
 
 constexpr std::uint64_t kPiece = 2U << 20U;  // the smallest mapping there is
 
-// One use less; with the last of them the memory is free.
-void Drop(Program& program, Handle handle) {
-  Record record;
-  if (program.table.Change(Kind::kPhysical, handle, -1, &record) == 0) {
-    Give(program, record.device, record.bytes);
+// A use of physical memory that is to end. It is dropped before the driver is asked: once the
+// memory is free, its handle may be another's.
+class Drop {
+ public:
+  Drop(Program& program, Handle handle)
+      : program_(program),
+        handle_(handle),
+        left_(program.table.Change(Kind::kPhysical, handle, -1, &record_)) {}
+
+  void Done() {
+    if (left_ == 0) Give(program_, record_.device, record_.bytes);
   }
-}
+  void Undo() {
+    if (left_ == 0) {
+      Remember(program_, record_);
+    } else if (left_ > 0) {
+      program_.table.Change(Kind::kPhysical, handle_, 1, &record_);
+    }
+  }
+
+ private:
+  Program& program_;
+  Handle handle_;
+  Record record_ = {};
+  int left_;
+};
 
 // One use more of a handle that the driver has given once more.
 void Keep(Program& program, Handle handle) {
   Record unused;
   program.table.Change(Kind::kPhysical, handle, 1, &unused);
+}
+
+struct Range {
+  DevicePtr begin;
+  std::size_t bytes;
+  std::size_t done;
+};
+constexpr unsigned kMostFrames = 256;
+
+Result UnmapFrom(Program& program, Range range, unsigned frames) {
+  Record mapping;
+  while (range.done < range.bytes &&
+         !program.table.Take(Kind::kMapping, range.begin + range.done, &mapping)) {
+    range.done += kPiece;
+  }
+  if (range.done >= range.bytes) return TRANCHE_REAL(cuMemUnmap, range.begin, range.bytes);
+  Drop drop(program, mapping.owner);
+  range.done += mapping.bytes;
+  // Beyond so many, what is left is taken out after the driver's call.
+  const bool deeper = frames < kMostFrames;
+  const Result result = deeper ? UnmapFrom(program, range, frames + 1)
+                               : TRANCHE_REAL(cuMemUnmap, range.begin, range.bytes);
+  if (result != kSuccess) {
+    Remember(program, mapping);
+    drop.Undo();
+    return result;
+  }
+  drop.Done();
+  while (!deeper && range.done < range.bytes) {
+    const bool known = program.table.Take(Kind::kMapping, range.begin + range.done, &mapping);
+    if (known) Drop(program, mapping.owner).Done();
+    range.done += known ? mapping.bytes : kPiece;
+  }
+  return result;
 }
 
 }  // namespace
@@ -54,9 +107,15 @@ Result cuMemCreate(Handle* handle, std::size_t size, const AllocationProperties*
 }
 
 Result cuMemRelease(Handle handle) {
-  const Result result = TRANCHE_REAL(cuMemRelease, handle);
   Program* program = ThisProgram();
-  if (result == kSuccess && program != nullptr) Drop(*program, handle);
+  if (program == nullptr) return TRANCHE_REAL(cuMemRelease, handle);
+  Drop drop(*program, handle);
+  const Result result = TRANCHE_REAL(cuMemRelease, handle);
+  if (result == kSuccess) {
+    drop.Done();
+  } else {
+    drop.Undo();
+  }
   return result;
 }
 
@@ -72,18 +131,12 @@ Result cuMemMap(DevicePtr ptr, std::size_t size, std::size_t offset, Handle hand
   return result;
 }
 
-// One call may end several mappings that lie side by side.
+// One call may end several mappings that lie side by side: each drops its use in a frame of its
+// own, and the innermost asks the driver.
 Result cuMemUnmap(DevicePtr ptr, std::size_t size) {
-  const Result result = TRANCHE_REAL(cuMemUnmap, ptr, size);
   Program* program = ThisProgram();
-  if (result != kSuccess || program == nullptr) return result;
-  for (std::uint64_t done = 0; done < size;) {
-    Record mapping;
-    const bool known = program->table.Take(Kind::kMapping, ptr + done, &mapping);
-    if (known) Drop(*program, mapping.owner);
-    done += known && mapping.bytes != 0 ? mapping.bytes : kPiece;
-  }
-  return result;
+  if (program == nullptr) return TRANCHE_REAL(cuMemUnmap, ptr, size);
+  return UnmapFrom(*program, {.begin = ptr, .bytes = size, .done = 0}, 0);
 }
 
 Result cuMemRetainAllocationHandle(Handle* handle, void* addr) {
