@@ -60,7 +60,7 @@ def without_events(sight, left):
     tell("; ".join(audit.refused()))
     expect(all("events" in text for text in audit.refused()), f"refused: {audit.refused()}")
     expect(sight.events("thief") == before, f"Events: {sight.events('thief')}, before {before}")
-    expect(sight.of_pod("tranche_pod_gpu_granted", "thief") == {"main": 0}, "the metric does not tell of it")
+    sight.until("the metric tells of it", lambda: sight.of_pod("tranche_pod_gpu_granted", "thief") == {"main": 0})
     sight.until("the log says so", lambda: "may not write Events" in sight.log())
     role(sight, "role", DAEMONSET + "-events", ["create", "patch"], "-n", "default")
     sight.c.delete_pod("thief")

@@ -48,6 +48,16 @@ def plugins_change(sight):
     expect(sum(after.values()) >= sum(seconds.values()), f"it counted {seconds}, and {after} now")
 
 
+def page_is_its_own(sight):
+    """It is served on the loopback of the pod, where `kubectl port-forward` comes from, and nowhere else."""
+    ask = ("exec 3<>/dev/tcp/127.0.0.1/9437; printf 'GET / HTTP/1.1\\r\\nHost: 127.0.0.1:9437\\r\\n\\r\\n' >&3; "
+           "read -r line <&3; echo $line")
+    expect("200 OK" in sight.exec("bash", "-c", ask).stdout, "no page in the pod")
+    address = sight.pod()["status"]["podIP"]
+    said = sight.node.run("bash", "-c", f"(: >/dev/tcp/{address}/9437) 2>&1", check=False).stdout
+    expect("refused" in said, f"from outside: {said}")
+
+
 # ---- who is who ----
 
 def names_are_right(sight):
@@ -153,6 +163,7 @@ def cases(run):
         run("NVIDIA's plugin serves the GPUs", nvidia_serves, cluster, upstream)
         if not run("tranche-node is installed beside it, and nothing else of ours", installed_alone, sight):
             return
+        run("its page is for the pod's own address", page_is_its_own, sight)
         if not run("programs use the GPUs from everywhere", load.start):
             return
         run("memory is the driver's, to the byte", load.judge_memory)
