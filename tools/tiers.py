@@ -120,6 +120,9 @@ def bench(session):
     say("-- native")
     counts += one(call([sys.executable, "-B", ROOT / "bench/native/run.py", build,
                         f"--json={results / 'native.json'}"]))
+    say("-- walls")
+    counts += one(call([sys.executable, "-B", ROOT / "bench/walls/run.py", build,
+                        f"--json={results / 'walls.json'}"]))
     return counts if counts.total() else Counts(failed=1, notes=["no benchmark was built"])
 
 
