@@ -190,7 +190,7 @@ void Commands::AddHealth() {
   xid->add_option(
       "--pid", typed_->pid,
       "The process whose fault it is, as the host numbers it: 31 and 43 end what it has "
-      "on the GPU");
+      "on the GPU, where it has to be");
   OnDevice("lose", "A GPU falls off the bus: XID 79, and no call about it succeeds", "lose 1",
            [](tranche::sim::Node& node, const tranche::sim::DeviceRef& device, const Typed&) {
              return node.Lose(device.slot);
