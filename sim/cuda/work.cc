@@ -98,7 +98,7 @@ Result ApplyInOrder(StreamObject& stream, PendingItem::Kind kind, const Effect& 
   stream.pending.push_back({.kind = kind, .number = stream.submitted, .effect = effect});
   Stall(stream);
   Pump();
-  return kind == PendingItem::Kind::kEffect ? kSuccess : HostThread::Start(stream.context);
+  return kind == PendingItem::Kind::kEffect ? kSuccess : HostThread::Start(stream.context, kind);
 }
 
 // Does all that the stream can do now. True if it did anything.
