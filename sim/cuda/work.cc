@@ -36,7 +36,7 @@ std::vector<AfterWait>& AfterWaits() {
 void Apply(ContextObject& context, const Effect& effect) {
   if (!effect) return;
   const Result result = effect();
-  if (result != kSuccess && context.error == kSuccess) context.error = result;
+  if (result != kSuccess) Process::Get().Break(context, result);
 }
 
 // The last task of the stream for which the driver has called this process.

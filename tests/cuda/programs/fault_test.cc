@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 
+#include <fstream>
+
 #include "tests/cuda/programs/cuda_node.h"
 
 namespace tranche::sim::cuda::testing {
