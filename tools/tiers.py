@@ -15,7 +15,8 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
                The first time it builds Kubernetes, about 15 minutes; --only SUITE runs one suite (seed: the
                seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption; or soak,
                scale: only where named), --keep leaves it up and says how to use it
-  sight        metrics, alerts and boards, judged by a real Prometheus, which is fetched from Debian
+  sight        metrics, alerts and boards, judged by a real Prometheus; the page in a real Chromium; both are fetched
+               from Debian
   nvml         only the NVML clients of unit
   driver       the simulated libcuda beside NVIDIA's own libraries, which it fetches from Debian (root)
   format       clang-format changes nothing
@@ -139,7 +140,8 @@ def deploy(session):
 
 
 def sight(session):
-    """A real Prometheus, which is fetched and unpacked outside the tree, watches whole programs."""
+    """A real Prometheus, fetched and unpacked outside the tree, watches whole programs; a real Chromium shows the page."""
+    install("sight")
     environment = {"TRANCHE_PROMETHEUS": output_of([TOOLS / "prometheus"])}
     return session.ctest(session.build("release", "product"), "-L", "^sight$", jobs=1, environment=environment)
 

@@ -18,6 +18,7 @@
 #include "base/testing/temp_dir.h"
 #include "gpu/testing/inline_driver_thread.h"
 #include "gpu/testing/inventories.h"
+#include "http/testing/client.h"
 #include "node/identity/testing/fake_proc.h"
 #include "node/sight/testing/sampled_gpu.h"
 
@@ -174,6 +175,30 @@ TEST_F(NodeTest, TheNamesOfDcgmExporterAreTheDevices) {
     thread_->RaiseXid("GPU-0", 31);
     EXPECT_EQ(Value(node.MetricsText(), "DCGM_FI_DEV_XID_ERRORS" + labels), 31);
     EXPECT_THAT(text, Not(HasSubstr("DCGM_FI_DEV_GPU_TEMP"))) << "not told";
+  });
+}
+
+TEST_F(NodeTest, ThePageHasWhatStatusSaysAndTheLastMinutes) {
+  options_.page_listen = "127.0.0.1:0";
+  Run([&](Node& node) {
+    for (int i = 0; i < 20; ++i) Second({{7, 40}, {9, 10}});
+    const auto ask = [&](const std::string& path) {
+      return http::testing::Exchange(node.page_port(), http::testing::Request("GET", path),
+                                     [this] { loop_.RunPosted(); });
+    };
+    EXPECT_THAT(ask("/"), HasSubstr("<title>Tranche</title>"));
+    EXPECT_THAT(ask("/api/v1/node"), ::testing::EndsWith(node.StatusJson().Dump() + "\n"));
+    const std::string history = ask("/api/v1/history");
+    EXPECT_THAT(history, HasSubstr("40.0,40.0,40.0"));
+    EXPECT_THAT(history, HasSubstr("50.0,50.0,50.0")) << "the GPU's own";
+    EXPECT_THAT(history, HasSubstr(R"("pod":"running","container":"main")"));
+  });
+}
+
+TEST_F(NodeTest, WithoutAPageNoHistoryIsKept) {
+  Run([&](Node& node) {
+    for (int i = 0; i < 5; ++i) Second({{7, 40}});
+    EXPECT_EQ(node.page_port(), 0);
   });
 }
 

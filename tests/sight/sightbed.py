@@ -81,7 +81,7 @@ class Sight:
         self.process = subprocess.Popen(
             [BIN / "tranche", "node", f"--driver-root={node.root}", f"--sys-root={node.root}",
              f"--listen=127.0.0.1:{self.port}", f"--run-dir={self.folder.name}", "--pod-resources-socket=",
-             "--node-name=", "--hostname=worker-1", *flags],
+             "--node-name=", "--hostname=worker-1", "--page-listen=", *flags],
             stderr=subprocess.PIPE, text=True)
         until(lambda: self.metrics().get("tranche_gpu_memory_bytes"), self.process)
 
