@@ -18,6 +18,7 @@
 #include "base/testing/temp_dir.h"
 #include "gpu/testing/inline_driver_thread.h"
 #include "gpu/testing/inventories.h"
+#include "http/testing/client.h"
 #include "node/identity/testing/fake_proc.h"
 #include "node/sight/testing/sampled_gpu.h"
 
@@ -177,6 +178,30 @@ TEST_F(NodeTest, TheNamesOfDcgmExporterAreTheDevices) {
   });
 }
 
+TEST_F(NodeTest, ThePageHasWhatStatusSaysAndTheLastMinutes) {
+  options_.page_listen = "127.0.0.1:0";
+  Run([&](Node& node) {
+    for (int i = 0; i < 20; ++i) Second({{7, 40}, {9, 10}});
+    const auto ask = [&](const std::string& path) {
+      return http::testing::Exchange(node.page_port(), http::testing::Request("GET", path),
+                                     [this] { loop_.RunPosted(); });
+    };
+    EXPECT_THAT(ask("/"), HasSubstr("<title>Tranche</title>"));
+    EXPECT_THAT(ask("/api/v1/node"), ::testing::EndsWith(node.StatusJson().Dump() + "\n"));
+    const std::string history = ask("/api/v1/history");
+    EXPECT_THAT(history, HasSubstr("40.0,40.0,40.0"));
+    EXPECT_THAT(history, HasSubstr("50.0,50.0,50.0")) << "the GPU's own";
+    EXPECT_THAT(history, HasSubstr(R"("pod":"running","container":"main")"));
+  });
+}
+
+TEST_F(NodeTest, WithoutAPageNoHistoryIsKept) {
+  Run([&](Node& node) {
+    for (int i = 0; i < 5; ++i) Second({{7, 40}});
+    EXPECT_EQ(node.page_port(), 0);
+  });
+}
+
 TEST_F(NodeTest, WhereDcgmExporterRunsItsNamesAreLeftToIt) {
   Run([&](Node& node) {
     for (int i = 0; i < 3; ++i) Second({});
@@ -223,6 +248,20 @@ TEST_F(NodeTest, APodOnAGpuThatItWasNotGivenIsSaidOnce) {
     const std::string status = node.StatusJson().Dump();
     EXPECT_THAT(status, HasSubstr("pod team/running uses GPU-0"));
     EXPECT_THAT(status, HasSubstr(R"("count":1)"));
+  });
+}
+
+TEST_F(NodeTest, ALostGpuIsSaidForAsLongAsItIs) {
+  Run([&](Node& node) {
+    const std::string lost = R"(tranche_gpu_lost{gpu="GPU-0",index="0"})";
+    for (int i = 0; i < 3; ++i) Second({});
+    EXPECT_EQ(Value(node.MetricsText(), lost), 0);
+    driver_->SetInventory(gpu::testing::Gpus(0));
+    for (int i = 0; i < 20; ++i) Second({});
+    EXPECT_EQ(Value(node.MetricsText(), lost), 1);
+    driver_->SetInventory(gpu::testing::Gpus(1));
+    for (int i = 0; i < 20; ++i) Second({});
+    EXPECT_EQ(Value(node.MetricsText(), lost), 0);
   });
 }
 
