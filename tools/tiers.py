@@ -15,6 +15,7 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
                The first time it builds Kubernetes, about 15 minutes; --only SUITE runs one suite (seed: the
                seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption; or soak,
                scale: only where named), --keep leaves it up and says how to use it
+  sight        metrics, alerts and boards, judged by a real Prometheus, which is fetched from Debian
   nvml         only the NVML clients of unit
   driver       the simulated libcuda beside NVIDIA's own libraries, which it fetches from Debian (root)
   format       clang-format changes nothing
@@ -137,6 +138,12 @@ def deploy(session):
                          environment={"TRANCHE_HELM": str(pathlib.Path(folders["helm"]) / "helm")})
 
 
+def sight(session):
+    """A real Prometheus, which is fetched and unpacked outside the tree, watches whole programs."""
+    environment = {"TRANCHE_PROMETHEUS": output_of([TOOLS / "prometheus"])}
+    return session.ctest(session.build("release", "product"), "-L", "^sight$", jobs=1, environment=environment)
+
+
 def cluster(session):
     """Suites on real Kubernetes; with --only seed only the programs that the seed document needs are built."""
     return on_cluster(session, session.cluster_options)
@@ -253,7 +260,7 @@ def gpu(session):
 
 TIERS = {"unit": unit, "conformance": conformance, "process": process, "demo": demo,
          "bench-smoke": bench_smoke, "bench": bench, "peer": peer, "cluster": cluster, "deploy": deploy,
-         "nvml": nvml, "driver": driver,
+         "sight": sight, "nvml": nvml, "driver": driver,
          "format": formatting, "tidy": tidy, "asan": asan, "tsan": tsan, "fuzz": fuzz,
          "soak": soak, "gpu": gpu}
 
@@ -285,7 +292,7 @@ def chosen(arguments):
     expanded = []
     for name in names:
         if name == "all":
-            expanded += QUICK + ["driver", "peer", "deploy", "cluster"] + SANITIZERS
+            expanded += QUICK + ["driver", "peer", "deploy", "sight", "cluster"] + SANITIZERS
             expanded += ["gpu"] if pathlib.Path("/dev/nvidiactl").exists() else []
         elif name in TIERS:
             expanded.append(name)

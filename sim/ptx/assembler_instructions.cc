@@ -236,8 +236,8 @@ Fault Assembler::ToSpace(Instruction& instruction, const Statement& statement,
   instruction.type = Type::kU64;
   const std::uint64_t window = WindowOf(space);
   instruction.b = ConstantSlot({.value = to ? 0 - window : window});
-  if (Fault fault = Write(statement.operands.at(0), &instruction.d)) return fault;
   if (Fault fault = ReadAll(statement, {&instruction.a}, Type::kU64)) return fault;
+  if (Fault fault = Write(statement.operands[0], &instruction.d)) return fault;
   return Emit(instruction);
 }
 

@@ -122,6 +122,8 @@ TEST_F(ApiClientTest, TellsWhatIsNotOfTheApiServer) {
   answer_ = [&](const auto& request) { server_.Reply(request, 200, "<html>"); };
   EXPECT_EQ(Ask({.path = "/p"}).status().code(), Code::kInternal);
   EXPECT_EQ(Ask({.path = "/p", .form = ReplyForm::kText})->as_string(), "<html>");
+  answer_ = [&](const auto& request) { server_.Reply(request, 200, "[1]"); };
+  EXPECT_EQ(Ask({.path = "/p"}).status().code(), Code::kInternal);
   answer_ = [&](const auto& request) { server_.HangUp(request); };
   EXPECT_EQ(Ask({.path = "/p"}).status().code(), Code::kUnavailable);
   EXPECT_EQ(Ask({.path = "/p\r\nX: y"}).status().code(), Code::kInvalidArgument);

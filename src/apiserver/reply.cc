@@ -99,9 +99,10 @@ Result<Json> ReadReply(HttpReply reply, ReplyForm form) {
   if (form == ReplyForm::kText) return Json(std::move(reply.body));
   if (reply.body.empty()) return Json();  // 204
   auto parsed = Json::Parse(reply.body);
-  if (parsed.ok()) return parsed;
+  if (parsed.ok() && parsed->is_object()) return parsed;
   return Status(Code::kInternal,
-                fmt::format("the API server's answer is {}: {}", parsed.status().message(),
+                fmt::format("the API server's answer is {}: {}",
+                            parsed.ok() ? "no object" : parsed.status().message(),
                             base::Printable(std::string_view(reply.body).substr(0, 200), 80)));
 }
 

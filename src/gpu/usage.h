@@ -72,6 +72,7 @@ struct Readings {
   std::optional<unsigned> encoder_percent;
   std::optional<unsigned> decoder_percent;
   std::optional<unsigned> power_milliwatts;
+  std::optional<unsigned> power_limit_milliwatts;
   std::optional<std::uint64_t> energy_millijoules;  // since the driver was loaded
   std::optional<unsigned> celsius;
   std::optional<unsigned> memory_celsius;

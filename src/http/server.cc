@@ -2,20 +2,25 @@
 
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <list>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/file.h"
 #include "base/timer.h"
 #include "base/weak_runner.h"
+#include "http/local_names.h"
 #include "http/tcp_listener.h"
 
 namespace tranche::http {
@@ -45,17 +50,53 @@ struct Connection {
   Address address;
   base::TimePoint deadline;
   bool cut = false;
+
+  // Of a stream.
+  MHD_Connection* micro = nullptr;
+  std::string path = {};
+  std::deque<std::shared_ptr<const std::string>> waiting = {};
+  std::size_t sent_of_first = 0;
+  bool suspended = false;  // until there is something to send
 };
+using Connections = std::list<Connection>;
+
+void Erase(Connections& connections, const Connection* gone) {
+  connections.remove_if([gone](const Connection& one) { return &one == gone; });
+}
+
+// What a client said under this name; nullopt where it did so more than once.
+std::optional<std::string> HeaderOf(MHD_Connection* connection, std::string_view name) {
+  struct Found {
+    std::string_view name;
+    std::vector<std::string> values;
+  } found{.name = name, .values = {}};
+  const auto note = [](void* out, MHD_ValueKind /*kind*/, const char* key, const char* value) {
+    auto& into = *static_cast<Found*>(out);
+    if (std::strlen(key) == into.name.size() &&
+        strncasecmp(key, into.name.data(), into.name.size()) == 0) {
+      into.values.emplace_back(value == nullptr ? "" : value);
+    }
+    return MHD_YES;
+  };
+  MHD_get_connection_values(connection, MHD_HEADER_KIND, note, &found);
+  if (found.values.size() > 1) return std::nullopt;
+  return found.values.empty() ? "" : found.values.front();
+}
 
 class MicroServer : public Server {
  public:
-  explicit MicroServer(base::EventLoop& loop)
-      : loop_(loop), deadline_(loop), accept_retry_(loop), runner_(loop) {}
+  MicroServer(base::EventLoop& loop, ServerOptions options)
+      : loop_(loop),
+        options_(std::move(options)),
+        deadline_(loop),
+        accept_retry_(loop),
+        runner_(loop) {}
 
   ~MicroServer() override {
     StopListening();
     if (daemon_watch_ != 0) loop_.UnwatchFd(daemon_watch_);
-    if (daemon_ != nullptr) MHD_stop_daemon(daemon_);  // closes every connection
+    for (Connection& stream : streams_) Resume(stream);  // libmicrohttpd ends with none suspended
+    if (daemon_ != nullptr) MHD_stop_daemon(daemon_);    // closes every connection
   }
 
   base::Status Listen(const std::string& listen) {
@@ -64,10 +105,11 @@ class MicroServer : public Server {
     listener_ = std::move(*listener);
     // One more than we let in: the one that is cut off is still there while the next comes.
     daemon_ = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, nullptr, nullptr, &MicroServer::OnRequest,
-        this, MHD_OPTION_NOTIFY_CONNECTION, &MicroServer::OnConnection, this,
-        MHD_OPTION_UNESCAPE_CALLBACK, &MicroServer::LeaveEscaped, nullptr,
-        MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned int>(Limits::kConnections + 1),
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr,
+        &MicroServer::OnRequest, this, MHD_OPTION_NOTIFY_CONNECTION, &MicroServer::OnConnection,
+        this, MHD_OPTION_UNESCAPE_CALLBACK, &MicroServer::LeaveEscaped, nullptr,
+        MHD_OPTION_CONNECTION_LIMIT,
+        static_cast<unsigned int>(Limits::kConnections + Limits::kStreams + 1),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, Limits::kHeadBytes, MHD_OPTION_END);
     if (daemon_ == nullptr) return {base::Code::kResourceExhausted, "cannot start the HTTP server"};
     const MHD_DaemonInfo* info = MHD_get_daemon_info(daemon_, MHD_DAEMON_INFO_EPOLL_FD);
@@ -78,9 +120,28 @@ class MicroServer : public Server {
 
   [[nodiscard]] int port() const override { return listener_.port; }
   [[nodiscard]] std::size_t connections() const override { return connections_.size(); }
+  [[nodiscard]] std::size_t streams() const override { return streams_.size(); }
 
   void Handle(const std::string& path, std::function<Answer()> handler) override {
     handlers_[path] = std::move(handler);
+  }
+
+  void HandleStream(const std::string& path, std::function<std::string()> first) override {
+    firsts_[path] = std::move(first);
+  }
+
+  void Send(const std::string& path, const std::string& text) override {
+    const auto shared = std::make_shared<const std::string>(text);
+    for (Connection& stream : streams_) {
+      if (stream.path != path || stream.cut) continue;
+      if (stream.waiting.size() < Limits::kWaitingEvents) {
+        stream.waiting.push_back(shared);
+      } else {
+        Cut(stream);
+      }
+      Resume(stream);
+    }
+    Serve();
   }
 
  private:
@@ -183,7 +244,8 @@ class MicroServer : public Server {
     auto& server = *static_cast<MicroServer*>(self);
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
       const auto* closed = static_cast<const Connection*>(*context);
-      server.connections_.remove_if([closed](const Connection& one) { return &one == closed; });
+      Erase(server.connections_, closed);
+      Erase(server.streams_, closed);
       return;
     }
     const MHD_ConnectionInfo* info =
@@ -205,21 +267,46 @@ class MicroServer : public Server {
     return static_cast<MicroServer*>(self)->Reply(connection, path, method);
   }
 
-  MHD_Result Reply(MHD_Connection* connection, const char* path, std::string_view method) {
+  MHD_Result Reply(MHD_Connection* connection, const std::string& path, std::string_view method) {
     const bool served = method == "GET" || method == "HEAD";
-    const Answer answer =
-        served ? Ask(path) : Answer{.status = 405, .body = "only GET and HEAD are served here\n"};
+    Answer answer;
+    if (!served) {
+      answer = {.status = 405, .body = "only GET and HEAD are served here\n"};
+    } else if (options_.local_names_only && !MeantForUs(connection)) {
+      answer = {.status = 403,
+                .body = "this is served to pages of this machine alone: ask for localhost\n"};
+    } else if (firsts_.contains(path)) {
+      if (method == "GET" && streams_.size() < Limits::kStreams) return Stream(connection, path);
+      answer = {.status = method == "GET" ? 503 : 200,
+                .body = "as many have this stream open as may\n"};
+    } else {
+      answer = Ask(path);
+    }
     MHD_Response* response = MHD_create_response_from_buffer(
         answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
+    if (response != nullptr && !served) MHD_add_response_header(response, "Allow", "GET, HEAD");
+    return Queue(connection, response, answer.status, answer.content_type);
+  }
+
+  MHD_Result Queue(MHD_Connection* connection, MHD_Response* response, int status,
+                   const std::string& content_type) const {
     if (response == nullptr) return MHD_NO;
-    MHD_add_response_header(response, "Content-Type", answer.content_type.c_str());
+    MHD_add_response_header(response, "Content-Type", content_type.c_str());
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "Connection", "close");
-    if (!served) MHD_add_response_header(response, "Allow", "GET, HEAD");
+    for (const auto& [name, value] : options_.headers) {
+      MHD_add_response_header(response, name.c_str(), value.c_str());
+    }
     const MHD_Result queued =
-        MHD_queue_response(connection, static_cast<unsigned int>(answer.status), response);
+        MHD_queue_response(connection, static_cast<unsigned int>(status), response);
     MHD_destroy_response(response);
     return queued;
+  }
+
+  static bool MeantForUs(MHD_Connection* connection) {
+    const auto host = HeaderOf(connection, "Host");
+    const auto origin = HeaderOf(connection, "Origin");
+    return host && origin && NamesThisMachine(*host) && SameOrigin(*origin, *host);
   }
 
   Answer Ask(const std::string& path) {
@@ -227,17 +314,64 @@ class MicroServer : public Server {
     if (it != handlers_.end()) return it->second();
     std::string known;
     for (const auto& [name, handler] : handlers_) known += name + "\n";
+    for (const auto& [name, first] : firsts_) known += name + "\n";
     return {.status = 404, .body = "not found; served here:\n" + known};
   }
 
+  // ---- streams ----
+
+  MHD_Result Stream(MHD_Connection* connection, const std::string& path) {
+    const MHD_ConnectionInfo* info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const auto self =
+        std::find_if(connections_.begin(), connections_.end(),
+                     [&](const Connection& one) { return &one == info->socket_context; });
+    TRANCHE_CHECK(self != connections_.end());
+    MHD_Response* response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, Limits::kHeadBytes / 2, &MicroServer::NextOfStream, &*self, nullptr);
+    if (response == nullptr) return MHD_NO;
+    setsockopt(self->fd, SOL_SOCKET, SO_SNDBUF, &Limits::kStreamSocketBytes,
+               sizeof(Limits::kStreamSocketBytes));
+    self->micro = connection;
+    self->path = path;
+    self->waiting.push_back(std::make_shared<const std::string>(firsts_.at(path)()));
+    streams_.splice(streams_.end(), connections_, self);
+    return Queue(connection, response, 200, "text/event-stream");
+  }
+
+  static ssize_t NextOfStream(void* self, std::uint64_t /*offset*/, char* buffer, size_t size) {
+    Connection& stream = *static_cast<Connection*>(self);
+    if (stream.cut) return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (stream.waiting.empty()) {
+      MHD_suspend_connection(stream.micro);
+      stream.suspended = true;
+      return 0;
+    }
+    const std::string& text = *stream.waiting.front();
+    const size_t part = text.copy(buffer, size, stream.sent_of_first);
+    stream.sent_of_first += part;
+    if (stream.sent_of_first == text.size()) {
+      stream.waiting.pop_front();
+      stream.sent_of_first = 0;
+    }
+    return static_cast<ssize_t>(part);
+  }
+
+  static void Resume(Connection& stream) {
+    if (std::exchange(stream.suspended, false)) MHD_resume_connection(stream.micro);
+  }
+
   base::EventLoop& loop_;
+  const ServerOptions options_;
   TcpListener listener_;
   MHD_Daemon* daemon_ = nullptr;
   base::EventLoop::WatchId listener_watch_ = 0;
   base::EventLoop::WatchId daemon_watch_ = 0;
   std::map<std::string, std::function<Answer()>> handlers_;
-  std::list<Connection> connections_;  // the oldest first
-  Address coming_{};                   // the address of the one that is being let in
+  std::map<std::string, std::function<std::string()>> firsts_;  // of streams
+  Connections connections_;                                     // the oldest first
+  Connections streams_;                                         // they were connections before
+  Address coming_{};  // the address of the one that is being let in
   bool serving_again_ = false;
   base::Timer deadline_;
   base::Timer accept_retry_;
@@ -246,8 +380,9 @@ class MicroServer : public Server {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Server>> NewServer(base::EventLoop& loop, const std::string& listen) {
-  auto server = std::make_unique<MicroServer>(loop);
+base::Result<std::unique_ptr<Server>> NewServer(base::EventLoop& loop, const std::string& listen,
+                                                ServerOptions options) {
+  auto server = std::make_unique<MicroServer>(loop, std::move(options));
   TRANCHE_TRY(server->Listen(listen));
   return std::unique_ptr<Server>(std::move(server));
 }

@@ -69,6 +69,9 @@ class ObjectOutlet : public LabelOutlet {
   void Sent(Result<Json> reply) {
     fresh_ = false;
     if (!reply.ok()) return Failed(reply.status());
+    if (!reply->is_object()) {
+      return Failed({Code::kInternal, "the API server answered a write with no object"});
+    }
     present_ = std::move(*reply);
     // The next write has to wait: somebody else may want other labels.
     retry_.Later([this] { WriteIfDifferent(); });

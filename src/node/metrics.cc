@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "node/dcgm_metrics.h"
+#include "node/devices.h"
 
 namespace tranche::node {
 namespace {
@@ -24,32 +25,7 @@ constexpr char kSource[] = "nvml";
 
 double Flag(bool value) { return value ? 1 : 0; }
 
-// An account with the words for its device.
-struct Shown {
-  std::string uuid;
-  std::string index;
-  const Account* account = nullptr;
-  bool cut = false;  // a GPU whose MIG devices have accounts of their own
-};
-
-std::vector<Shown> Accounts(const gpu::Inventory& inventory, const sight::Sight& sight) {
-  std::vector<Shown> all;
-  const auto add = [&](const std::string& uuid, std::string index, bool cut) {
-    const auto account = sight.accounts().find(uuid);
-    if (account == sight.accounts().end()) return;
-    all.push_back(
-        {.uuid = uuid, .index = std::move(index), .account = &account->second, .cut = cut});
-  };
-  for (const gpu::Gpu& gpu : inventory.gpus) {
-    const std::string index = std::to_string(gpu.index);
-    add(gpu.uuid, index, gpu.mig_enabled);
-    for (const gpu::MigDevice& mig : gpu.mig_devices) {
-      add(mig.uuid, index + ":" + std::to_string(mig.index), false);
-    }
-  }
-  return all;
-}
-
+using Shown = ShownDevice;
 using PodValue = std::function<std::optional<double>(const Shown&, const PodUse&)>;
 
 // One series for each pod and, where `rest` says so, one for the rest.
@@ -73,11 +49,7 @@ void AddPods(Families& out, const char* name, const std::vector<Shown>& all, boo
 
 void AddPodMetrics(Families& out, const std::vector<Shown>& all, const NodeState& state) {
   const auto measured = [](const Shown& shown) { return shown.account->unmeasured.empty(); };
-  // What was counted stays where the driver fails for a while; a GPU that cannot be measured has
-  // nothing to count.
-  const auto counted = [](const Shown& shown) {
-    return shown.account->unmeasured != "mig" && shown.account->unmeasured != "not supported";
-  };
+  const auto counted = [](const Shown& shown) { return shown.account->Counted(); };
   AddPods(out, "pod_gpu_seconds_total", all, true, true,
           [&](const Shown& shown, const PodUse& use) -> std::optional<double> {
             if (!counted(shown)) return std::nullopt;
@@ -85,7 +57,7 @@ void AddPodMetrics(Families& out, const std::vector<Shown>& all, const NodeState
           });
   AddPods(out, "pod_gpu_energy_joules_total", all, true, true,
           [&](const Shown& shown, const PodUse& use) -> std::optional<double> {
-            if (!counted(shown) || shown.account->energy_joules == 0) return std::nullopt;
+            if (!counted(shown) || !shown.account->energy_known) return std::nullopt;
             return use.energy_joules;
           });
   AddPods(out, "pod_gpu_last_active_timestamp_seconds", all, true, false,
@@ -93,7 +65,7 @@ void AddPodMetrics(Families& out, const std::vector<Shown>& all, const NodeState
             if (!counted(shown)) return std::nullopt;
             return use.last_active;
           });
-  if (state.grants_known) {
+  if (state.grants.ok()) {
     AddPods(out, "pod_gpu_granted", all, false, false,
             [](const Shown& /*shown*/, const PodUse& use) { return Flag(use.granted); });
     AddPods(out, "pod_gpu_replicas", all, false, false,
@@ -106,7 +78,7 @@ void AddPodMetrics(Families& out, const std::vector<Shown>& all, const NodeState
   AddPods(out, "pod_gpu_busy_percent", all, true, false,
           [&](const Shown& shown, const PodUse& use) -> std::optional<double> {
             if (!measured(shown)) return std::nullopt;
-            return use.busy_percent;
+            return use.busy.percent();
           });
   AddPods(out, "pod_gpu_memory_used_bytes", all, false, true,
           [](const Shown& shown, const PodUse& use) -> std::optional<double> {
@@ -133,7 +105,7 @@ void AddDeviceMetrics(Families& out, const std::vector<Shown>& all, const NodeSt
   };
   const auto counted = [](double value) {
     return [value](const Account& account) -> std::optional<double> {
-      if (account.unmeasured == "mig" || account.unmeasured == "not supported") return std::nullopt;
+      if (!account.Counted()) return std::nullopt;
       return value;
     };
   };
@@ -142,7 +114,7 @@ void AddDeviceMetrics(Families& out, const std::vector<Shown>& all, const NodeSt
   each("gpu_contended_seconds_total",
        [&](const Account& account) { return counted(account.contended_seconds)(account); });
   each("gpu_energy_joules_total", [](const Account& account) -> std::optional<double> {
-    if (account.energy_joules == 0) return std::nullopt;
+    if (!account.energy_known) return std::nullopt;
     return account.energy_joules;
   });
   out.Open("gpu_unmeasured");
@@ -153,13 +125,17 @@ void AddDeviceMetrics(Families& out, const std::vector<Shown>& all, const NodeSt
     const bool known = why == "mig" || why == "not supported";
     out.Add({shown.uuid, shown.index, known ? why : "failed"}, 1);
   }
+  out.Open("gpu_lost");
+  for (const gpu::GpuState& gpu : state.gpus) {
+    if (!gpu.uuid.empty()) out.Add({gpu.uuid, gpu.index}, Flag(gpu.lost));
+  }
   each("gpu_pods", [](const Account& account) -> std::optional<double> {
     return static_cast<double>(account.pods.size());
   });
   each("gpu_pods_left_out_total", [](const Account& account) -> std::optional<double> {
     return static_cast<double>(account.pods_left_out);
   });
-  if (state.grants_known) {
+  if (state.grants.ok()) {
     each("gpu_replicas_held", [](const Account& account) -> std::optional<double> {
       int held = 0;
       for (const auto& [holder, use] : account.pods) held += use.replicas;
@@ -188,8 +164,8 @@ void AddProgram(Families& out, const NodeState& state) {
   out.Add({state.version}, 1);
   out.Only("node_ready", Flag(state.ready));
   out.Only("node_degraded", Flag(!state.degraded.empty()));
-  out.Only("node_pods_known", Flag(state.pods_known));
-  out.Only("node_grants_known", Flag(state.grants_known));
+  out.Only("node_pods_known", Flag(state.pods.ok()));
+  out.Only("node_grants_known", Flag(state.grants.ok()));
   out.Only("node_dcgm_names", Flag(state.dcgm_names));
   out.Only("node_driver_ready", Flag(state.driver.ready));
   out.Only("node_driver_call_stuck_seconds",
@@ -232,6 +208,7 @@ std::vector<MetricText> Texts() {
        {"gpu", "index", "reason"},
        "Always 1; why time, and what is made of it, is not told: mig (the driver samples no "
        "processes there), not supported, or failed (the status has the error)."},
+      {"gpu_lost", kGauge, gpu, "Whether the GPU has gone away."},
       {"gpu_pods", kGauge, gpu, "Containers that use the GPU or were given it."},
       {"gpu_pods_left_out_total", kCounter, gpu,
        "Times that a container had no series, because the GPU has too many; it is in the rest."},
@@ -271,7 +248,7 @@ const std::vector<MetricText>& NodeMetricTexts() {
 std::string NodeMetricsText(const NodeState& state, const gpu::Inventory& inventory,
                             const sight::Sight& sight) {
   Families out(NodeMetricTexts(), kPrefix, kMaxSeries);
-  const std::vector<Shown> all = Accounts(inventory, sight);
+  const std::vector<Shown> all = ShownDevices(inventory, sight);
   AddPodMetrics(out, all, state);
   AddDeviceMetrics(out, all, state);
   AddProgram(out, state);

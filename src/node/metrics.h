@@ -9,27 +9,51 @@
 // Errors: none.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/status.h"
+#include "daemon/event.h"
 #include "daemon/metric_families.h"
 #include "gpu/gpu_watch.h"
 #include "node/sight/sight.h"
 
 namespace tranche::node {
 
+// The shares of a device, as the kubelet tells of them.
+struct DeviceReplicas {
+  std::string resource;
+  int advertised = 0;
+  int held = 0;
+};
+
+// The sharing config as far as this program reads it.
+struct NodeConfig {
+  std::uint64_t generation = 0;  // how many came into force
+  std::string profile;
+  std::string error;  // why what is wanted is not in force
+  std::vector<std::string> warnings;
+};
+
 struct NodeState {
   std::string version;
+  std::string node_name;
   std::string hostname;  // of dcgm-exporter's label
   bool ready = false;
   std::vector<std::string> degraded;
   gpu::DriverState driver;
-  bool pods_known = false;    // the API server tells of pods
-  bool grants_known = false;  // the kubelet tells who was given what
-  bool fresh = false;         // what the GPUs say is of now
+  std::vector<gpu::GpuState> gpus;
+  base::Status pods;    // whether the API server tells of pods
+  base::Status grants;  // whether the kubelet tells who was given what
+  bool fresh = false;   // what the GPUs say is of now
   bool dcgm_names = false;
-  std::map<std::string, std::uint64_t> xids;  // the last of each GPU
+  std::map<std::string, std::uint64_t> xids;       // the last of each GPU
+  std::map<std::string, DeviceReplicas> replicas;  // by device; none where it is not known
+  std::optional<NodeConfig> config;
+  std::vector<daemon::Event> events;  // the newest last
 };
 
 // Every metric there is: ours, and those under dcgm-exporter's names. The page

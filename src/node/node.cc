@@ -76,6 +76,17 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
                             [this](const Status& why) {
                               events_.Raise(EventType::kWarning, "NoHttp", why.message());
                             }}),
+      page_{
+          .history = {},
+          .page = {loop,
+                   {.listen = options_.page_listen,
+                    .unavailable =
+                        [this](const Status& why) {
+                          events_.Raise(EventType::kWarning, "NoPage", why.message());
+                        }},
+                   {.node = [this] { return StatusJson(); },
+                    .history = [this] { return page_.history.ToJson(); },
+                    .newest = [this] { return page_.history.ToJson(history::History::kNewest); }}}},
       timers_(loop),
       runner_(loop) {
   if (options_.node_name.empty()) {
@@ -121,6 +132,7 @@ void Node::Begin() {
   LookForExporter();
   gpus_.Start(options_.driver_root);
   endpoints_.Start();
+  page_.page.Start();
   AskKubelet();
   api_.Connect();
   timers_.look.Start(options_.interval, [this] { Look(); });
@@ -154,6 +166,8 @@ void Node::UsageRead(const gpu::Usage& usage) {
     }
   }
   processes_.Keep(pids);
+  if (!options_.page_listen.empty())
+    page_.history.Add(static_cast<double>(usage.time_us) / 1e6, sight_.accounts());
   TellOfStrangers();
 }
 

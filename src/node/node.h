@@ -29,11 +29,13 @@
 #include "daemon/status_file.h"
 #include "gpu/gpu_watch.h"
 #include "kubelet/pod_resources.h"
+#include "node/history/history.h"
 #include "node/identity/pods.h"
 #include "node/identity/proc.h"
 #include "node/identity/processes.h"
 #include "node/metrics.h"
 #include "node/sight/sight.h"
+#include "web/page.h"
 
 namespace tranche::node {
 
@@ -52,6 +54,7 @@ struct NodeOptions {
   std::string pod_resources_socket;  // "": do without
   std::string run_directory;         // of status.json; "": none is written
   std::string listen;                // "": no HTTP
+  std::string page_listen;           // "": no page
   std::string node_name;             // "": names of pods are not asked for
   std::string hostname;
   std::string version;
@@ -91,6 +94,7 @@ class Node {
   [[nodiscard]] std::string MetricsText() const;
   [[nodiscard]] base::Json StatusJson() const;
   [[nodiscard]] int port() const { return endpoints_.port(); }
+  [[nodiscard]] int page_port() const { return page_.page.port(); }
 
  private:
   void Begin();
@@ -137,6 +141,10 @@ class Node {
   std::unique_ptr<base::disk::Worker> worker_;
   gpu::GpuWatch gpus_;
   daemon::Endpoints endpoints_;
+  struct Shown {
+    history::History history;
+    web::Page page;
+  } page_;
   struct Timers {
     explicit Timers(base::EventLoop& loop) : look(loop), kubelet(loop), exporter(loop) {}
     base::Timer look;

@@ -226,6 +226,20 @@ TEST_F(NodeTest, APodOnAGpuThatItWasNotGivenIsSaidOnce) {
   });
 }
 
+TEST_F(NodeTest, ALostGpuIsSaidForAsLongAsItIs) {
+  Run([&](Node& node) {
+    const std::string lost = R"(tranche_gpu_lost{gpu="GPU-0",index="0"})";
+    for (int i = 0; i < 3; ++i) Second({});
+    EXPECT_EQ(Value(node.MetricsText(), lost), 0);
+    driver_->SetInventory(gpu::testing::Gpus(0));
+    for (int i = 0; i < 20; ++i) Second({});
+    EXPECT_EQ(Value(node.MetricsText(), lost), 1);
+    driver_->SetInventory(gpu::testing::Gpus(1));
+    for (int i = 0; i < 20; ++i) Second({});
+    EXPECT_EQ(Value(node.MetricsText(), lost), 0);
+  });
+}
+
 TEST_F(NodeTest, ADriverThatHangsIsReportedAndWhatItSaidGrowsOld) {
   Run([&](Node& node) {
     for (int i = 0; i < 5; ++i) Second({{7, 40}});

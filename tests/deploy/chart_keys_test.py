@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from chart import CHART, SOURCE, documents, helm  # noqa: E402
 
 # Keys of this chart that NVIDIA's have not; and what Helm itself adds.
-OURS = {"clusterPolicy", "events", "labels", "logFormat", "logLevel", "metricsPort", "podLabels", "global"}
+OURS = {"clusterPolicy", "events", "labels", "logFormat", "logLevel", "metricsPort", "node", "podLabels", "global"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,8 @@ namespace tranche::agent::status {
 
 namespace {
 
+using daemon::StatusField;
+
 constexpr auto kFields = std::to_array<StatusField>({
     {"apiVersion", "text", "`tranche.dev/v1`."},
     {"kind", "text", "`AgentStatus`."},
@@ -108,6 +110,6 @@ constexpr auto kFields = std::to_array<StatusField>({
 
 }  // namespace
 
-std::span<const StatusField> StatusFields() { return kFields; }
+std::span<const daemon::StatusField> StatusFields() { return kFields; }
 
 }  // namespace tranche::agent::status

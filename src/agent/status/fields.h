@@ -7,17 +7,12 @@
 #pragma once
 
 #include <span>
-#include <string_view>
+
+#include "daemon/status_field.h"
 
 namespace tranche::agent::status {
 
-struct StatusField {
-  std::string_view path;  // "config.usable", "gpus[].uuid"
-  std::string_view type;  // "text", "number", "bool", "object", "list", with "or null"
-  std::string_view meaning;
-};
-
 // Each object or list comes before what is in it.
-std::span<const StatusField> StatusFields();
+std::span<const daemon::StatusField> StatusFields();
 
 }  // namespace tranche::agent::status

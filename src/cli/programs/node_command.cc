@@ -14,6 +14,7 @@
 #include "daemon/life.h"
 #include "gpu/nvml/driver.h"
 #include "http/tcp_listener.h"
+#include "web/page.h"
 
 namespace tranche::cli::programs {
 
@@ -37,7 +38,9 @@ std::string Help() {
          cli::common::ExitStatus("tranche node") +
          "\nExamples:\n"
          "  tranche node --node-name=$NODE_NAME\n"
-         "  tranche node --listen=127.0.0.1:9436 --dcgm-names=off\n";
+         "  tranche node --listen=127.0.0.1:9436 --dcgm-names=off\n"
+         "  tranche node --page-listen=127.0.0.1:8080   # then http://127.0.0.1:8080 in a "
+         "browser\n";
 }
 
 common::FlagGroup SourcesFlags() {
@@ -76,6 +79,11 @@ common::FlagGroup ShowingFlags() {
                   .Env("TRANCHE_LISTEN")
                   .Default("9436")
                   .Help("[address:]port of /metrics, /livez, /readyz and /status; empty: none"),
+              Flag("page-listen")
+                  .Env("TRANCHE_PAGE_LISTEN")
+                  .Default("127.0.0.1:9437")
+                  .Help("address:port of the page to look at in a browser, on this machine's own "
+                        "address (127.0.0.1 or [::1]); empty: none"),
               Flag("dcgm-names")
                   .Env("TRANCHE_DCGM_NAMES")
                   .Default("auto")
@@ -146,6 +154,10 @@ Result<node::NodeOptions> ToNodeOptions(const common::FlagValues& values) {
   options.listen = values.Text("listen");
   if (!options.listen.empty()) {
     TRANCHE_TRY(http::CheckTcpAddress(options.listen).Wrap("--listen"));
+  }
+  options.page_listen = values.Text("page-listen");
+  if (!options.page_listen.empty()) {
+    TRANCHE_TRY(web::CheckPageAddress(options.page_listen).Wrap("--page-listen"));
   }
   options.driver_root = values.Text("driver-root");
   if (!base::Exists(options.driver_root)) options.driver_root = "/";

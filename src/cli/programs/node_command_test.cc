@@ -19,6 +19,7 @@ TEST(NodeFlagsTest, DefaultsNeedNoFlag) {
   const auto options = Read({});
   ASSERT_TRUE(options.ok()) << options.status().message();
   EXPECT_EQ(options->listen, "9436");
+  EXPECT_EQ(options->page_listen, "127.0.0.1:9437");
   EXPECT_EQ(options->interval, std::chrono::seconds(1));
   EXPECT_EQ(options->dcgm_names, node::DcgmNames::kAuto);
   EXPECT_NE(options->hostname, "");
@@ -40,6 +41,9 @@ TEST(NodeFlagsTest, WhatMakesNoSenseIsSaid) {
   EXPECT_THAT(Read({"--interval=1ms"}).status().message(), HasSubstr("--interval"));
   EXPECT_THAT(Read({"--interval=1h"}).status().message(), HasSubstr("--interval"));
   EXPECT_THAT(Read({"--listen=nowhere:x"}).status().message(), HasSubstr("--listen"));
+  EXPECT_THAT(Read({"--page-listen=0.0.0.0:9437"}).status().message(),
+              HasSubstr("--page-listen: the page is served on this machine's own address only"));
+  EXPECT_EQ(Read({"--page-listen="})->page_listen, "");
   EXPECT_THAT(Read({"--events"}).status().message(), HasSubstr("--node-name"));
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <span>
 #include <string_view>
 
 #include "agent/status/fields.h"
@@ -14,6 +15,7 @@
 #include "cli/reference/keys.h"
 #include "daemon/reasons.h"
 #include "node/metrics.h"
+#include "node/report.h"
 
 namespace tranche::cli::reference {
 
@@ -171,17 +173,27 @@ std::string EventsPage() {
          Table({"reason", "type", "from", "what it means", "what to do"}, rows);
 }
 
-std::string StatusPage() {
+std::string FieldTable(std::span<const daemon::StatusField> fields) {
   std::vector<Row> rows;
-  for (const agent::status::StatusField& field : agent::status::StatusFields()) {
+  rows.reserve(fields.size());
+  for (const daemon::StatusField& field : fields) {
     rows.push_back({Code(field.path), std::string(field.type), std::string(field.meaning)});
   }
-  return Heading(
-             "status.json",
-             "The agent writes it to `/run/tranche/status.json` (`--run-dir`) and answers it on "
-             "`/status`; `tranche status` shows it.\nWithin `tranche.dev/v1` fields may be "
-             "added, but none is removed or given another meaning.\n") +
-         Table({"field", "type", "meaning"}, rows);
+  return Table({"field", "type", "meaning"}, rows);
+}
+
+std::string StatusPage() {
+  return Heading("status.json",
+                 "What the two programs on a node tell of themselves. Within `tranche.dev/v1` "
+                 "fields may be added, but none is\nremoved or given another meaning.\n") +
+         "## tranche agent\n\n"
+         "The agent writes it to `/run/tranche/status.json` (`--run-dir`) and answers it on "
+         "`/status`; `tranche status` shows it.\n\n" +
+         FieldTable(agent::status::StatusFields()) +
+         "\n## tranche node\n\n"
+         "`tranche node` writes it to `/run/tranche/node/status.json` (`--run-dir`) and answers "
+         "it on `:9436/status` (`--listen`).\nA value that is not known is null, never 0.\n\n" +
+         FieldTable(node::NodeStatusFields());
 }
 
 std::string ExitCodesPage() {

@@ -92,6 +92,10 @@ class UsageReader {
     if (Took(Call(table_.nvmlDeviceGetPowerUsage, device_, &value), "nvmlDeviceGetPowerUsage")) {
       readings.power_milliwatts = value;
     }
+    if (Took(Call(table_.nvmlDeviceGetEnforcedPowerLimit, device_, &value),
+             "nvmlDeviceGetEnforcedPowerLimit")) {
+      readings.power_limit_milliwatts = value;
+    }
     unsigned long long energy = 0;
     if (Took(Call(table_.nvmlDeviceGetTotalEnergyConsumption, device_, &energy),
              "nvmlDeviceGetTotalEnergyConsumption")) {

@@ -69,6 +69,10 @@ Table ReadableTable() {
     *value = 250000;
     return Enter("Power");
   };
+  t.nvmlDeviceGetEnforcedPowerLimit = [](Device /*device*/, unsigned* value) {
+    *value = 400000;
+    return Enter("PowerLimit");
+  };
   t.nvmlDeviceGetTotalEnergyConsumption = [](Device /*device*/, unsigned long long* value) {
     *value = 1ULL << 40U;
     return Enter("Energy");
@@ -140,6 +144,7 @@ TEST_F(UsageTest, ReadsWhatThereIs) {
   EXPECT_THAT(usage.readings.gpu_percent, Optional(70U));
   EXPECT_THAT(usage.readings.memory_percent, Optional(20U));
   EXPECT_THAT(usage.readings.power_milliwatts, Optional(250000U));
+  EXPECT_THAT(usage.readings.power_limit_milliwatts, Optional(400000U));
   EXPECT_THAT(usage.readings.energy_millijoules, Optional(1ULL << 40U));
   EXPECT_THAT(usage.readings.memory_celsius, Optional(61U));
   EXPECT_THAT(usage.readings.remapped_rows, Optional(RemappedRows{1, 2, true}));
@@ -161,6 +166,7 @@ TEST_F(UsageTest, ACallThatFailsCostsItsFigureOnly) {
   const std::map<std::string, std::string> calls{
       {"Rates", "nvmlDeviceGetUtilizationRates"},
       {"Power", "nvmlDeviceGetPowerUsage"},
+      {"PowerLimit", "nvmlDeviceGetEnforcedPowerLimit"},
       {"Energy", "nvmlDeviceGetTotalEnergyConsumption"},
       {"Field", "nvmlDeviceGetFieldValues"},
       {"Rows", "nvmlDeviceGetRemappedRows"},

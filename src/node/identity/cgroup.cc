@@ -79,27 +79,39 @@ std::optional<PodGroup> Unsplit(std::string_view group) {
 }
 
 // Of one hierarchy. None: the path leads into no pod.
+//
+// In a control group namespace of its own, which containers have with the second version, this
+// program sees paths that begin with "/..": what follows lies below the first group that both
+// processes have above them. The group of another pod is always seen, as it is never above this
+// process; what may be hidden is that it lies below "kubepods".
 Result<std::optional<PodGroup>> OfPath(std::string_view path) {
-  const Status outside(Code::kInvalidArgument,
-                       "the process is in a group outside of the tree that is seen from here");
+  const Status outside(Code::kInvalidArgument, "the path of the process's group makes no sense");
   if (!path.starts_with('/')) return outside;
   bool below_kubepods = false;
+  bool maybe_below_kubepods = false;
+  bool named = false;
   std::size_t count = 0;
   while (!path.empty()) {
     path.remove_prefix(1);  // the slash
     const std::string_view group = path.substr(0, path.find('/'));
     path.remove_prefix(group.size());
-    if (group == "..") return outside;
     if (++count > kMaxGroups) {
       return Status(Code::kInvalidArgument, "the process is in groups nested too deep");
     }
+    if (group == "..") {
+      if (named) return outside;
+      maybe_below_kubepods = true;
+      continue;
+    }
+    named = true;
     if (auto unsplit = Unsplit(group)) return unsplit;
-    if (auto uid = PodUid(group, below_kubepods)) {
+    if (auto uid = PodUid(group, below_kubepods || maybe_below_kubepods)) {
       const std::string_view below = path.empty() ? path : path.substr(1);
       return std::optional(
           PodGroup{std::move(*uid), ContainerId(below.substr(0, below.find('/')))});
     }
     below_kubepods = below_kubepods || group == "kubepods";
+    maybe_below_kubepods = maybe_below_kubepods && (group == "burstable" || group == "besteffort");
   }
   return std::optional<PodGroup>();
 }

@@ -6,7 +6,8 @@
 // a container with a writable tree may make groups with any name, a victim's among them. So the
 // first group from the root that names a pod counts, and all hierarchies of the process must agree.
 //
-// The text is read by whoever sees the whole tree: the host's cgroup namespace.
+// The text may be read in the host's cgroup namespace or in one of a container's own, in which the
+// paths of others begin with "/..".
 //
 // Threading: plain functions.
 // Errors: kNotFound: the process is in no pod. kInvalidArgument: the text says no one thing, and

@@ -113,12 +113,43 @@ TEST(CgroupTest, AProcessOfTheHostIsInNoPod) {
       base::Code::kNotFound);
 }
 
-TEST(CgroupTest, WhatIsSeenThroughANamespaceIsRefused) {
-  EXPECT_EQ(ReadPodGroup("0::/../../pod" + kUid + "/" + kId).status().code(),
-            base::Code::kInvalidArgument);
-  EXPECT_EQ(ReadPodGroup("0::/..").status().code(), base::Code::kInvalidArgument);
+// What a container reads that has a control group namespace of its own, as the kernel wrote it.
+TEST(CgroupTest, PathsAreReadFromWithinANamespace) {
+  const std::string up = "0::/../..";
+  EXPECT_EQ(ReadPodGroup(up + "/pod" + kUid + "/" + kId + "\n").value(), kContainer)
+      << "of the same quality of service";
+  EXPECT_EQ(ReadPodGroup(up + "/../pod" + kUid + "/" + kId + "\n").value(), kContainer)
+      << "a guaranteed one";
+  EXPECT_EQ(ReadPodGroup(up + "/../burstable/pod" + kUid + "/" + kId + "\n").value(), kContainer);
+  EXPECT_EQ(ReadPodGroup(up + "/kubepods-besteffort-pod" + kSystemdUid + ".slice/cri-containerd-" +
+                         kId + ".scope\n")
+                .value(),
+            kContainer);
+  EXPECT_EQ(ReadPodGroup(up + "/../kubepods-burstable.slice/kubepods-burstable-pod" + kSystemdUid +
+                         ".slice/crio-" + kId + ".scope/container\n")
+                .value(),
+            kContainer);
+  EXPECT_EQ(ReadPodGroup(up + "/../../kubepods/pod" + kUid + "/" + kId + "\n").value(), kContainer);
+  for (const std::string host : {"", "/..", "/../../..", "/../../system.slice/sshd.service",
+                                 "/../../../docker/0123", "/../../system.slice/pod"}) {
+    EXPECT_EQ(ReadPodGroup(up + host + "\n").status().code(), base::Code::kNotFound) << host;
+  }
+  EXPECT_EQ(ReadPodGroup(up + "/../../system.slice/pod" + kUid + "/" + kId).status().code(),
+            base::Code::kNotFound)
+      << "a service may be called like a pod";
+}
+
+TEST(CgroupTest, GroupsThatAPodMakesAreIgnoredFromWithinANamespaceToo) {
+  const std::string own = "0::/../../pod" + kUid + "/" + kId;
+  EXPECT_EQ(ReadPodGroup(own + "/kubepods/pod" + kOtherUid + "/" + kOtherId).value(), kContainer);
+  EXPECT_EQ(ReadPodGroup("0::/../../pod" + kUid + "/pod" + kOtherUid + "/" + kOtherId).value(),
+            (PodGroup{kUid, ""}));
+}
+
+TEST(CgroupTest, UpAfterANameIsRefused) {
   EXPECT_EQ(ReadPodGroup("0::/kubepods/../kubepods/pod" + kUid).status().code(),
             base::Code::kInvalidArgument);
+  EXPECT_EQ(ReadPodGroup("0::/../a/../pod" + kUid).status().code(), base::Code::kInvalidArgument);
 }
 
 TEST(CgroupTest, WhatTheKernelWouldNotWriteIsRefused) {

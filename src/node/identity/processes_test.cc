@@ -65,7 +65,7 @@ TEST_F(ProcessesTest, APidThatIsUsedAgainWhileItIsReadIsNobody) {
 }
 
 TEST_F(ProcessesTest, AGroupThatSaysNoOneThingIsNotBelieved) {
-  proc_.Put(7, "0::/../../kubepods/pod" + kUid + "/" + kContainer + "\n");
+  proc_.Put(7, "0::/kubepods/../kubepods/pod" + kUid + "/" + kContainer + "\n");
   EXPECT_EQ(processes_.Look(7).kind, PlaceKind::kUnknown);
 }
 

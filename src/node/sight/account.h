@@ -8,13 +8,12 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "gpu/usage.h"
+#include "node/sight/recent.h"
 
 namespace tranche::node::sight {
 
@@ -37,12 +36,13 @@ struct PodUse {
   double energy_joules = 0;
   std::uint64_t memory_bytes = 0;
   int processes = 0;
-  std::optional<double> busy_percent;  // over the last few seconds
+  Recent busy;
   double last_active = 0;  // seconds of the wall clock; before it was: when it was first seen
   bool granted = false;    // the kubelet has given it the device
   int replicas = 0;
-  std::uint64_t last_seen_us = 0;                 // when it last had a process or a grant
-  std::deque<std::pair<double, double>> windows;  // their length and its part, in seconds
+  std::optional<std::uint64_t> memory_limit;  // what the config would let it hold
+  std::uint64_t would_refuse = 0;             // how often it has gone over that
+  std::uint64_t last_seen_us = 0;             // when it last had a process or a grant
 };
 
 struct Account {
@@ -50,14 +50,24 @@ struct Account {
   PodUse rest;
 
   std::optional<gpu::MemoryUse> memory;
+  double measured_seconds = 0;   // of which it is known whether something computed
   double busy_seconds = 0;       // something computed
   double contended_seconds = 0;  // in windows in which more than one pod did
+  Recent busy;
+  Recent contended;
   double energy_joules = 0;
+  bool energy_known = false;  // the GPU has a counter of it
   int host_processes = 0;
   int unknown_processes = 0;
   std::uint64_t pods_left_out = 0;  // more than kMaxPods
   // Why there is no time and nothing made of it; "" where there is.
   std::string unmeasured;
+
+  // What was counted stays where the driver fails for a while; a GPU that cannot be measured has
+  // nothing to count.
+  [[nodiscard]] bool Counted() const {
+    return unmeasured != "mig" && unmeasured != "not supported";
+  }
 };
 
 }  // namespace tranche::node::sight

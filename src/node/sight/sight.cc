@@ -8,7 +8,6 @@ namespace tranche::node::sight {
 namespace {
 
 constexpr double kUsInSecond = 1e6;
-constexpr std::size_t kMostWindows = 64;
 
 // The MIG device in which a process runs.
 const gpu::MigDevice* MigOf(const gpu::Gpu& gpu, const gpu::RunningProcess& process) {
@@ -31,22 +30,6 @@ std::string Unmeasured(const gpu::Gpu& gpu, const gpu::DeviceUsage& usage) {
     }
   }
   return "not told";
-}
-
-void NoteBusy(PodUse& use, double length, double part) {
-  use.windows.emplace_back(length, part);
-  double seconds = 0;
-  double busy = 0;
-  for (auto window = use.windows.rbegin(); window != use.windows.rend(); ++window) {
-    seconds += window->first;
-    busy += window->second;
-    if (seconds >= Sight::kBusyOver) {
-      use.windows.erase(use.windows.begin(), window.base() - 1);
-      break;
-    }
-  }
-  while (use.windows.size() > kMostWindows) use.windows.pop_front();
-  use.busy_percent = seconds > 0 ? std::clamp(100 * busy / seconds, 0.0, 100.0) : 0;
 }
 
 }  // namespace
@@ -199,6 +182,7 @@ void Sight::AddTime(const std::string& uuid, const gpu::DeviceUsage& usage) {
       energy.waiting_joules += static_cast<double>(*now - *energy.last_millijoules) / 1000;
     }
     energy.last_millijoules = now;
+    account.energy_known = true;
   }
   if (!usage.process_samples) {
     if (account.unmeasured == "mig") {
@@ -238,13 +222,17 @@ void Sight::AddWindow(Account& account, const Window& window, double joules) {
     use->gpu_seconds += seconds;
     use->energy_joules += seconds * share;
     if (seconds > 0) use->last_active = static_cast<double>(now_us_) / kUsInSecond;
-    NoteBusy(*use, window.seconds, seconds);
+    use->busy.Note(window.seconds, seconds);
   }
   account.rest.gpu_seconds += busy - pods;
   account.rest.energy_joules += joules - pods * share;
+  account.measured_seconds += window.seconds;
   account.busy_seconds += busy;
   account.energy_joules += joules;
-  if (busy_pods > 1) account.contended_seconds += std::min(window.seconds, busy);
+  account.busy.Note(window.seconds, busy);
+  const double contended = busy_pods > 1 ? std::min(window.seconds, busy) : 0;
+  account.contended_seconds += contended;
+  account.contended.Note(window.seconds, contended);
 }
 
 bool Sight::Ended(const Holder& holder, const PodUse& use) const {

@@ -37,7 +37,6 @@ struct Whose {
 class Sight {
  public:
   static constexpr std::uint64_t kForgetUs = 60'000'000;
-  static constexpr double kBusyOver = 10;  // seconds that PodUse::busy_percent speaks of
 
   struct Sources {
     std::function<Whose(unsigned pid)> whose;  // called once for each pid and look

@@ -92,7 +92,7 @@ TEST_F(SightTest, PodsAndTheRestAreTheDevice) {
   EXPECT_EQ(Of("b").memory_bytes, 2 * kGi);
   EXPECT_EQ(Gpu().rest.memory_bytes, 2 * kGi) << "the host's process, and what has none";
   EXPECT_EQ(Gpu().host_processes, 1);
-  EXPECT_NEAR(*Of("a").busy_percent, 30.4, 1.5);
+  EXPECT_NEAR(*Of("a").busy.percent(), 30.4, 1.5);
 }
 
 TEST_F(SightTest, EnergyIsSharedByTime) {
@@ -144,7 +144,7 @@ TEST_F(SightTest, AnIdlePodSaysSinceWhen) {
   EXPECT_NEAR(active, static_cast<double>(gpu_.now_us()) / 1e6, 0.1);
   for (int i = 0; i < 20; ++i) Second({});
   EXPECT_EQ(Of("a").last_active, active);
-  EXPECT_EQ(Of("a").busy_percent, 0);
+  EXPECT_EQ(Of("a").busy.percent(), 0);
 }
 
 TEST_F(SightTest, ASeriesEndsWithThePodAndNotWithTheContainersProcess) {
@@ -230,7 +230,7 @@ TEST_F(SightTest, MigDevicesHaveMemoryAndNoTime) {
   sight_.Add(inventory_, {.status = {}, .time_us = kStart, .devices = {usage}});
   const Account& first = sight_.accounts().at("MIG-0-0");
   EXPECT_EQ(first.pods.at(PodNamed("a")).memory_bytes, 5U);
-  EXPECT_EQ(first.pods.at(PodNamed("a")).busy_percent, std::nullopt);
+  EXPECT_EQ(first.pods.at(PodNamed("a")).busy.percent(), std::nullopt);
   EXPECT_EQ(first.unmeasured, "mig");
   EXPECT_EQ(first.rest.memory_bytes, 4U);
   EXPECT_EQ(sight_.accounts().at("MIG-0-1").pods.at(PodNamed("b")).memory_bytes, 6U);

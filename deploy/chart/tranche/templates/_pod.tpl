@@ -87,15 +87,23 @@ annotations:
 {{- end }}
 
 {{- define "tranche.pod" -}}
-serviceAccountName: {{ include "tranche.name" . }}
-automountServiceAccountToken: {{ include "tranche.usesApi" . | eq "true" }}
+{{- include "tranche.podOf" (dict "root" . "account" (include "tranche.name" .)
+      "token" (include "tranche.usesApi" . | eq "true") "hostNetwork" (include "tranche.hostNetwork" .)) -}}
+{{- end }}
+
+{{- /* root: the chart's; account: whose pods; token: whether they ask the API server; hostNetwork. */ -}}
+{{- define "tranche.podOf" -}}
+{{- $given := . -}}
+{{- with .root -}}
+serviceAccountName: {{ $given.account }}
+automountServiceAccountToken: {{ $given.token }}
 {{- with (.Values.daemonsets).priorityClassName | default .Values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
 {{- with .Values.runtimeClassName }}
 runtimeClassName: {{ . }}
 {{- end }}
-{{- if include "tranche.hostNetwork" . }}
+{{- if $given.hostNetwork }}
 hostNetwork: true
 dnsPolicy: ClusterFirstWithHostNet
 {{- end }}
@@ -124,5 +132,6 @@ affinity:
 {{- with uniq (concat (.Values.tolerations | default list) ((.Values.daemonsets).tolerations | default list)) }}
 tolerations:
   {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 {{- end }}

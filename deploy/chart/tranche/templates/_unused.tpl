@@ -10,7 +10,8 @@
 {{- $counts := dict "always" true "plugin" $plugin "gfd" (eq $program "gfd") "labels" $labels
       "image" (or (eq $from "image") $repositoryIsOurs) "tag" (eq $from "image")
       "pluginImage" (eq $from "devicePlugin") "gfdImage" (eq $from "gfd")
-      "policy" $plugin "data" (eq (include "tranche.on" ((.Values.devicePlugin).config).create) "true") -}}
+      "policy" $plugin "node" (eq (include "tranche.nodeOn" .) "true")
+      "data" (eq (include "tranche.on" ((.Values.devicePlugin).config).create) "true") -}}
 {{- $found := dict "unused" (list) "known" (list) -}}
 {{- $keys := .Files.Get "keys.yaml" | fromYaml -}}
 {{- include "tranche.walkValues" (dict "values" .Values "keys" $keys "path" "" "counts" $counts "found" $found) -}}

@@ -1,0 +1,70 @@
+// History is the last minutes of a node's GPUs and of each pod on them, for timelines: how busy,
+// and how much memory, every two seconds.
+//
+// It is a ring of fixed length for each of them. It ends with the pod or the GPU, and with the
+// program: it is for looking at, and nothing is counted from it.
+//
+// Threading: one thread; pure.
+// Errors: none. What was not known at some time has no value there (null in JSON).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json.h"
+#include "node/sight/account.h"
+
+namespace tranche::node::history {
+
+class History {
+ public:
+  static constexpr int kStepSeconds = 2;
+  static constexpr std::size_t kPoints = 150;
+  // Of GPUs and pods together. Whatever is beyond has no history.
+  static constexpr std::size_t kMaxSeries = 1024;
+  // How many points at the end JSON has of those who have the rest already.
+  static constexpr std::size_t kNewest = 3;
+
+  // What has been counted by `now`, in seconds of the wall clock. Called as often as one likes: the
+  // first call of a step makes its point.
+  void Add(double now, const std::map<std::string, sight::Account>& accounts);
+
+  // Of the last `points` at most; `endTime` is when the last of them was, in seconds.
+  [[nodiscard]] base::Json ToJson(std::size_t points = kPoints) const;
+
+  [[nodiscard]] std::size_t series() const { return series_.size(); }
+
+ private:
+  static constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
+  struct Point {
+    float busy_percent = kUnknown;
+    float memory_bytes = kUnknown;
+  };
+  struct Counted {
+    double busy_seconds = 0;
+    double measured_seconds = 0;
+  };
+  struct Series {
+    std::vector<Point> points;  // the newest last
+    Counted before;             // when busy was last made of it
+    int steps_without = 0;      // since then
+    std::int64_t seen = 0;      // the last step in which it was there
+  };
+  // The GPU or MIG device; and the container, which is empty for the device itself.
+  using Key = std::pair<std::string, sight::Holder>;
+
+  void BeginStep(std::int64_t step);
+  void AddPoint(const Key& key, const Counted& counted, float memory_bytes);
+  static float Busy(Series& series, const Counted& counted);
+  static void PutPoints(base::Json& into, const Series& series, std::size_t points);
+
+  std::map<Key, Series> series_;
+  std::int64_t step_ = 0;
+};
+
+}  // namespace tranche::node::history

@@ -1,0 +1,207 @@
+#include "node/report.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/log.h"
+#include "node/devices.h"
+
+namespace tranche::node {
+namespace {
+
+using base::Json;
+using sight::Account;
+
+constexpr double kMilli = 1000;
+
+template <class T>
+Json OrNull(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json OrNull(bool known, double value) { return known ? Json(value) : Json(); }
+
+Json Watts(std::optional<unsigned> milliwatts) {
+  return milliwatts ? Json(*milliwatts / kMilli) : Json();
+}
+
+Json SourceJson(const base::Status& status) {
+  return Json::MakeObject(
+      {{"known", status.ok()}, {"error", status.ok() ? "" : base::Printable(status.message())}});
+}
+
+Json Texts(const std::vector<std::string>& texts) {
+  Json out = Json::MakeArray();
+  for (const std::string& text : texts) out.Append(base::Printable(text));
+  return out;
+}
+
+Json ConfigJson(const std::optional<NodeConfig>& config) {
+  if (!config) return {};
+  return Json::MakeObject({{"generation", config->generation},
+                           {"profile", base::Printable(config->profile)},
+                           {"error", base::Printable(config->error)},
+                           {"warnings", Texts(config->warnings)}});
+}
+
+Json EventsJson(const std::vector<daemon::Event>& events) {
+  Json out = Json::MakeArray();
+  for (const daemon::Event& event : events) {
+    out.Append(Json::MakeObject({{"type", std::string(daemon::TypeName(event.type))},
+                                 {"reason", event.reason},
+                                 {"message", base::Printable(event.message)},
+                                 {"time", event.wall_time},
+                                 {"count", event.count}}));
+  }
+  return out;
+}
+
+Json PodJson(const sight::Holder& holder, const sight::PodUse& use, const Account& account) {
+  const bool counted = account.Counted();
+  return Json::MakeObject(
+      {{"namespace", base::Printable(holder.pod_namespace)},
+       {"pod", base::Printable(holder.pod)},
+       {"container", base::Printable(holder.container)},
+       {"uid", base::Printable(holder.pod_uid)},
+       {"memoryBytes", account.memory ? Json(use.memory_bytes) : Json()},
+       {"memoryLimitBytes", OrNull(use.memory_limit)},
+       {"wouldRefuse", use.memory_limit ? Json(use.would_refuse) : Json()},
+       {"processes", use.processes},
+       {"granted", use.granted},
+       {"replicas", use.replicas},
+       {"gpuSeconds", OrNull(counted, use.gpu_seconds)},
+       {"busyPercent", account.unmeasured.empty() ? OrNull(use.busy.percent()) : Json()},
+       {"energyJoules", OrNull(counted && account.energy_known, use.energy_joules)},
+       {"lastActive", OrNull(counted, use.last_active)}});
+}
+
+Json PodsJson(const Account& account) {
+  Json pods = Json::MakeArray();
+  for (const auto& [holder, use] : account.pods) pods.Append(PodJson(holder, use, account));
+  return pods;
+}
+
+Json RestJson(const Account& account) {
+  const bool counted = account.Counted();
+  return Json::MakeObject(
+      {{"memoryBytes", account.memory ? Json(account.rest.memory_bytes) : Json()},
+       {"gpuSeconds", OrNull(counted, account.rest.gpu_seconds)},
+       {"energyJoules", OrNull(counted && account.energy_known, account.rest.energy_joules)},
+       {"processes", account.rest.processes}});
+}
+
+// "Healthy", "Unhealthy", "Lost" or "Unknown", and why.
+std::pair<std::string, std::string> HealthOf(const gpu::GpuState* gpu, const NodeState& state) {
+  if (gpu == nullptr) return {"Unknown", "not looked at yet"};
+  if (gpu->lost) return {"Lost", gpu->reason};
+  if (!gpu->error.empty()) return {"Unhealthy", gpu->error};
+  if (!gpu->healthy) return {"Unhealthy", gpu->reason};
+  if (state.fresh) return {"Healthy", ""};
+  return {"Unknown", "the driver has said nothing new for a while"};
+}
+
+const gpu::GpuState* StateOf(const NodeState& state, const std::string& uuid) {
+  const auto found = std::ranges::find(state.gpus, uuid, &gpu::GpuState::uuid);
+  return found == state.gpus.end() ? nullptr : &*found;
+}
+
+Json ReplicasJson(const std::optional<DeviceReplicas>& replicas) {
+  if (!replicas) return {};
+  return Json::MakeObject({{"advertised", replicas->advertised},
+                           {"held", replicas->held},
+                           {"free", std::max(0, replicas->advertised - replicas->held)}});
+}
+
+Json DeviceJson(const ShownDevice& device, const NodeState& state) {
+  const Account& account = *device.account;
+  const auto [health, reason] = HealthOf(StateOf(state, device.uuid), state);
+  const bool measured = account.unmeasured.empty();
+  const bool counted = account.Counted();
+  static const gpu::Readings kNone;
+  const gpu::Readings& readings = device.usage != nullptr ? device.usage->readings : kNone;
+  const auto replicas = state.replicas.find(device.uuid);
+  const std::optional<DeviceReplicas> known =
+      replicas == state.replicas.end() ? std::nullopt : std::optional(replicas->second);
+  return Json::MakeObject(
+      {{"uuid", base::Printable(device.uuid)},
+       {"index", device.index},
+       {"gpu", base::Printable(device.gpu->uuid)},
+       {"model", base::Printable(device.gpu->name)},
+       {"migProfile", device.mig != nullptr ? Json(base::Printable(device.mig->profile)) : Json()},
+       {"health", health},
+       {"healthReason", base::Printable(reason)},
+       {"memoryBytes", account.memory ? Json(account.memory->total) : Json()},
+       {"memoryUsedBytes", account.memory ? Json(account.memory->used) : Json()},
+       {"busyPercent", measured ? OrNull(account.busy.percent()) : Json()},
+       {"busySeconds", OrNull(counted, account.busy_seconds)},
+       {"contendedSeconds", OrNull(counted, account.contended_seconds)},
+       {"contendedPercent", measured ? OrNull(account.contended.percent()) : Json()},
+       {"powerWatts", Watts(readings.power_milliwatts)},
+       {"powerLimitWatts", Watts(readings.power_limit_milliwatts)},
+       {"temperatureCelsius", OrNull(readings.celsius)},
+       {"energyJoules", OrNull(account.energy_known, account.energy_joules)},
+       {"resource", known ? Json(base::Printable(known->resource)) : Json()},
+       {"replicas", ReplicasJson(known)},
+       {"unmeasured", base::Printable(account.unmeasured)},
+       {"hostProcesses", account.host_processes},
+       {"unknownProcesses", account.unknown_processes},
+       {"rest", RestJson(account)},
+       {"pods", PodsJson(account)}});
+}
+
+// One that cannot be looked at: gone, or not told of.
+Json UnseenJson(const gpu::GpuState& gpu, const NodeState& state) {
+  const auto [health, reason] = HealthOf(&gpu, state);
+  const bool mig = gpu.index.find(':') != std::string::npos;
+  Json out = Json::MakeObject({{"uuid", base::Printable(gpu.uuid)},
+                               {"index", gpu.index},
+                               {"gpu", mig ? Json() : Json(base::Printable(gpu.uuid))},
+                               {"model", mig ? Json() : Json(base::Printable(gpu.name))},
+                               {"migProfile", mig ? Json(base::Printable(gpu.name)) : Json()},
+                               {"health", health},
+                               {"healthReason", base::Printable(reason)}});
+  const auto memory = gpu.memory_bytes > 0 ? Json(gpu.memory_bytes) : Json();
+  out.Set("memoryBytes", memory);
+  for (const char* name : {"memoryUsedBytes", "busyPercent", "busySeconds", "contendedSeconds",
+                           "contendedPercent", "powerWatts", "powerLimitWatts",
+                           "temperatureCelsius", "energyJoules", "resource", "replicas"}) {
+    out.Set(name, Json());
+  }
+  out.Set("unmeasured", "not there");
+  for (const char* name : {"hostProcesses", "unknownProcesses", "rest"}) out.Set(name, Json());
+  out.Set("pods", Json::MakeArray());
+  return out;
+}
+
+}  // namespace
+
+Json NodeStatusJson(const NodeState& state, const gpu::Inventory& inventory,
+                    const sight::Sight& sight) {
+  Json devices = Json::MakeArray();
+  std::set<std::string> seen;
+  for (const ShownDevice& device : ShownDevices(inventory, sight)) {
+    seen.insert(device.uuid);
+    devices.Append(DeviceJson(device, state));
+  }
+  for (const gpu::GpuState& gpu : state.gpus) {
+    if (!seen.contains(gpu.uuid)) devices.Append(UnseenJson(gpu, state));
+  }
+  return Json::MakeObject({{"apiVersion", "tranche.dev/v1"},
+                           {"kind", "NodeStatus"},
+                           {"version", state.version},
+                           {"nodeName", base::Printable(state.node_name)},
+                           {"ready", state.ready},
+                           {"degraded", Texts(state.degraded)},
+                           {"walls", "not installed"},
+                           {"pods", SourceJson(state.pods)},
+                           {"grants", SourceJson(state.grants)},
+                           {"dcgmNames", state.dcgm_names},
+                           {"fresh", state.fresh},
+                           {"config", ConfigJson(state.config)},
+                           {"devices", std::move(devices)},
+                           {"events", EventsJson(state.events)}});
+}
+
+}  // namespace tranche::node

@@ -1,0 +1,100 @@
+// The part of the binary interface of libcuda.so.1 that the shim's hooks take and give. Values and
+// layouts are those of NVIDIA's "CUDA Driver API" reference.
+//
+// Threading: plain data.
+// Errors: Result.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tranche::shim {
+
+// CUresult: those that the shim itself gives or looks at; a driver gives many more.
+enum Result : int {
+  kSuccess = 0,
+  kOutOfMemory = 2,
+  kNotFound = 500,
+};
+
+using Device = int;
+using DevicePtr = unsigned long long;  // NOLINT(google-runtime-int): the interface's own
+using OldDevicePtr = unsigned;         // of CUDA before 3.2
+using Handle = unsigned long long;     // NOLINT(google-runtime-int): of cuMemCreate
+using Flags = unsigned long long;      // NOLINT(google-runtime-int)
+using Context = struct ContextOpaque*;
+using Stream = struct StreamOpaque*;
+using Event = struct EventOpaque*;
+using Array = struct ArrayOpaque*;
+using Mipmap = struct MipmapOpaque*;
+using Pool = struct PoolOpaque*;
+
+struct DeviceUuid {  // CUuuid
+  unsigned char bytes[16];
+};
+
+enum LocationType : int { kLocationDevice = 1 };  // CUmemLocationType
+struct Location {                                 // CUmemLocation
+  int type;
+  int id;
+};
+struct AllocationProperties {  // CUmemAllocationProp
+  int type;
+  int handle_types;
+  Location location;
+  void* win32;
+  unsigned char flags[8];
+};
+struct PoolProperties {  // CUmemPoolProps
+  int type;
+  int handle_types;
+  Location location;
+  void* win32;
+  std::size_t max_size;
+  unsigned char reserved[56];
+};
+inline constexpr int kPoolReservedCurrent = 5;  // CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT
+
+struct ArrayShape {  // CUDA_ARRAY_DESCRIPTOR
+  std::size_t width;
+  std::size_t height;
+  int format;
+  unsigned channels;
+};
+struct Array3dShape {  // CUDA_ARRAY3D_DESCRIPTOR
+  std::size_t width;
+  std::size_t height;
+  std::size_t depth;
+  int format;
+  unsigned channels;
+  unsigned flags;
+};
+struct OldArrayShape {  // CUDA_ARRAY_DESCRIPTOR_v1
+  unsigned width;
+  unsigned height;
+  int format;
+  unsigned channels;
+};
+struct OldArray3dShape {  // CUDA_ARRAY3D_DESCRIPTOR_v1
+  unsigned width;
+  unsigned height;
+  unsigned depth;
+  int format;
+  unsigned channels;
+  unsigned flags;
+};
+inline constexpr unsigned kArrayLayered = 0x01;          // CUDA_ARRAY3D_LAYERED
+inline constexpr unsigned kArrayCubemap = 0x04;          // CUDA_ARRAY3D_CUBEMAP
+inline constexpr unsigned kArraySparse = 0x40;           // CUDA_ARRAY3D_SPARSE
+inline constexpr unsigned kArrayDeferredMapping = 0x80;  // CUDA_ARRAY3D_DEFERRED_MAPPING
+struct ArrayRequirements {                               // CUDA_ARRAY_MEMORY_REQUIREMENTS
+  std::size_t size;
+  std::size_t alignment;
+  unsigned reserved[4];
+};
+
+static_assert(sizeof(AllocationProperties) == 32 && sizeof(PoolProperties) == 88);
+static_assert(sizeof(ArrayShape) == 24 && sizeof(Array3dShape) == 40);
+static_assert(sizeof(ArrayRequirements) == 32);
+
+}  // namespace tranche::shim

@@ -1,0 +1,195 @@
+#include "shim/attach.h"
+
+#include <errno.h>  // NOLINT(modernize-deprecated-headers): without the C++ library
+#include <fcntl.h>
+#include <string.h>  // NOLINT(modernize-deprecated-headers)
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "shim/channel.h"
+#include "shim/driver.h"
+
+namespace tranche::shim {
+namespace {
+
+constexpr int kRetryMilliseconds = 20;
+constexpr int kPatienceMilliseconds = 2 * wire::kAttachMilliseconds;
+constexpr int kGetSeals = 1034;  // F_GET_SEALS
+
+// Another one after each exec. What the kernel gives is a secret, so it goes through a hash.
+std::uint64_t Image() {
+  const auto* random = reinterpret_cast<const unsigned char*>(getauxval(AT_RANDOM));
+  std::uint64_t hash = 0xCBF29CE484222325U;
+  for (unsigned i = 0; random != nullptr && i < 16; ++i) {
+    hash = (hash ^ random[i]) * 0x100000001B3U;
+  }
+  return hash;
+}
+
+// Which devices the program would use, in CUDA's order; false where the driver does not say yet.
+bool ListDevices(wire::Hello* hello) {
+  int count = 0;
+  if (CallReal(PlainAddress(Plain::kDeviceGetCount), &count) != kSuccess) return false;
+  for (int i = 0; i < count && hello->device_count < wire::kMaxDevices; ++i) {
+    void* get = PlainAddress(Plain::kDeviceGetUuid);
+    auto* uuid = reinterpret_cast<DeviceUuid*>(&hello->devices[hello->device_count]);
+    if (CallReal(get, uuid, i) != kSuccess) return false;
+    ++hello->device_count;
+  }
+  return true;
+}
+
+// A page that nobody can shrink under its reader.
+void* Map(int descriptor, int seals, std::size_t bytes, int protection) {
+  const int sealed = fcntl(descriptor, kGetSeals);
+  if (sealed < 0 || (sealed & seals) != seals) return nullptr;
+  if (lseek(descriptor, 0, SEEK_END) < static_cast<off_t>(bytes)) return nullptr;
+  void* made = mmap(nullptr, bytes, protection, MAP_SHARED, descriptor, 0);
+  if (made == MAP_FAILED) return nullptr;
+  madvise(made, bytes, MADV_DONTFORK);  // a child attaches for itself
+  return made;
+}
+
+void FindWalls(const wire::Hello& hello, const wire::HelloAnswer& answer, Attachment* made) {
+  memset(made->wall_of, static_cast<int>(kNoWall), sizeof made->wall_of);
+  for (unsigned i = 0; i < hello.device_count; ++i) {
+    if ((answer.unwalled >> i & 1U) != 0) continue;
+    for (unsigned wall = 0; wall < made->limits->device_count; ++wall) {
+      const wire::Uuid& uuid = made->limits->devices[wall].uuid;
+      if (memcmp(&uuid, &hello.devices[i], sizeof uuid) != 0) continue;
+      made->wall_of[i] = static_cast<std::uint8_t>(wall);
+      break;
+    }
+  }
+}
+
+// The pages that came with an answer; null where they are not what they should be.
+const Attachment* Accept(const wire::Hello& hello, const wire::HelloAnswer& answer,
+                         const int (&descriptors)[2]) {
+  if (answer.slot >= wire::kMaxSlots || descriptors[0] < 0 || descriptors[1] < 0) return nullptr;
+  void* limits =
+      Map(descriptors[0], wire::kSealShrink | wire::kSealGrow, sizeof(wire::Limits), PROT_READ);
+  void* counters = Map(descriptors[1], wire::kSealShrink | wire::kSealGrow, sizeof(wire::Counters),
+                       PROT_READ | PROT_WRITE);
+  void* room =
+      mmap(nullptr, sizeof(Attachment), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  auto* made = room == MAP_FAILED ? nullptr : static_cast<Attachment*>(room);
+  const bool fit =
+      limits != nullptr && counters != nullptr && made != nullptr &&
+      wire::LimitsFit(*static_cast<wire::Limits*>(limits), sizeof(wire::Limits)) &&
+      wire::CountersFit(*static_cast<wire::Counters*>(counters), sizeof(wire::Counters));
+  if (!fit) {
+    if (limits != nullptr) munmap(limits, sizeof(wire::Limits));
+    if (counters != nullptr) munmap(counters, sizeof(wire::Counters));
+    if (made != nullptr) munmap(room, sizeof(Attachment));
+    return nullptr;
+  }
+  made->limits = static_cast<wire::Limits*>(limits);
+  made->counters = static_cast<wire::Counters*>(counters);
+  made->slot = answer.slot;
+  made->epoch = made->counters->epoch.load();
+  FindWalls(hello, answer, made);
+  return made;
+}
+
+Phase WhileAway() { return ClosedWhileAway() ? Phase::kClosed : Phase::kOpen; }
+
+// One Hello; kFresh where it is to be said again.
+Phase SayHello(Program& program, const wire::Hello& hello, std::int64_t deadline) {
+  wire::HelloAnswer answer = {};
+  int descriptors[2];
+  const bool answered =
+      Exchange(&hello, sizeof hello, &answer, sizeof answer, &descriptors, deadline);
+  Phase phase = Phase::kFresh;
+  if (answered && answer.header.magic == wire::kMagic) {
+    if (answer.status == wire::Status::kOk && answer.header.version == wire::kVersion) {
+      const Attachment* made = Accept(hello, answer, descriptors);
+      if (made != nullptr) program.attachment.store(made);
+      phase = made != nullptr ? Phase::kWalled : WhileAway();
+    } else if (answer.status == wire::Status::kNotWalled ||
+               answer.status == wire::Status::kUnknownVersion) {
+      phase = Phase::kOpen;
+    } else if (answer.status == wire::Status::kNoRoom) {
+      phase = Phase::kClosed;
+    } else if (answer.status == wire::Status::kRefused) {
+      phase = WhileAway();
+    }
+  }
+  for (const int descriptor : descriptors) {
+    if (descriptor >= 0) close(descriptor);
+  }
+  return phase;
+}
+
+// Asks until somebody answers, `milliseconds` at most; kFresh where the driver lists no devices.
+Phase Ask(Program& program, int milliseconds) {
+  wire::Hello hello = {};
+  hello.header = {.magic = wire::kMagic, .version = wire::kVersion, .kind = wire::Kind::kHello};
+  hello.image = Image();
+  if (!ListDevices(&hello)) return Phase::kFresh;
+  if (!FolderExists()) return Phase::kOpen;
+  const std::int64_t deadline = NowMilliseconds() + milliseconds;
+  for (;;) {
+    const Phase phase = SayHello(program, hello, deadline);
+    if (phase != Phase::kFresh) return phase;
+    if (NowMilliseconds() + kRetryMilliseconds >= deadline) return WhileAway();
+    SleepMilliseconds(kRetryMilliseconds);
+  }
+}
+
+Phase AskFrom(Program& program, Phase from) {
+  const int error = errno;
+  // A program that was told to wait for the node program looks only for a moment at each call.
+  const int patience = from == Phase::kClosed ? kRetryMilliseconds + 1 : wire::kAttachMilliseconds;
+  const Phase phase = Ask(program, patience);
+  program.phase.store(phase);
+  errno = error;
+  return phase;
+}
+
+}  // namespace
+
+Phase Attached(Program& program) {
+  Phase phase = program.phase.load(std::memory_order_acquire);
+  if (phase == Phase::kWalled || phase == Phase::kOpen) [[likely]]
+    return phase;
+  if (phase != Phase::kAsking && program.phase.compare_exchange_strong(phase, Phase::kAsking)) {
+    return AskFrom(program, phase);
+  }
+  for (int waited = 0; waited < kPatienceMilliseconds; ++waited) {
+    phase = program.phase.load(std::memory_order_acquire);
+    if (phase != Phase::kAsking) return phase;
+    SleepMilliseconds(1);
+  }
+  return Phase::kOpen;
+}
+
+void AttachAnew(Program& program) {
+  Phase walled = Phase::kWalled;
+  if (!program.phase.compare_exchange_strong(walled, Phase::kAsking)) return;
+  const int error = errno;
+  const Attachment* before = program.attachment.load();
+  const Phase phase = Ask(program, wire::kAttachMilliseconds);
+  const bool stays = phase != Phase::kWalled && before->limits->arbiter_away_open.load() != 0;
+  program.phase.store(stays || phase == Phase::kFresh ? Phase::kWalled : phase);
+  errno = error;
+}
+
+bool MeasureContext(const Attachment& attachment, unsigned device, std::uint64_t* bytes) {
+  const int error = errno;
+  wire::Measure measure = {};
+  measure.header = {.magic = wire::kMagic, .version = wire::kVersion, .kind = wire::Kind::kMeasure};
+  measure.image = Image();
+  measure.slot = attachment.slot;
+  measure.device = device;
+  wire::MeasureAnswer answer = {};
+  const bool known = Exchange(&measure, sizeof measure, &answer, sizeof answer, nullptr,
+                              NowMilliseconds() + wire::kMeasureMilliseconds) &&
+                     answer.header.magic == wire::kMagic && answer.status == wire::Status::kOk;
+  if (known) *bytes = answer.context_bytes;
+  errno = error;
+  return known;
+}
+
+}  // namespace tranche::shim

@@ -1,0 +1,43 @@
+// Pools of stream-ordered memory, charged by what they have reserved of the device: a pool keeps
+// what programs have freed.
+//
+// By how much an allocation lets its pool grow, only the driver knows. So the most that it can be
+// is taken first, and what it was is settled afterwards: no pool ever holds what was not taken. So
+// near its limit a pod is refused an allocation for which its pool still has room in pieces.
+//
+// Threading: any thread; without a lock.
+// Errors: as in shim/walls.h. A pool beyond kMaxPools is not charged, and counted as trouble.
+#pragma once
+
+#include "shim/state.h"
+#include "shim/walls.h"
+
+namespace tranche::shim {
+
+// What a growing pool takes at least, in the drivers that are known.
+inline constexpr std::uint64_t kPoolBlock = 32U << 20U;
+
+// A pool that the program has made or imported. A pool that is not of a device of this program's
+// own is `kNoWall`.
+void AddPool(Program& program, Pool pool, unsigned device);
+// A pool that is to be destroyed: what it was charged, to be given back once it is. Its handle may
+// be another pool's from then on.
+std::uint64_t RemovePool(Program& program, Pool pool, unsigned* device);
+void PutBackPool(Program& program, Pool pool, unsigned device, std::uint64_t bytes);
+
+// The record of a pool that an allocation names, or, where it names none, of the device's current.
+PoolRecord* RecordOf(Program& program, Pool named, Device ordinal);
+
+// Before an allocation of `bytes` from a pool: what to take for its growth.
+Taking TakeGrowth(Program& program, PoolRecord& record, Device ordinal, std::uint64_t bytes,
+                  std::uint64_t* taken);
+// After it: of what was taken, keeps what the pool has grown by. False where the pool has grown by
+// more and the wall is passed.
+bool SettleGrowth(Program& program, PoolRecord& record, std::uint64_t taken);
+
+// Gives back what pools have given back to the device meanwhile.
+void SettlePools(Program& program);
+// Lets the pools of a device give back what no program uses, and settles.
+void TrimPools(Program& program, unsigned device);
+
+}  // namespace tranche::shim

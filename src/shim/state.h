@@ -1,0 +1,63 @@
+// What the shim remembers in one program: whether there are walls, and what the program has. It
+// lies in memory that a forked child finds empty, so that the child begins anew: none of its
+// parent's memory on a device is its own.
+//
+// Threading: any thread; all that changes is atomic.
+// Errors: ThisProgram() is null where there is no memory for it, and every call is passed through.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "shim/abi.h"
+#include "shim/table.h"
+#include "wire/pages.h"
+
+namespace tranche::shim {
+
+inline constexpr int kMaxOrdinals = 64;  // of CUDA's devices; those beyond have no walls
+inline constexpr unsigned kMaxPools = 256;
+
+// The pages of the pod, as this program got them. Never changed once it is published, and never
+// unmapped: another thread may be reading it.
+struct Attachment {
+  const wire::Limits* limits;
+  wire::Counters* counters;
+  unsigned slot;
+  std::uint32_t epoch;
+  std::uint8_t wall_of[kMaxOrdinals];  // CUDA's ordinal to the index in Limits, or kNoWall
+};
+
+enum class Phase : std::uint32_t {
+  kFresh = 0,  // not asked for walls yet
+  kAsking,     // a thread is asking
+  kWalled,
+  kOpen,    // no walls: calls are passed through
+  kClosed,  // nobody answered, and memory is refused without an answer
+};
+
+// What a pool has reserved, of which the program is charged for all (shim/pools.h).
+struct PoolRecord {
+  std::atomic<Pool> pool;
+  std::atomic<std::uint64_t> charge;  // bytes, and a count (pools.cc)
+  std::atomic<std::uint32_t> device;  // kNoWall: of the host, or another program's
+};
+
+struct DeviceRecord {
+  std::atomic<std::int32_t> contexts;
+  std::atomic<Context> primary;
+};
+
+struct Program {
+  std::atomic<Phase> phase;
+  std::atomic<const Attachment*> attachment;
+  std::atomic<std::int32_t> pid;  // where the kernel cannot empty the memory for a child, else 0
+  std::atomic<std::uint32_t> pools_used;
+  DeviceRecord devices[kMaxOrdinals];
+  PoolRecord pools[kMaxPools];
+  Table table;
+};
+
+Program* ThisProgram();
+
+}  // namespace tranche::shim

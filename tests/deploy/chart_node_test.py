@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""The chart's second DaemonSet, tranche-node: what node.enabled installs. TRANCHE_HELM names helm."""
+
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+
+from chart import ALONE, CHART, SEED, Rendered, helm, settings  # noqa: E402
+
+ON = {"node.enabled": True}
+# Beside NVIDIA's plugin or the operator's: nothing else of ours.
+ONLY = {**ON, "devicePlugin.enabled": False}
+
+
+class Node(Rendered):
+    """What belongs to tranche-node alone of what is rendered."""
+
+    def __init__(self, values=None, *more):
+        super().__init__({**ONLY, **(values or {})}, *more)
+        self.objects = [found for found in self.objects
+                        if found["metadata"]["labels"]["app.kubernetes.io/component"] == "node"]
+
+
+class InstallTest(unittest.TestCase):
+    def test_is_off_by_default_and_one_value_turns_it_on(self):
+        for values in ({}, SEED, ALONE, {"devicePlugin.enabled": False}, {"node.enabled": "false"}, {"node": None}):
+            self.assertNotIn("tranche-node", Rendered(values).text, values)
+        self.assertEqual([found["metadata"]["name"] for found in Rendered(ON).of_kind("DaemonSet")],
+                         ["tranche-plugin", "tranche-node"])
+        self.assertEqual(len(Rendered({"node.enabled": "true"}).of_kind("DaemonSet")), 2)
+
+    def test_alone_it_is_all_that_is_installed(self):
+        self.assertEqual(sorted(found["kind"] for found in Rendered(ONLY).objects),
+                         ["ClusterRole", "ClusterRoleBinding", "DaemonSet", "Role", "RoleBinding", "ServiceAccount"])
+        self.assertEqual(Rendered(ONLY).objects, Node().objects)
+
+    def test_it_changes_nothing_of_the_plugin(self):
+        for values in ({}, SEED, ALONE, {**SEED, "labels": "node"}):
+            with_it, without = Rendered({**values, **ON}), Rendered(values)
+            self.assertEqual([found for found in with_it.objects if found not in without.objects],
+                             Node(values).objects, values)
+            self.assertEqual([found for found in without.objects if found not in with_it.objects], [], values)
+
+    def test_no_daemonset_selects_the_other_s_pods(self):
+        for more in ({}, {"selectorLabelsOverride": {"team": "gpu"}}, {"nameOverride": "n", "podLabels": {"app": "x"}},
+                     {"daemonsets.labels": {"app.kubernetes.io/component": "plugin"}}):
+            one, other = Rendered({**ON, **more}).of_kind("DaemonSet")
+            for first, second in ((one, other), (other, one)):
+                labels = second["spec"]["template"]["metadata"]["labels"]
+                self.assertFalse(first["spec"]["selector"]["matchLabels"].items() <= labels.items(), more)
+                self.assertLessEqual(second["spec"]["selector"]["matchLabels"].items(), labels.items())
+
+    def test_lint_and_notes(self):
+        for values in (ON, ONLY, {**ON, **SEED}):
+            done = helm("lint", "--strict", CHART, *settings(values))
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for values, words in ((ON, "tranche-node shows who uses the GPUs"), (ONLY, "tranche-node shows who uses")):
+            notes = self.notes(values)
+            self.assertIn(words, notes)
+            self.assertNotIn("nothing was installed", notes)
+        self.assertNotIn("tranche-node", self.notes({}))
+
+    def notes(self, values):
+        done = helm("install", "gpu-operator", CHART, "--namespace", "gpu-operator", "--dry-run=client",
+                    *settings(values))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.split("NOTES:")[1]
+
+    def test_wrong_values_are_refused_by_name(self):
+        for key, value in {"node.port": 0, "node.dcgmNames": "some", "node.interval": "often",
+                           "node.enabled": "perhaps"}.items():
+            rendered = Rendered({**ON, key: value})
+            self.assertFalse(rendered.ok, key)
+            self.assertIn(key.split(".")[-1], rendered.error)
+
+
+class PodTest(unittest.TestCase):
+    def test_the_program_and_its_flags(self):
+        node = Node()
+        self.assertEqual(node.container["command"], ["tranche", "node"])
+        self.assertEqual(node.flags, {"events": "", "listen": "9436", "dcgm-names": "auto", "interval": "1s",
+                                      "log-level": "info", "log-format": "text"})
+        self.assertEqual(node.environment["NODE_NAME"], {"fieldRef": {"fieldPath": "spec.nodeName"}})
+        self.assertEqual(node.container["ports"], [{"name": "metrics", "containerPort": 9436}])
+        for probe, path in (("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+            self.assertEqual(node.container[probe]["httpGet"], {"path": path, "port": "metrics"})
+
+    def test_values_of_its_own(self):
+        node = Node({"node.port": 1234, "node.dcgmNames": "off", "node.interval": "2s", "node.args": ["--hostname=h"],
+                     "node.env": [{"name": "A", "value": "b"}], "node.resources": {"limits": {"memory": "64Mi"}},
+                     "events": False, "logLevel": "debug"})
+        self.assertEqual(node.flags, {"listen": "1234", "dcgm-names": "off", "interval": "2s", "hostname": "h",
+                                      "log-level": "debug", "log-format": "text"})
+        self.assertEqual(node.container["ports"][0]["containerPort"], 1234)
+        self.assertEqual(node.environment["A"], "b")
+        self.assertEqual(node.container["resources"], {"limits": {"memory": "64Mi"}})
+
+    def test_values_that_it_shares_with_the_plugin(self):
+        shared = {"image.repository": "r.example/t", "image.tag": "v2", "imagePullSecrets": [{"name": "s"}],
+                  "nodeSelector": {"gpu": "yes"}, "runtimeClassName": "nvidia", "priorityClassName": "high",
+                  "tolerations": [{"key": "a"}], "affinity": {"nodeAffinity": {}}, "podSecurityContext": {"fsGroup": 1},
+                  "namespaceOverride": "elsewhere", "fullnameOverride": "other", "podAnnotations": {"a": "b"}}
+        node, plugin = Node(shared), Rendered(shared)
+        for key in ("imagePullSecrets", "nodeSelector", "runtimeClassName", "priorityClassName", "tolerations",
+                    "affinity", "securityContext"):
+            self.assertEqual(node.pod[key], plugin.pod[key], key)
+        self.assertEqual(node.container["image"], plugin.container["image"])
+        metadata = node.one("DaemonSet")["metadata"]
+        self.assertEqual((metadata["name"], metadata["namespace"]), ("other-node", "elsewhere"))
+        self.assertEqual(node.one("DaemonSet")["spec"]["template"]["metadata"]["annotations"], {"a": "b"})
+        self.assertEqual(Node().pod["priorityClassName"], "system-node-critical")
+        self.assertEqual(Node().pod["tolerations"], Rendered().pod["tolerations"])
+
+    def test_one_after_the_other(self):
+        """Two on a node would count everything twice, so the plugin's surge is not for it."""
+        one = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+        for more in ({}, {"updateStrategy": {"rollingUpdate": {"maxSurge": 2, "maxUnavailable": 0}}}):
+            self.assertEqual(Node(more).one("DaemonSet")["spec"]["updateStrategy"], one)
+        self.assertEqual(Node({"updateStrategy.type": "OnDelete"}).one("DaemonSet")["spec"]["updateStrategy"],
+                         {"type": "OnDelete"})
+
+
+class PrivilegeTest(unittest.TestCase):
+    def test_it_sees_the_host_s_processes_and_has_no_capability(self):
+        pod, container = Node().pod, Node().container
+        self.assertTrue(pod["hostPID"])
+        self.assertNotIn("hostNetwork", pod)
+        self.assertNotIn("hostIPC", pod)
+        self.assertEqual(container["securityContext"], {"readOnlyRootFilesystem": True,
+                                                        "allowPrivilegeEscalation": False,
+                                                        "seccompProfile": {"type": "RuntimeDefault"},
+                                                        "capabilities": {"drop": ["ALL"]}})
+        # Whatever the plugin needs for MIG: this is not the plugin.
+        for more in (SEED, {"migStrategy": "mixed"}, {"compatWithCPUManager": True},
+                     {"devicePlugin.enableHostNetwork": True}):
+            node = Node({**more, "devicePlugin.enabled": True})
+            self.assertEqual((node.container["securityContext"], node.pod.get("hostNetwork")),
+                             (container["securityContext"], None), more)
+
+    def test_it_mounts_the_kubelet_s_answers_and_a_folder_of_its_own(self):
+        node = Node()
+        self.assertEqual(node.volumes, {"pod-resources": "/var/lib/kubelet/pod-resources", "run": "/run/tranche/node"})
+        self.assertEqual({mount["mountPath"] for mount in node.container["volumeMounts"] if not mount.get("readOnly")},
+                         {"/run/tranche/node"})
+
+    def test_the_driver_root_is_mounted_where_the_nvidia_runtime_does_not_bring_all(self):
+        for more, root in (({"nvidiaDriverRoot": "/run/nvidia/driver"}, "/run/nvidia/driver"),
+                           ({"securityContext": {"privileged": True}}, "/"),
+                           ({"node.securityContext": {"privileged": True}}, "/")):
+            node = Node(more)
+            self.assertEqual(node.volumes["driver-root"], root)
+            (mount,) = [mount for mount in node.container["volumeMounts"] if mount["name"] == "driver-root"]
+            self.assertEqual(mount, {"name": "driver-root", "mountPath": "/driver-root", "readOnly": True,
+                                     "mountPropagation": "HostToContainer"})
+        self.assertEqual(Node({"securityContext": {"privileged": True}, "node.securityContext": {"runAsUser": 0}})
+                         .container["securityContext"], {"runAsUser": 0})
+
+    def test_its_account_may_do_what_it_does_and_no_more(self):
+        pods = {("", "", "pods", ()): {"list", "watch"}}
+        events = {("default", "", "events", ()): {"create", "patch"}}
+        self.assertEqual(Node().rules(), {**pods, **events})
+        self.assertEqual(Node({"events": False}).rules(), pods)
+        node = Node({**SEED, "devicePlugin.enabled": True})
+        self.assertEqual(node.pod["serviceAccountName"], "tranche-node")
+        self.assertTrue(node.pod["automountServiceAccountToken"])
+        self.assertFalse(node.one("ServiceAccount")["automountServiceAccountToken"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,130 @@
+"""A small node program for tests of the shim: it gives every program one pod's pages, as src/wire has them, and
+answers what a context takes. Tests run with a /run of their own (own_run), where its socket lies."""
+
+import array
+import ctypes
+import fcntl
+import mmap
+import os
+import pathlib
+import re
+import socket
+import struct
+import sys
+import threading
+
+FOLDER = pathlib.Path("/run/tranche/walls")
+DEVICES, SLOTS = 32, 1024
+KINDS = {"hello": 1, "hello answer": 2, "measure": 3, "measure answer": 4}
+STATUS = {"ok": 0, "unknown version": 1, "not walled": 2, "not yet": 3, "no room": 4, "refused": 5}
+MAGIC, VERSION = 0x4C4C4157, 1
+LIMITS_BYTES = 64 + DEVICES * 128
+SLOT_BYTES = 64 + DEVICES * 64
+SLOTS_AT = 64 + DEVICES * 64
+COUNTERS_BYTES = SLOTS_AT + SLOTS * SLOT_BYTES
+F_ADD_SEALS, SEAL, SHRINK, GROW, FUTURE_WRITE = 1033, 1, 2, 4, 16
+
+
+def own_run():
+    """Runs the test again where /run is its own, once."""
+    if os.environ.get("TRANCHE_OWN_RUN"):
+        return
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    os.environ["TRANCHE_OWN_RUN"] = "1"
+    os.execvp("unshare", ["unshare", "--mount", *user, "sh", "-c", "mount -t tmpfs tmpfs /run && exec \"$@\"", "sh",
+                          sys.executable, "-B", *sys.argv])
+
+
+def page(name, size, seals):
+    descriptor = os.memfd_create(name, os.MFD_ALLOW_SEALING)
+    os.truncate(descriptor, size)
+    mapped = mmap.mmap(descriptor, size)
+    fcntl.fcntl(descriptor, F_ADD_SEALS, seals)
+    return descriptor, mapped
+
+
+class Arbiter:
+    """`limit` bytes on each device that a program names; `status` is what every Hello is answered."""
+
+    def __init__(self, limit, context=0, status="ok"):
+        self.limit, self.context, self.status = limit, context, STATUS[status]
+        self.hellos, self.slots, self.measured = [], {}, 0
+        self.limits_fd, self.limits = page("limits", LIMITS_BYTES, SEAL | SHRINK | GROW | FUTURE_WRITE)
+        self.counters_fd, self.counters = page("counters", COUNTERS_BYTES, SEAL | SHRINK | GROW)
+        struct.pack_into("<QIIII", self.limits, 0, 0x3153544D494C5254, VERSION, LIMITS_BYTES, 0, 1)
+        struct.pack_into("<QIIII", self.counters, 0, 0x31544E554F435254, VERSION, COUNTERS_BYTES, SLOTS, 1)
+
+    def __enter__(self):
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        (FOLDER / "arbiter.sock").unlink(missing_ok=True)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(str(FOLDER / "arbiter.sock"))
+        self.socket.listen(128)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join(60)
+        self.socket.close()
+        for path in FOLDER.iterdir():
+            path.unlink()
+        FOLDER.rmdir()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection:
+                self.answer(connection, connection.recv(1024))
+
+    def answer(self, connection, message):
+        pid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+        magic, version, kind = struct.unpack_from("<IHH", message)
+        assert (magic, version) == (MAGIC, VERSION), message
+        try:
+            if kind == KINDS["hello"]:
+                self.answer_hello(connection, message, pid)
+            elif kind == KINDS["measure"]:
+                self.measured += 1
+                connection.send(struct.pack("<IHHIIQ", MAGIC, VERSION, KINDS["measure answer"], 0, 0, self.context))
+        except OSError:
+            pass  # the program has gone
+
+    def answer_hello(self, connection, message, pid):
+        image, count = struct.unpack_from("<QI", message, 8)
+        uuids = [message[24 + 16 * i:40 + 16 * i] for i in range(count)]
+        slot = self.slots.setdefault((pid, image), len(self.slots))
+        for i, uuid in enumerate(uuids):
+            struct.pack_into("<16sQQQ", self.limits, 64 + 128 * i, uuid, self.limit, 300 << 20, 80 << 30)
+        struct.pack_into("<I", self.limits, 16, count)
+        self.hellos.append((pid, uuids))
+        answer = struct.pack("<IHHIIII", MAGIC, VERSION, KINDS["hello answer"], self.status, slot, pid, 0)
+        rights = [] if self.status else [self.limits_fd, self.counters_fd]
+        connection.sendmsg([answer], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", rights))] if rights
+                           else [])
+
+    def set_limit(self, limit, device=0):
+        struct.pack_into("<Q", self.limits, 64 + 128 * device + 16, limit)
+
+    def totals(self, device=0):
+        """total, refusals, trims"""
+        return struct.unpack_from("<QQQ", self.counters, 64 + 64 * device)
+
+    def holding(self, slot, device=0):
+        """held, context, begun, ended"""
+        return struct.unpack_from("<QQQQ", self.counters, SLOTS_AT + SLOT_BYTES * slot + 64 + 64 * device)
+
+
+def check_layout():
+    """The numbers above are those of src/wire: the compiler checks the header's own against the structs."""
+    text = (pathlib.Path(__file__).resolve().parents[2] / "src/wire/pages.h").read_text()
+    assert "offsetof(Slot, holdings) == 64" in text and "sizeof(DeviceLimits) == 128" in text
+    assert re.search(r"kMaxSlots = 1024", text)
+    assert ctypes.sizeof(ctypes.c_uint64) == 8
+
+
+check_layout()
