@@ -232,5 +232,18 @@ TEST_F(NodeTest, StateOfAnotherLayoutIsRefused) {
   EXPECT_EQ(api_.nvmlInit_v2(), nvml::kDriverNotLoaded);
 }
 
+// Its number is then 1, as while the first write is under way; what is there is read all the same.
+TEST_F(NodeTest, AWriterThatDiedInItsFirstWriteIsWaitedForAndNoMore) {
+  Create("t4");
+  const std::string path = *StatePath(root_.path());
+  {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(offsetof(NodeHeader, sequence));
+    file.put(1);
+  }
+  Load();
+  EXPECT_EQ(api_.nvmlInit_v2(), nvml::kSuccess);
+}
+
 }  // namespace
 }  // namespace tranche::sim

@@ -31,7 +31,7 @@ void Trouble::Refresh() {
   if (reader_.Sequence() == seen_) return;
   reader_.ReadHeader(&header_);
   seen_ = header_.sequence;
-  quiet_ = header_.fault_count == 0 ? seen_ : 1;
+  quiet_ = header_.fault_count == 0 ? header_.sequence : kNone;
 }
 
 const FaultState* Trouble::FaultFor(const char* call, unsigned slot) {
@@ -54,7 +54,7 @@ Trouble::Step Trouble::Next(const char* call, unsigned slot, std::uint32_t* hang
       const FaultState& fault = header_.faults[i];
       if (fault.id != *hanging) continue;
       const bool over = fault.until_ns != 0 && MonotonicNs() >= fault.until_ns;
-      return {.wait = !over, .seen = seen_};
+      return {.wait = !over, .seen = header_.sequence};
     }
     return {};
   }
@@ -63,7 +63,7 @@ Trouble::Step Trouble::Next(const char* call, unsigned slot, std::uint32_t* hang
   ++uses_[fault->id];
   if (fault->hang == 0) return {.answer = fault->code};
   *hanging = fault->id;
-  return {.wait = true, .seen = seen_};
+  return {.wait = true, .seen = header_.sequence};
 }
 
 std::uint32_t Trouble::Of(const char* call, unsigned slot) {

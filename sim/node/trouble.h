@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 
 #include "sim/node/state_reader.h"
@@ -41,9 +42,10 @@ class Trouble {
   void Refresh();
 
   const StateReader& reader_;
-  std::atomic<std::uint32_t> quiet_ = 1;  // a state (by its sequence) that has no fault; odd: none
+  static constexpr std::uint64_t kNone = UINT64_MAX;  // beyond every sequence
+  std::atomic<std::uint64_t> quiet_ = kNone;          // a state (by its sequence) that has no fault
   std::mutex mutex_;
-  std::uint32_t seen_ = 1;  // sequence of header_; odd: none yet
+  std::optional<std::uint32_t> seen_;  // sequence of header_
   NodeHeader header_{};
   std::unordered_map<std::uint32_t, unsigned> uses_;  // of faults, by this process
 };

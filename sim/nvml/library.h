@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -112,7 +113,7 @@ class Library {
   std::string path_;  // of the state file
   std::unique_ptr<StateReader> reader_;
   std::unique_ptr<sim::Trouble> trouble_;  // as reader_: none, or for good
-  std::uint32_t seen_ = 1;                 // sequence of snapshot_; odd: none yet
+  std::optional<std::uint32_t> seen_;      // sequence of snapshot_
   NodeSnapshot snapshot_;
   std::vector<unsigned> listed_;
   abi::DeviceOpaque gpus_[kMaxGpus];

@@ -131,6 +131,10 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "again.",
      "Wait while one agent takes over from another. Else find who holds the port, or choose "
      "another by `--listen`."},
+    {"NoPage", "Warning", "tranche node",
+     "The address of the page is taken, so it cannot be looked at; it is tried again. Metrics and "
+     "all else are served.",
+     "See who listens there, or choose another address with `--page-listen`; empty for none."},
     {"NoUsableGpu", "Warning, or Normal once it is over", "the device plugin",
      "The driver answers, but lists no GPU, or none that can be used. Nothing is registered.",
      "See with `nvidia-smi -L` on the node what there is; `GpuLeftOut` says of each GPU why it "

@@ -72,7 +72,7 @@ class Shares {
 class PodRow {
   constructor() {
     this.element = make('tr');
-    const name = make('th', 'pod-name');
+    const name = make('th');
     name.scope = 'row';
     this.swatch = make('i', 'swatch');
     const names = make('div');
@@ -80,7 +80,9 @@ class PodRow {
     this.where = make('span', 'where');
     this.badges = make('span', 'badges');
     names.append(this.pod, this.where, this.badges);
-    name.append(this.swatch, names);
+    const both = make('div', 'pod-name');
+    both.append(this.swatch, names);
+    name.append(both);
     this.badgeList = new Keyed(this.badges, (badge) => badge.kind,
       (badge) => ({ element: make('span', `badge ${badge.kind}`) }), (part, badge) => put(part.element, badge.text));
     this.timeline = new SmallTimeline();
@@ -90,7 +92,7 @@ class PodRow {
     this.element.append(name, picture, ...this.cells);
   }
 
-  change(pod, device, color, history, now) {
+  change({ pod, device, color, history, now, grantsKnown }) {
     this.swatch.className = `swatch ${color}`;
     this.timeline.element.className = `small-timeline ${color}`;
     put(this.pod, words(pod.pod) || 'unnamed');
@@ -102,7 +104,7 @@ class PodRow {
     put(processes, isNumber(pod.processes) ? String(pod.processes) : DASH);
     const idle = idleFor(pod, now);
     this.badgeList.show([
-      pod.granted === false && { kind: 'bad', text: 'not given this GPU' },
+      grantsKnown && pod.granted === false && { kind: 'bad', text: 'not given this GPU' },
       pod.wouldRefuse > 0 && { kind: 'warn', text: `over its memory limit ${pod.wouldRefuse}×` },
       idle !== null && { kind: 'quiet', text: `idle ${duration(idle)}` },
       pod.replicas > 1 && { kind: 'plain', text: `${pod.replicas} shares` },
@@ -153,7 +155,7 @@ export class GpuCard {
     this.empty = make('p', 'empty');
     this.element.append(head, facts, charts, this.note, this.table, this.empty);
     this.rows = new Keyed(body, (item) => podKey(item.pod), () => new PodRow(),
-      (part, item) => part.change(item.pod, item.device, item.color, item.history, item.now));
+      (part, item) => part.change(item));
     this.colors = new Map(); // by pod; a pod keeps the one that it has
   }
 
@@ -170,7 +172,7 @@ export class GpuCard {
     return (pod) => `c${this.colors.get(podKey(pod))}`;
   }
 
-  change(device, history, now, matches) {
+  change(device, { history, now, matches, grantsKnown }) {
     const pods = list(device.pods);
     const color = this.color(pods);
     put(this.title, `GPU ${words(device.index) || '?'}`);
@@ -185,7 +187,7 @@ export class GpuCard {
     const why = [unhealthy(device) ? words(device.healthReason) : '', whyUnmeasured(device)].filter(Boolean).join(' ');
     put(this.note, why);
     this.note.hidden = why === '';
-    const shown = pods.filter(matches).map((pod) => ({ pod, device, color: color(pod), history, now }));
+    const shown = pods.filter(matches).map((pod) => ({ pod, device, color: color(pod), history, now, grantsKnown }));
     this.rows.show(shown);
     this.table.hidden = shown.length === 0;
     put(this.caption, `Pods on GPU ${words(device.index)}`);
@@ -222,7 +224,9 @@ export class GpuCard {
     this.time.draw(own.map((point) => point.busy), of('busy'), 100, history.step);
     this.held.draw(own.map((point) => point.memory), of('memory'), memory, history.step);
     const untimed = whyUnmeasured(device) !== '' && !isNumber(device.busyPercent);
-    this.time.element.hidden = untimed;
+    const quiet = pods.length === 0 && !(device.hostProcesses > 0) && !(device.unknownProcesses > 0);
+    this.time.element.hidden = untimed || quiet;
+    this.held.element.hidden = quiet;
     this.busy.element.hidden = untimed;
   }
 }

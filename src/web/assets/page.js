@@ -59,8 +59,8 @@ function showSummary(devices, pods, now) {
     { name: 'Busy', value: percent(mean(devices.map((device) => device.busyPercent))), more: 'of all GPUs, last 10 s' },
     { name: 'Memory', value: bytes(sum(devices.map((device) => device.memoryUsedBytes))),
       more: `of ${bytes(sum(devices.map((device) => device.memoryBytes)))}` },
-    { name: 'Waiting', value: percent(contended.some(isNumber) ? Math.max(...contended.filter(isNumber)) : null),
-      more: 'of the time pods share a GPU in turns' },
+    { name: 'Contended', value: percent(contended.some(isNumber) ? Math.max(...contended.filter(isNumber)) : null),
+      more: 'the most contended GPU, last 10 s' },
     { name: 'Idle', value: String(idle), more: idle === 1 ? 'pod holds a GPU and rests' : 'pods hold a GPU and rest' },
   ]);
 }
@@ -86,6 +86,7 @@ function showAttention(devices, pods) {
       if (pod.wouldRefuse > 0) sentences.push(`${name} has gone over its memory limit ${pod.wouldRefuse} times; nothing is enforced`);
     }
   }
+  if (words(node.config?.error)) sentences.push(`config: ${words(node.config.error)}`);
   sentences.push(...list(node.config?.warnings).map((warning) => `config: ${words(warning)}`));
   attention.show([...new Set(sentences)]);
   find('attention').hidden = sentences.length === 0;
@@ -94,10 +95,8 @@ function showAttention(devices, pods) {
 // ---- GPUs ----
 
 const cards = new Keyed(find('gpus'), (device) => words(device.uuid), () => new GpuCard(), (card, device) => {
-  card.change(device, history, nodeNow(), (pod) => {
-    const text = `${fullName(pod)} ${words(pod.container)}`.toLowerCase();
-    return text.includes(filter);
-  });
+  const matches = (pod) => `${fullName(pod)} ${words(pod.container)}`.toLowerCase().includes(filter);
+  card.change(device, { history, now: nodeNow(), matches, grantsKnown: node.grants?.known === true });
 });
 
 // ---- config and events ----
