@@ -13,8 +13,9 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   deploy       the container image and the Helm chart, without a cluster
   cluster      real Kubernetes on this machine (root): a control plane and three nodes with simulated GPUs.
                The first time it builds Kubernetes, about 15 minutes; --only SUITE runs one suite (seed: the
-               seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption; or soak,
-               scale: only where named), --keep leaves it up and says how to use it
+               seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption,
+               sharing, sight, sight_faults; or soak, scale: only where named), --keep leaves it up and says how
+               to use it
   sight        metrics, alerts and boards, judged by a real Prometheus; the page in a real Chromium; both are fetched
                from Debian
   nvml         only the NVML clients of unit
@@ -122,6 +123,9 @@ def bench(session):
     say("-- native")
     counts += one(call([sys.executable, "-B", ROOT / "bench/native/run.py", build,
                         f"--json={results / 'native.json'}"]))
+    say("-- sight")
+    counts += one(call([sys.executable, "-B", ROOT / "bench/sight/run.py", build,
+                        f"--json={results / 'sight.json'}"]))
     say("-- walls")
     counts += one(call([sys.executable, "-B", ROOT / "bench/walls/run.py", build,
                         f"--json={results / 'walls.json'}"]))
