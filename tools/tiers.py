@@ -122,6 +122,9 @@ def bench(session):
     say("-- native")
     counts += one(call([sys.executable, "-B", ROOT / "bench/native/run.py", build,
                         f"--json={results / 'native.json'}"]))
+    say("-- sight")
+    counts += one(call([sys.executable, "-B", ROOT / "bench/sight/run.py", build,
+                        f"--json={results / 'sight.json'}"]))
     return counts if counts.total() else Counts(failed=1, notes=["no benchmark was built"])
 
 
