@@ -38,6 +38,11 @@ bool EndProcess(NodeState& state, unsigned slot, std::uint32_t pid, std::uint64_
   return kept != end;
 }
 
+bool HasProcess(const GpuState& gpu, std::uint32_t pid) {
+  const ProcessState* const end = gpu.processes + std::min(gpu.process_count, kMaxProcesses);
+  return std::any_of(gpu.processes, end, [&](const auto& process) { return process.pid == pid; });
+}
+
 void AddSample(NodeState& state, unsigned slot, SampleState sample) {
   sample.number = ++state.last_sample[slot];
   state.samples[slot][sample.number % kMaxSamples] = sample;

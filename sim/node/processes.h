@@ -22,6 +22,8 @@ bool PutProcess(GpuState& gpu, const ProcessState& process, std::uint64_t now_us
 // A process has ended, or has let go of the GPU; all its entries there go. False: none was there.
 bool EndProcess(NodeState& state, unsigned slot, std::uint32_t pid, std::uint64_t now_us);
 
+[[nodiscard]] bool HasProcess(const GpuState& gpu, std::uint32_t pid);
+
 // Adds a sample; its number is given here.
 void AddSample(NodeState& state, unsigned slot, SampleState sample);
 

@@ -128,10 +128,11 @@ std::vector<ProcessUse> UseSince(const GpuState& gpu, std::uint64_t after_us) {
     sum.time_us = sample.time_us;
   }
   for (const auto& [pid, sum] : sums) {
+    // Rounded down, as each sample is: so all processes together are never busier than the GPU.
     uses.push_back({.pid = pid,
                     .time_us = sum.time_us,
-                    .sm_percent = static_cast<unsigned>(std::lround(sum.sm / periods)),
-                    .memory_percent = static_cast<unsigned>(std::lround(sum.memory / periods))});
+                    .sm_percent = static_cast<unsigned>(sum.sm / periods),
+                    .memory_percent = static_cast<unsigned>(sum.memory / periods)});
   }
   return uses;
 }
