@@ -13,12 +13,14 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   deploy       the container image and the Helm chart, without a cluster
   cluster      real Kubernetes on this machine (root): a control plane and three nodes with simulated GPUs.
                The first time it builds Kubernetes, about 15 minutes; --only SUITE runs one suite (seed: the
-               seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption; or soak,
-               scale: only where named), --keep leaves it up and says how to use it
+               seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption,
+               sharing, sight, sight_faults; or soak, scale: only where named), --keep leaves it up and says how
+               to use it
   sight        metrics, alerts and boards, judged by a real Prometheus; the page in a real Chromium; both are fetched
                from Debian
   nvml         only the NVML clients of unit
   driver       the simulated libcuda beside NVIDIA's own libraries, which it fetches from Debian (root)
+  shim         the library in front of libcuda, before NVIDIA's own libraries of three versions (root)
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
   asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
@@ -121,6 +123,12 @@ def bench(session):
     say("-- native")
     counts += one(call([sys.executable, "-B", ROOT / "bench/native/run.py", build,
                         f"--json={results / 'native.json'}"]))
+    say("-- sight")
+    counts += one(call([sys.executable, "-B", ROOT / "bench/sight/run.py", build,
+                        f"--json={results / 'sight.json'}"]))
+    say("-- walls")
+    counts += one(call([sys.executable, "-B", ROOT / "bench/walls/run.py", build,
+                        f"--json={results / 'walls.json'}"]))
     return counts if counts.total() else Counts(failed=1, notes=["no benchmark was built"])
 
 
@@ -188,6 +196,15 @@ def driver(session):
     environment = {"TRANCHE_DRIVERS": output_of([TOOLS / "real-drivers"])}
     build = session.build("release", "tranche tranche_sim_home")
     return session.ctest(build, "-L", "^driver$", environment=environment)
+
+
+def shim(session):
+    """Before NVIDIA's libcuda, and under its libcudart; fetched as for the tier `driver`."""
+    if os.geteuid() != 0:
+        raise Unable("root: the real library makes device nodes, and runs with a /dev of its own")
+    environment = {"TRANCHE_DRIVERS": output_of([TOOLS / "real-drivers"]), **client_environment()}
+    build = session.build("release", "tranche tranche_sim_home tranche_shim")
+    return session.ctest(build, "-L", "^shim$", environment=environment)
 
 
 def tidy(_session):
@@ -262,7 +279,7 @@ def gpu(session):
 
 TIERS = {"unit": unit, "conformance": conformance, "process": process, "demo": demo,
          "bench-smoke": bench_smoke, "bench": bench, "peer": peer, "cluster": cluster, "deploy": deploy,
-         "sight": sight, "nvml": nvml, "driver": driver,
+         "sight": sight, "nvml": nvml, "driver": driver, "shim": shim,
          "format": formatting, "tidy": tidy, "asan": asan, "tsan": tsan, "fuzz": fuzz,
          "soak": soak, "gpu": gpu}
 
@@ -294,7 +311,7 @@ def chosen(arguments):
     expanded = []
     for name in names:
         if name == "all":
-            expanded += QUICK + ["driver", "peer", "deploy", "sight", "cluster"] + SANITIZERS
+            expanded += QUICK + ["driver", "shim", "peer", "deploy", "sight", "cluster"] + SANITIZERS
             expanded += ["gpu"] if pathlib.Path("/dev/nvidiactl").exists() else []
         elif name in TIERS:
             expanded.append(name)

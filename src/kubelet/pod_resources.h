@@ -1,5 +1,5 @@
-// Reads which containers hold which device ids, from the kubelet's pod-resources socket
-// (k8s.io/kubelet podresources v1, List).
+// Reads which device ids there are and which containers hold them, from the kubelet's pod-resources
+// socket (k8s.io/kubelet podresources v1, GetAllocatableResources and List).
 //
 // The kubelet answers at most 100 times in a burst, so call it seldom.
 //
@@ -27,5 +27,15 @@ struct Holding {
 // One List call, bounded to 5 s and 16 MiB; `done` runs on the loop. kNotFound: no such socket.
 void ListHoldings(RpcCaller& caller, const std::string& socket_path,
                   std::function<void(base::Result<std::vector<Holding>>)> done);
+
+// The ids of one resource that the kubelet can give: those that are healthy, held or not.
+struct Offer {
+  std::string resource;
+  std::vector<std::string> ids;
+};
+
+// One GetAllocatableResources call, bounded as above. kUnimplemented: a kubelet that has it not.
+void ListOffers(RpcCaller& caller, const std::string& socket_path,
+                std::function<void(base::Result<std::vector<Offer>>)> done);
 
 }  // namespace tranche::kubelet

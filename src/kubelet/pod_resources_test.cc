@@ -22,11 +22,17 @@ class PodResourcesTest : public ::testing::Test {
     EXPECT_TRUE(loop_.RunUntil([&] { return answer.has_value(); }));
     return std::move(*answer);
   }
-  void ServeBytes(std::string bytes) {
+  base::Result<std::vector<Offer>> Offers() {
+    std::optional<base::Result<std::vector<Offer>>> answer;
+    ListOffers(*caller_, socket_, [&](auto result) { answer = std::move(result); });
+    EXPECT_TRUE(loop_.RunUntil([&] { return answer.has_value(); }));
+    return std::move(*answer);
+  }
+  void ServeBytes(std::string bytes, const std::string& method = "List") {
     server_ = RpcServer::Start(
                   *loop_, {.socket_path = socket_},
-                  [bytes = std::move(bytes)](const std::shared_ptr<ServerCall>& call) {
-                    EXPECT_EQ(call->method(), "/v1.PodResourcesLister/List");
+                  [bytes = std::move(bytes), method](const std::shared_ptr<ServerCall>& call) {
+                    EXPECT_EQ(call->method(), "/v1.PodResourcesLister/" + method);
                     call->Finish(base::Status::Ok(), bytes);
                   },
                   nullptr)
@@ -66,8 +72,27 @@ TEST_F(PodResourcesTest, JoinsTheIdsOfOneContainerAndResource) {
   EXPECT_THAT(first.ids, ElementsAre("GPU-1::0", "GPU-1::1"));
 }
 
+TEST_F(PodResourcesTest, JoinsTheIdsThatTheKubeletCanGive) {
+  v1::AllocatableResourcesResponse answer;
+  for (const char* id : {"GPU-1::0", "GPU-1::1"}) {
+    auto* devices = answer.add_devices();
+    devices->set_resource_name("nvidia.com/gpu");
+    devices->add_device_ids(id);
+  }
+  answer.add_devices()->set_resource_name("other");
+  ServeBytes(answer.SerializeAsString(), "GetAllocatableResources");
+
+  const auto offers = Offers();
+  ASSERT_TRUE(offers.ok()) << offers.status().message();
+  ASSERT_EQ(offers->size(), 2U);
+  EXPECT_EQ(offers.value()[0].resource, "nvidia.com/gpu");
+  EXPECT_THAT(offers.value()[0].ids, ElementsAre("GPU-1::0", "GPU-1::1"));
+  EXPECT_THAT(offers.value()[1].ids, ElementsAre());
+}
+
 TEST_F(PodResourcesTest, NoSocketIsNotFound) {
   EXPECT_EQ(List().status().code(), base::Code::kNotFound);
+  EXPECT_EQ(Offers().status().code(), base::Code::kNotFound);
 }
 
 TEST_F(PodResourcesTest, GarbageAndTooMuchAreErrors) {
@@ -76,6 +101,9 @@ TEST_F(PodResourcesTest, GarbageAndTooMuchAreErrors) {
   server_.reset();
   ServeBytes(std::string(17U << 20U, 'x'));
   EXPECT_EQ(List().status().code(), base::Code::kResourceExhausted);
+  server_.reset();
+  ServeBytes("\xff\xff", "GetAllocatableResources");
+  EXPECT_EQ(Offers().status().code(), base::Code::kInternal);
 }
 
 }  // namespace

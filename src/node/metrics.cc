@@ -1,9 +1,11 @@
 #include "node/metrics.h"
 
+#include <array>
 #include <functional>
 #include <string_view>
 #include <utility>
 
+#include "daemon/degraded_reasons.h"
 #include "node/dcgm_metrics.h"
 #include "node/devices.h"
 
@@ -22,6 +24,9 @@ constexpr std::size_t kMaxSeries = 16 * sight::kMaxPods;
 constexpr char kPrefix[] = "tranche_";
 // Where time comes from; the shim will be another source.
 constexpr char kSource[] = "nvml";
+
+// What the reasons of being degraded begin with.
+constexpr std::array<std::string_view, 5> kParts{"config", "driver", "gpu", "grants", "pods"};
 
 double Flag(bool value) { return value ? 1 : 0; }
 
@@ -74,6 +79,16 @@ void AddPodMetrics(Families& out, const std::vector<Shown>& all, const NodeState
               return use.replicas;
             });
   }
+  AddPods(out, "pod_gpu_memory_limit_bytes", all, false, false,
+          [](const Shown& /*shown*/, const PodUse& use) -> std::optional<double> {
+            if (!use.memory_limit) return std::nullopt;
+            return static_cast<double>(*use.memory_limit);
+          });
+  AddPods(out, "pod_gpu_memory_would_refuse_total", all, false, false,
+          [](const Shown& /*shown*/, const PodUse& use) -> std::optional<double> {
+            if (!use.memory_limit && use.would_refuse == 0) return std::nullopt;
+            return static_cast<double>(use.would_refuse);
+          });
   if (!state.fresh) return;
   AddPods(out, "pod_gpu_busy_percent", all, true, false,
           [&](const Shown& shown, const PodUse& use) -> std::optional<double> {
@@ -93,6 +108,17 @@ void AddPodMetrics(Families& out, const std::vector<Shown>& all, const NodeState
           });
   AddPods(out, "pod_gpu_processes", all, false, true,
           [](const Shown& /*shown*/, const PodUse& use) { return use.processes; });
+}
+
+// What the containers on a device may hold together, as a part of it.
+std::optional<double> MemoryPromised(const Account& account) {
+  std::optional<double> promised;
+  for (const auto& [holder, use] : account.pods) {
+    if (!use.memory_limit) continue;
+    promised = promised.value_or(0) + static_cast<double>(*use.memory_limit);
+  }
+  if (!promised || !account.memory || account.memory->total == 0) return std::nullopt;
+  return *promised / static_cast<double>(account.memory->total);
 }
 
 void AddDeviceMetrics(Families& out, const std::vector<Shown>& all, const NodeState& state) {
@@ -142,6 +168,16 @@ void AddDeviceMetrics(Families& out, const std::vector<Shown>& all, const NodeSt
       return held;
     });
   }
+  const auto shares = [&](const char* name, int identity::Shares::*field) {
+    out.Open(name);
+    for (const Shown& shown : all) {
+      const auto known = state.shares.find(shown.uuid);
+      if (known != state.shares.end()) out.Add({shown.uuid, shown.index}, known->second.*field);
+    }
+  };
+  shares("gpu_replicas_advertised", &identity::Shares::advertised);
+  shares("gpu_replicas_free", &identity::Shares::free);
+  each("gpu_memory_oversubscription_ratio", MemoryPromised);
   if (!state.fresh) return;
   each("gpu_memory_bytes", [](const Account& account) -> std::optional<double> {
     if (!account.memory) return std::nullopt;
@@ -170,6 +206,19 @@ void AddProgram(Families& out, const NodeState& state) {
   out.Only("node_driver_ready", Flag(state.driver.ready));
   out.Only("node_driver_call_stuck_seconds",
            state.driver.stuck_call.empty() ? 0 : state.driver.stuck_seconds);
+  daemon::AddDegradedReasons(out, "node_degraded_reasons", state.degraded, kParts);
+  // Of a GPU of which nothing was heard lately it is not known.
+  out.Open("gpu_healthy");
+  for (const gpu::GpuState& gpu : state.gpus) {
+    const bool well = gpu.healthy && !gpu.lost && gpu.error.empty();
+    if (!well || state.fresh) out.Add({gpu.uuid, gpu.index}, Flag(well));
+  }
+  if (!state.config) return;
+  out.Only("node_config_usable", Flag(state.config->usable));
+  out.Only("node_config_applied_total", static_cast<double>(state.config->generation));
+  out.Only("node_config_rejected_total", static_cast<double>(state.config->rejected));
+  out.Open("node_config_info");
+  if (state.config->usable) out.Add({state.config->profile}, 1);
 }
 
 std::vector<MetricText> Texts() {
@@ -197,6 +246,12 @@ std::vector<MetricText> Texts() {
       {"pod_gpu_memory_used_bytes", kGauge, pod,
        "Memory of the GPU that the pod's processes hold." + rest},
       {"pod_gpu_memory_used_ratio", kGauge, pod, "The same as a part of the GPU's memory."},
+      {"pod_gpu_memory_limit_bytes", kGauge, pod,
+       "Memory that the sharing config would let the container hold, by its shares; where it sets "
+       "no limit, or none is read, there is none. It is not enforced."},
+      {"pod_gpu_memory_would_refuse_total", kCounter, pod,
+       "Times that the container went over that limit: an allocation that would have been "
+       "refused."},
       {"pod_gpu_processes", kGauge, pod, "Processes with something on the GPU." + rest},
       {"gpu_busy_seconds_total", kCounter, gpu, "Seconds in which something computed on the GPU."},
       {"gpu_contended_seconds_total", kCounter, gpu,
@@ -213,6 +268,14 @@ std::vector<MetricText> Texts() {
       {"gpu_pods_left_out_total", kCounter, gpu,
        "Times that a container had no series, because the GPU has too many; it is in the rest."},
       {"gpu_replicas_held", kGauge, gpu, "Shares of the GPU that containers were given."},
+      {"gpu_replicas_advertised", kGauge, gpu,
+       "Shares of the GPU that the kubelet can give, held or not; of an unhealthy GPU it is 0."},
+      {"gpu_replicas_free", kGauge, gpu, "Those of them that nobody holds."},
+      {"gpu_memory_oversubscription_ratio", kGauge, gpu,
+       "What the containers on the GPU may hold by their limits, as a part of its memory: above 1 "
+       "they cannot all do it."},
+      {"gpu_healthy", kGauge, gpu,
+       "Whether the GPU or MIG device is well; absent where nothing was heard of it lately."},
       {"gpu_memory_bytes", kGauge, gpu, "Memory of the GPU or MIG device."},
       {"gpu_memory_used_bytes", kGauge, gpu, "Memory that is used of it."},
       {"gpu_processes_outside_pods",
@@ -223,6 +286,17 @@ std::vector<MetricText> Texts() {
       {"node_build_info", kGauge, {"version"}, "Always 1; the program's version."},
       {"node_ready", kGauge, {}, "Whether /readyz answers 200."},
       {"node_degraded", kGauge, {}, "Whether anything is degraded; /readyz has the reasons."},
+      {"node_degraded_reasons",
+       kGauge,
+       {"part"},
+       "How many reasons there are, by what they are about."},
+      {"node_config_usable",
+       kGauge,
+       {},
+       "Whether a sharing config is in force, where one is read."},
+      {"node_config_applied_total", kCounter, {}, "Configs that came into force."},
+      {"node_config_rejected_total", kCounter, {}, "Configs that could not be used."},
+      {"node_config_info", kGauge, {"profile"}, "Always 1; the profile in force."},
       {"node_pods_known", kGauge, {}, "Whether the API server tells the names of pods."},
       {"node_grants_known", kGauge, {}, "Whether the kubelet tells who was given which GPU."},
       {"node_dcgm_names", kGauge, {}, "Whether the names of dcgm-exporter are used as well."},

@@ -19,20 +19,16 @@
 #include "daemon/event.h"
 #include "daemon/metric_families.h"
 #include "gpu/gpu_watch.h"
+#include "node/identity/held.h"
 #include "node/sight/sight.h"
 
 namespace tranche::node {
 
-// The shares of a device, as the kubelet tells of them.
-struct DeviceReplicas {
-  std::string resource;
-  int advertised = 0;
-  int held = 0;
-};
-
 // The sharing config as far as this program reads it.
 struct NodeConfig {
+  bool usable = false;           // one is in force
   std::uint64_t generation = 0;  // how many came into force
+  std::uint64_t rejected = 0;    // how many could not be used
   std::string profile;
   std::string error;  // why what is wanted is not in force
   std::vector<std::string> warnings;
@@ -51,7 +47,7 @@ struct NodeState {
   bool fresh = false;   // what the GPUs say is of now
   bool dcgm_names = false;
   std::map<std::string, std::uint64_t> xids;       // the last of each GPU
-  std::map<std::string, DeviceReplicas> replicas;  // by device; none where it is not known
+  std::map<std::string, identity::Shares> shares;  // by device; none where it is not known
   std::optional<NodeConfig> config;
   std::vector<daemon::Event> events;  // the newest last
 };

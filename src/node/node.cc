@@ -9,6 +9,7 @@
 #include "apiserver/client.h"
 #include "base/log.h"
 #include "kubelet/rpc_client.h"
+#include "node/memory_limit.h"
 
 namespace tranche::node {
 namespace {
@@ -26,10 +27,18 @@ constexpr std::size_t kShortId = 12;
 
 }  // namespace
 
-HoldingsLister NewHoldingsLister(base::EventLoop& loop) {
+KubeletLister NewKubeletLister(base::EventLoop& loop) {
   const std::shared_ptr<kubelet::RpcCaller> caller = kubelet::RpcCaller::New(loop);
-  return [caller](const std::string& socket, auto done) {
-    kubelet::ListHoldings(*caller, socket, std::move(done));
+  return [caller = caller.get(), kept = caller](const std::string& socket,
+                                                std::function<void(Result<KubeletAnswer>)> done) {
+    kubelet::ListHoldings(*caller, socket, [=](Result<std::vector<kubelet::Holding>> holdings) {
+      if (!holdings.ok()) return done(holdings.status());
+      kubelet::ListOffers(*caller, socket, [=](Result<std::vector<kubelet::Offer>> offers) {
+        KubeletAnswer answer{.holdings = *holdings, .offers = std::nullopt};
+        if (offers.ok()) answer.offers = std::move(*offers);
+        done(std::move(answer));
+      });
+    });
   };
 }
 
@@ -43,12 +52,15 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
       pods_(loop),
       sight_({.whose = [this](unsigned pid) { return WhoseIs(pid); },
               .alive = [this](const Holder& holder) { return Alive(holder); }}),
-      api_(loop, options_.node_name.empty() ? nullptr : options_.new_api,
-           {.connected = [this](apiserver::ApiClient& api,
-                                const std::string& /*name_space*/) { Connected(api); },
-            .not_connected = [this](const Status& why) { known_.pods = why; }}),
+      config_(loop, options_.config, [this] { status_file_.Changed(); }),
+      api_(
+          loop,
+          options_.node_name.empty() && !options_.config.cluster.Any() ? nullptr : options_.new_api,
+          {.connected = [this](apiserver::ApiClient& api,
+                               const std::string& name_space) { Connected(api, name_space); },
+           .not_connected = [this](const Status& why) { NotConnected(why); }}),
       events_(loop, options_.events ? options_.node_name : "", [this] { status_file_.Changed(); }),
-      list_holdings_(options_.new_lister(loop)),
+      ask_kubelet_(options_.new_lister(loop)),
       worker_(options_.new_worker(loop)),
       gpus_(loop, *worker_, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
             {.scanned =
@@ -65,7 +77,7 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
              .event_seen =
                  [this](const gpu::HealthEvent& event) {
                    if (event.kind == gpu::HealthEvent::Kind::kXid && !event.uuid.empty()) {
-                     xids_[event.uuid] = event.xid;
+                     known_.xids[event.uuid] = event.xid;
                    }
                  },
              .usage_read = [this](const gpu::Usage& usage) { UsageRead(usage); }}),
@@ -123,7 +135,10 @@ int Node::Run() {
 
 void Node::OnSignal(int number) {
   if (number == SIGUSR1) return;
-  if (number == SIGHUP) return gpus_.RequestScan(gpu::ScanMode::kRestartDriver);
+  if (number == SIGHUP) {
+    config_.Start();
+    return gpus_.RequestScan(gpu::ScanMode::kRestartDriver);
+  }
   base::LogInfo("received a signal, shutting down", {Kv("signal", number)});
   life_.End(0);
 }
@@ -134,6 +149,7 @@ void Node::Begin() {
   endpoints_.Start();
   page_.page.Start();
   AskKubelet();
+  config_.Start();
   api_.Connect();
   timers_.look.Start(options_.interval, [this] { Look(); });
   status_file_.Changed();
@@ -151,10 +167,11 @@ void Node::UsageRead(const gpu::Usage& usage) {
   if (!usage.status.ok()) return;
   known_.usage_at = loop_.Now();
   if (known_.grants.ok()) {
-    sight_.SetHeld(identity::HeldDevices(known_.holdings, gpus_.listed()));
+    sight_.SetHeld(identity::HeldDevices(known_.kubelet.holdings, gpus_.listed()));
   } else {
     sight_.SetHeld(std::nullopt);
   }
+  SetLimits();
   sight_.Add(gpus_.listed(), usage);
   std::set<unsigned> pids;
   for (const gpu::DeviceUsage& device : usage.devices) {
@@ -231,16 +248,45 @@ void Node::TellOfStrangers() {
 
 void Node::AskKubelet() {
   if (options_.pod_resources_socket.empty()) return;
-  list_holdings_(options_.pod_resources_socket,
-                 runner_.Wrap([this](const Result<std::vector<kubelet::Holding>>& answer) {
-                   if (answer.ok() != known_.grants.ok()) status_file_.Changed();
-                   known_.grants = answer.status();
-                   if (answer.ok()) known_.holdings = *answer;
-                   timers_.kubelet.Start(kAskKubelet, [this] { AskKubelet(); });
-                 }));
+  ask_kubelet_(options_.pod_resources_socket,
+               runner_.Wrap([this](const Result<KubeletAnswer>& answer) {
+                 if (answer.ok() != known_.grants.ok()) status_file_.Changed();
+                 known_.grants = answer.status();
+                 if (answer.ok()) known_.kubelet = *answer;
+                 timers_.kubelet.Start(kAskKubelet, [this] { AskKubelet(); });
+               }));
 }
 
-void Node::Connected(apiserver::ApiClient& api) {
+std::map<std::string, identity::Shares> Node::Shares() const {
+  if (!known_.grants.ok() || !known_.kubelet.offers) return {};
+  return identity::SharesOf(*known_.kubelet.offers, known_.kubelet.holdings, gpus_.listed());
+}
+
+// What the config lets one share of each device hold: by the shares that there really are, whoever
+// advertises them.
+void Node::SetLimits() {
+  std::map<std::string, std::uint64_t> limits;
+  if (const auto& config = config_.config()) {
+    // Memory is observed also where the config does not speak of it.
+    const config::MemoryOptions memory = config->tranche.memory.value_or(config::MemoryOptions{});
+    for (const auto& [uuid, shares] : Shares()) {
+      const auto account = sight_.accounts().find(uuid);
+      if (!shares.shared || account == sight_.accounts().end() || !account->second.memory) continue;
+      const auto limit = ShareLimit(memory, account->second.memory->total, shares.advertised);
+      if (limit) limits[uuid] = *limit;
+    }
+  }
+  sight_.SetShareLimits(std::move(limits));
+}
+
+void Node::NotConnected(const Status& why) {
+  if (!options_.node_name.empty()) known_.pods = why;
+  config_.CannotConnect(why);
+}
+
+void Node::Connected(apiserver::ApiClient& api, const std::string& default_namespace) {
+  config_.Connect(api, default_namespace);
+  if (options_.node_name.empty()) return;
   events_.Connect(api);
   watch_ = api.Watch({.path = "/api/v1/pods",
                       .field_selector = "spec.nodeName=" + options_.node_name,

@@ -29,6 +29,7 @@
 #include "daemon/status_file.h"
 #include "gpu/gpu_watch.h"
 #include "kubelet/pod_resources.h"
+#include "node/followed_config.h"
 #include "node/history/history.h"
 #include "node/identity/pods.h"
 #include "node/identity/proc.h"
@@ -39,11 +40,16 @@
 
 namespace tranche::node {
 
-// Asks the kubelet which containers hold what.
-using HoldingsLister =
-    std::function<void(const std::string& socket,
-                       std::function<void(base::Result<std::vector<kubelet::Holding>>)> done)>;
-HoldingsLister NewHoldingsLister(base::EventLoop& loop);
+// What the kubelet says of the devices on this node.
+struct KubeletAnswer {
+  std::vector<kubelet::Holding> holdings;
+  // Absent where it does not tell: a kubelet before 1.28 need not.
+  std::optional<std::vector<kubelet::Offer>> offers;
+};
+// Asks the kubelet.
+using KubeletLister = std::function<void(const std::string& socket,
+                                         std::function<void(base::Result<KubeletAnswer>)> done)>;
+KubeletLister NewKubeletLister(base::EventLoop& loop);
 
 // Whether GPUs are also told of under dcgm-exporter's names; kAuto: where none runs on the node.
 enum class DcgmNames { kAuto, kOn, kOff };
@@ -60,6 +66,7 @@ struct NodeOptions {
   std::string version;
   bool events = false;  // Kubernetes Events on the node
   DcgmNames dcgm_names = DcgmNames::kAuto;
+  FollowedConfig::Options config;
   base::Duration interval = std::chrono::seconds(1);
   base::Duration rescan_interval = std::chrono::seconds(10);
 
@@ -68,7 +75,7 @@ struct NodeOptions {
   std::function<std::unique_ptr<identity::Proc>()> new_proc = [] {
     return identity::NewProc("/proc");
   };
-  std::function<HoldingsLister(base::EventLoop&)> new_lister = NewHoldingsLister;
+  std::function<KubeletLister(base::EventLoop&)> new_lister = NewKubeletLister;
   std::function<std::unique_ptr<base::disk::Worker>(base::EventLoop&)> new_worker =
       [](base::EventLoop& loop) { return base::disk::Worker::New(loop); };
 };
@@ -104,8 +111,12 @@ class Node {
   [[nodiscard]] std::optional<bool> Alive(const sight::Holder& holder) const;
   void TellOfStrangers();
   void AskKubelet();
+  // What the kubelet tells of the shares of each device; empty where it does not.
+  [[nodiscard]] std::map<std::string, identity::Shares> Shares() const;
+  void SetLimits();
   void LookForExporter();
-  void Connected(apiserver::ApiClient& api);
+  void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
+  void NotConnected(const base::Status& why);
   [[nodiscard]] bool Fresh() const;
   [[nodiscard]] std::vector<std::string> Degraded() const;
 
@@ -115,7 +126,7 @@ class Node {
   struct Knowledge {
     base::Status pods{base::Code::kUnavailable, "not asked yet"};
     base::Status grants{base::Code::kUnavailable, "not asked yet"};
-    std::vector<kubelet::Holding> holdings;
+    KubeletAnswer kubelet;
     base::Status usage{base::Code::kUnavailable, "not asked yet"};
     std::optional<base::TimePoint> usage_at;
     struct Stranger {
@@ -124,8 +135,8 @@ class Node {
     };
     std::map<std::pair<std::string, std::string>, Stranger> strangers;  // by GPU and pod
     bool exporter = false;                                              // dcgm-exporter runs here
+    std::map<std::string, std::uint64_t> xids;                          // the last of each GPU
   } known_;
-  std::map<std::string, std::uint64_t> xids_;
 
   // Whoever uses a part is declared below it.
   daemon::Life life_;
@@ -134,10 +145,11 @@ class Node {
   identity::Processes processes_;
   identity::Pods pods_;
   sight::Sight sight_;
+  FollowedConfig config_;
   daemon::ApiLink api_;
   std::unique_ptr<apiserver::ApiWatch> watch_;
   daemon::EventLog events_;
-  HoldingsLister list_holdings_;
+  KubeletLister ask_kubelet_;
   std::unique_ptr<base::disk::Worker> worker_;
   gpu::GpuWatch gpus_;
   daemon::Endpoints endpoints_;

@@ -38,6 +38,13 @@ std::vector<std::string> Node::Degraded() const {
       reasons.push_back(fmt::format("gpu {}: time of processes: {}", uuid, why));
     }
   }
+  if (const auto config = config_.State()) {
+    if (!config->error.empty()) {
+      reasons.push_back("config: " + config->error);
+    } else if (!config->usable) {
+      reasons.emplace_back("config: none is in force yet");
+    }
+  }
   // What was told to do without lacks nothing.
   if (!known_.pods.ok() && !options_.node_name.empty()) {
     reasons.push_back("pods: UIDs stand for names: " + known_.pods.message());
@@ -64,9 +71,9 @@ NodeState Node::State() const {
           .grants = known_.grants,
           .fresh = Fresh(),
           .dcgm_names = dcgm_names,
-          .xids = xids_,
-          .replicas = {},
-          .config = std::nullopt,
+          .xids = known_.xids,
+          .shares = Shares(),
+          .config = config_.State(),
           .events = {events.begin(), events.end()}};
 }
 

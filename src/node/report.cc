@@ -107,11 +107,10 @@ const gpu::GpuState* StateOf(const NodeState& state, const std::string& uuid) {
   return found == state.gpus.end() ? nullptr : &*found;
 }
 
-Json ReplicasJson(const std::optional<DeviceReplicas>& replicas) {
-  if (!replicas) return {};
-  return Json::MakeObject({{"advertised", replicas->advertised},
-                           {"held", replicas->held},
-                           {"free", std::max(0, replicas->advertised - replicas->held)}});
+Json ReplicasJson(const identity::Shares* shares) {
+  if (shares == nullptr) return {};
+  return Json::MakeObject(
+      {{"advertised", shares->advertised}, {"held", shares->held}, {"free", shares->free}});
 }
 
 Json DeviceJson(const ShownDevice& device, const NodeState& state) {
@@ -121,9 +120,8 @@ Json DeviceJson(const ShownDevice& device, const NodeState& state) {
   const bool counted = account.Counted();
   static const gpu::Readings kNone;
   const gpu::Readings& readings = device.usage != nullptr ? device.usage->readings : kNone;
-  const auto replicas = state.replicas.find(device.uuid);
-  const std::optional<DeviceReplicas> known =
-      replicas == state.replicas.end() ? std::nullopt : std::optional(replicas->second);
+  const auto shares = state.shares.find(device.uuid);
+  const identity::Shares* known = shares == state.shares.end() ? nullptr : &shares->second;
   return Json::MakeObject(
       {{"uuid", base::Printable(device.uuid)},
        {"index", device.index},
@@ -142,7 +140,7 @@ Json DeviceJson(const ShownDevice& device, const NodeState& state) {
        {"powerLimitWatts", Watts(readings.power_limit_milliwatts)},
        {"temperatureCelsius", OrNull(readings.celsius)},
        {"energyJoules", OrNull(account.energy_known, account.energy_joules)},
-       {"resource", known ? Json(base::Printable(known->resource)) : Json()},
+       {"resource", known != nullptr ? Json(base::Printable(known->resource)) : Json()},
        {"replicas", ReplicasJson(known)},
        {"unmeasured", base::Printable(account.unmeasured)},
        {"hostProcesses", account.host_processes},

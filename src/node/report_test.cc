@@ -82,7 +82,7 @@ TEST_F(ReportTest, TheTableHasEveryFieldAndNoOther) {
   state_.config = NodeConfig{.generation = 1, .profile = "p", .error = "", .warnings = {"w"}};
   state_.degraded = {"d"};
   state_.events.push_back({});
-  state_.replicas["GPU-0"] = {.resource = "nvidia.com/gpu", .advertised = 4, .held = 1};
+  state_.shares["GPU-0"] = {.resource = "nvidia.com/gpu", .advertised = 4, .held = 1, .free = 3};
   EXPECT_THAT(daemon::testing::StatusDifferences(Status(), NodeStatusFields(), true), IsEmpty());
   Json other = Status();
   other.Set("extra", 1);

@@ -20,12 +20,12 @@ constexpr const char* kPlainNames[kPlainCount][2] = {
     {"cuStreamIsCapturing", nullptr},
 };
 constexpr const char* kHookNames[kHookCount] = {
-#define HOOK(name) #name,
+#define HOOK(name, version) #name,
 #include "shim/hooks.def"
 #undef HOOK
 };
 void* const kHooks[kHookCount] = {
-#define HOOK(name) reinterpret_cast<void*>(&name),
+#define HOOK(name, version) reinterpret_cast<void*>(&(name)),
 #include "shim/hooks.def"
 #undef HOOK
 };

@@ -14,7 +14,7 @@
 namespace tranche::shim {
 
 enum class Hook : unsigned {
-#define HOOK(name) name,
+#define HOOK(name, version) name,
 #include "shim/hooks.def"
 #undef HOOK
   kCount,

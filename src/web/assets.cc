@@ -16,7 +16,8 @@ extern const std::string_view kTextJs;
 extern const std::string_view kIconSvg;
 
 std::span<const Asset> Assets() {
-  static const std::array<Asset, 9> kAssets = {{
+  static constexpr std::size_t kFiles = 9;
+  static const std::array<Asset, kFiles> assets = {{
       {"/", "text/html; charset=utf-8", kIndexHtml},
       {"/page.css", "text/css; charset=utf-8", kPageCss},
       {"/page.js", "text/javascript; charset=utf-8", kPageJs},
@@ -27,7 +28,7 @@ std::span<const Asset> Assets() {
       {"/text.js", "text/javascript; charset=utf-8", kTextJs},
       {"/icon.svg", "image/svg+xml", kIconSvg},
   }};
-  return kAssets;
+  return assets;
 }
 
 }  // namespace tranche::web

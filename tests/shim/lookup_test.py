@@ -38,10 +38,7 @@ for name in asked:
             routed |= {known[at] for at in (found.value, old.value) if at in ours}
             answers.append([name, flags, version, new, known.get(found.value, found.value), status.value, four,
                             known.get(old.value, old.value)])
-odd = [library.cuGetProcAddress_v2(None, ctypes.byref(found), 12000, ctypes.c_uint64(0), None),
-       library.cuGetProcAddress_v2(b"cuInit", None, 12000, ctypes.c_uint64(0), None),
-       library.cuGetProcAddress(b"cuInit", None, 12000, ctypes.c_uint64(0))]
-json.dump({"answers": answers, "odd": odd, "routed": sorted(routed),
+json.dump({"answers": answers, "routed": sorted(routed),
            "hooked": sorted(known[at] for at in ours)}, sys.stdout)
 """
 
@@ -64,7 +61,6 @@ class Lookups(unittest.TestCase):
                 through = ask(shadow.library, str(shadow.path / REAL_NAME), str(shadow.path))
                 straight = ask(real, real, "")
                 self.assertEqual(through["answers"], straight["answers"])
-                self.assertEqual(through["odd"], straight["odd"])
                 self.assertGreater(len(straight["answers"]), 15000)
                 there = hooks() & symbols(real, "FUNC").keys()
                 self.assertEqual(set(through["hooked"]), there)

@@ -56,7 +56,7 @@ class Browser:
                 break
             except OSError:
                 time.sleep(0.05)
-        options = {"args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
+        options = {"args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars",
                             f"--window-size={self.width},{self.height}", f"--user-data-dir={self.folder.name}/data",
                             "--force-device-scale-factor=1", "--no-proxy-server"]}
         made = self.call("POST", "/session", {"capabilities": {"alwaysMatch": {
@@ -134,7 +134,11 @@ class Browser:
         self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
                       mobile=False)
 
-    def screenshot(self, file, whole=True):
-        """As a PNG; of the whole page or of what is to be seen of it."""
-        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+    def screenshot(self, file, until=None):
+        """As a PNG, of the whole page or down to the end of the element `until`."""
+        extent = self.run("const box = document.querySelector(arguments[0])?.getBoundingClientRect();"
+                          "return [document.documentElement.clientWidth,"
+                          "box ? box.bottom + scrollY + 14 : document.documentElement.scrollHeight]", until or "none")
+        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=True,
+                             clip={"x": 0, "y": 0, "width": extent[0], "height": extent[1], "scale": 1})
         pathlib.Path(file).write_bytes(base64.b64decode(shot["data"]))

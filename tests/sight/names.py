@@ -1,5 +1,6 @@
 """An API server as far as `tranche node` needs one for the names of pods: the list of them and a watch that stays
-open, over http on the loopback interface. with Names({UID: {…}}) as names: … --kubeconfig=names.kubeconfig"""
+open, over http on the loopback interface. While its event `away` is set it answers nobody.
+with Names([pod(…)]) as names: … --kubeconfig=names.kubeconfig"""
 
 import http.server
 import json
@@ -28,6 +29,7 @@ def pod(uid, namespace, name, containers):
 class Names:
     def __init__(self, pods):
         self.pods = pods
+        self.away = threading.Event()
 
     def __enter__(self):
         outer = self
@@ -38,11 +40,14 @@ class Names:
                 address = urllib.parse.urlsplit(self.path)
                 if address.path != "/api/v1/pods":
                     return self.send_error(404)
+                if outer.away.is_set():
+                    return self.send_error(503)
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
                 if "watch" in urllib.parse.parse_qs(address.query):
-                    outer.ended.wait()
+                    while not outer.ended.wait(0.1) and not outer.away.is_set():
+                        pass
                 else:
                     self.wfile.write(json.dumps({"kind": "PodList", "apiVersion": "v1", "items": outer.pods,
                                                  "metadata": {"resourceVersion": "1"}}).encode())

@@ -11,6 +11,7 @@ import unittest
 
 from sightbed import GIB, HANGS, LARGE, MIB, SMALL, Programs, Sight, until
 
+OWN = "6d2f1d4e-5c0f-4b39-9a50-1f6a1c3f0003"  # of the pod that `tranche node` runs in
 
 class Pods(Programs):
     def setUp(self):
@@ -60,6 +61,22 @@ class Pods(Programs):
         shown = json.loads(sight.get("/status"))["devices"]
         pods = [pod for gpu in shown for pod in gpu["pods"]]
         self.assertEqual({pod["uid"]: pod["memoryBytes"] for pod in pods}, {SMALL: small, LARGE: large})
+
+    def test_from_within_a_container_of_its_own(self):
+        """With the second version of control groups a container has a namespace of them, and sees others' paths from
+        there."""
+        own = self.groups.container(OWN, 3)
+        with Sight(self.node, within=own) as sight:
+            seen = pathlib.Path(f"/proc/{sight.process.pid}/ns/cgroup").readlink()
+            self.assertNotEqual(seen, pathlib.Path("/proc/self/ns/cgroup").readlink())
+            processes = self.run_for(600, (("hold --memory 2Gi", self.small), ("hold --memory 4Gi", self.large),
+                                           ("hold --memory 1Gi", None)))
+            until(lambda: sight.of_gpu("tranche_pod_gpu_processes") == {SMALL: 1, LARGE: 1, "": 1}, *processes)
+            shown = sight.of_gpu("tranche_pod_gpu_memory_used_bytes")
+            self.assertGreater(shown[LARGE] - shown[SMALL], GIB)
+            outside = {labels["of"]: value for labels, value in sight.metrics()["tranche_gpu_processes_outside_pods"]
+                       if labels["index"] == "0"}
+            self.assertEqual(outside, {"host": 1, "unknown": 0})
 
     def test_programs_that_end_before_anybody_looks(self):
         with Sight(self.node) as sight:

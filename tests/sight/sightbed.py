@@ -73,16 +73,21 @@ def free_port():
 
 
 class Sight:
-    """`tranche node`, and what it shows."""
+    """`tranche node`, and what it shows. `within`: a container's group, whose own namespace of groups it sees."""
 
-    def __init__(self, node, *flags):
+    def __init__(self, node, *flags, within=None):
         self.port = free_port()
         self.folder = tempfile.TemporaryDirectory(prefix="tranche-sight-")
+
+        def join():
+            (within / "cgroup.procs").write_text("0")
+
         self.process = subprocess.Popen(
-            [BIN / "tranche", "node", f"--driver-root={node.root}", f"--sys-root={node.root}",
+            [*(["unshare", "--cgroup"] if within else []),
+             BIN / "tranche", "node", f"--driver-root={node.root}", f"--sys-root={node.root}",
              f"--listen=127.0.0.1:{self.port}", f"--run-dir={self.folder.name}", "--pod-resources-socket=",
              "--node-name=", "--hostname=worker-1", "--page-listen=", *flags],
-            stderr=subprocess.PIPE, text=True)
+            stderr=subprocess.PIPE, text=True, preexec_fn=join if within else None)
         until(lambda: self.metrics().get("tranche_gpu_memory_bytes"), self.process)
 
     def __enter__(self):

@@ -1,8 +1,11 @@
 #include "agent/status/metrics.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <utility>
+
+#include "daemon/degraded_reasons.h"
 
 namespace tranche::agent::status {
 
@@ -17,13 +20,19 @@ constexpr std::size_t kMaxSeries = 1024;
 
 constexpr std::string_view kPrefix = "tranche_plugin_";
 
+// What the reasons of being degraded begin with.
+constexpr std::array<std::string_view, 6> kParts{"config", "driver",     "gpu",
+                                                 "node",   "kubernetes", "resource"};
+
 double Flag(bool value) { return value ? 1 : 0; }
 
 void AddAgent(const AgentState& state, Families& out) {
   out.Open("build_info");
   out.Add({state.version}, 1);
   out.Only("ready", Flag(state.Ready()));
-  out.Only("degraded", Flag(!state.Degraded().empty()));
+  const std::vector<std::string> degraded = state.Degraded();
+  out.Only("degraded", Flag(!degraded.empty()));
+  daemon::AddDegradedReasons(out, "degraded_reasons", degraded, kParts);
   out.Only("holders_known", Flag(state.holders_known));
 }
 
@@ -106,6 +115,10 @@ const std::vector<MetricText>& MetricTexts() {
         {"build_info", kGauge, {"version"}, "Always 1; the agent's version."},
         {"ready", kGauge, {}, "Whether /readyz answers 200."},
         {"degraded", kGauge, {}, "Whether anything is degraded; /readyz has the reasons."},
+        {"degraded_reasons",
+         kGauge,
+         {"part"},
+         "How many reasons there are, by what they are about."},
         {"holders_known", kGauge, {}, "Whether the ids that pods hold can be read."},
         {"config_usable", kGauge, {}, "Whether some config is in force."},
         {"config_from_last_good",

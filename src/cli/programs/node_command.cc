@@ -25,6 +25,7 @@ using base::Result;
 using base::Status;
 using common::BoolFlag;
 using common::Flag;
+using common::ListFlag;
 
 std::string Help() {
   return "usage: tranche node [flags]\n\n"
@@ -38,6 +39,8 @@ std::string Help() {
          cli::common::ExitStatus("tranche node") +
          "\nExamples:\n"
          "  tranche node --node-name=$NODE_NAME\n"
+         "  tranche node --node-name=$NODE_NAME --watch-node "
+         "--profiles-configmap=gpu-operator/device-plugin-config\n"
          "  tranche node --listen=127.0.0.1:9436 --dcgm-names=off\n"
          "  tranche node --page-listen=127.0.0.1:8080   # then http://127.0.0.1:8080 in a "
          "browser\n";
@@ -70,6 +73,31 @@ common::FlagGroup SourcesFlags() {
                   .Env("TRANCHE_SYS_ROOT")
                   .Help("prefix for /sys and /proc/driver (simulated nodes)"),
           }};
+}
+
+common::FlagGroup ConfigFlags() {
+  return {
+      .title = "The sharing config, as the agent has it (for limits, which are only shown)",
+      .flags = {
+          Flag("config-file")
+              .Env("CONFIG_FILE")
+              .Help("the config; empty, and none of the others: none is read"),
+          BoolFlag("watch-node", false)
+              .Env("TRANCHE_WATCH_NODE")
+              .Help("take the profile's name from a label of this node"),
+          Flag("node-label")
+              .Env("NODE_LABEL")
+              .Default("nvidia.com/device-plugin.config")
+              .Help("key of the label that --watch-node reads; empty: the default"),
+          Flag("profiles-configmap")
+              .Env("TRANCHE_PROFILES_CONFIGMAP")
+              .Help("NAMESPACE/NAME of a ConfigMap of named configs, watched"),
+          Flag("default-profile").Env("DEFAULT_CONFIG").Help("config to use where none is chosen"),
+          ListFlag("fallback-strategies")
+              .Env("FALLBACK_STRATEGIES")
+              .Help("what to try, in order, where there is no default either: named, single, "
+                    "empty"),
+      }};
 }
 
 common::FlagGroup ShowingFlags() {
@@ -134,6 +162,25 @@ Status ReadDuration(const common::FlagValues& values, std::string_view flag, bas
                                       "1s, not too short and not too long, not '" + text + "'"};
 }
 
+Status ReadConfigOptions(const common::FlagValues& values, node::NodeOptions& options) {
+  options.config.files = {.config_file = values.Text("config-file"),
+                          .profiles_directory = "",
+                          .profile = "",
+                          .profile_file = "",
+                          .default_profile = values.Text("default-profile"),
+                          .fallbacks = {}};
+  auto fallbacks = profile::ParseFallbacks(values.List("fallback-strategies"));
+  if (!fallbacks.ok()) return fallbacks.status();
+  options.config.files.fallbacks = std::move(*fallbacks);
+  options.config.cluster = {.node_name = options.node_name,
+                            .watch_node = values.Bool("watch-node"),
+                            .node_label = values.TextUnlessEmpty("node-label"),
+                            .config_map = values.Text("profiles-configmap"),
+                            .cluster_policy = "",
+                            .policy_namespace = ""};
+  return options.config.cluster.Check(options.config.files);
+}
+
 std::string MachineName() {
   std::array<char, 256> name{};
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
@@ -142,7 +189,7 @@ std::string MachineName() {
 }  // namespace
 
 std::vector<common::FlagGroup> NodeFlags() {
-  return {SourcesFlags(), ShowingFlags(), RunningFlags()};
+  return {SourcesFlags(), ConfigFlags(), ShowingFlags(), RunningFlags()};
 }
 
 Result<node::NodeOptions> ToNodeOptions(const common::FlagValues& values) {
@@ -167,6 +214,7 @@ Result<node::NodeOptions> ToNodeOptions(const common::FlagValues& values) {
   if (options.events && options.node_name.empty()) {
     return Status(Code::kInvalidArgument, "--events needs --node-name (NODE_NAME)");
   }
+  TRANCHE_TRY(ReadConfigOptions(values, options));
   const std::string names = values.TextUnlessEmpty("dcgm-names");
   if (names == "on") {
     options.dcgm_names = node::DcgmNames::kOn;

@@ -34,6 +34,21 @@ TEST(NodeFlagsTest, FlagsAreRead) {
   EXPECT_EQ(options->interval, std::chrono::milliseconds(250));
   EXPECT_EQ(options->hostname, "h");
   EXPECT_TRUE(options->events);
+  EXPECT_FALSE(options->config.Any());
+}
+
+TEST(NodeFlagsTest, TheConfigIsFollowedAsTheAgentDoes) {
+  const auto options = Read({"--node-name=n", "--watch-node", "--profiles-configmap=ns/map",
+                             "--default-profile=d", "--fallback-strategies=named,single"});
+  ASSERT_TRUE(options.ok()) << options.status().message();
+  EXPECT_TRUE(options->config.Any());
+  EXPECT_EQ(options->config.cluster.config_map, "ns/map");
+  EXPECT_EQ(options->config.cluster.node_label, "nvidia.com/device-plugin.config");
+  EXPECT_EQ(options->config.files.default_profile, "d");
+  EXPECT_EQ(options->config.files.fallbacks.size(), 2U);
+  EXPECT_TRUE(Read({"--config-file=/c.yaml"})->config.Any());
+  EXPECT_THAT(Read({"--watch-node"}).status().message(), HasSubstr("--node-name"));
+  EXPECT_THAT(Read({"--profiles-configmap=map"}).status().message(), HasSubstr("NAMESPACE/NAME"));
 }
 
 TEST(NodeFlagsTest, WhatMakesNoSenseIsSaid) {

@@ -41,8 +41,9 @@ struct PodUse {
   bool granted = false;    // the kubelet has given it the device
   int replicas = 0;
   std::optional<std::uint64_t> memory_limit;  // what the config would let it hold
-  std::uint64_t would_refuse = 0;             // how often it has gone over that
-  std::uint64_t last_seen_us = 0;             // when it last had a process or a grant
+  bool over_limit = false;
+  std::uint64_t would_refuse = 0;  // how often it has gone over that
+  std::uint64_t last_seen_us = 0;  // when it last had a process or a grant
 };
 
 struct Account {

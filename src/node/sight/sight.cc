@@ -91,6 +91,7 @@ void Sight::BeginLook(std::uint64_t now_us) {
       use.processes = 0;
       use.granted = false;
       use.replicas = 0;
+      use.memory_limit.reset();
     }
   }
   AddGrants(now_us);
@@ -101,6 +102,10 @@ void Sight::AddGrants(std::uint64_t now_us) {
   for (const identity::Held& held : *held_) {
     const auto account = accounts_.find(held.device);
     if (account == accounts_.end()) continue;
+    std::optional<std::uint64_t> limit;
+    if (const auto share = share_limits_.find(held.device); share != share_limits_.end()) {
+      limit = share->second * static_cast<std::uint64_t>(held.replicas);
+    }
     bool found = false;
     // Under its UID, where a process of it has been seen.
     for (auto& [holder, use] : account->second.pods) {
@@ -110,6 +115,7 @@ void Sight::AddGrants(std::uint64_t now_us) {
       if (holder.container != held.container) continue;
       found = true;
       use.replicas = held.replicas;
+      use.memory_limit = limit;
       use.last_seen_us = now_us;
     }
     if (found) continue;
@@ -120,6 +126,7 @@ void Sight::AddGrants(std::uint64_t now_us) {
     if (use == nullptr) continue;
     use->granted = true;
     use->replicas = held.replicas;
+    use->memory_limit = limit;
   }
 }
 
@@ -170,6 +177,19 @@ void Sight::AddProcesses(const gpu::Gpu& gpu, const gpu::DeviceUsage& usage) {
     } else {
       ++account.unknown_processes;
     }
+  }
+  NoteLimits(accounts_[gpu.uuid]);
+  for (const gpu::MigDevice& mig : gpu.mig_devices) NoteLimits(accounts_[mig.uuid]);
+}
+
+// An allocation that takes a container over its limit is one that would have been refused: what is
+// seen from outside is that it is over, so each time that it gets there is one.
+void Sight::NoteLimits(Account& account) {
+  for (auto& [holder, use] : account.pods) {
+    if (!use.memory_limit) continue;
+    const bool over = use.memory_bytes > *use.memory_limit;
+    if (over && !use.over_limit) ++use.would_refuse;
+    use.over_limit = over;
   }
 }
 

@@ -16,6 +16,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gpu/device.h"
@@ -52,6 +53,12 @@ class Sight {
   // Who has been given what; nullopt where the kubelet cannot be asked.
   void SetHeld(std::optional<std::vector<identity::Held>> held) { held_ = std::move(held); }
 
+  // How much memory the config lets one share of a device hold, by the device's UUID; one that is
+  // not there has no limit.
+  void SetShareLimits(std::map<std::string, std::uint64_t> limits) {
+    share_limits_ = std::move(limits);
+  }
+
   // By the UUID of the GPU or MIG device.
   [[nodiscard]] const std::map<std::string, Account>& accounts() const { return accounts_; }
   // What the sensors of a GPU said at the last look.
@@ -67,6 +74,7 @@ class Sight {
   void BeginLook(std::uint64_t now_us);
   void AddGrants(std::uint64_t now_us);
   void AddProcesses(const gpu::Gpu& gpu, const gpu::DeviceUsage& usage);
+  void NoteLimits(Account& account);
   void AddTime(const std::string& uuid, const gpu::DeviceUsage& usage);
   void AddWindow(Account& account, const Window& window, double joules);
   void EndLook();
@@ -76,6 +84,7 @@ class Sight {
 
   Sources sources_;
   std::optional<std::vector<identity::Held>> held_;
+  std::map<std::string, std::uint64_t> share_limits_;
   std::map<std::string, Account> accounts_;
   std::map<std::string, gpu::DeviceUsage> usage_;
   std::map<std::string, Windows> windows_;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/testing/heap.h"
 #include "gpu/testing/inventories.h"
 #include "node/sight/testing/sampled_gpu.h"
 
@@ -76,6 +77,49 @@ class SightTest : public ::testing::Test {
                   return known->second;
                 }}};
 };
+
+TEST_F(SightTest, GoingOverTheLimitIsCountedOnceEachTime) {
+  sight_.SetShareLimits({{"GPU-0", 2 * kGi}});
+  sight_.SetHeld(std::vector<identity::Held>{{"team", "a", "main", "GPU-0", 2},
+                                             {"team", "b", "main", "GPU-0", 1}});
+  Put(7, 4 * kGi);
+  Put(8, 2 * kGi + 1);
+  for (int i = 0; i < 3; ++i) Second({});
+  EXPECT_EQ(Of("a").memory_limit, 4 * kGi) << "two shares";
+  EXPECT_EQ(Of("a").would_refuse, 0U) << "just as much as it may";
+  EXPECT_EQ(Of("b").memory_limit, 2 * kGi);
+  EXPECT_EQ(Of("b").would_refuse, 1U) << "it stays over it";
+  Put(8, kGi);
+  Second({});
+  Put(8, 3 * kGi);
+  Second({});
+  EXPECT_EQ(Of("b").would_refuse, 2U);
+  sight_.SetHeld(std::nullopt);
+  Second({});
+  EXPECT_EQ(Of("b").memory_limit, std::nullopt) << "nobody says how many shares it has";
+  sight_.SetHeld(std::vector<identity::Held>{{"team", "b", "main", "GPU-0", 1}});
+  Second({});
+  EXPECT_EQ(Of("b").would_refuse, 2U) << "it was over it all the while";
+}
+
+TEST_F(SightTest, TenThousandLooksTakeNoMoreThanAHundred) {
+  Put(7, kGi);
+  const auto look = [&](int times) {
+    const base::testing::HeapWatch watch;
+    for (int i = 0; i < times; ++i) {
+      // There is always another process that nobody knows, and sometimes a pod that goes.
+      const unsigned stranger = 1000U + static_cast<unsigned>(i);
+      alive_["b"] = i % 5 != 0;
+      Second({{7, 40}, {8, 5}, {stranger, 3}});
+      gpu_.Forget();
+    }
+    return watch.Most();
+  };
+  look(200);
+  const std::size_t few = look(100);
+  EXPECT_GT(few, 0U);
+  EXPECT_LT(look(10'000), 2 * few + 4096) << "what has gone is not kept";
+}
 
 TEST_F(SightTest, PodsAndTheRestAreTheDevice) {
   Put(7, 4 * kGi);

@@ -72,7 +72,7 @@ class Shares {
 class PodRow {
   constructor() {
     this.element = make('tr');
-    const name = make('th', 'pod-name');
+    const name = make('th');
     name.scope = 'row';
     this.swatch = make('i', 'swatch');
     const names = make('div');
@@ -80,7 +80,9 @@ class PodRow {
     this.where = make('span', 'where');
     this.badges = make('span', 'badges');
     names.append(this.pod, this.where, this.badges);
-    name.append(this.swatch, names);
+    const both = make('div', 'pod-name');
+    both.append(this.swatch, names);
+    name.append(both);
     this.badgeList = new Keyed(this.badges, (badge) => badge.kind,
       (badge) => ({ element: make('span', `badge ${badge.kind}`) }), (part, badge) => put(part.element, badge.text));
     this.timeline = new SmallTimeline();

@@ -60,7 +60,7 @@ function showSummary(devices, pods, now) {
     { name: 'Memory', value: bytes(sum(devices.map((device) => device.memoryUsedBytes))),
       more: `of ${bytes(sum(devices.map((device) => device.memoryBytes)))}` },
     { name: 'Contended', value: percent(contended.some(isNumber) ? Math.max(...contended.filter(isNumber)) : null),
-      more: 'of the time, where pods compute side by side most' },
+      more: 'the most contended GPU, last 10 s' },
     { name: 'Idle', value: String(idle), more: idle === 1 ? 'pod holds a GPU and rests' : 'pods hold a GPU and rest' },
   ]);
 }

@@ -10,7 +10,9 @@ fails by raising. Every other module is shared by suites or is a part of one, an
   gpu_operator.py           the GPU operator's DaemonSets: suites operator, adoption and nfd
   life.py, lab.py           what the suites lifecycle, adoption and nfd work with
   adoption.py, page.py      pods that are to notice nothing while plugins change; the commands of a page of docs/
-  usage.py                  pods that compute, and what each used: suite sharing; ./run --kubernetes
+  usage.py                  pods that compute, and what each used: suites sharing, sight, sight_faults;
+                            ./run --kubernetes
+  sighted.py                tranche-node, and what it shows beside what the driver counted: the latter two
   fleet.py, requests.py     many agents, and what they ask of the API server: suite scale
   access_kubectl.py, access_policy.py      cases of the suite access
 """

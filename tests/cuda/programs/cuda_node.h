@@ -16,8 +16,6 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,7 +33,7 @@
 #include "base/testing/temp_dir.h"
 #include "sim/cuda/functions.h"
 #include "sim/driver/serve.h"
-#include "sim/link/protocol.h"
+#include "sim/driver/testing/driver_process.h"
 #include "sim/node/node.h"
 
 namespace tranche::sim::cuda::testing {
@@ -106,22 +104,13 @@ class CudaNode {
   CudaNode& operator=(const CudaNode&) = delete;
 
   void StartDriver(std::uint32_t time_scale = 1) {
-    std::fflush(nullptr);
-    driver_ = fork();
-    if (driver_ == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      const auto served =
-          driver::Serve({.root = root_.path(), .time_scale = time_scale, .hardware = {}});
-      _exit(served.ok() ? 0 : 1);
-    }
-    while (!Listens() && waitpid(driver_, nullptr, WNOHANG) == 0) usleep(1000);
-    EXPECT_TRUE(Listens());
+    driver_ = std::make_unique<driver::testing::DriverProcess>(
+        driver::ServeOptions{.root = root_.path(), .time_scale = time_scale, .hardware = {}});
   }
   void EndDriver(int signal) {
-    if (driver_ <= 0) return;
-    kill(driver_, signal);
-    waitpid(driver_, nullptr, 0);
-    driver_ = -1;
+    if (driver_ == nullptr) return;
+    driver_->End(signal);
+    driver_.reset();
   }
 
   Node& state() { return *node_; }
@@ -131,21 +120,9 @@ class CudaNode {
   }
 
  private:
-  [[nodiscard]] bool Listens() const {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", root_.path().c_str(),
-                  link::kSocket);
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const bool listens =
-        connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-    close(fd);
-    return listens;
-  }
-
   base::testing::TempDir root_;
   std::unique_ptr<Node> node_;
-  pid_t driver_ = -1;
+  std::unique_ptr<driver::testing::DriverProcess> driver_;
 };
 
 class Program {

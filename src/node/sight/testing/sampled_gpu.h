@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <vector>
@@ -35,6 +36,15 @@ class SampledGpu {
       period.busy = static_cast<unsigned>(std::lround(sum));
       periods_.push_back(period);
     }
+  }
+
+  // As a driver does: only the last minute is kept, and Seconds() begins anew.
+  void Forget() {
+    constexpr std::size_t kKept = 360;
+    if (periods_.size() > kKept) {
+      periods_.erase(periods_.begin(), periods_.end() - static_cast<std::ptrdiff_t>(kKept));
+    }
+    seconds_.clear();
   }
 
   [[nodiscard]] std::uint64_t now_us() const { return now_us_; }

@@ -1,0 +1,76 @@
+// A kubelet that says who holds which share: on each GPU so many pods, one share each. It serves
+// the pod-resources socket and nothing else, for bench/sight/run.py and tests of `tranche node`.
+//
+//   held_pods SOCKET PODS UUID…
+//
+// Serves until SIGTERM or SIGINT.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "kubelet/proto/podresources.pb.h"
+#include "kubelet/rpc_server.h"
+
+namespace tranche::bench {
+namespace {
+
+constexpr char kResource[] = "nvidia.com/gpu";
+
+struct Answers {
+  std::string held;
+  std::string offered;
+};
+
+Answers MakeAnswers(int pods, const std::vector<std::string>& uuids) {
+  v1::ListPodResourcesResponse held;
+  v1::AllocatableResourcesResponse offered;
+  for (const std::string& uuid : uuids) {
+    for (int i = 0; i < pods; ++i) {
+      const std::string id = fmt::format("{}::{}", uuid, i);
+      auto* pod = held.add_pod_resources();
+      pod->set_namespace_(fmt::format("team-{}", i % 8));
+      pod->set_name(fmt::format("worker-{}-{}", uuid.substr(uuid.size() - 12), i));
+      auto* container = pod->add_containers();
+      container->set_name("main");
+      auto* devices = container->add_devices();
+      devices->set_resource_name(kResource);
+      devices->add_device_ids(id);
+      *offered.add_devices() = *devices;
+    }
+  }
+  return {.held = held.SerializeAsString(), .offered = offered.SerializeAsString()};
+}
+
+int Serve(const std::string& socket, const Answers& answers) {
+  auto loop = base::NewEpollLoop();
+  if (!loop.ok()) return 1;
+  const auto signals = base::WatchSignals(**loop, {SIGINT, SIGTERM}, [&](int) { (*loop)->Stop(); });
+  const auto server = kubelet::RpcServer::Start(
+      **loop, {.socket_path = socket},
+      [&](const std::shared_ptr<kubelet::ServerCall>& call) {
+        const bool list = call->method() == "/v1.PodResourcesLister/List";
+        call->Finish(base::Status::Ok(), list ? answers.held : answers.offered);
+      },
+      [](const std::string&) {});
+  if (!signals.ok() || !server.ok()) return 1;
+  (*loop)->Run();
+  return 0;
+}
+
+}  // namespace
+}  // namespace tranche::bench
+
+int main(int argc, char** argv) {
+  if (argc < 4) {
+    fmt::print(stderr, "usage: held_pods SOCKET PODS UUID...\n");
+    return 2;
+  }
+  return tranche::bench::Serve(
+      argv[1], tranche::bench::MakeAnswers(std::atoi(argv[2]),
+                                           std::vector<std::string>(argv + 3, argv + argc)));
+}
