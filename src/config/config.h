@@ -98,23 +98,6 @@ struct DeviceRef {
   friend bool operator<(const DeviceRef& a, const DeviceRef& b) { return a.text < b.text; }
 };
 
-struct TrancheResource {
-  std::string name;                               // as in sharing.timeSlicing.resources
-  std::optional<std::vector<DeviceRef>> devices;  // none: all
-  std::string rename;                             // "": keep
-  std::map<DeviceRef, int> replicas_per_device;   // 1 means not shared
-  std::optional<AllocationPolicy> allocation_policy;
-  bool drain_before_exclusive = false;
-  int line = 0;
-};
-
-enum class Recovery { kAuto, kReset, kNever };
-
-struct HealthOptions {
-  Recovery recovery = Recovery::kAuto;
-  std::chrono::nanoseconds quiet_period = std::chrono::seconds(60);
-};
-
 enum class EnforceMode { kOff, kObserve, kEnforce };
 
 // Bytes, or thousandths of the whole device.
@@ -134,6 +117,24 @@ struct MemoryOptions {
   std::optional<MemoryAmount> max;    // none: limit
   MemoryAmount reserve = Bytes{512ULL << 20U};
   bool arbiter_away_open = true;
+};
+
+struct TrancheResource {
+  std::string name;                               // as in sharing.timeSlicing.resources
+  std::optional<std::vector<DeviceRef>> devices;  // none: all
+  std::string rename;                             // "": keep
+  std::map<DeviceRef, int> replicas_per_device;   // 1 means not shared
+  std::optional<AllocationPolicy> allocation_policy;
+  bool drain_before_exclusive = false;
+  std::optional<MemoryOptions> memory;  // for these devices alone, in place of the general one
+  int line = 0;
+};
+
+enum class Recovery { kAuto, kReset, kNever };
+
+struct HealthOptions {
+  Recovery recovery = Recovery::kAuto;
+  std::chrono::nanoseconds quiet_period = std::chrono::seconds(60);
 };
 
 struct TimeOptions {

@@ -58,6 +58,15 @@ Json FlagsJson(const Flags& flags) {
   return out;
 }
 
+Json MemoryJson(const MemoryOptions& options) {
+  Json memory = Json::MakeObject({{"mode", Text(options.mode)}});
+  if (options.limit) memory.Set("limit", AmountJson(*options.limit));
+  if (options.max) memory.Set("max", AmountJson(*options.max));
+  memory.Set("reserve", AmountJson(options.reserve));
+  memory.Set("arbiterAway", options.arbiter_away_open ? "open" : "closed");
+  return memory;
+}
+
 Json ResourceJson(const TrancheResource& resource) {
   Json out = Json::MakeObject({{"name", resource.name}});
   if (resource.devices) {
@@ -73,6 +82,7 @@ Json ResourceJson(const TrancheResource& resource) {
   }
   if (resource.allocation_policy) out.Set("allocationPolicy", Text(*resource.allocation_policy));
   out.Set("drainBeforeExclusive", resource.drain_before_exclusive);
+  if (resource.memory) out.Set("memory", MemoryJson(*resource.memory));
   return out;
 }
 
@@ -88,14 +98,7 @@ Json TrancheJson(const TrancheOptions& options) {
   out.Set("health",
           Json::MakeObject({{"recovery", Text(options.health.recovery)},
                             {"quietPeriod", GoDurationText(options.health.quiet_period)}}));
-  if (options.memory) {
-    Json memory = Json::MakeObject({{"mode", Text(options.memory->mode)}});
-    if (options.memory->limit) memory.Set("limit", AmountJson(*options.memory->limit));
-    if (options.memory->max) memory.Set("max", AmountJson(*options.memory->max));
-    memory.Set("reserve", AmountJson(options.memory->reserve));
-    memory.Set("arbiterAway", options.memory->arbiter_away_open ? "open" : "closed");
-    out.Set("memory", std::move(memory));
-  }
+  if (options.memory) out.Set("memory", MemoryJson(*options.memory));
   if (options.time) {
     out.Set("time", Json::MakeObject({{"mode", Text(options.time->mode)},
                                       {"weight", options.time->weight},

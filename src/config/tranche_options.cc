@@ -60,6 +60,36 @@ void ReadCounts(OptionReader& reader, const Node& node, TrancheResource& out) {
   }
 }
 
+// The larger of two amounts of one device is known only when both are bytes or both are shares.
+bool Above(const MemoryAmount& a, const MemoryAmount& b) {
+  if (a.index() != b.index()) return false;
+  if (const auto* bytes = std::get_if<Bytes>(&a)) return bytes->bytes > std::get<Bytes>(b).bytes;
+  return std::get<Milli>(a).thousandths > std::get<Milli>(b).thousandths;
+}
+
+bool IsZero(const MemoryAmount& amount) {
+  return amount == MemoryAmount(Bytes{0}) || amount == MemoryAmount(Milli{0});
+}
+
+MemoryOptions ReadMemory(OptionReader& reader, const Node& node) {
+  const int before = reader.errors();
+  MemoryOptions out;
+  reader.Map(node, {{"mode", [&](const Node& value) { out.mode = reader.Word(value, kModes); }},
+                    {"limit", [&](const Node& value) { out.limit = reader.Memory(value); }},
+                    {"max", [&](const Node& value) { out.max = reader.Memory(value); }},
+                    {"reserve", [&](const Node& value) { out.reserve = reader.Memory(value); }},
+                    {"arbiterAway", [&](const Node& value) {
+                       out.arbiter_away_open = reader.Word(value, kArbiterAway);
+                     }}});
+  if (reader.errors() > before) return out;
+  if (out.limit && IsZero(*out.limit)) reader.Fail(node, "limit: nothing fits in 0");
+  if (out.max && IsZero(*out.max)) reader.Fail(node, "max: nothing fits in 0");
+  if (out.limit && out.max && Above(*out.limit, *out.max)) {
+    reader.Fail(node, "limit is more than max");
+  }
+  return out;
+}
+
 TrancheResource ReadResource(OptionReader& reader, const Node& node) {
   TrancheResource out;
   out.line = node.mark.line;
@@ -75,7 +105,8 @@ TrancheResource ReadResource(OptionReader& reader, const Node& node) {
               {"allocationPolicy",
                [&](const Node& value) { out.allocation_policy = reader.Word(value, kPolicies); }},
               {"drainBeforeExclusive",
-               [&](const Node& value) { out.drain_before_exclusive = reader.Bool(value); }}});
+               [&](const Node& value) { out.drain_before_exclusive = reader.Bool(value); }},
+              {"memory", [&](const Node& value) { out.memory = ReadMemory(reader, value); }}});
   if (node.is_map() && node.Find("name") == nullptr)
     reader.Fail(node, "no resource name specified");
   return out;
@@ -112,36 +143,6 @@ void ReadHealth(OptionReader& reader, const Node& node, HealthOptions& out) {
       node,
       {{"recovery", [&](const Node& value) { out.recovery = reader.Word(value, kRecoveries); }},
        {"quietPeriod", [&](const Node& value) { out.quiet_period = reader.Period(value); }}});
-}
-
-// The larger of two amounts of one device is known only when both are bytes or both are shares.
-bool Above(const MemoryAmount& a, const MemoryAmount& b) {
-  if (a.index() != b.index()) return false;
-  if (const auto* bytes = std::get_if<Bytes>(&a)) return bytes->bytes > std::get<Bytes>(b).bytes;
-  return std::get<Milli>(a).thousandths > std::get<Milli>(b).thousandths;
-}
-
-bool IsZero(const MemoryAmount& amount) {
-  return amount == MemoryAmount(Bytes{0}) || amount == MemoryAmount(Milli{0});
-}
-
-MemoryOptions ReadMemory(OptionReader& reader, const Node& node) {
-  const int before = reader.errors();
-  MemoryOptions out;
-  reader.Map(node, {{"mode", [&](const Node& value) { out.mode = reader.Word(value, kModes); }},
-                    {"limit", [&](const Node& value) { out.limit = reader.Memory(value); }},
-                    {"max", [&](const Node& value) { out.max = reader.Memory(value); }},
-                    {"reserve", [&](const Node& value) { out.reserve = reader.Memory(value); }},
-                    {"arbiterAway", [&](const Node& value) {
-                       out.arbiter_away_open = reader.Word(value, kArbiterAway);
-                     }}});
-  if (reader.errors() > before) return out;
-  if (out.limit && IsZero(*out.limit)) reader.Fail(node, "limit: nothing fits in 0");
-  if (out.max && IsZero(*out.max)) reader.Fail(node, "max: nothing fits in 0");
-  if (out.limit && out.max && Above(*out.limit, *out.max)) {
-    reader.Fail(node, "limit is more than max");
-  }
-  return out;
 }
 
 void ReadClasses(OptionReader& reader, const Node& node, TimeOptions& out) {

@@ -18,6 +18,19 @@ std::string ErrorOf(const std::string& tranche) {
   return loaded.ok() ? "accepted" : loaded.status().message();
 }
 
+TEST(TrancheOptionsTest, AnEntryMayHaveMemoryOfItsOwn) {
+  const auto loaded = Load(R"(tranche:
+  memory: {mode: observe}
+  resources:
+  - {name: nvidia.com/gpu, devices: [0], memory: {mode: enforce, limit: 10Gi}})");
+  ASSERT_TRUE(loaded.ok()) << loaded.status().message();
+  const auto& memory = loaded->config.tranche.resources.at(0).memory;
+  ASSERT_TRUE(memory.has_value());
+  EXPECT_EQ(memory->mode, EnforceMode::kEnforce);
+  EXPECT_EQ(memory->limit, MemoryAmount(Bytes{10ULL << 30U}));
+  EXPECT_EQ(loaded->config.tranche.memory->mode, EnforceMode::kObserve);
+}
+
 TEST(TrancheOptionsTest, ReadsEveryKey) {
   const auto loaded = Load(R"(tranche:
   resources:

@@ -1,4 +1,4 @@
-"""`tranche top` in a terminal, before a small server that says what `tranche node` would say."""
+"""`tranche top` in a terminal: before a small server that says what `tranche node` would say, and before the real one."""
 
 import http.server
 import json
@@ -13,10 +13,10 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from sightbed import GIB, SMALL, Programs, Sight  # noqa: E402
 from terminal import HANGS, Terminal  # noqa: E402
 
 TRANCHE = str(pathlib.Path(os.environ["TRANCHE_BIN_DIR"]) / "tranche")
-GIB = 1 << 30
 COLOUR = re.compile(rb"\x1b\[[0-9;]+m")
 
 
@@ -268,6 +268,23 @@ class Once(unittest.TestCase):
             self.assertIn("tranche top: ", shown.stderr)
         self.assertEqual(once(self.server, "--sort=size").returncode, 2)
         self.assertEqual(once(self.server, "--once", "--address=a b").returncode, 2)
+
+
+class OnANode(Programs):
+    def test_shows_what_runs_there(self):
+        if self.groups.root is None:
+            self.skipTest("no control group can be made here")
+        with Sight(self.node) as sight, Terminal([TRANCHE, "top", f"--address={sight.port}"], columns=130) as terminal:
+            terminal.shows("GPU 0", "GPU 1", "no pod")
+            workloads = (("steady --memory 2Gi", self.groups.container(SMALL, 1)), ("hold --memory 1Gi", None))
+            processes = self.run_for(600, workloads)
+            terminal.until(lambda text: re.search(rf"{SMALL} \S+ +█+░* +\d+\.\d % +2\.\d GiB +1", text), "the pod")
+            terminal.until(lambda text: re.search(r"\(no pod's\) +1\.\d GiB +1", text), "the program of the host")
+            for process in processes:
+                process.kill()
+            terminal.shows_no("(no pod's)")
+            terminal.type("q")
+            self.assertEqual(terminal.ends(), 0)
 
 
 if __name__ == "__main__":

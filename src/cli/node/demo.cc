@@ -310,12 +310,9 @@ class Demo {
 
   bool ShowUse() {
     Title("Three pods share a GPU: who uses it, seen from outside by tranche node");
-    if (stage_.node() == nullptr) {
-      Say("left out: these GPUs are real");
-      return true;
-    }
     const std::string uuid = SightChapter::GpuAmong(inventory_);
-    const std::string why_not = SightChapter::WhyNot(uuid);
+    const std::string why_not =
+        stage_.node() == nullptr ? "these GPUs are real" : SightChapter::WhyNot(uuid);
     if (!why_not.empty()) {
       Say("left out: " + why_not);
       return true;
@@ -388,7 +385,7 @@ int RunDemo(const DemoOptions& options) {
         "  tranche sim pod run mine --request nvidia.com/gpu=1\n"
         "  echo dev > {}    # as the node's label would\n"
         "  tranche sim xid 0 79 --root {}\n"
-        "  tranche top\n"
+        "  tranche top          # or the page: http://127.0.0.1:9437/\n"
         "  curl localhost:9435/metrics localhost:9436/metrics\n",
         getpid(), *control, base::ParentDirectory(ProgramPath()), demo.ProfileFile(),
         (*stage)->driver_root());

@@ -48,8 +48,10 @@ std::string NewGroup() {
     const fs::path group = fs::path(field) / fmt::format("tranche-demo-{}", getpid());
     std::error_code error;
     if (!fs::create_directory(group, error)) continue;
-    // Where the controllers need to be set up first (cpuset), nobody can enter a new group.
-    if (fs::exists(group / "cgroup.procs", error) && !fs::exists(group / "cpuset.cpus", error)) {
+    // Nobody can enter a new group of the first version's cpuset before it is set up.
+    const bool second = line.compare(kind + 3, 7, "cgroup2") == 0;
+    if (fs::exists(group / "cgroup.procs", error) &&
+        (second || !fs::exists(group / "cpuset.cpus", error))) {
       return group;
     }
     fs::remove(group, error);
@@ -114,7 +116,8 @@ Status SightChapter::StartPods() {
   const std::vector<std::pair<std::string, std::string>> pods{
       {"notebook", fmt::format("hold --memory {}Gi --for 10m", part(0.15))},
       {"train", fmt::format("steady --memory {}Gi --for 10m", part(0.4))},
-      {"infer", fmt::format("paced --memory {}Gi --period 5ms --for 10m", part(0.1))}};
+      {"infer",
+       fmt::format("requests --memory {}Gi --burst 20 --think 40ms --for 10m", part(0.1))}};
   for (std::size_t i = 0; i < pods.size(); ++i) {
     const auto& [name, workload] = pods[i];
     const std::string uid = fmt::format("7f3c0de0-0000-4000-8000-{:012x}", i + 1);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -105,7 +104,7 @@ class ScreenTop {
       case Key::kQuit:
         return loop_.Stop();
       case Key::kSort:
-        view_.sort = kSorts[(static_cast<std::size_t>(view_.sort) + 1) % std::size(kSorts)];
+        view_.sort = kSorts[(static_cast<std::size_t>(view_.sort) + 1) % kSorts.size()];
         if (node_) SortPods(*node_, view_.sort);
         return;
       case Key::kUp:

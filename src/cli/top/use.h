@@ -8,6 +8,7 @@
 // printable here, and bounded.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -89,7 +90,7 @@ base::Result<NodeUse> ReadNodeUse(const base::Json& status);
 
 // How pods are sorted within their GPU, and GPUs among each other where a command sorts them.
 enum class Sort { kBusy, kMemory, kIdle, kName };
-inline constexpr Sort kSorts[] = {Sort::kBusy, Sort::kMemory, Sort::kIdle, Sort::kName};
+inline constexpr std::array kSorts{Sort::kBusy, Sort::kMemory, Sort::kIdle, Sort::kName};
 std::string_view SortName(Sort sort);
 std::optional<Sort> ParseSort(std::string_view name);
 

@@ -16,12 +16,14 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <new>
@@ -97,6 +99,8 @@ class CudaNode {
     auto opened = Node::Open(root_.path());
     EXPECT_TRUE(opened.ok());
     node_ = std::move(*opened);
+    // Names a shim (src/shim) that programs find in front of the node's library.
+    if (const char* shim = std::getenv("TRANCHE_SHIM"); shim != nullptr) PutInFront(shim);
     if (with_driver) StartDriver();
   }
   ~CudaNode() { EndDriver(SIGTERM); }
@@ -115,12 +119,19 @@ class CudaNode {
 
   Node& state() { return *node_; }
   [[nodiscard]] std::string root() const { return root_.path(); }
-  [[nodiscard]] std::string library() const {
-    return root_.path() + "/usr/lib/x86_64-linux-gnu/libcuda.so.1";
-  }
+  [[nodiscard]] std::string library() const { return library_; }
 
  private:
+  void PutInFront(const char* shim) {
+    const std::string folder = root_.path() + "/shim";
+    EXPECT_EQ(mkdir(folder.c_str(), 0755), 0);
+    EXPECT_EQ(symlink(library_.c_str(), (folder + "/libcuda.tranche-real.so.1").c_str()), 0);
+    library_ = folder + "/libcuda.so.1";
+    EXPECT_EQ(symlink(shim, library_.c_str()), 0);
+  }
+
   base::testing::TempDir root_;
+  std::string library_ = root_.path() + "/usr/lib/x86_64-linux-gnu/libcuda.so.1";
   std::unique_ptr<Node> node_;
   std::unique_ptr<driver::testing::DriverProcess> driver_;
 };

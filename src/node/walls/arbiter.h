@@ -1,0 +1,151 @@
+// Arbiter holds up the walls of this node: it gives each pod with a limit its two pages, tells
+// programs that attach which slot is theirs, and gives back what a program held when it has ended.
+//
+// Nothing happens before a rule asks for it (SetRules). Then it listens at the door until it ends.
+// It decides nothing about one allocation: programs do, in their pod's pages (wire/ledger.h), also
+// while this program is away. A successor finds the pages by the record and takes them over.
+//
+// Threading: the loop's thread.
+// Errors: Trouble() says what keeps walls from standing; the rest goes on.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/status.h"
+#include "base/timer.h"
+#include "gpu/device.h"
+#include "gpu/usage.h"
+#include "node/identity/held.h"
+#include "node/identity/pods.h"
+#include "node/identity/proc.h"
+#include "node/walls/door.h"
+#include "node/walls/grants.h"
+#include "node/walls/pod_ledger.h"
+#include "node/walls/record.h"
+
+namespace tranche::node::walls {
+
+// One pod on one device, for reports.
+struct Wall {
+  PodName pod;
+  std::string pod_uid;  // "" before a program has attached
+  std::string device;
+  std::uint64_t limit_bytes = 0;
+  std::uint64_t used_bytes = 0;  // contexts included; the pod's own word
+  std::uint64_t context_bytes = 0;
+  std::uint64_t refusals = 0;
+  std::size_t programs = 0;  // attached
+  // Whether every program of the pod that the driver shows on the device is attached; if not, why.
+  bool walled = true;
+  std::string reason;
+  bool mismatch = false;  // the driver shows more than the ledger
+};
+
+class Arbiter {
+ public:
+  static constexpr std::size_t kMaxPrograms = 16384;  // attached, of all pods
+  // What the driver may show above the ledger before it is told of, and for how many looks.
+  static constexpr std::uint64_t kToleranceBytes = 64ULL << 20U;
+  static constexpr int kMismatchLooks = 3;
+  static constexpr base::Duration kSettle = std::chrono::milliseconds(10);
+
+  struct Options {
+    std::string directory;  // of the socket; "": no walls
+    std::string record;     // file; "": none is kept, and a successor takes nothing over
+    std::string proc_root = "/proc";
+  };
+  struct Sources {
+    std::function<identity::Owner(const identity::PodGroup&)> owner;
+    std::function<void()> ask_kubelet;  // who holds what, soon
+    std::function<void()> look;         // ask the driver who uses the GPUs, now
+    std::function<void(std::string reason, std::string message)> event;
+  };
+
+  Arbiter(base::EventLoop& loop, identity::Proc& proc, Options options, Sources sources);
+  Arbiter(const Arbiter&) = delete;
+  Arbiter& operator=(const Arbiter&) = delete;
+  ~Arbiter();
+
+  // Takes over what a forerunner has recorded. Call once, before anything else.
+  void Start();
+  void SetRules(Rules rules);
+  void SetHeld(std::vector<identity::Held> held);
+  // `whose`: the pod of a process by its UID, "" for none.
+  void UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage,
+                 const std::function<std::string(unsigned pid)>& whose);
+
+  [[nodiscard]] std::vector<Wall> Walls() const;
+  [[nodiscard]] bool asked_for() const { return !rules_.empty() || !grants_.pods().empty(); }
+  [[nodiscard]] const base::Status& Trouble() const { return trouble_; }
+  [[nodiscard]] const DoorCounts& counts() const { return door_.counts(); }
+  [[nodiscard]] std::size_t programs() const { return watched_.size(); }
+
+ private:
+  struct Pod {
+    PodName name;
+    bool away_open = true;
+    std::unique_ptr<PodLedger> ledger;
+  };
+  using Seat = std::pair<std::string, unsigned>;  // pod and slot
+  struct Watched {
+    base::UniqueFd process;
+    base::EventLoop::WatchId watch = 0;
+  };
+  struct Measuring {
+    Seat seat;
+    unsigned device = 0;
+    std::uint64_t held_before = 0;
+    std::uint64_t asked_us = 0;
+  };
+  struct Seen {     // of one pod on one device, by the driver
+    int above = 0;  // looks in a row
+    bool told = false;
+    int unattached = 0;
+  };
+  using DeviceOfPod = std::pair<std::string, std::string>;  // pod and device
+
+  void OpenDoor();
+  void Handle(Door::ConnectionId id, Caller& caller, const Request& request);
+  void Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& hello);
+  void Measure(Door::ConnectionId id, const Caller& caller, const wire::Measure& measure);
+  wire::Status Admit(const Caller& caller);
+  base::Status MakeLedger(const std::string& uid, const PodName& name, const Grants::OfPod& grants);
+  void Watch(const Seat& seat, base::UniqueFd process);
+  void Ended(const Seat& seat);
+  void Settle();
+  void TakeOver(const PodRecord& record);
+  void RestorePrograms(const std::string& uid, PodLedger& ledger);
+  void Write();
+  void Forget();
+  bool See(const DeviceOfPod& key, const gpu::RunningProcess& process, std::uint64_t time_us);
+  void AnswerMeasures(const std::string& device, unsigned pid, std::uint64_t bytes,
+                      std::uint64_t time_us);
+  void TellOfMismatches(const std::set<DeviceOfPod>& above);
+
+  base::EventLoop& loop_;
+  identity::Proc& proc_;
+  const Options options_;
+  const Sources sources_;
+  Rules rules_;
+  Grants grants_;
+  std::set<PodName> holders_;         // of anything, by the kubelet
+  std::map<std::string, int> asked_;  // unknown pods, and the answers since
+  std::map<std::string, Pod> pods_;   // by UID
+  std::map<Seat, Watched> watched_;
+  std::map<Door::ConnectionId, Measuring> measuring_;
+  std::map<DeviceOfPod, Seen> seen_;
+  base::Status trouble_;
+  base::Timer settle_;
+  Door door_;
+};
+
+}  // namespace tranche::node::walls

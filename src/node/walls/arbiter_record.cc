@@ -1,0 +1,104 @@
+// What the arbiter writes down, and how its successor goes on from there.
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "node/walls/arbiter.h"
+
+namespace tranche::node::walls {
+namespace {
+
+using base::Kv;
+using base::Status;
+
+constexpr std::size_t kMaxRecordBytes = 16U << 20U;
+constexpr mode_t kOwnerOnly = 0600;
+
+}  // namespace
+
+void Arbiter::Write() {
+  if (options_.record.empty()) return;
+  std::vector<PodRecord> records;
+  for (const auto& [uid, pod] : pods_) {
+    records.push_back({.uid = uid,
+                       .name = pod.name,
+                       .counters = pod.ledger->pages().identity(),
+                       .away_open = pod.away_open,
+                       .devices = pod.ledger->devices()});
+  }
+  const Status written = base::WriteFileAtomic(options_.record, RecordText(records), kOwnerOnly);
+  if (!written.ok()) {
+    base::LogWarning("the walls of this node cannot be recorded: a successor will not know them",
+                     {Kv("error", written.message())});
+  }
+}
+
+void Arbiter::Start() {
+  if (options_.record.empty() || options_.directory.empty()) return;
+  const auto text = base::ReadFile(options_.record, kMaxRecordBytes);
+  if (!text.ok()) return;  // there was no forerunner
+  const auto records = ReadRecord(*text);
+  if (!records.ok()) {
+    base::LogWarning("the record of walls cannot be read",
+                     {Kv("error", records.status().message())});
+    return;
+  }
+  for (const PodRecord& record : *records) TakeOver(record);
+  Write();
+  if (!pods_.empty()) OpenDoor();
+  Settle();
+}
+
+void Arbiter::TakeOver(const PodRecord& record) {
+  auto page = FindPage(options_.proc_root, record);
+  if (!page.ok()) {
+    base::LogInfo("the walls of a pod end with its programs",
+                  {Kv("pod", record.name.pod), Kv("why", page.status().message())});
+    return;
+  }
+  auto pages =
+      PodPages::TakeOver(std::move(*page), record.counters, record.devices, record.away_open);
+  if (!pages.ok()) {
+    base::LogWarning("the counters of a pod are not taken over",
+                     {Kv("pod", record.name.pod), Kv("error", pages.status().message())});
+    return;
+  }
+  Grants::OfPod grants;
+  for (const WalledDevice& device : record.devices) {
+    grants[device.device] = {.limit_bytes = device.limit_bytes,
+                             .device_bytes = device.device_bytes,
+                             .away_open = record.away_open};
+  }
+  grants_.Restore(record.name, grants);
+  Pod& pod = pods_[record.uid];
+  pod.name = record.name;
+  pod.away_open = record.away_open;
+  pod.ledger = std::make_unique<PodLedger>(std::move(*pages), record.devices);
+  RestorePrograms(record.uid, *pod.ledger);
+}
+
+// The slots say who is in them. That is believed where the kernel says the same; the rest goes
+// back.
+void Arbiter::RestorePrograms(const std::string& uid, PodLedger& ledger) {
+  const wire::Counters& counters = ledger.pages().counters();
+  for (unsigned slot = 0; slot < wire::kMaxSlots; ++slot) {
+    const wire::Slot& entry = counters.slots[slot];
+    if (entry.taken.load() == 0) continue;
+    const unsigned pid = entry.pid;
+    const std::uint64_t start_ticks = entry.start_ticks;
+    ledger.Restore(slot, {.pid = pid, .pid_inside = entry.pid_inside, .start_ticks = start_ticks});
+    base::UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+    if (process.valid() && watched_.size() < kMaxPrograms) {
+      auto caller = IdentifyCaller(proc_, pid, std::move(process));
+      if (caller.ok() && caller->pod_uid == uid && caller->program.start_ticks == start_ticks) {
+        Watch({uid, slot}, std::move(caller->process));
+        continue;
+      }
+    }
+    ledger.Leave(slot);
+  }
+  // The forerunner may have been killed while it gave something back.
+  ledger.SettleLater();
+}
+
+}  // namespace tranche::node::walls

@@ -1,0 +1,242 @@
+#include "node/walls/door.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "node/identity/cgroup.h"
+
+namespace tranche::node::walls {
+namespace {
+
+using base::Code;
+using base::Result;
+using base::Status;
+using base::UniqueFd;
+
+constexpr int kBacklog = 256;
+constexpr int kAcceptsAtOnce = 32;  // then it is the loop's turn
+constexpr base::Duration kPause = std::chrono::milliseconds(100);
+constexpr base::Duration kSweep = std::chrono::milliseconds(250);
+constexpr mode_t kForEverybody = 0666;  // programs in pods run as any user
+constexpr int kPeerPidfd = 77;          // SO_PEERPIDFD, Linux 6.5
+constexpr std::size_t kMaxDescriptors = 2;
+
+// The process at the other end. Before Linux 6.5 the pid is all that the kernel tells, and it may
+// be another process's by now; its control group is then read after the descriptor was had.
+std::optional<std::pair<unsigned, UniqueFd>> Peer(int socket) {
+  ucred who{};
+  socklen_t size = sizeof who;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 || who.pid <= 0) {
+    return std::nullopt;
+  }
+  int fd = -1;
+  size = sizeof fd;
+  if (getsockopt(socket, SOL_SOCKET, kPeerPidfd, &fd, &size) == 0) {
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+  } else {
+    fd = static_cast<int>(syscall(SYS_pidfd_open, who.pid, 0));
+  }
+  if (fd < 0) return std::nullopt;
+  return std::pair(static_cast<unsigned>(who.pid), UniqueFd(fd));
+}
+
+bool HasEnded(int process) {
+  pollfd poll_for{.fd = process, .events = POLLIN, .revents = 0};
+  return poll(&poll_for, 1, 0) != 0;
+}
+
+// The last number of "NSpid:", which is the pid that the process itself sees; 0: not told.
+unsigned PidInside(std::string_view status) {
+  const auto at = status.find("\nNSpid:");
+  if (at == std::string_view::npos) return 0;
+  std::string_view line = status.substr(at + 1);
+  line = line.substr(0, line.find('\n'));
+  const auto blank = line.find_last_of(" \t");
+  if (blank == std::string_view::npos) return 0;
+  line.remove_prefix(blank + 1);
+  unsigned pid = 0;
+  std::from_chars(line.data(), line.data() + line.size(), pid);
+  return pid;
+}
+
+Result<std::uint64_t> StartTicks(identity::Proc& proc, unsigned pid) {
+  const auto stat = proc.Read(pid, "stat");
+  if (!stat.ok()) return stat.status();
+  return identity::ReadStartTicks(*stat);
+}
+
+}  // namespace
+
+Result<Caller> IdentifyCaller(identity::Proc& proc, unsigned pid, UniqueFd process) {
+  const Status unknown(Code::kPermissionDenied, "it cannot be told whose the process is");
+  const auto start = StartTicks(proc, pid);
+  const auto groups = proc.Read(pid, "cgroup");
+  const auto status = proc.Read(pid, "status");
+  if (!start.ok() || !groups.ok()) return unknown;
+  const auto again = StartTicks(proc, pid);
+  // The descriptor is of a process that still lives, so the pid was its own all the time.
+  if (!again.ok() || *again != *start || HasEnded(process.get())) return unknown;
+  auto group = identity::ReadPodGroup(*groups);
+  if (!group.ok()) return Status(Code::kPermissionDenied, group.status().message());
+  return Caller{.pod_uid = std::move(group->pod_uid),
+                .program = {.pid = pid,
+                            .pid_inside = status.ok() ? PidInside(*status) : 0,
+                            .start_ticks = *start},
+                .process = std::move(process)};
+}
+
+Door::~Door() {
+  if (watch_ != 0) loop_.UnwatchFd(watch_);
+  for (const auto& [id, connection] : connections_) {
+    if (connection.watch != 0) loop_.UnwatchFd(connection.watch);
+  }
+}
+
+Status Door::Open(const std::string& directory) {
+  TRANCHE_TRY(base::MakeDirectories(directory));
+  const std::string path = base::JoinPath(directory, wire::kSocketFile);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return {Code::kInvalidArgument, "the path of the socket is too long: " + path};
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return base::ErrnoStatus(errno, "socket");
+  unlink(path.c_str());
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      chmod(path.c_str(), kForEverybody) != 0 || listen(fd.get(), kBacklog) != 0) {
+    return base::ErrnoStatus(errno, "cannot listen on " + path);
+  }
+  listener_ = std::move(fd);
+  Listen();
+  return Status::Ok();
+}
+
+void Door::Listen() {
+  watch_ = loop_.WatchFd(listener_.get(), base::FdEvents::kRead, [this] { Accept(); });
+}
+
+void Door::Accept() {
+  for (int i = 0; i < kAcceptsAtOnce; ++i) {
+    UniqueFd socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (socket.valid()) {
+      Enter(std::move(socket));
+      continue;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      ++counts_.too_many;
+      loop_.UnwatchFd(std::exchange(watch_, 0));
+      pause_.Start(kPause, [this] { Listen(); });
+    }
+    return;
+  }
+}
+
+void Door::Enter(UniqueFd socket) {
+  if (connections_.size() >= kMaxConnections) {
+    ++counts_.too_many;
+    return;
+  }
+  auto peer = Peer(socket.get());
+  if (!peer) {
+    ++counts_.strangers;
+    return;
+  }
+  auto caller = IdentifyCaller(proc_, peer->first, std::move(peer->second));
+  if (!caller.ok()) {
+    ++counts_.strangers;
+    return;
+  }
+  const auto of_pod = std::count_if(
+      connections_.begin(), connections_.end(),
+      [&](const auto& other) { return other.second.caller.pod_uid == caller->pod_uid; });
+  if (static_cast<std::size_t>(of_pod) >= kMaxOfPod) {
+    ++counts_.too_many;
+    return;
+  }
+  ++counts_.accepted;
+  const ConnectionId id = next_++;
+  Connection& connection = connections_[id];
+  connection.socket = std::move(socket);
+  connection.since = loop_.Now();
+  connection.caller = std::move(*caller);
+  connection.watch =
+      loop_.WatchFd(connection.socket.get(), base::FdEvents::kRead, [this, id] { Read(id); });
+  if (!sweep_.running()) sweep_.Start(kSweep, [this] { Sweep(); });
+}
+
+void Door::Read(ConnectionId id) {
+  Connection& connection = connections_.at(id);
+  std::array<std::byte, wire::kMaxMessageBytes + 1> buffer;
+  const ssize_t got = recv(connection.socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) return Close(id);
+  loop_.UnwatchFd(std::exchange(connection.watch, 0));  // one packet is all that is read
+  const auto read = ReadRequest(std::span(buffer).first(static_cast<std::size_t>(got)));
+  if (const auto* request = std::get_if<Request>(&read)) {
+    return handler_(id, connection.caller, *request);
+  }
+  const wire::Status status = std::get<wire::Status>(read);
+  ++(status == wire::Status::kUnknownVersion ? counts_.unknown_versions : counts_.malformed);
+  const wire::HelloAnswer answer{.header = {wire::kMagic, wire::kVersion, wire::Kind::kHelloAnswer},
+                                 .status = status};
+  Answer(id, std::as_bytes(std::span(&answer, 1)), {});
+}
+
+void Door::Answer(ConnectionId id, std::span<const std::byte> packet,
+                  std::span<const int> descriptors) {
+  const auto at = connections_.find(id);
+  if (at == connections_.end()) return;
+  TRANCHE_CHECK(descriptors.size() <= kMaxDescriptors);
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))] = {};
+  iovec part{.iov_base = const_cast<std::byte*>(packet.data()), .iov_len = packet.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (!descriptors.empty()) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+    cmsghdr* rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+    std::memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size_bytes());
+  }
+  // The first packet of a connection always fits, or there is nobody any more.
+  [[maybe_unused]] const ssize_t sent =
+      sendmsg(at->second.socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  Close(id);
+}
+
+void Door::Sweep() {
+  std::vector<ConnectionId> late;
+  for (const auto& [id, connection] : connections_) {
+    if (loop_.Now() - connection.since >= kPatience) late.push_back(id);
+  }
+  counts_.slow += late.size();
+  for (const ConnectionId id : late) Close(id);
+  if (!connections_.empty()) sweep_.Start(kSweep, [this] { Sweep(); });
+}
+
+void Door::Close(ConnectionId id) {
+  const auto at = connections_.find(id);
+  if (at == connections_.end()) return;
+  if (at->second.watch != 0) loop_.UnwatchFd(at->second.watch);
+  connections_.erase(at);
+}
+
+}  // namespace tranche::node::walls

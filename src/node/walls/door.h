@@ -1,0 +1,100 @@
+// Door is the socket at which programs inside pods ask for their walls. It says whose each caller
+// is, by what the kernel says, reads one packet of each, and hands on what makes sense.
+//
+// Callers are hostile: at most kMaxConnections are in at once and kMaxOfPod of one pod, each for
+// kPatience at most; a packet that is too long or makes no sense ends its connection. Descriptors
+// that a caller sends are dropped by the kernel. All of that is counted.
+//
+// Threading: the loop's thread.
+// Errors: Open's, with the path. When descriptors run out, accepting pauses and goes on by itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/file.h"
+#include "base/timer.h"
+#include "node/identity/proc.h"
+#include "node/walls/pod_ledger.h"
+#include "node/walls/requests.h"
+
+namespace tranche::node::walls {
+
+struct Caller {
+  std::string pod_uid;  // by which the kubelet names the pod's group
+  Program program;      // without its image, which only a message tells
+  base::UniqueFd process;
+};
+
+// The process `pid`, held by `process` so that it is no other; kPermissionDenied for what is in no
+// pod, or where that cannot be told.
+base::Result<Caller> IdentifyCaller(identity::Proc& proc, unsigned pid, base::UniqueFd process);
+
+struct DoorCounts {
+  std::uint64_t accepted = 0;
+  std::uint64_t strangers = 0;  // in no pod, or not to be told whose
+  std::uint64_t too_many = 0;   // turned away because of the bounds
+  std::uint64_t malformed = 0;  // packets that break the rules
+  std::uint64_t unknown_versions = 0;
+  std::uint64_t slow = 0;  // nothing came, or its answer was not fetched, in time
+};
+
+class Door {
+ public:
+  static constexpr std::size_t kMaxConnections = 512;
+  static constexpr std::size_t kMaxOfPod = 64;
+  static constexpr base::Duration kPatience = std::chrono::seconds(2);
+
+  using ConnectionId = std::uint64_t;
+  // Answer is to be called, now or later. The caller's descriptor may be taken.
+  using Handler = std::function<void(ConnectionId id, Caller& caller, const Request& request)>;
+
+  Door(base::EventLoop& loop, identity::Proc& proc, Handler handler)
+      : loop_(loop), proc_(proc), handler_(std::move(handler)), pause_(loop), sweep_(loop) {}
+  Door(const Door&) = delete;
+  Door& operator=(const Door&) = delete;
+  ~Door();
+
+  // Makes the folder, and the socket in it, which replaces one of a forerunner.
+  base::Status Open(const std::string& directory);
+  [[nodiscard]] bool open() const { return listener_.valid(); }
+
+  // Sends the packet and closes. No effect where the connection has ended meanwhile.
+  void Answer(ConnectionId id, std::span<const std::byte> packet, std::span<const int> descriptors);
+
+  [[nodiscard]] const DoorCounts& counts() const { return counts_; }
+  [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+
+ private:
+  struct Connection {
+    base::UniqueFd socket;
+    base::EventLoop::WatchId watch = 0;
+    base::TimePoint since;
+    Caller caller;
+  };
+  void Listen();
+  void Accept();
+  void Enter(base::UniqueFd socket);
+  void Read(ConnectionId id);
+  void Sweep();
+  void Close(ConnectionId id);
+
+  base::EventLoop& loop_;
+  identity::Proc& proc_;
+  Handler handler_;
+  base::UniqueFd listener_;
+  base::EventLoop::WatchId watch_ = 0;
+  base::Timer pause_;
+  base::Timer sweep_;
+  std::map<ConnectionId, Connection> connections_;
+  ConnectionId next_ = 1;
+  DoorCounts counts_;
+};
+
+}  // namespace tranche::node::walls

@@ -1,0 +1,145 @@
+// The door under callers that mean it no good.
+#include "node/walls/door.h"
+
+#include <gmock/gmock.h>
+
+#include <thread>
+
+#include "node/walls/testing/program.h"
+
+namespace tranche::node::walls {
+namespace {
+
+constexpr char kPod[] = "6d2f1d4e-5c0f-4b39-9a50-1f6a1c3f0001";
+
+class DoorTest : public ::testing::Test {
+ protected:
+  DoorTest()
+      : proc_(dir_.path() + "/proc"),
+        real_proc_(identity::NewProc(proc_.root())),
+        door_(*loop_, *real_proc_,
+              [this](Door::ConnectionId id, Caller& caller, const Request& /*request*/) {
+                caller_ = caller.pod_uid;
+                const wire::HelloAnswer answer{
+                    .header = {wire::kMagic, wire::kVersion, wire::Kind::kHelloAnswer}};
+                door_.Answer(id, std::as_bytes(std::span(&answer, 1)), {});
+              }) {
+    proc_.Put(getpid(), kPod);
+    EXPECT_TRUE(door_.Open(dir_.path()).ok());
+  }
+  int Connect() {
+    connected_.emplace_back(testing::Connect(dir_.path() + "/" + wire::kSocketFile));
+    return connected_.back().get();
+  }
+  bool Ended(int fd) {
+    char byte = 0;
+    return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+  }
+  void ExpectServes() {
+    const wire::Hello hello{.header = {wire::kMagic, wire::kVersion, wire::Kind::kHello}};
+    const int fd = Connect();
+    send(fd, &hello, sizeof hello, MSG_NOSIGNAL);
+    wire::HelloAnswer answer{};
+    EXPECT_TRUE(loop_.RunUntil(
+        [&] { return recv(fd, &answer, sizeof answer, MSG_DONTWAIT) == sizeof answer; }));
+    EXPECT_EQ(answer.status, wire::Status::kOk);
+    EXPECT_EQ(caller_, kPod);
+  }
+
+  base::testing::TempDir dir_;
+  base::testing::RealLoop loop_;
+  testing::PodProc proc_;
+  std::unique_ptr<identity::Proc> real_proc_;
+  Door door_;
+  std::string caller_;
+  std::vector<base::UniqueFd> connected_;
+};
+
+TEST_F(DoorTest, ServesAPod) { ExpectServes(); }
+
+TEST_F(DoorTest, PacketsThatBreakTheRulesEndTheirConnectionOnly) {
+  std::string packet(wire::kMaxMessageBytes * 4, 'x');
+  for (const std::size_t size : {std::size_t{1}, std::size_t{7}, sizeof(wire::Hello),
+                                 wire::kMaxMessageBytes + 1, packet.size()}) {
+    const int fd = Connect();
+    send(fd, packet.data(), size, MSG_NOSIGNAL);
+    wire::HelloAnswer answer{};
+    EXPECT_TRUE(loop_.RunUntil(
+        [&] { return recv(fd, &answer, sizeof answer, MSG_DONTWAIT) == sizeof answer; }));
+    EXPECT_EQ(answer.status, wire::Status::kRefused);
+  }
+  EXPECT_EQ(door_.counts().malformed, 5U);
+  EXPECT_EQ(door_.connections(), 0U);
+  ExpectServes();
+}
+
+TEST_F(DoorTest, AnUnknownVersionIsAnsweredSoftly) {
+  const wire::Header header{wire::kMagic, wire::kVersion + 1, wire::Kind::kHello};
+  const int fd = Connect();
+  send(fd, &header, sizeof header, MSG_NOSIGNAL);
+  wire::HelloAnswer answer{};
+  EXPECT_TRUE(loop_.RunUntil(
+      [&] { return recv(fd, &answer, sizeof answer, MSG_DONTWAIT) == sizeof answer; }));
+  EXPECT_EQ(answer.status, wire::Status::kUnknownVersion);
+  EXPECT_EQ(answer.header.version, wire::kVersion);
+}
+
+TEST_F(DoorTest, OnePodHasOnlySoManyConnectionsAndASlowOneIsEnded) {
+  std::vector<int> fds;
+  for (std::size_t i = 0; i < Door::kMaxOfPod * 2; ++i) {
+    fds.push_back(Connect());
+    // The queue of the socket is shorter than this.
+    ASSERT_TRUE(
+        loop_.RunUntil([&] { return door_.counts().accepted + door_.counts().too_many == i + 1; }));
+  }
+  EXPECT_EQ(door_.connections(), Door::kMaxOfPod);
+  EXPECT_EQ(door_.counts().too_many, Door::kMaxOfPod);
+  EXPECT_TRUE(Ended(fds.back()));
+  // Nothing is sent by any of them.
+  EXPECT_TRUE(loop_.RunUntil([&] { return door_.connections() == 0; }));
+  EXPECT_EQ(door_.counts().slow, Door::kMaxOfPod);
+  ExpectServes();
+}
+
+TEST_F(DoorTest, ThousandsOfConnectionsLeaveNothingBehind) {
+  const int before = base::testing::OpenFiles();
+  for (std::uint64_t i = 1; i <= 3000; ++i) {
+    close(testing::Connect(dir_.path() + "/" + wire::kSocketFile));
+    if (i % 50 != 0) continue;
+    ASSERT_TRUE(
+        loop_.RunUntil([&] { return door_.counts().accepted + door_.counts().too_many == i; }));
+  }
+  EXPECT_TRUE(loop_.RunUntil([&] { return door_.connections() == 0; }));
+  EXPECT_EQ(base::testing::OpenFiles(), before);
+  ExpectServes();
+}
+
+TEST_F(DoorTest, DescriptorsThatACallerSendsAreNotTaken) {
+  const int fd = Connect();
+  const int before = base::testing::OpenFiles();
+  const wire::Hello hello{.header = {wire::kMagic, wire::kVersion, wire::Kind::kHello}};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  iovec part{.iov_base = const_cast<wire::Hello*>(&hello), .iov_len = sizeof hello};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
+  ASSERT_GT(sendmsg(fd, &message, MSG_NOSIGNAL), 0);
+  wire::HelloAnswer answer{};
+  EXPECT_TRUE(loop_.RunUntil(
+      [&] { return recv(fd, &answer, sizeof answer, MSG_DONTWAIT) == sizeof answer; }));
+  EXPECT_LE(base::testing::OpenFiles(), before);
+}
+
+TEST_F(DoorTest, AReplacedSocketServesAgain) {
+  EXPECT_TRUE(Door(*loop_, *real_proc_, [](auto, auto&, const auto&) {}).Open(dir_.path()).ok());
+}
+
+}  // namespace
+}  // namespace tranche::node::walls

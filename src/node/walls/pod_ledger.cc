@@ -1,0 +1,111 @@
+#include "node/walls/pod_ledger.h"
+
+#include <algorithm>
+
+#include "wire/ledger.h"
+
+namespace tranche::node::walls {
+
+std::optional<unsigned> PodLedger::Find(unsigned pid) const {
+  for (unsigned i = 0; i < slots_.size(); ++i) {
+    if (slots_[i] && slots_[i]->pid == pid) return i;
+  }
+  return std::nullopt;
+}
+
+std::optional<unsigned> PodLedger::Attach(const Program& program) {
+  if (const auto own = Find(program.pid)) {
+    const Program& before = *slots_[*own];
+    if (before.start_ticks == program.start_ticks &&
+        (before.image == program.image || before.image == 0)) {
+      slots_[*own] = program;
+      return own;
+    }
+    // Another process of the same pid, or another image of the same process.
+    Leave(*own);
+  }
+  unsigned slot = 0;
+  while (slot < slots_.size() && slots_[slot]) ++slot;
+  if (slot == wire::kMaxSlots) return std::nullopt;
+  if (slot == slots_.size()) slots_.emplace_back();
+  // Whatever a pod has written there before it was anybody's goes.
+  Leave(slot);
+  Enter(slot, program);
+  return slot;
+}
+
+void PodLedger::Restore(unsigned slot, const Program& program) {
+  if (slot >= wire::kMaxSlots) return;
+  if (slot >= slots_.size()) slots_.resize(slot + 1);
+  slots_[slot] = program;
+}
+
+void PodLedger::Enter(unsigned slot, const Program& program) {
+  slots_[slot] = program;
+  wire::Slot& entry = pages_.counters().slots[slot];
+  entry.pid = program.pid;
+  entry.pid_inside = program.pid_inside;
+  entry.start_ticks = program.start_ticks;
+  entry.taken.store(1);
+}
+
+void PodLedger::Leave(unsigned slot) {
+  if (slot >= slots_.size()) return;
+  wire::Counters& counters = pages_.counters();
+  for (unsigned device = 0; device < devices_.size(); ++device) {
+    if (!wire::Reclaim(counters, slot, device)) unsettled_ = true;
+  }
+  counters.slots[slot].taken.store(0);
+  slots_[slot].reset();
+}
+
+bool PodLedger::Settle() {
+  if (!unsettled_) return true;
+  bool all = true;
+  for (unsigned device = 0; device < devices_.size(); ++device) {
+    all = wire::Settle(pages_.counters(), static_cast<unsigned>(slots_.size()), device) && all;
+  }
+  unsettled_ = !all;
+  return all;
+}
+
+std::size_t PodLedger::programs() const {
+  return static_cast<std::size_t>(std::count_if(slots_.begin(), slots_.end(),
+                                                [](const auto& slot) { return slot.has_value(); }));
+}
+
+std::optional<unsigned> PodLedger::DeviceAt(const std::string& uuid) const {
+  for (unsigned i = 0; i < devices_.size(); ++i) {
+    if (devices_[i].device == uuid) return i;
+  }
+  return std::nullopt;
+}
+
+PodLedger::Use PodLedger::UseOf(unsigned device) const {
+  const wire::Counters& counters = pages_.counters();
+  Use use{.used_bytes = counters.devices[device].total_bytes.load(),
+          .refusals = counters.devices[device].refusals.load()};
+  for (unsigned slot = 0; slot < slots_.size(); ++slot)
+    use.context_bytes += ContextOf(slot, device);
+  return use;
+}
+
+std::uint64_t PodLedger::HeldBy(unsigned slot, unsigned device) const {
+  return pages_.counters().slots[slot].holdings[device].held_bytes.load();
+}
+
+std::uint64_t PodLedger::ContextOf(unsigned slot, unsigned device) const {
+  return pages_.counters().slots[slot].holdings[device].context_bytes.load();
+}
+
+void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes) {
+  wire::Holding& holding = pages_.counters().slots[slot].holdings[device];
+  auto bound = wire::ContextState::kBound;
+  if (!holding.context.compare_exchange_strong(bound, wire::ContextState::kKnown)) return;
+  const std::uint64_t charged = holding.context_bytes.load();
+  if (charged <= bytes) return;
+  const std::uint64_t taken = wire::Lower(holding.context_bytes, charged - bytes);
+  wire::Lower(pages_.counters().devices[device].total_bytes, taken);
+}
+
+}  // namespace tranche::node::walls

@@ -1,0 +1,131 @@
+#include "node/walls/record.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <utility>
+
+#include "base/json.h"
+#include "base/json_read.h"
+#include "node/identity/cgroup.h"
+#include "node/walls/requests.h"
+
+namespace tranche::node::walls {
+namespace {
+
+using base::Code;
+using base::Json;
+using base::Result;
+using base::Status;
+using base::UniqueFd;
+
+constexpr std::size_t kMaxPods = 4096;
+constexpr std::size_t kMaxMapsBytes = 8U << 20U;
+constexpr std::size_t kMaxGroupsBytes = 64U << 10U;
+
+// Numbers that JSON's integers may not hold.
+std::string WholeText(std::uint64_t number) { return std::to_string(number); }
+std::uint64_t WholeAt(const Json& json, std::string_view key) {
+  const std::string& text = base::TextAt(json, key);
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+bool ReadPod(const Json& json, PodRecord& pod) {
+  pod.uid = base::TextAt(json, "uid");
+  pod.name = {base::TextAt(json, "namespace"), base::TextAt(json, "name")};
+  pod.counters = {WholeAt(json, "device"), WholeAt(json, "inode")};
+  pod.away_open = base::BoolAt(json, "awayOpen");
+  for (const Json& item : base::ItemsAt(json, "devices")) {
+    const std::string& device = base::TextAt(item, "uuid");
+    const auto uuid = ParseUuid(device);
+    if (!uuid) return false;
+    pod.devices.push_back({.device = device,
+                           .uuid = *uuid,
+                           .limit_bytes = WholeAt(item, "limitBytes"),
+                           .device_bytes = WholeAt(item, "deviceBytes")});
+  }
+  return !pod.uid.empty() && pod.counters.inode != 0 && !pod.devices.empty() &&
+         pod.devices.size() <= wire::kMaxDevices;
+}
+
+bool OfPod(const std::string& process, const std::string& uid) {
+  const auto groups = base::ReadFile(process + "/cgroup", kMaxGroupsBytes);
+  if (!groups.ok()) return false;
+  const auto group = identity::ReadPodGroup(*groups);
+  return group.ok() && group->pod_uid == uid;
+}
+
+// The address range of the page in the lines of /proc/PID/maps, "start-end"; "": it is not mapped.
+std::string RangeOf(std::string_view maps, std::uint64_t inode) {
+  const std::string name = std::string("/memfd:") + PodPages::kCountersName;
+  const std::string number = " " + std::to_string(inode) + " ";
+  while (!maps.empty()) {
+    const std::string_view line = maps.substr(0, maps.find('\n'));
+    maps.remove_prefix(std::min(maps.size(), line.size() + 1));
+    const auto at = line.find(name);
+    if (at == std::string_view::npos) continue;
+    if (line.substr(0, at).find(number) == std::string_view::npos) continue;
+    return std::string(line.substr(0, line.find(' ')));
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string RecordText(const std::vector<PodRecord>& pods) {
+  Json list = Json::MakeArray();
+  for (const PodRecord& pod : pods) {
+    Json devices = Json::MakeArray();
+    for (const WalledDevice& device : pod.devices) {
+      devices.Append(Json::MakeObject({{"uuid", device.device},
+                                       {"limitBytes", WholeText(device.limit_bytes)},
+                                       {"deviceBytes", WholeText(device.device_bytes)}}));
+    }
+    list.Append(Json::MakeObject({{"uid", pod.uid},
+                                  {"namespace", pod.name.pod_namespace},
+                                  {"name", pod.name.pod},
+                                  {"device", WholeText(pod.counters.device)},
+                                  {"inode", WholeText(pod.counters.inode)},
+                                  {"awayOpen", pod.away_open},
+                                  {"devices", std::move(devices)}}));
+  }
+  return Json::MakeObject({{"version", 1}, {"pods", std::move(list)}}).Dump() + "\n";
+}
+
+Result<std::vector<PodRecord>> ReadRecord(std::string_view text) {
+  const auto json = Json::Parse(text);
+  if (!json.ok()) return json.status();
+  if (base::IntAt(*json, "version") != 1) {
+    return Status(Code::kInvalidArgument, "the record of walls is of another version");
+  }
+  std::vector<PodRecord> pods;
+  for (const Json& item : base::ItemsAt(*json, "pods")) {
+    PodRecord pod;
+    if (pods.size() < kMaxPods && ReadPod(item, pod)) pods.push_back(std::move(pod));
+  }
+  return pods;
+}
+
+Result<UniqueFd> FindPage(const std::string& proc_root, const PodRecord& pod) {
+  const auto names = base::ListDirectory(proc_root);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string process = base::JoinPath(proc_root, name);
+    if (!OfPod(process, pod.uid)) continue;
+    const auto maps = base::ReadFile(process + "/maps", kMaxMapsBytes);
+    if (!maps.ok()) continue;
+    const std::string range = RangeOf(*maps, pod.counters.inode);
+    if (range.empty()) continue;
+    UniqueFd fd(open((process + "/map_files/" + range).c_str(), O_RDWR | O_CLOEXEC));
+    if (!fd.valid()) return base::ErrnoStatus(errno, "cannot open the mapping of a program");
+    return fd;
+  }
+  return Status(Code::kNotFound, "no program of the pod has its counters any more");
+}
+
+}  // namespace tranche::node::walls

@@ -1,0 +1,34 @@
+// What a node program writes down of its pods' walls, so that its successor knows which pages to
+// take over and which limits were granted.
+//
+// It lies where no pod can see it.
+//
+// Threading: plain functions.
+// Errors: kInvalidArgument: the text is no record; an entry that makes no sense is left out.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "node/walls/grants.h"
+#include "node/walls/pod_pages.h"
+
+namespace tranche::node::walls {
+
+struct PodRecord {
+  std::string uid;
+  PodName name;
+  PageIdentity counters;
+  bool away_open = true;
+  std::vector<WalledDevice> devices;
+};
+
+std::string RecordText(const std::vector<PodRecord>& pods);
+base::Result<std::vector<PodRecord>> ReadRecord(std::string_view text);
+
+// The counters of a pod, opened through a process that has them mapped; /proc is below `proc_root`.
+// kNotFound: no process of the pod has them.
+base::Result<base::UniqueFd> FindPage(const std::string& proc_root, const PodRecord& pod);
+
+}  // namespace tranche::node::walls
