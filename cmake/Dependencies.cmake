@@ -6,7 +6,6 @@ find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(GTest REQUIRED)
 find_package(benchmark REQUIRED)
-find_package(prometheus-cpp REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(PkgConfig REQUIRED)
 # The archive: the shared library loads GnuTLS, which nothing here uses (src/http/server_no_tls.cc).
