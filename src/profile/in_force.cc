@@ -1,5 +1,6 @@
 #include "profile/in_force.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -22,10 +23,20 @@ std::string NameOf(const WantedConfig& wanted) {
   return "profile '" + wanted.profile + "'";
 }
 
+// What is asked to be enforced. What is to be observed, `tranche node` observes.
+template <typename Options>
+bool Enforces(const std::optional<Options>& options) {
+  return options && options->mode == config::EnforceMode::kEnforce;
+}
+
 std::vector<std::string> NotInForce(const config::Config& config) {
   std::vector<std::string> keys;
-  if (config.tranche.memory) keys.emplace_back("tranche.memory");
-  if (config.tranche.time) keys.emplace_back("tranche.time");
+  const bool memory =
+      Enforces(config.tranche.memory) ||
+      std::any_of(config.tranche.resources.begin(), config.tranche.resources.end(),
+                  [](const config::TrancheResource& entry) { return Enforces(entry.memory); });
+  if (memory) keys.emplace_back("tranche.memory");
+  if (Enforces(config.tranche.time)) keys.emplace_back("tranche.time");
   return keys;
 }
 

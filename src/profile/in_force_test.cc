@@ -154,10 +154,10 @@ TEST_F(InForceTest, WarningsCarryFileAndLine) {
 }
 
 TEST_F(InForceTest, WhatIsNotYetInForceIsSaid) {
-  Want(Replicas(4) + "tranche:\n  memory: {mode: enforce}\n  time: {mode: observe}\n");
+  Want(Replicas(4) + "tranche:\n  memory: {mode: enforce}\n  time: {mode: enforce}\n");
   config_->NodeChanged();
   EXPECT_THAT(state().not_in_force, ElementsAre("tranche.memory", "tranche.time"));
-  Want(Replicas(4));
+  Want(Replicas(4) + "tranche:\n  memory: {mode: observe}\n  time: {mode: observe}\n");
   config_->Refresh();
   EXPECT_THAT(state().not_in_force, IsEmpty());
 }
