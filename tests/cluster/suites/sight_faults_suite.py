@@ -51,6 +51,20 @@ def without_pods(sight, left, refused, name):
     sight.holder_is_shown()
 
 
+def without_config(sight, kind, rule, space, resource):
+    """Without the right to see its node or the ConfigMap it shows no limits, says why, and shows all else."""
+    path = f"/rules/{rule}/verbs"
+    take = [{"op": "replace", "path": path, "value": ["get"]}]
+    sight.c.kubectl("patch", kind, DAEMONSET, *space, "--type=json", "-p", json.dumps(take))
+    sight.replace()
+    sight.until("it says what it lacks", lambda: f'cannot list resource "{resource}"' in sight.degraded())
+    tell(sight.degraded())
+    sight.holder_is_shown()
+    give = [{"op": "replace", "path": path, "value": ["list", "watch"]}]
+    sight.c.kubectl("patch", kind, DAEMONSET, *space, "--type=json", "-p", json.dumps(give))
+    sight.well()
+
+
 def without_events(sight, left):
     """Without one of these rights an Event, or its repeat, is not told: the log says so, and the metric is there."""
     role(sight, "role", DAEMONSET + "-events", [left], "-n", "default")
@@ -148,13 +162,18 @@ def api_server_away(sight):
     sight.holder_is_shown()
 
 
+def installed(sight):
+    sight.install()
+    sight.plugin_serves()
+
+
 def cases(run):
     archive = bed.product_image()
     with bed.scratch() as folder, bed.Cluster(names=(NODE,), default_runtime="nvidia") as cluster:
         for image in (archive, usage.workload_image(pathlib.Path(folder))):
             cluster.import_image(image)
         audit, sight = Audit(cluster, user_name(NAMESPACE, DAEMONSET)), Sighted(cluster)
-        if not run("installed beside our plugin", sight.helm_with_plugin, "install"):
+        if not run("installed beside our plugin", installed, sight):
             return
         if not run("a pod computes", sight.start_holder):
             return
@@ -164,6 +183,8 @@ def cases(run):
         run("without the right to watch pods", without_pods, sight, "list", "watch", "holder")
         uid = cluster.pod("default", "holder")["metadata"]["uid"]
         run("without the right to list pods", without_pods, sight, "watch", "list", uid)
+        run("without the rights to the ConfigMap", without_config, sight, "role", 0, ("-n", NAMESPACE), "configmaps")
+        run("without the rights to the node", without_config, sight, "clusterrole", 1, (), "nodes")
         run("rolled", rolled, sight)
         run("killed", killed, sight)
         run("the driver hangs", driver_hangs, sight)

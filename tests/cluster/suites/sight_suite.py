@@ -28,7 +28,7 @@ def nvidia_serves(cluster, upstream):
 
 
 def installed_alone(sight):
-    sight.helm("install", "--set", "devicePlugin.enabled=false")
+    sight.install("--set", "devicePlugin.enabled=false")
     names = {found["metadata"]["name"] for found in sight.c.get("daemonsets", "-A")["items"]}
     expect(DAEMONSET in names and "tranche-plugin" not in names, f"daemonsets: {names}")
     sight.until("it knows pods and grants", lambda: (sight.one("tranche_node_pods_known"),
@@ -42,7 +42,8 @@ def plugins_change(sight):
     """NVIDIA's plugin goes, ours comes: tranche-node and what it has counted stay."""
     before, seconds = sight.pod()["metadata"]["uid"], sight.figures("tranche_pod_gpu_seconds_total")
     sight.c.helm("uninstall", "nvdp", "-n", NVIDIA_NAMESPACE, "--wait")
-    sight.helm_with_plugin("upgrade")
+    sight.helm("upgrade", "--set", "devicePlugin.enabled=true")
+    sight.plugin_serves()
     expect(sight.pod()["metadata"]["uid"] == before, "tranche-node was replaced")
     after = sight.figures("tranche_pod_gpu_seconds_total")
     expect(sum(after.values()) >= sum(seconds.values()), f"it counted {seconds}, and {after} now")

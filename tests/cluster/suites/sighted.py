@@ -1,7 +1,7 @@
 """What the suites of sight work with: `tranche-node` by Helm, what it shows, and what the driver has counted itself.
 
     sight = Sighted(cluster)
-    sight.install("--set", "devicePlugin.enabled=false")
+    sight.install("--set", "devicePlugin.enabled=false")    # beside another plugin
     sight.figures("tranche_pod_gpu_memory_used_bytes")   # {(namespace, pod, container, GPU's index): value}
     load = Load(sight); load.start(); load.judge()       # pods and processes that compute, and what is shown of them
 """
@@ -18,6 +18,7 @@ from suites import usage
 from suites.scene import CHART, NODE, tell
 
 NAMESPACE, RELEASE, DAEMONSET = "tranche", "tranche", "tranche-node"
+PROFILES = "profiles"
 SECONDS = 90
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -35,16 +36,19 @@ class Sighted:
     def __init__(self, cluster, node=NODE):
         self.c, self.name, self.node, self._address = cluster, node, cluster.nodes[node], None
 
+    def install(self, *more):
+        """With the profiles of a ConfigMap that is there already: eight shares of each GPU."""
+        self.c.kubectl("create", "namespace", NAMESPACE)
+        self.c.apply(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "data": {"default": SHARING},
+                                 "metadata": {"name": PROFILES, "namespace": NAMESPACE}}))
+        self.helm("install", *more)
+
     def helm(self, verb, *more):
-        self.c.helm(verb, RELEASE, CHART, "-n", NAMESPACE, "--create-namespace", "--set", "node.enabled=true", *more,
-                    seconds=120)
+        self.c.helm(verb, RELEASE, CHART, "-n", NAMESPACE, "--set", "node.enabled=true", "--set",
+                    f"config.name={PROFILES}", "--set", "config.default=default", *more, seconds=120)
         self.rolled()
 
-    def helm_with_plugin(self, verb):
-        """With our plugin, which makes eight shares of each GPU."""
-        profiles = json.dumps({"default": SHARING})
-        self.helm(verb, "--set-json", f"config.map={profiles}", "--set", "config.default=default",
-                  "--set", "devicePlugin.enabled=true")
+    def plugin_serves(self):
         self.c.kubectl("-n", NAMESPACE, "rollout", "status", "daemonset/tranche-plugin", "--timeout=120s", seconds=130)
         self.c.wait_for("our plugin serves 16 shares", lambda: self.c.allocatable(self.name) == 16, SECONDS)
 
