@@ -126,6 +126,9 @@ def bench(session):
     say("-- sight")
     counts += one(call([sys.executable, "-B", ROOT / "bench/sight/run.py", build,
                         f"--json={results / 'sight.json'}"]))
+    say("-- walls")
+    counts += one(call([sys.executable, "-B", ROOT / "bench/walls/run.py", build,
+                        f"--json={results / 'walls.json'}"]))
     return counts if counts.total() else Counts(failed=1, notes=["no benchmark was built"])
 
 

@@ -25,15 +25,14 @@ class Row:
     pods: tuple  # arguments of tranche-workload
     scale: int  # time scale that it is first run at
     figures: str = "shares"  # or even, requests, newcomer
-    fills: bool = False  # the queue of one that keeps a pace fills up: its launches block, and that is not lateness
 
 
 ROWS = (
     Row("A", "backlogged, kernels of 0.05 ms beside 8 ms",
         ("steady --kernel 0.05ms --variation 0.5", "steady --kernel 8ms --variation 0.5"), 3),
     Row("B", "2 host-bound pods (0.05 ms kernel every 0.15 ms)", (HOST_BOUND,) * 2, 24, "even"),
-    Row("C", "3 host-bound pods", (HOST_BOUND,) * 3, 24, "even", fills=True),
-    Row("D", "4 host-bound pods (demand 1.33)", (HOST_BOUND,) * 4, 24, "even", fills=True),
+    Row("C", "3 host-bound pods", (HOST_BOUND,) * 3, 24, "even"),
+    Row("D", "4 host-bound pods (demand 1.33)", (HOST_BOUND,) * 4, 24, "even"),
     Row("E", "host-bound pod beside a backlogged trainer of 1 ms kernels",
         (HOST_BOUND, "steady --kernel 1ms --variation 0.3"), 24),
     Row("F", "200 ms kernels beside requests of 10 x 0.5 ms, think 5 ms",

@@ -47,11 +47,6 @@ class Result:
         return not self.void() and all(figure.agrees() for figure in self.figures)
 
 
-def lateness(row, total):
-    """Share of the span for which a pod was behind. Where no queue is full, a launch that took long was late too."""
-    return total["late"]["share"] + (0 if row.fills else total["blocked_share"])
-
-
 def run_once(build, row, cost, scale, span):
     with Node(build, scale, cost) as node:
         start = time.monotonic() + READY + 0.05 * len(row.pods)
@@ -64,7 +59,7 @@ def run_once(build, row, cost, scale, span):
         node.stop()
         log = DriverLog(node.root)
     begin = reports[0]["processes"][0]["begin_ns"]
-    late = max(lateness(row, report["total"]) for report in reports)
+    late = max(report["total"]["late"]["share"] for report in reports)
     late = max(late, log.late_idle_ns / (span * 1e9) / sum(len(r["processes"]) for r in reports))
     figures = table.take_figures(row, log, reports, begin, span * 1e9)
     return late, log, figures

@@ -92,9 +92,9 @@ class Program:
 
 def start(build, node, folder, programs):
     """held_pods, `tranche node` and `tranche agent` on the node."""
-    status = subprocess.run([node.tranche, "sim", "driver-status", "--root", node.root, "-o", "json"],
-                            capture_output=True, text=True, check=True)
-    uuids = [device["uuid"] for device in json.loads(status.stdout)["devices"]]
+    shown = subprocess.run([node.tranche, "sim", "node", "show", "--root", node.root, "-o", "json"],
+                           capture_output=True, text=True, check=True)
+    uuids = [gpu["uuid"] for gpu in json.loads(shown.stdout)["gpus"]]
     assert len(uuids) == GPUS
     (folder / "config.yaml").write_text(CONFIG)
     kubelet = folder / "pod-resources.sock"

@@ -83,7 +83,7 @@ void EndContext(ContextObject& context) {
   Process& process = Process::Get();
   for (const ContextEnd end : Ends()) end(context);
   context.alive = false;
-  context.host_thread.reset();
+  for (auto& thread : context.host_threads) thread.reset();
   DropWorkOf(context);
   EndStreamsOf(context);
   EndEventsOf(context);

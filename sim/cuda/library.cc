@@ -127,6 +127,14 @@ Result Process::ErrorOf(ContextObject& context) {
   return error;
 }
 
+void Process::Break(ContextObject& context, Result error) {
+  if (context.error != kSuccess) return;
+  context.error = error;
+  if (!context.alive) return;  // the driver's number may be another's by now
+  connection_.Send(link::Kind::kFail, link::Fail{.context = context.index,
+                                                 .result = static_cast<std::uint32_t>(error)});
+}
+
 Result Process::FindStream(Stream handle, bool per_thread, std::shared_ptr<StreamObject>* stream) {
   const auto number = reinterpret_cast<std::uintptr_t>(handle);
   if (number > kStreamPerThread) {
@@ -189,10 +197,7 @@ Result Process::TroubleOf(const char* call) {
   if (!IsSticky(answer)) return answer;
   const std::scoped_lock lock(mutex_);
   std::shared_ptr<ContextObject> context;
-  if (phase() == Phase::kReady && CurrentContext(&context) == kSuccess &&
-      context->error == kSuccess) {
-    context->error = answer;
-  }
+  if (phase() == Phase::kReady && CurrentContext(&context) == kSuccess) Break(*context, answer);
   return answer;
 }
 

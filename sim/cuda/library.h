@@ -83,6 +83,8 @@ class Process {
   Result CurrentContext(std::shared_ptr<ContextObject>* context);
   // Its sticky error, or its device's.
   Result ErrorOf(ContextObject& context);
+  // From now on that is its sticky error, where it has none; the driver drops its work.
+  void Break(ContextObject& context, Result error);
   // The stream that a handle means for the calling thread. `per_thread`: which default stream a
   // null handle is.
   Result FindStream(Stream handle, bool per_thread, std::shared_ptr<StreamObject>* stream);

@@ -10,6 +10,7 @@
 // Errors: Find gives nullptr.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -103,8 +104,8 @@ struct ContextObject {
   std::map<Limit, std::size_t> limits;
   CacheConfig cache_config = kCachePreferNone;
   SharedConfig shared_config = kSharedDefaultBankSize;
-  std::vector<ContextObject*> peers;  // whose memory this context may use
-  std::shared_ptr<HostThread> host_thread;
+  std::vector<ContextObject*> peers;                        // whose memory this context may use
+  std::array<std::shared_ptr<HostThread>, 2> host_threads;  // by HostThread::Role
 };
 
 // What a task does to memory, at its place in the order of its stream. An error becomes the

@@ -36,7 +36,7 @@ std::vector<AfterWait>& AfterWaits() {
 void Apply(ContextObject& context, const Effect& effect) {
   if (!effect) return;
   const Result result = effect();
-  if (result != kSuccess && context.error == kSuccess) context.error = result;
+  if (result != kSuccess) Process::Get().Break(context, result);
 }
 
 // The last task of the stream for which the driver has called this process.
@@ -98,7 +98,7 @@ Result ApplyInOrder(StreamObject& stream, PendingItem::Kind kind, const Effect& 
   stream.pending.push_back({.kind = kind, .number = stream.submitted, .effect = effect});
   Stall(stream);
   Pump();
-  return kind == PendingItem::Kind::kEffect ? kSuccess : HostThread::Start(stream.context);
+  return kind == PendingItem::Kind::kEffect ? kSuccess : HostThread::Start(stream.context, kind);
 }
 
 // Does all that the stream can do now. True if it did anything.

@@ -272,6 +272,14 @@ bool Client::On(const MissingCall& missing, Time now) {
   return true;
 }
 
+bool Client::On(const link::Fail& fail, Time now) {
+  // That a context is destroyed is nothing that a program can say of one that is there.
+  if (fail.result == kSuccess || fail.result == kContextIsDestroyed) return false;
+  if (fail.result > kLastResult) return false;
+  if (Context* context = FindContext(fail.context)) Break(*context, fail.result, now);
+  return true;
+}
+
 void Client::ShowDeviceErrors() {
   for (unsigned slot = 0; slot < link::kMaxDevices; ++slot) {
     PageFile::Set(page_->page().device_error[slot], machine_.devices().ErrorOf(slot));

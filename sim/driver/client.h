@@ -86,6 +86,7 @@ class Client {
   bool On(const link::HostDone& done, Time now);
   bool On(const KernelName& name, Time now);
   bool On(const MissingCall& missing, Time now);
+  bool On(const link::Fail& fail, Time now);
 
   template <typename Struct>
   void Answer(link::Kind kind, const Struct& answer, int descriptor = -1);

@@ -23,5 +23,6 @@ inline constexpr std::uint32_t kContextIsDestroyed = 709;
 inline constexpr std::uint32_t kLaunchFailed = 719;
 inline constexpr std::uint32_t kNotSupported = 801;
 inline constexpr std::uint32_t kSystemDriverMismatch = 803;
+inline constexpr std::uint32_t kLastResult = 999;  // CUDA_ERROR_UNKNOWN
 
 }  // namespace tranche::sim::driver

@@ -1,6 +1,7 @@
 // A machine's devices: their memory, MIG, and what happens to a GPU and its contexts.
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "sim/driver/constants.h"
 #include "sim/driver/machine.h"
 #include "sim/driver/testing/machine_fixture.h"
@@ -197,6 +198,31 @@ TEST_F(MachineDevicesTest, MemoryThatOthersHoldIsMissing) {
   node.gpus[0].memory_used = 0;
   machine.Follow(node, 0);
   EXPECT_EQ(machine.devices().Find(0, kWholeGpu)->memory->Free(), 14 * kGiB);
+}
+
+TEST_F(MachineDevicesTest, WhatALibrarySaysHasBrokenIsBroken) {
+  Program a(machine, 1);
+  Program b(machine, 2);
+  const auto context = a.MakeContext();
+  ASSERT_EQ(b.MakeContext().result, 0U);
+  a.Submit(0, Work::kKernel, 10 * kMs);
+  b.Submit(0, Work::kKernel, 10 * kMs);
+  AdvanceTo(kMs);
+  ASSERT_TRUE(a.Say(link::Fail{.context = context.context, .result = kIllegalAddress}, now));
+  ASSERT_TRUE(a.Say(link::Fail{.context = context.context, .result = kLaunchFailed}, now));
+  EXPECT_EQ(a.page().contexts[context.context].error, kIllegalAddress) << "the first one stays";
+  EXPECT_EQ(b.page().contexts[0].error, 0U);
+  AdvanceTo(12 * kMs);
+  EXPECT_EQ(b.page().streams[0].finished, 1U) << "nobody computes beside it any more";
+  file->Flush();
+  const std::string text = base::ReadFile(folder / "log", 1 << 20).value();
+  EXPECT_NE(text.find(R"("event":"error","ns":1000000,"pid":1,)"), std::string::npos) << text;
+  EXPECT_EQ(text.find("\"error\""), text.rfind("\"error\"")) << text;
+  // A context that is not there is none of anybody's; what no program can say ends it.
+  EXPECT_TRUE(b.Say(link::Fail{.context = 63, .result = kIllegalAddress}, now));
+  for (const std::uint32_t wrong : {kSuccess, kContextIsDestroyed, 1000U}) {
+    EXPECT_FALSE(b.Say(link::Fail{.context = 0, .result = wrong}, now)) << wrong;
+  }
 }
 
 }  // namespace

@@ -90,6 +90,8 @@ std::optional<Message> Read(Kind kind, Bytes body) {
       return Named(body);
     case Kind::kMissing:
       return Missed(body);
+    case Kind::kFail:
+      return Plain<link::Fail>(body);
   }
   return std::nullopt;
 }

@@ -33,7 +33,7 @@ using Message =
     std::variant<link::Hello, link::ContextCreate, link::ContextDestroy, link::StreamCreate,
                  link::StreamDestroy, link::Reserve, link::Release, link::MemoryInfo, link::Share,
                  link::OpenShared, GraphDefinition, link::GraphForget, link::Submit, link::Await,
-                 link::HostDone, KernelName, MissingCall>;
+                 link::HostDone, KernelName, MissingCall, link::Fail>;
 
 class MessageReader {
  public:

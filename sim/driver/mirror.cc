@@ -22,6 +22,7 @@ std::uint64_t RealtimeUs() {
          static_cast<std::uint64_t>(now.tv_nsec) / 1000;
 }
 
+// Rounded down: what processes that take turns have together is never more than the whole.
 std::uint32_t Percent(Time part, Time whole) {
   return static_cast<std::uint32_t>(
       std::clamp<Time>(part * 100 / std::max<Time>(whole, 1), 0, 100));

@@ -15,10 +15,9 @@ namespace tranche::sim::driver {
 base::Result<base::Json> ReadStatus(const std::string& root);
 std::string StatusText(const base::Json& status);
 
-// The log as a table of processes: what each computed, copied and held, and when.
+// The log as tables (record/trace.h), made up to date first.
 base::Result<std::string> TraceText(const std::string& root);
-// The log as JSON for chrome://tracing and ui.perfetto.dev: a group of tracks for each GPU
-// (compute, copies in, copies out), and one for each process.
+// The same as a Chrome trace.
 base::Result<std::string> ChromeTrace(const std::string& root);
 
 }  // namespace tranche::sim::driver

@@ -149,10 +149,13 @@ Status Driver::Begin() {
   reader_->Read(&node);
   last_event_ = node.header.last_event;  // what happened before is over
   Follow(clock_.epoch_ns);
-  const std::string first = DriverJson(options_, clock_, 0).Dump();
-  log_->Line(first);
-  file_->SetBeginning(
-      [this, first] { return first + '\n' + RunLog::LivingLines(machine_->accounts()); });
+  Json first = DriverJson(options_, clock_, 0);
+  first.Set("file", 0);
+  log_->Line(first.Dump());
+  file_->SetBeginning([this, line = first, files = 0]() mutable {
+    line.Set("ns", clock_.Now()).Set("file", ++files);
+    return line.Dump() + '\n' + RunLog::LivingLines(machine_->accounts());
+  });
   // Whoever reads that it serves can connect.
   return mirror_->Begin(static_cast<std::uint32_t>(getpid()), options_.time_scale);
 }

@@ -16,6 +16,7 @@
 #include "base/testing/temp_dir.h"
 #include "sim/driver/constants.h"
 #include "sim/driver/report.h"
+#include "sim/driver/testing/driver_process.h"
 #include "sim/driver/testing/process.h"
 #include "sim/driver/testing/program.h"
 #include "sim/engine/hardware.h"
@@ -58,12 +59,8 @@ class ServeTest : public ::testing::Test {
   [[nodiscard]] std::string root() const { return folder.path(); }
   [[nodiscard]] std::string SocketPath() const { return root() + "/" + link::kSocket; }
   void StartDriver() {
-    driver = std::make_unique<Process>([&] {
-      return Serve({.root = root(), .hardware = {.slice = 1'000'000, .switch_cost = 10'000}}).ok()
-                 ? 0
-                 : 1;
-    });
-    ASSERT_TRUE(Comes([&] { return RealProgram(SocketPath()).connected(); }));
+    driver = std::make_unique<testing::DriverProcess>(
+        ServeOptions{.root = root(), .hardware = {.slice = 1'000'000, .switch_cost = 10'000}});
   }
   [[nodiscard]] NodeSnapshot Node() const {
     NodeSnapshot node;

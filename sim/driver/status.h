@@ -12,7 +12,8 @@
 
 namespace tranche::sim::driver {
 
-// How the driver was started: the first line of its log.
+// How the driver was started. With "file", the number of files that its log has been before, it is
+// the first line of each of them.
 base::Json DriverJson(const ServeOptions& options, const DriverClock& clock, Time now);
 // All sums up to the last thing that was done.
 base::Json StatusJson(const ServeOptions& options, const DriverClock& clock, const Machine& machine,

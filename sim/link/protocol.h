@@ -4,7 +4,7 @@
 // the driver root, which is where NVIDIA's container toolkit and our own CDI specification bring a
 // socket into containers. Both sides send messages, each a Header and the struct of its kind.
 // Requests with an answer are answered in order, by a message of the same kind with kAnswer set
-// and the answer's struct. The others (Submit, Await, HostDone, Name) have none.
+// and the answer's struct. The others (Submit, Await, HostDone, Name, Missing, Fail) have none.
 //
 // What changes often is not sent but written by the driver into a Page, a sealed memfd that goes to
 // the client with the answer to Hello and that the client maps for reading only. A client that
@@ -27,7 +27,7 @@
 namespace tranche::sim::link {
 
 inline constexpr char kSocket[] = "run/nvidia-persistenced/socket";  // below the driver root
-inline constexpr std::uint32_t kVersion = 1;
+inline constexpr std::uint32_t kVersion = 2;
 inline constexpr std::size_t kMaxMessageBytes = 64 << 10;
 inline constexpr unsigned kMaxDevices = 32;
 inline constexpr unsigned kMaxContexts = 64;    // of one client
@@ -55,6 +55,7 @@ enum class Kind : std::uint16_t {
   kHostDone,  // no answer
   kName,      // no answer
   kMissing,   // no answer
+  kFail,      // no answer
 };
 
 inline constexpr std::uint16_t kAnswer = 1;  // in Header::flags
@@ -211,6 +212,12 @@ struct Name {  // of a kernel, for the log
 };
 struct Missing {  // a call that the simulated library does not have was made
   char call[128];
+};
+
+// The library has met an error that the context keeps: its work is dropped, as after an XID.
+struct Fail {
+  std::uint32_t context;
+  std::uint32_t result;  // CUresult
 };
 
 struct GraphNode {

@@ -81,7 +81,7 @@ class Node {
   // "1", "GPU-…", "1:0", "MIG-…".
   [[nodiscard]] base::Result<DeviceRef> Find(std::string_view device) const;
 
-  // `pid`: of the process whose fault it is; 0: of none.
+  // `pid`: of the process whose fault it is; 0: of none. kNotFound where it is not on the GPU.
   base::Status RaiseXid(const DeviceRef& device, std::uint64_t xid, std::uint32_t pid = 0);
   base::Status AddMemoryErrors(unsigned slot, const MemoryErrors& errors);
   base::Status ForgetMemoryErrors(unsigned slot);

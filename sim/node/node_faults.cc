@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "sim/node/node.h"
+#include "sim/node/processes.h"
 
 namespace tranche::sim {
 namespace {
@@ -33,7 +34,10 @@ void Count(EccCount& count, std::uint64_t more) {
 }  // namespace
 
 Status Node::RaiseXid(const DeviceRef& device, std::uint64_t xid, std::uint32_t pid) {
-  return state_->Edit([&](NodeState& state) {
+  return state_->Edit([&](NodeState& state) -> Status {
+    if (pid != 0 && !HasProcess(state.gpus[device.slot], pid)) {
+      return {Code::kNotFound, "no such process on this GPU"};
+    }
     AddEvent(state, device, {.pid = pid, .type = kEventXid, .data = xid});
     return Status::Ok();
   });

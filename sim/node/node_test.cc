@@ -118,6 +118,17 @@ TEST_F(NodeTest, EventsReachAWaiterAtOnceAndOnlyRegisteredGpus) {
   EXPECT_EQ(api_.nvmlEventSetWait_v2(set, &data, 0), nvml::kInvalidArgument);
 }
 
+TEST_F(NodeTest, AnXidOfAProcessThatIsNotThereIsRefusedAndIsNoEvent) {
+  Start("a100x2");
+  const std::uint64_t before = node_->Read().header.last_event;
+  EXPECT_EQ(node_->RaiseXid({.slot = 0}, 31, 4711).code(), base::Code::kNotFound);
+  EXPECT_EQ(node_->Read().header.last_event, before);
+  ASSERT_TRUE(node_->AddProcess({.slot = 0}, {.pid = 4711}).ok());
+  EXPECT_TRUE(node_->RaiseXid({.slot = 0}, 31, 4711).ok());
+  EXPECT_EQ(node_->Read().header.last_event, before + 1);
+  EXPECT_EQ(node_->RaiseXid({.slot = 1}, 31, 4711).code(), base::Code::kNotFound);
+}
+
 TEST_F(NodeTest, MoreEventsThanTheRingHoldsLoseTheOldestOnly) {
   Start("t4");
   nvml::EventSet set = nullptr;

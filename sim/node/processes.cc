@@ -38,6 +38,23 @@ bool EndProcess(NodeState& state, unsigned slot, std::uint32_t pid, std::uint64_
   return kept != end;
 }
 
+bool HasProcess(const GpuState& gpu, std::uint32_t pid) {
+  const ProcessState* const end = gpu.processes + std::min(gpu.process_count, kMaxProcesses);
+  return std::any_of(gpu.processes, end, [&](const auto& process) { return process.pid == pid; });
+}
+
+BusyPercent BusyByHand(const GpuState& gpu) {
+  BusyPercent sum;
+  for (unsigned i = 0; i < std::min(gpu.process_count, kMaxProcesses); ++i) {
+    const ProcessState& process = gpu.processes[i];
+    if (process.by_driver != 0) continue;
+    sum.gpu = std::min(sum.gpu + process.sm_percent, 100U);
+    sum.memory = std::min(sum.memory + process.memory_percent, 100U);
+  }
+  return {.gpu = std::max(sum.gpu, gpu.gpu_percent),
+          .memory = std::max(sum.memory, gpu.memory_percent)};
+}
+
 void AddSample(NodeState& state, unsigned slot, SampleState sample) {
   sample.number = ++state.last_sample[slot];
   state.samples[slot][sample.number % kMaxSamples] = sample;

@@ -22,6 +22,16 @@ bool PutProcess(GpuState& gpu, const ProcessState& process, std::uint64_t now_us
 // A process has ended, or has let go of the GPU; all its entries there go. False: none was there.
 bool EndProcess(NodeState& state, unsigned slot, std::uint32_t pid, std::uint64_t now_us);
 
+[[nodiscard]] bool HasProcess(const GpuState& gpu, std::uint32_t pid);
+
+// How busy a GPU is by what was set by hand: as busy as was said, and at least as all processes
+// together that were put there.
+struct BusyPercent {
+  unsigned gpu = 0;
+  unsigned memory = 0;
+};
+[[nodiscard]] BusyPercent BusyByHand(const GpuState& gpu);
+
 // Adds a sample; its number is given here.
 void AddSample(NodeState& state, unsigned slot, SampleState sample);
 

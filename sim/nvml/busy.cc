@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "sim/node/processes.h"
+
 namespace tranche::sim::nvml {
 namespace {
 
@@ -68,13 +70,14 @@ std::vector<BusyPeriod> BusyPeriods(const GpuState& gpu, std::uint64_t after_us)
   const std::vector<SampleState> samples = Library::Get().reader().SamplesFrom(SlotOf(gpu), 0);
   const double period = PeriodUs();
   const double last = LastEndUs(AnchorUs(samples), period);
+  const BusyPercent by_hand = BusyByHand(gpu);
   std::vector<BusyPeriod> periods;
   for (unsigned back = kKeptPeriods; back-- > 0;) {
     const double end = last - back * period;
     if (end <= static_cast<double>(after_us)) continue;
     BusyPeriod& at = periods.emplace_back();
     at.time_us = static_cast<std::uint64_t>(end);
-    at.busy = {.gpu = gpu.gpu_percent, .memory = gpu.memory_percent};
+    at.busy = {.gpu = by_hand.gpu, .memory = by_hand.memory};
     for (const SampleState& sample : samples) {
       if (std::abs(static_cast<double>(sample.time_us) - end) < period / 2) {
         Add(&at.busy, sample.sm_percent, sample.memory_percent);
@@ -85,7 +88,8 @@ std::vector<BusyPeriod> BusyPeriods(const GpuState& gpu, std::uint64_t after_us)
 }
 
 Busy BusyNow(const GpuState& gpu) {
-  Busy busy{.gpu = gpu.gpu_percent, .memory = gpu.memory_percent};
+  const BusyPercent by_hand = BusyByHand(gpu);
+  Busy busy{.gpu = by_hand.gpu, .memory = by_hand.memory};
   const double period = PeriodUs();
   // One that is a whole period late is no longer waited for.
   const auto since = static_cast<std::uint64_t>(static_cast<double>(RealtimeUs()) - 2 * period);
@@ -128,10 +132,11 @@ std::vector<ProcessUse> UseSince(const GpuState& gpu, std::uint64_t after_us) {
     sum.time_us = sample.time_us;
   }
   for (const auto& [pid, sum] : sums) {
+    // Rounded down, as each sample is: so all processes together are never busier than the GPU.
     uses.push_back({.pid = pid,
                     .time_us = sum.time_us,
-                    .sm_percent = static_cast<unsigned>(std::lround(sum.sm / periods)),
-                    .memory_percent = static_cast<unsigned>(std::lround(sum.memory / periods))});
+                    .sm_percent = static_cast<unsigned>(sum.sm / periods),
+                    .memory_percent = static_cast<unsigned>(sum.memory / periods)});
   }
   return uses;
 }

@@ -145,6 +145,23 @@ TEST_F(SamplesTest, TheNewerCallSaysTheSame) {
   EXPECT_EQ(api_.nvmlDeviceGetProcessesUtilizationInfo(Gpu(0), &info), abi::kNotFound);
 }
 
+TEST_F(SamplesTest, ProcessesTogetherAreNeverBusierThanTheGpu) {
+  StartWithDriver("a100x2");
+  for (const unsigned back : {1U, 0U}) {
+    for (const unsigned pid : {11U, 12U, 13U}) Sample(back, pid, 33 + back % 2);
+  }
+  const auto use = Use(0);
+  ASSERT_EQ(use.size(), 3U);
+  for (const auto& [pid, percent] : use) EXPECT_EQ(percent.first, 33U) << "of 33.5";
+  EXPECT_EQ(Rates().gpu, 99U);
+  // Those that were put there by hand count, too.
+  ASSERT_TRUE(node_->AddProcess({.slot = 1}, {.pid = 21, .sm_percent = 40}).ok());
+  ASSERT_TRUE(node_->AddProcess({.slot = 1}, {.pid = 22, .sm_percent = 35}).ok());
+  abi::Utilization rates{};
+  EXPECT_EQ(api_.nvmlDeviceGetUtilizationRates(Gpu(1), &rates), abi::kSuccess);
+  EXPECT_EQ(rates.gpu, 75U);
+}
+
 TEST_F(SamplesTest, NotOfAGpuThatMigHasCut) {
   StartWithDriver("a100-mig-uniform");
   Sample(0, 11, 50);

@@ -85,15 +85,11 @@ void RunPaced(Session& session) {
   const std::int64_t period = session.settings().period_ns;
   std::int64_t due = session.begin();
   for (std::size_t turn = 0; session.Meet(due); ++turn) {
-    const std::int64_t called = session.clock().Now();
+    const std::int64_t blocked = session.outcome().blocked_ns;
     if (!queues[turn % queues.size()]->Launch()) return;
-    const std::int64_t returned = session.clock().Now();
     due += period;
-    // A driver whose queue is full keeps the program in its call, and what it planned moves.
-    if (returned > due) {
-      session.outcome().blocked_ns += returned - std::max(called, due);
-      due = returned;
-    }
+    // What is planned moves where the driver's queue was full, which is not the program's lateness.
+    if (session.outcome().blocked_ns > blocked) due = std::max(due, session.clock().Now());
   }
   for (const auto& queue : queues) queue->Collect();
 }

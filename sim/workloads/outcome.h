@@ -36,7 +36,7 @@ struct Outcome {
   std::uint64_t memory_peak_bytes;
   std::int64_t late_ns;
   std::int64_t worst_late_ns;
-  std::int64_t blocked_ns;  // in launches, because the driver took no more
+  std::int64_t blocked_ns;  // in launches while the driver's queue may have been full
   std::uint32_t error_kinds;
   std::uint32_t sample_count;
   ErrorCount errors[kMaxErrors];

@@ -36,6 +36,11 @@ double Rate(std::uint64_t count, double seconds) {
   return seconds > 0 ? static_cast<double>(count) / seconds : 0;
 }
 
+double BlockedShare(const Outcome& outcome) {
+  const double seconds = Seconds(outcome);
+  return seconds > 0 ? static_cast<double>(outcome.blocked_ns) / 1e9 / seconds : 0;
+}
+
 struct Latencies {
   double p50 = 0;
   double p99 = 0;
@@ -70,7 +75,7 @@ void AddFigures(std::string& text, const Outcome& outcome, const Latencies& late
       latencies.most);
   Add(text, "\"late\": {\"share\": %.6f, \"worst_ms\": %.4f}, \"blocked_share\": %.6f, ",
       LateShare(outcome), static_cast<double>(outcome.worst_late_ns) / kMillisecond,
-      seconds > 0 ? static_cast<double>(outcome.blocked_ns) / 1e9 / seconds : 0);
+      BlockedShare(outcome));
   Add(text, "\"memory_bytes\": %llu, \"memory_peak_bytes\": %llu, \"errors\": {",
       static_cast<unsigned long long>(outcome.memory_bytes),
       static_cast<unsigned long long>(outcome.memory_peak_bytes));
@@ -157,6 +162,10 @@ std::string TextReport(const Settings& settings, const Outcomes& outcomes) {
   }
   Add(text, "  late      %.2f %% of the time, at most %.3f ms\n", 100 * LateShare(total),
       static_cast<double>(total.worst_late_ns) / kMillisecond);
+  if (total.blocked_ns > 0) {
+    Add(text, "  blocked   %.2f %% of the time, in launches while the driver's queue was full\n",
+        100 * BlockedShare(total));
+  }
   if (total.memory_peak_bytes > 0) {
     Add(text, "  memory    %.0f MiB at the end, %.0f MiB at most, %llu allocations\n",
         static_cast<double>(total.memory_bytes) / kMiB,

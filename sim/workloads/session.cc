@@ -103,10 +103,13 @@ bool Session::Meet(std::int64_t deadline) {
 bool Session::Launch(cuda::Stream stream) {
   auto nanoseconds = static_cast<std::uint64_t>(DrawKernel());
   void* parameters[] = {&nanoseconds};
+  const bool may_block = outcome_.launched - outcome_.done >= kQueueLength;
+  const std::int64_t called = clock_.Now();
   const cuda::Result result =
       cuda_.cuLaunchKernel(kernels_.spin, 1, 1, 1, 1, 1, 1, 0, stream, parameters, nullptr);
   if (!Do(result, "cuLaunchKernel")) return false;
   ++outcome_.launched;
+  if (may_block) outcome_.blocked_ns += clock_.Now() - called;
   return true;
 }
 

@@ -17,6 +17,9 @@
 
 namespace tranche::sim::workloads {
 
+// How many launches of a context a driver takes before it keeps the program in its call.
+inline constexpr std::uint64_t kQueueLength = 1024;
+
 struct Kernels {
   cuda::Function spin = nullptr;
   cuda::Function fill = nullptr;
@@ -46,7 +49,8 @@ class Session {
   bool Do(cuda::Result result, const char* call);
   bool Fail(const std::string& why);  // false; the first one is kept
   [[nodiscard]] bool failed() const { return outcome_.failed[0] != '\0'; }
-  // A kernel that computes for a time drawn from the settings.
+  // A kernel that computes for a time drawn from the settings. The call lasts while the driver's
+  // queue is full, and is counted as blocked where that may be.
   bool Launch(cuda::Stream stream);
   [[nodiscard]] std::int64_t DrawKernel() {
     return draws_.Lognormal(settings_.kernel_ns, settings_.variation);

@@ -194,6 +194,9 @@ TEST_F(ApiClientTest, RefusesServersItMustNotTrust) {
   };
   EXPECT_EQ(code({.server = "http://10.0.0.1:80"}), Code::kInvalidArgument);
   EXPECT_EQ(code({.server = "http://127.0.0.1.example.com"}), Code::kInvalidArgument);
+  EXPECT_EQ(code({.server = "http://10.0.0.1:80", .plain_http = true}), Code::kOk);
+  EXPECT_EQ(code({.server = "http://10.0.0.1:80", .token = "t", .plain_http = true}),
+            Code::kInvalidArgument);
   EXPECT_EQ(code({.server = "ftp://127.0.0.1"}), Code::kInvalidArgument);
   EXPECT_EQ(code({.server = "https://u:p@h"}), Code::kInvalidArgument);
   EXPECT_EQ(code({.server = "https://@h"}), Code::kInvalidArgument);

@@ -15,7 +15,8 @@
 namespace tranche::apiserver {
 
 struct ApiConfig {
-  std::string server;            // "https://10.0.0.1:443"; http:// only for a loopback address
+  std::string
+      server;  // "https://10.0.0.1:443"; http:// only for a loopback address, unless plain_http
   std::string ca_file;           // PEM; with ca_data empty too: the system's
   std::string ca_data;           // PEM itself
   std::string token_file;        // bearer token, read again when it changes
@@ -27,6 +28,7 @@ struct ApiConfig {
   std::string tls_server_name;
   std::string proxy_url;  // "": none, whatever the environment says
   bool insecure_skip_tls_verify = false;
+  bool plain_http = false;        // http:// to any address: for one that is sent no secret
   std::string default_namespace;  // of the service account or the context; may be ""
   std::string where;              // for messages: "in-cluster", "/root/.kube/config, context x"
 };

@@ -58,7 +58,9 @@ Result<ApiServerAddress> ReadUrl(const CurlLibrary& curl, CURLU* url, const ApiC
   const std::string scheme = UrlPart(curl, url, CURLUPART_SCHEME);
   const std::string host = UrlPart(curl, url, CURLUPART_HOST);
   if (scheme != "https" && scheme != "http") return refused("only https is spoken");
-  if (scheme == "http" && !IsLoopback(host)) {
+  const bool has_secret = !config.token.empty() || !config.token_file.empty() ||
+                          !config.key_file.empty() || !config.key_data.empty();
+  if (scheme == "http" && !IsLoopback(host) && (has_secret || !config.plain_http)) {
     return refused("http is for a loopback address only; use https");
   }
   if (HasUser(UrlPart(curl, url, CURLUPART_URL)) || !UrlPart(curl, url, CURLUPART_QUERY).empty() ||

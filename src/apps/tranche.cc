@@ -26,6 +26,7 @@
 #include "cli/sim/kubelet.h"
 #include "cli/sim/node.h"
 #include "cli/sim/workload.h"
+#include "cli/top/top.h"
 
 namespace tranche {
 namespace {
@@ -61,13 +62,15 @@ int Tranche(std::vector<std::string> arguments) {
       "  tranche demo                          see it work, without a GPU\n"
       "  tranche validate config.yaml          what a config would advertise here\n"
       "  tranche agent --config-file=…         serve this node's GPUs to its kubelet\n"
-      "  tranche status                        what the agent on this node says\n");
+      "  tranche status                        what the agent on this node says\n"
+      "  tranche top                           who uses this node's GPUs, by pod\n");
   int exit_code = 0;
   std::string shell;
   app.add_subcommand("agent", "Serve this node's GPUs to its kubelet (see tranche agent --help)");
   app.add_subcommand("node", "Show who uses this node's GPUs (see tranche node --help)");
   cli::node::AddValidateCommand(app, exit_code);
   cli::node::AddStatusCommand(app, exit_code);
+  cli::top::AddTopCommand(app, exit_code);
   cli::node::AddCleanupCommand(app, exit_code);
   CLI::App* sim = app.add_subcommand("sim", "Simulate a node: GPUs, driver library, kubelet");
   sim->require_subcommand(1);

@@ -1,11 +1,12 @@
 #include "daemon/metric_families.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
+#include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
-#include <sstream>
+#include <cmath>
+#include <cstdint>
+#include <iterator>
+#include <unordered_set>
 #include <utility>
 
 #include "base/log.h"
@@ -15,19 +16,59 @@ namespace tranche::daemon {
 
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
-
 constexpr std::size_t kMaxLabelBytes = 128;
+constexpr std::size_t kUsualLabels = 256;  // bytes of those of one series
+
+// https://prometheus.io/docs/instrumenting/exposition_formats/: in a label's value a backslash, a
+// quotation mark and a line feed are escaped; in a help text a quotation mark is not.
+void AppendEscaped(std::string_view text, bool quotes, std::string& out) {
+  for (const char c : text) {
+    if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\\' || (quotes && c == '"')) {
+      out += '\\';
+      out += c;
+    } else {
+      out += c;
+    }
+  }
+}
+
+// Most values are of characters that need neither.
+bool IsPlain(std::string_view text) {
+  return text.size() <= kMaxLabelBytes && std::ranges::all_of(text, [](char c) {
+           return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+         });
+}
+
+void AppendLabel(const std::string& value, std::string& out) {
+  if (IsPlain(value)) {
+    out += value;
+  } else {
+    AppendEscaped(base::Printable(value, kMaxLabelBytes), true, out);
+  }
+}
+
+void AppendValue(double value, std::string& out) {
+  constexpr double kExact = 1e15;  // whole numbers below are written by their digits
+  if (std::abs(value) < kExact && value == std::trunc(value)) {
+    fmt::format_to(std::back_inserter(out), "{}", static_cast<std::int64_t>(value));
+  } else if (std::isnan(value)) {
+    out += "NaN";
+  } else if (std::isinf(value)) {
+    out += value < 0 ? "-Inf" : "+Inf";
+  } else {
+    fmt::format_to(std::back_inserter(out), "{:.16g}", value);
+  }
+}
 
 }  // namespace
 
+// A page may have thousands of series, so it is written as it comes, without a model of it.
 struct MetricFamilies::Families {
   const MetricText* text = nullptr;
-  std::vector<MetricFamily> all;
-  std::set<Labels> seen;  // of the one opened last
+  std::string page;
+  std::unordered_set<std::string> seen;  // labels of the series of the one opened last
 };
 
 MetricFamilies::MetricFamilies(const std::vector<MetricText>& table, std::string prefix,
@@ -43,28 +84,38 @@ void MetricFamilies::Open(std::string_view name) {
   const auto text = std::ranges::find(table_, prefix_ + std::string(name), &MetricText::name);
   TRANCHE_CHECK(text != table_.end());
   families_->text = &*text;
-  families_->all.push_back(
-      {.name = text->name,
-       .help = text->help,
-       .type = text->kind == MetricKind::kCounter ? MetricType::Counter : MetricType::Gauge,
-       .metric = {}});
   families_->seen.clear();
 }
 
 void MetricFamilies::Add(const std::vector<std::string>& label_values, double value) {
   const MetricText& text = *families_->text;
   TRANCHE_CHECK(label_values.size() == text.labels.size());
-  Labels labels;
+  std::string labels;
+  labels.reserve(kUsualLabels);
   for (std::size_t i = 0; i < label_values.size(); ++i) {
-    labels.push_back({text.labels[i], base::Printable(label_values[i], kMaxLabelBytes)});
+    labels += i == 0 ? "{" : ",";
+    labels += text.labels[i];
+    labels += "=\"";
+    AppendLabel(label_values[i], labels);
+    labels += '"';
   }
-  MetricFamily& family = families_->all.back();
-  if (family.metric.size() >= most_series_ || !families_->seen.insert(labels).second) return;
-  ClientMetric metric;
-  metric.label = std::move(labels);
-  metric.gauge.value = value;
-  metric.counter.value = value;
-  family.metric.push_back(std::move(metric));
+  if (!labels.empty()) labels += '}';
+  std::string& page = families_->page;
+  if (families_->seen.size() >= most_series_) return;
+  const bool first = families_->seen.empty();
+  const auto [series, is_new] = families_->seen.insert(std::move(labels));
+  if (!is_new) return;
+  if (first) {
+    page += "# HELP " + text.name + " ";
+    AppendEscaped(text.help, false, page);
+    page += "\n# TYPE " + text.name + " ";
+    page += text.kind == MetricKind::kCounter ? "counter\n" : "gauge\n";
+  }
+  page += text.name;
+  page += *series;
+  page += ' ';
+  AppendValue(value, page);
+  page += '\n';
 }
 
 void MetricFamilies::Only(std::string_view name, double value) {
@@ -72,11 +123,6 @@ void MetricFamilies::Only(std::string_view name, double value) {
   Add({}, value);
 }
 
-std::string MetricFamilies::Text() && {
-  std::erase_if(families_->all, [](const MetricFamily& family) { return family.metric.empty(); });
-  std::ostringstream out;
-  prometheus::TextSerializer().Serialize(out, families_->all);
-  return out.str();
-}
+std::string MetricFamilies::Text() && { return std::move(families_->page); }
 
 }  // namespace tranche::daemon

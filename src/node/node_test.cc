@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "http/testing/client.h"
 #include "node/testing/node_case.h"
 
 namespace tranche::node {

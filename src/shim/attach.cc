@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <bit>
+
 #include "shim/channel.h"
 #include "shim/driver.h"
 
@@ -19,7 +21,7 @@ constexpr int kGetSeals = 1034;  // F_GET_SEALS
 
 // Another one after each exec. What the kernel gives is a secret, so it goes through a hash.
 std::uint64_t Image() {
-  const auto* random = reinterpret_cast<const unsigned char*>(getauxval(AT_RANDOM));
+  const auto* random = std::bit_cast<const unsigned char*>(getauxval(AT_RANDOM));
   std::uint64_t hash = 0xCBF29CE484222325U;
   for (unsigned i = 0; random != nullptr && i < 16; ++i) {
     hash = (hash ^ random[i]) * 0x100000001B3U;

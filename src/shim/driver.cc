@@ -25,7 +25,7 @@ constexpr const char* kHookNames[kHookCount] = {
 #undef HOOK
 };
 void* const kHooks[kHookCount] = {
-#define HOOK(name, version) reinterpret_cast<void*>(&name),
+#define HOOK(name, version) reinterpret_cast<void*>(&(name)),
 #include "shim/hooks.def"
 #undef HOOK
 };

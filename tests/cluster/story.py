@@ -1,11 +1,12 @@
 """The story of ./run on a real cluster, with kubectl as the narrator: ./run --kubernetes [--keep].
 
 One control plane and three nodes with simulated GPUs on this machine; the seed document's ConfigMap, its Helm
-install, its labels and its pods; and what pods that share a GPU do to each other. Exit status 1 if a step is
-not as told.
+install, its labels and its pods; what pods that share a GPU do to each other, and who uses it. Exit status 1 if
+a step is not as told.
 """
 
 import itertools
+import json
 import pathlib
 import sys
 import time
@@ -114,6 +115,32 @@ def tell_harm(walk, narrator):
         bar(pod, share)
     is_four_fifths = abs(shares[first] - 0.8) < 0.02
     walk.check("time is shared by processes, not by pods", is_four_fifths, "" if is_four_fifths else shares)
+    return first, second
+
+
+def tell_use(walk, narrator, first, second):
+    """The same two, as kubectl tells of them; of the third pod it is told how long it has been idle."""
+    narrator.title("Who uses the GPUs? tranche-node tells, from outside, by pod")
+    walk.sh("helm upgrade gpu-operator nvidia/gpu-operator --namespace gpu-operator --reuse-values "
+            "--set node.enabled=true")
+    # The plugin of kubectl, as a user has it on the PATH.
+    top = f"PATH={bed.ROOT}/build/release/bin:$PATH kubectl tranche top gpu-node"
+
+    def seen():
+        done = walk.line(f"{top} -o json", check=False)
+        if not done.stdout:
+            return False
+        pods = {pod["pod"]: pod for node in json.loads(done.stdout)["nodes"] for device in node["status"]["devices"]
+                for pod in device["pods"]}
+        busy = {name: pod["busyPercent"] or 0 for name, pod in pods.items()}
+        return busy.get(first, 0) > busy.get(second, 0) > 5
+
+    def run(pod, *arguments):
+        return usage.Background(walk.cluster, pod, *arguments, say=lambda text: print("    " + text, flush=True))
+    with run(first, "processes", "--processes", "4"), run(second, "steady"):
+        walk.cluster.wait_for(f"{first} and {second} are seen to compute", seen, 120, 0.5)
+        print("    $ kubectl tranche top gpu-node", flush=True)
+        print(walk.line(top, check=False).stdout, flush=True)
 
 
 def main():
@@ -126,7 +153,7 @@ def main():
         try:
             walk = Walk(cluster, narrator, folder)
             tell(walk, narrator)
-            tell_harm(walk, narrator)
+            tell_use(walk, narrator, *tell_harm(walk, narrator))
         except bed.Fault as fault:
             print(f"NOT AS TOLD: {fault}", flush=True)
             return 1

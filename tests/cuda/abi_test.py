@@ -14,12 +14,13 @@ import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = pathlib.Path(sysconfig.get_paths()["purelib"])
+CHECKS = ("cuda_abi_check.cc", "cuda_abi_values.cc")
 HEADERS = {"12.4": PACKAGES / "nvidia/cuda_runtime/include", "13.5": PACKAGES / "nvidia/cu13/include"}
 
 
 def compile_check(ours, headers):
-    command = [os.environ.get("CXX", "c++"), "-std=c++20", "-fsyntax-only", f"-I{ours}", f"-isystem{headers}",
-               str(SOURCE / "tests/cuda/cuda_abi_check.cc")]
+    command = [os.environ.get("CXX", "c++"), "-std=c++20", "-fsyntax-only", f"-I{ours}", f"-I{SOURCE}",
+               f"-isystem{headers}", *(str(SOURCE / "tests/cuda" / name) for name in CHECKS)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 

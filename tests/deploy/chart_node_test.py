@@ -112,6 +112,20 @@ class PodTest(unittest.TestCase):
         self.assertEqual(Node().pod["priorityClassName"], "system-node-critical")
         self.assertEqual(Node().pod["tolerations"], Rendered().pod["tolerations"])
 
+    def test_it_follows_the_profiles_that_the_plugin_follows(self):
+        given = {"config.map": {"a": "version: v1\n"}, "config.default": "a"}
+        names = ("watch-node", "profiles-configmap", "default-profile", "fallback-strategies")
+        for more in (SEED, {"config.name": "profiles"}, {**given, "fullnameOverride": "other"}):
+            node, plugin = Node({**more, "devicePlugin.enabled": True}), Rendered(more)
+            self.assertEqual({name: node.flags.get(name) for name in names},
+                             {name: plugin.flags.get(name) for name in names}, more)
+            self.assertEqual(node.of_kind("ConfigMap"), [], "there is one, and it is the plugin's")
+        alone = Node(given)
+        self.assertEqual(alone.one("ConfigMap")["data"], given["config.map"])
+        self.assertEqual(alone.flags["profiles-configmap"],
+                         "gpu-operator/" + alone.one("ConfigMap")["metadata"]["name"])
+        self.assertFalse({*names} & Node().flags.keys())
+
     def test_one_after_the_other(self):
         """Two on a node would count everything twice, so the plugin's surge is not for it."""
         one = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
@@ -162,6 +176,9 @@ class PrivilegeTest(unittest.TestCase):
         self.assertEqual(Node().rules(), {**pods, **events})
         self.assertEqual(Node({"events": False}).rules(), pods)
         node = Node({**SEED, "devicePlugin.enabled": True})
+        self.assertEqual(node.rules(), {
+            **pods, **events, ("", "", "nodes", ()): {"list", "watch"},
+            ("gpu-operator", "", "configmaps", ("device-plugin-config",)): {"list", "watch"}})
         self.assertEqual(node.pod["serviceAccountName"], "tranche-node")
         self.assertTrue(node.pod["automountServiceAccountToken"])
         self.assertFalse(node.one("ServiceAccount")["automountServiceAccountToken"])

@@ -25,7 +25,7 @@ class DeclarationsAgree(unittest.TestCase):
             self.skipTest(why)
 
     def compile(self, ours):
-        command = [os.environ.get("CXX", "c++"), "-std=c++20", "-fsyntax-only", f"-I{ours}",
+        command = [os.environ.get("CXX", "c++"), "-std=c++20", "-fsyntax-only", f"-I{ours}", f"-I{SOURCE}",
                    f"-isystem{HEADERS[-1].parent}",
                    str(SOURCE / "tests/nvml/nvml_abi_check.cc")]
         return subprocess.run(command, capture_output=True, text=True, timeout=300)

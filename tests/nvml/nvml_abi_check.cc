@@ -3,63 +3,15 @@
 #define NVML_NO_UNVERSIONED_FUNC_DEFS  // the old names are declared too, not made macros
 #include <nvml.h>
 
-#include <cstddef>
-#include <tuple>
-#include <type_traits>
-#include <utility>
-
 #include "gpu/nvml/abi.h"
 #include "gpu/nvml/functions.h"
+#include "tests/abi_check.h"
 
 namespace tranche::gpu::nvml {
 namespace {
 
-template <typename T>
-concept Complete = requires {
-  sizeof(T);
-};
-
-// Two parameters that the machine passes alike: both pointers to things of one size, or both
-// numbers of one size, and equally const.
-template <typename Ours, typename Theirs>
-constexpr bool PassedAlike() {
-  if constexpr (std::is_pointer_v<Ours> || std::is_pointer_v<Theirs>) {
-    if constexpr (!std::is_pointer_v<Ours> || !std::is_pointer_v<Theirs>) {
-      return false;
-    } else {
-      using A = std::remove_pointer_t<Ours>;
-      using B = std::remove_pointer_t<Theirs>;
-      if constexpr (Complete<A> != Complete<B>) return true;  // handles: ours have an inside
-      if constexpr (Complete<A> && Complete<B>) {
-        return sizeof(A) == sizeof(B) && std::is_const_v<A> == std::is_const_v<B> &&
-               std::is_pointer_v<A> == std::is_pointer_v<B>;
-      }
-      return true;
-    }
-  } else {
-    return sizeof(Ours) == sizeof(Theirs);
-  }
-}
-
-template <typename Ours, typename Theirs>
-struct CalledAlike : std::false_type {};
-template <typename R, typename... A, typename S, typename... B>
-requires(sizeof...(A) == sizeof...(B)) struct CalledAlike<R(A...), S(B...)>
-    : std::bool_constant<PassedAlike<R, S>() && (PassedAlike<A, B>() && ...)> {
-};
-
-#define CHECK_FUNCTION(name, ...) \
-  static_assert(CalledAlike<__VA_ARGS__, std::remove_pointer_t<decltype(&::name)>>::value, #name);
+#define CHECK_FUNCTION(name, ...) CHECK_CALL(::name, __VA_ARGS__)
 TRANCHE_NVML_FUNCTIONS(CHECK_FUNCTION)
-
-#define CHECK_SIZE(ours, theirs) static_assert(sizeof(ours) == sizeof(theirs), #ours)
-#define CHECK_FIELD(ours, field, theirs, their_field)                                       \
-  static_assert(                                                                            \
-      offsetof(ours, field) == offsetof(theirs, their_field) &&                             \
-          sizeof(std::declval<ours>().field) == sizeof(std::declval<theirs>().their_field), \
-      #ours "." #field)
-#define CHECK_VALUE(ours, theirs) \
-  static_assert(static_cast<long long>(ours) == static_cast<long long>(theirs), #ours)
 
 CHECK_SIZE(PciInfoExt, nvmlPciInfoExt_v1_t);
 CHECK_FIELD(PciInfoExt, version, nvmlPciInfoExt_v1_t, version);

@@ -75,7 +75,9 @@ class Faults(Programs):
     def test_a_kubelet_that_starts_again_is_asked_again(self):
         folder = self.enterContext(tempfile.TemporaryDirectory(prefix="tranche-kubelet-"))
         socket = pathlib.Path(folder) / "kubelet.sock"
-        uuid = self.status()["devices"][0]["uuid"]
+        shown = subprocess.run([BIN / "tranche", "sim", "node", "show", "--root", self.node.root, "-o", "json"],
+                               capture_output=True, text=True, check=True)
+        uuid = json.loads(shown.stdout)["gpus"][0]["uuid"]
 
         def kubelet():
             process = subprocess.Popen([HELD_PODS, socket, "3", uuid])

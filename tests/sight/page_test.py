@@ -13,6 +13,10 @@ from sightbed import BIN, LARGE, SMALL, Programs, Sight, free_port, until
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 PODS = [names.pod(SMALL, "team-red", "trainer", {1: "main"}),
         names.pod(LARGE, HOSTILE, "\"><b id=taken>", {2: "' onfocus=x "})]
+CONFIG = """version: v1
+sharing: {{timeSlicing: {{resources: [{{name: nvidia.com/gpu, replicas: 4}}]}}}}
+{key}: true
+"""
 # The colours of a text and of what it stands on, as they are drawn, and the contrast that WCAG makes of them.
 CONTRAST = """
 const parse = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
@@ -46,10 +50,10 @@ class Page(Programs):
         self.port = free_port()
         self.browser = self.enterContext(browser.Browser())
 
-    def sight(self):
+    def sight(self, *flags):
         """`tranche node` with its page, as often as it is started at the same address."""
         return Sight(self.node, f"--page-listen=127.0.0.1:{self.port}", "--node-name=worker-1",
-                     f"--kubeconfig={self.names.kubeconfig}")
+                     f"--kubeconfig={self.names.kubeconfig}", *flags)
 
     def look(self):
         self.browser.open(f"http://localhost:{self.port}/")
@@ -185,6 +189,18 @@ class Page(Programs):
             self.wait_for("#attention li", "GPU 0 is unhealthy")
             self.wait_for(".gpu.unhealthy .health", "Unhealthy")
             self.wait_for(".tile.bad", "1 not healthy")
+
+    def test_the_config_in_force_and_its_warnings_are_shown(self):
+        file = pathlib.Path(self.names.folder.name) / "sharing.yaml"
+        file.write_text(CONFIG.format(key="unheard"))
+        with self.sight(f"--config-file={file}"):
+            self.look()
+            self.wait_for("#config div", "Generation", "1")
+            self.wait_for("#attention li", "config", "unheard")
+            file.write_text(CONFIG.format(key="another"))
+            self.wait_for("#attention li", "config", "another")
+            self.assertNotIn("unheard", self.browser.text("#attention"), "the new one has come by itself")
+            self.assertEqual(self.browser.console(), [])
 
     def test_light_and_dark_and_narrow(self):
         shown = pathlib.Path(os.environ.get("TRANCHE_PAGE_PICTURES") or self.names.folder.name)

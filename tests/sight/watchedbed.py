@@ -18,6 +18,10 @@ sharing:
     resources:
     - {name: nvidia.com/gpu, replicas: 4}
 """
+# Only `tranche node` is given this: the agent calls itself degraded where limits are asked for.
+LIMIT = """tranche:
+  memory: {mode: observe, limit: 25%}
+"""
 
 
 class WatchedBed(contextlib.ExitStack):
@@ -53,6 +57,8 @@ class WatchedBed(contextlib.ExitStack):
         self.control = self.folder / "control.sock"
         self.config = self.folder / "config.yaml"
         self.config.write_text(SHARING)
+        limits = self.folder / "limits.yaml"
+        limits.write_text(SHARING + LIMIT)
         plugins, resources = self.folder / "device-plugins", self.folder / "pod-resources.sock"
         kubelet = self.run("sim", "kubelet", "--dir", plugins, "--state", self.folder / "kubelet", "--control",
                            self.control, "--pod-resources", resources, "--end-pods")
@@ -64,7 +70,7 @@ class WatchedBed(contextlib.ExitStack):
                          f"--cdi-dir={self.folder}/cdi", f"--listen=127.0.0.1:{self.agent_port}", "--rescan-interval=1s")
         self.sight = self.enter_context(Sight(
             self.node, f"--pod-resources-socket={resources}", "--node-name=worker-1", "--rescan-interval=1s",
-            f"--kubeconfig={self.api.kubeconfig}", "--dcgm-names=on"))
+            f"--kubeconfig={self.api.kubeconfig}", f"--config-file={limits}", "--dcgm-names=on"))
         until((self.folder / "run/status.json").exists, agent)
         self.sim("wait", f"{RESOURCE}=8", "--control", self.control, "--timeout", HANGS)
         (self.folder / "prometheus").mkdir()

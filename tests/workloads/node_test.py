@@ -41,6 +41,17 @@ class Workloads(unittest.TestCase):
                 self.assertGreater(total["latency_ms"]["p50"], 0)
                 self.assertEqual(total["errors"], {})
 
+    def test_a_queue_that_is_full_blocks_and_one_that_is_not_does_not(self):
+        # Twice as much as the GPU does: the queue is full after 1,024 launches of 1 ms, of which half are done.
+        total = self.run_workload("paced --kernel 1ms --variation 0 --period 0.1ms --for 2s")["total"]
+        self.assertGreater(total["launched"], 1024)
+        self.assertGreater(total["blocked_share"], 0.2)
+        total = self.run_workload("steady --kernel 1ms --variation 0 --for 2s")["total"]
+        self.assertGreater(total["blocked_share"], 0.2)
+        for name in ("paced --kernel 0.1ms --period 10ms", "steady --in-flight 8", "requests", "graphs --burst 5"):
+            with self.subTest(name):
+                self.assertEqual(self.run_workload(f"{name} --for 0.3s")["total"]["blocked_share"], 0)
+
     def test_latency_is_at_least_the_time_of_the_kernels(self):
         total = self.run_workload("requests --kernel 2ms --burst 5 --think 1ms --for 0.3s")["total"]
         self.assertGreaterEqual(total["latency_ms"]["p50"], 10)

@@ -1,6 +1,6 @@
 // The numbers of CUresult and CUdevice_attribute, each once: our name, NVIDIA's name and the value.
 // The simulated libcuda.so.1 answers with them, cuGetErrorName reads the names from here, and
-// tests/cuda/cuda_abi_check.cc compares every row with the real cuda.h.
+// tests/cuda/cuda_abi_values.cc compares every row with the real cuda.h.
 //
 // Threading: macros only.
 // Errors: none.

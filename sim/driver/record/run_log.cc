@@ -25,11 +25,10 @@ std::string ProcessLine(const ProcessAccount& process) {
 }
 
 std::string ContextLine(const ProcessAccount& process, const ContextAccount& context) {
-  return fmt::format(
-      R"({{"event":"context","ns":{},"pid":{},"context":{},"slot":{},"gpu_instance":{},)"
-      R"("taken_bytes":{},"free_bytes":{}}})",
-      context.begun, process.pid, context.number, context.slot, Number(context.gpu_instance),
-      context.taken, context.free);
+  return fmt::format(R"({{"event":"context","ns":{},"pid":{},"client":{},"context":{},"slot":{},)"
+                     R"("gpu_instance":{},"taken_bytes":{},"free_bytes":{}}})",
+                     context.begun, process.pid, process.client, context.number, context.slot,
+                     Number(context.gpu_instance), context.taken, context.free);
 }
 
 }  // namespace
@@ -56,6 +55,7 @@ void RunLog::Ended(const ProcessAccount& process) {
                                             {"ns", process.ended},
                                             {"pid", static_cast<std::int64_t>(process.pid)},
                                             {"client", process.client},
+                                            {"name", process.name},
                                             {"begun_ns", process.begun},
                                             {"memory_peak_bytes", process.memory_peak}});
   json.Set("totals", UsageJson(sum));
@@ -83,6 +83,7 @@ void RunLog::ContextEnded(const ProcessAccount& process, const ContextAccount& c
   base::Json json = base::Json::MakeObject({{"event", "context_end"},
                                             {"ns", context.ended},
                                             {"pid", static_cast<std::int64_t>(process.pid)},
+                                            {"client", process.client},
                                             {"context", context.number},
                                             {"slot", context.slot},
                                             {"gpu_instance", InstanceJson(context.gpu_instance)},
@@ -95,6 +96,7 @@ void RunLog::ContextEnded(const ProcessAccount& process, const ContextAccount& c
 RunLog::Span RunLog::Begin(const ProcessAccount& process, const ContextAccount& context,
                            Time begun) {
   return {.pid = process.pid,
+          .client = process.client,
           .context = context.number,
           .slot = context.slot,
           .gpu_instance = context.gpu_instance,
@@ -136,10 +138,10 @@ void RunLog::WriteRun(const Span& run) {
   const Kernels kernels = std::exchange(kernels_[run.context], {});
   const std::string name = kernels.mixed || kernels.name.empty() ? "null" : Quoted(kernels.name);
   Line(fmt::format(
-      R"({{"event":"run","slot":{},"gpu_instance":{},"context":{},"pid":{},"begun_ns":{},)"
-      R"("ended_ns":{},"computed_ns":{},"switched_ns":{},"kernels":{},"kernel":{}}})",
-      run.slot, Number(run.gpu_instance), run.context, run.pid, run.begun, run.ended, run.busy,
-      run.switched, kernels.count, name));
+      R"({{"event":"run","slot":{},"gpu_instance":{},"context":{},"pid":{},"client":{},)"
+      R"("begun_ns":{},"ended_ns":{},"computed_ns":{},"switched_ns":{},"kernels":{},"kernel":{}}})",
+      run.slot, Number(run.gpu_instance), run.context, run.pid, run.client, run.begun, run.ended,
+      run.busy, run.switched, kernels.count, name));
 }
 
 void RunLog::Copied(const ProcessAccount& process, const ContextAccount& context,
@@ -164,29 +166,33 @@ void RunLog::Copied(const ProcessAccount& process, const ContextAccount& context
 void RunLog::WriteCopies(const Span& copies, Direction direction) {
   Line(fmt::format(
       R"({{"event":"copies","direction":"{}","slot":{},"gpu_instance":{},"context":{},"pid":{},)"
-      R"("begun_ns":{},"ended_ns":{},"copying_ns":{},"copies":{},"bytes":{}}})",
+      R"("client":{},"begun_ns":{},"ended_ns":{},"copying_ns":{},"copies":{},"bytes":{}}})",
       direction == Direction::kIn ? "in" : "out", copies.slot, Number(copies.gpu_instance),
-      copies.context, copies.pid, copies.begun, copies.ended, copies.busy, copies.count,
-      copies.bytes));
+      copies.context, copies.pid, copies.client, copies.begun, copies.ended, copies.busy,
+      copies.count, copies.bytes));
 }
 
 void RunLog::MemoryChanged(const ProcessAccount& process, const Memory& memory, Time at) {
-  Line(fmt::format(R"({{"event":"memory","what":"{}","ns":{},"pid":{},"context":{},"slot":{},)"
-                   R"("gpu_instance":{},"asked_bytes":{},"taken_bytes":{},"free_bytes":{}}})",
-                   memory.what, at, process.pid,
+  Line(fmt::format(R"({{"event":"memory","what":"{}","ns":{},"pid":{},"client":{},"context":{},)"
+                   R"("slot":{},"gpu_instance":{},"asked_bytes":{},"taken_bytes":{},)"
+                   R"("free_bytes":{}}})",
+                   memory.what, at, process.pid, process.client,
                    memory.context == 0 ? "null" : std::to_string(memory.context), memory.slot,
                    Number(memory.gpu_instance), memory.asked, memory.taken, memory.free));
 }
 
 void RunLog::Missing(const ProcessAccount& process, const std::string& call, Time at) {
-  Line(fmt::format(R"({{"event":"missing","ns":{},"pid":{},"call":{}}})", at, process.pid,
-                   Quoted(call)));
+  Line(fmt::format(R"({{"event":"missing","ns":{},"pid":{},"client":{},"call":{}}})", at,
+                   process.pid, process.client, Quoted(call)));
 }
 
 void RunLog::Failed(const ProcessAccount& process, const ContextAccount& context,
                     std::uint32_t error, Time at) {
-  Line(fmt::format(R"({{"event":"error","ns":{},"pid":{},"context":{},"slot":{},"result":{}}})", at,
-                   process.pid, context.number, context.slot, error));
+  Line(fmt::format(
+      R"({{"event":"error","ns":{},"pid":{},"client":{},"context":{},"slot":{},"gpu_instance":{},)"
+      R"("result":{}}})",
+      at, process.pid, process.client, context.number, context.slot, Number(context.gpu_instance),
+      error));
 }
 
 void RunLog::Close() {

@@ -1,4 +1,4 @@
-// RunLog writes what happens on the simulated hardware as JSON lines (sim/driver/README of the
+// RunLog writes what happens on the simulated hardware as JSON lines (their
 // fields: docs/simulation.md). Runs and copies that follow each other closely become one line.
 //
 // Threading: one thread.
@@ -58,6 +58,7 @@ class RunLog {
  private:
   struct Span {
     pid_t pid = 0;
+    std::uint32_t client = 0;
     std::uint32_t context = 0;
     unsigned slot = 0;
     std::uint32_t gpu_instance = kWholeGpu;

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <functional>
 #include <thread>
 
@@ -28,7 +29,9 @@ inline bool Comes(const std::function<bool()>& condition) {
 
 class Process {
  public:
-  explicit Process(const std::function<int()>& body) : pid_(fork()) {
+  explicit Process(const std::function<int()>& body) {
+    std::fflush(nullptr);  // else the child writes again what is held back
+    pid_ = fork();
     TRANCHE_CHECK(pid_ >= 0);
     if (pid_ == 0) _exit(body());
   }
@@ -51,7 +54,7 @@ class Process {
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
-  pid_t pid_;
+  pid_t pid_ = -1;
 };
 
 }  // namespace tranche::sim::driver::testing

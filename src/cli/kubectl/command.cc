@@ -20,12 +20,14 @@
 #include "base/log.h"
 #include "cli/common/exit_status.h"
 #include "cli/common/version.h"
+#include "cli/common/yaml.h"
 #include "cli/kubectl/cluster.h"
 #include "cli/kubectl/complete.h"
 #include "cli/kubectl/facts.h"
 #include "cli/kubectl/profile.h"
 #include "cli/kubectl/status.h"
-#include "cli/kubectl/yaml.h"
+#include "cli/kubectl/use.h"
+#include "cli/kubectl/use_command.h"
 #include "cli/node/validate.h"
 #include "config/units.h"
 
@@ -107,7 +109,7 @@ bool ColorWanted() {
 }
 
 void Print(const Json& document, const Settings& settings) {
-  std::cout << (settings.output == "yaml" ? ToYaml(document) : document.Dump(2) + "\n");
+  std::cout << (settings.output == "yaml" ? common::ToYaml(document) : document.Dump(2) + "\n");
 }
 
 int RunStatus(const Settings& settings, const std::vector<std::string>& nodes) {
@@ -122,6 +124,34 @@ int RunStatus(const Settings& settings, const std::vector<std::string>& nodes) {
     std::cout << ShowClusterStatus(*status, width, ColorWanted());
   }
   return ClusterStatusExitCode(*status);
+}
+
+int RunUse(const Settings& settings, UseOptions options, const UseForms& forms) {
+  // Also where it was said before the command.
+  if (options.pod_namespace.empty() && !options.all_namespaces) {
+    options.pod_namespace = settings.view.plugin_namespace;
+  }
+  auto session = Session::Open(settings);
+  if (!session.ok()) return Fail(session.status());
+  const auto use = CollectUse((*session)->cluster(), options);
+  if (!use.ok()) return Fail(use.status());
+  if (settings.output == "json" || settings.output == "yaml") {
+    Print(forms.document(*use, options), settings);
+  } else if (settings.output == "name") {
+    std::cout << ShowNames(*use, options);
+  } else {
+    const UseView view{
+        .wide = settings.output == "wide",
+        .color = ColorWanted(),
+        .now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
+                   .count()};
+    std::cout << forms.table(*use, options, view);
+  }
+  std::cout.flush();
+  for (const std::string& warning : use->warnings) {
+    std::cerr << "kubectl tranche: warning: " << base::Printable(warning, 2000) << "\n";
+  }
+  return ClusterUseExitCode(*use);
 }
 
 Result<gpu::Inventory> InventoryOfNode(const Settings& settings, const std::string& node) {
@@ -236,6 +266,7 @@ void AddProfile(CLI::App& app, const Settings& settings, int& exit_code) {
   command->footer("Interrupted, it stops waiting; the label stays.\n" +
                   common::ExitStatus("kubectl tranche profile") +
                   "Examples:\n"
+                  "  kubectl tranche top                        who uses the GPUs, on all nodes\n"
                   "  kubectl tranche profile gpu-node dev\n"
                   "  kubectl tranche profile gpu-node --remove --timeout=2m");
   command->callback([&settings, options, timeout, &exit_code] {
@@ -277,6 +308,9 @@ int RunKubectl(const std::vector<std::string>& arguments) {
   app.require_subcommand(1);
   AddSettings(app, settings);
   AddStatus(app, settings, exit_code);
+  AddUseCommands(app, settings.output, [&](const UseOptions& options, const UseForms& forms) {
+    exit_code = RunUse(settings, options, forms);
+  });
   AddValidate(app, settings, exit_code);
   AddProfile(app, settings, exit_code);
   app.footer(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 namespace tranche::cli::kubectl {
 
@@ -14,19 +15,25 @@ using Words = std::vector<std::string>;
 constexpr char kFilesToo[] = ":0";
 constexpr char kNoFiles[] = ":4";
 
-constexpr std::array<std::string_view, 3> kCommands{"profile", "status", "validate"};
+constexpr std::array<std::string_view, 5> kCommands{"pods", "profile", "status", "top", "validate"};
 // With a value in the next word.
-constexpr std::array<std::string_view, 11> kWithValue{
-    "--kubeconfig", "--context", "--server",  "--namespace", "-n", "--output",
-    "-o",           "--node",    "--timeout", "--label",     "-s"};
+constexpr std::array<std::string_view, 13> kWithValue{
+    "--kubeconfig", "--context", "--server", "--namespace", "-n",     "--output",           "-o",
+    "--node",       "--timeout", "--label",  "-s",          "--sort", "--tranche-namespace"};
 
 Words FlagsOf(const std::string& command) {
   Words flags{"--context", "--help",      "--kubeconfig", "--label",
               "--output",  "--namespace", "--server"};
   if (command == "profile") flags.insert(flags.end(), {"--remove", "--timeout", "--wait"});
+  if (command == "top" || command == "pods") {
+    flags.insert(flags.end(), {"--all-namespaces", "--sort", "--tranche-namespace"});
+  }
   if (command == "validate") flags.insert(flags.end(), {"--lenient", "--node"});
   return flags;
 }
+
+// `top` and `pods`, which are called alike.
+bool ShowsUse(const std::string& command) { return command == "top" || command == "pods"; }
 
 bool TakesValue(const std::string& word) {
   return std::ranges::find(kWithValue, word) != kWithValue.end();
@@ -69,8 +76,11 @@ Words CompleteKubectl(const Words& words, const CompletionSources& sources) {
   const Words positionals = Positionals(words);
   const std::string command = positionals.empty() ? "" : positionals.front();
   if (before == "-o" || before == "--output") {
-    return Fitting({"json", "table", "wide", "yaml"}, typed, kNoFiles);
+    Words forms{"json", "table", "wide", "yaml"};
+    if (ShowsUse(command)) forms.emplace_back("name");
+    return Fitting(std::move(forms), typed, kNoFiles);
   }
+  if (before == "--sort") return Fitting({"busy", "idle", "memory", "name"}, typed, kNoFiles);
   if (before == "--node") return Fitting(sources.nodes(), typed, kNoFiles);
   if (before == "--kubeconfig") return {kFilesToo};
   if (TakesValue(before)) return {kNoFiles};
@@ -79,7 +89,8 @@ Words CompleteKubectl(const Words& words, const CompletionSources& sources) {
     return Fitting({kCommands.begin(), kCommands.end()}, typed, kNoFiles);
   }
   if (command == "validate") return {kFilesToo};
-  if (command == "status" || (command == "profile" && positionals.size() == 1)) {
+  if (command == "status" || ShowsUse(command) ||
+      (command == "profile" && positionals.size() == 1)) {
     return Fitting(sources.nodes(), typed, kNoFiles);
   }
   if (command == "profile" && positionals.size() == 2) {

@@ -20,14 +20,16 @@ std::vector<std::string> After(const std::vector<std::string>& words) {
 }
 
 TEST(CompleteKubectlTest, CommandsFirst) {
-  EXPECT_THAT(After({""}), ElementsAre("profile", "status", "validate", ":4"));
+  EXPECT_THAT(After({""}), ElementsAre("pods", "profile", "status", "top", "validate", ":4"));
   EXPECT_THAT(After({"st"}), ElementsAre("status", ":4"));
-  EXPECT_THAT(After({}), ElementsAre("profile", "status", "validate", ":4"));
-  EXPECT_THAT(After({"--context", "x", "p"}), ElementsAre("profile", ":4"));
+  EXPECT_THAT(After({}), ElementsAre("pods", "profile", "status", "top", "validate", ":4"));
+  EXPECT_THAT(After({"--context", "x", "p"}), ElementsAre("pods", "profile", ":4"));
 }
 
 TEST(CompleteKubectlTest, NodesAndThenTheProfilesOfThatNode) {
   EXPECT_THAT(After({"status", ""}), ElementsAre("dev-gpu-node", "gpu-node", ":4"));
+  EXPECT_THAT(After({"top", "g"}), ElementsAre("gpu-node", ":4"));
+  EXPECT_THAT(After({"pods", "-n", "team-a", "g"}), ElementsAre("gpu-node", ":4"));
   EXPECT_THAT(After({"profile", "g"}), ElementsAre("gpu-node", ":4"));
   EXPECT_THAT(After({"profile", "gpu-node", ""}), ElementsAre("dev", "of-gpu-node", ":4"));
   EXPECT_THAT(After({"profile", "gpu-node", "dev", ""}), ElementsAre(":4"));
@@ -38,6 +40,10 @@ TEST(CompleteKubectlTest, NodesAndThenTheProfilesOfThatNode) {
 TEST(CompleteKubectlTest, FlagsAndTheirValues) {
   EXPECT_THAT(After({"profile", "--t"}), ElementsAre("--timeout", ":4"));
   EXPECT_THAT(After({"status", "-o", ""}), ElementsAre("json", "table", "wide", "yaml", ":4"));
+  EXPECT_THAT(After({"top", "-o", "n"}), ElementsAre("name", ":4"));
+  EXPECT_THAT(After({"top", "--sort", ""}), ElementsAre("busy", "idle", "memory", "name", ":4"));
+  EXPECT_THAT(After({"pods", "--a"}), ElementsAre("--all-namespaces", ":4"));
+  EXPECT_THAT(After({"status", "--a"}), ElementsAre(":4"));
   EXPECT_THAT(After({"status", "--timeout", ""}), ElementsAre(":4"));
 }
 

@@ -128,7 +128,7 @@ Counts PodRequests(const Json& pod) {
   return together;
 }
 
-std::map<std::string, PluginPod> PluginPods(const Json::Array& pods) {
+std::map<std::string, PluginPod> PluginPods(const Json::Array& pods, std::int64_t port) {
   std::map<std::string, PluginPod> best;
   const auto rank = [](const PluginPod& pod) {
     return std::tuple(!pod.ending, pod.ready, pod.created, pod.name);
@@ -143,7 +143,8 @@ std::map<std::string, PluginPod> PluginPods(const Json::Array& pods) {
                   .ending = !base::TextAt(metadata, "deletionTimestamp").empty(),
                   .created = base::TextAt(metadata, "creationTimestamp"),
                   .config_maps = {},
-                  .beside = {}};
+                  .beside = {},
+                  .port = port};
     const std::string phase = base::TextAt(object, {"status", "phase"});
     if (phase == "Succeeded" || phase == "Failed") continue;
     if (pod.node.empty() || pod.name.empty()) continue;
@@ -152,9 +153,9 @@ std::map<std::string, PluginPod> PluginPods(const Json::Array& pods) {
       if (!name.empty()) pod.config_maps.push_back(std::move(name));
     }
     for (const Json& container : base::ItemsAt(spec, "containers")) {
-      for (const Json& port : base::ItemsAt(container, "ports")) {
-        if (base::TextAt(port, "name") != "metrics") continue;
-        pod.port = base::IntAt(port, "containerPort").value_or(pod.port);
+      for (const Json& one : base::ItemsAt(container, "ports")) {
+        if (base::TextAt(one, "name") != "metrics") continue;
+        pod.port = base::IntAt(one, "containerPort").value_or(pod.port);
       }
     }
     auto [it, made] = best.try_emplace(pod.node, pod);

@@ -47,7 +47,9 @@ struct PluginPod {
 };
 // Of each node the one to ask: one that stays rather than one that ends, ready rather than not,
 // newer rather than older.
-std::map<std::string, PluginPod> PluginPods(const base::Json::Array& pods);
+// `port`: where none of a pod's is called metrics.
+std::map<std::string, PluginPod> PluginPods(const base::Json::Array& pods,
+                                            std::int64_t port = 9435);
 
 // The path at which the API server passes a question on to the agent in a pod.
 std::string AgentPath(const PluginPod& pod, const std::string& path);

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -14,9 +13,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/weak_runner.h"
-#include "cli/common/exit_status.h"
 #include "cli/common/table.h"
 #include "cli/node/demo_harm.h"
+#include "cli/node/demo_sight.h"
 #include "gpu/nvml/driver.h"
 #include "share/replica.h"
 #include "sim/kubelet/control.h"
@@ -46,6 +45,7 @@ class Demo {
       : stage_(stage),
         inventory_(std::move(inventory)),
         color_(options.color),
+        keep_(options.keep),
         runner_(stage.loop()) {}
 
   // Stands for the node's label.
@@ -66,7 +66,7 @@ class Demo {
   // Each chapter says what it does, does it, and stops the story where it is not as told.
   bool Tell(const std::string& node) {
     return Opening(node) && Advertise() && StartPods() && ChangeProfiles() && AskForTwo() &&
-           BreakGpu() && HarmEachOther();
+           BreakGpu() && HarmEachOther() && ShowUse();
   }
 
  private:
@@ -308,12 +308,30 @@ class Demo {
     return shown.ok() || Fail(shown.message());
   }
 
+  bool ShowUse() {
+    Title("Three pods share a GPU: who uses it, seen from outside by tranche node");
+    const std::string uuid = SightChapter::GpuAmong(inventory_);
+    const std::string why_not =
+        stage_.node() == nullptr ? "these GPUs are real" : SightChapter::WhyNot(uuid);
+    if (!why_not.empty()) {
+      Say("left out: " + why_not);
+      return true;
+    }
+    use_ = std::make_unique<SightChapter>(stage_, kGpu, uuid, top::Looks{.color = color_},
+                                          [this](const std::string& text) { Say(text); });
+    const Status shown = use_->Show();
+    if (!keep_) use_.reset();
+    return shown.ok() || Fail(shown.message());
+  }
+
   tranche::sim::Stage& stage_;
   const gpu::Inventory inventory_;
   const bool color_;
+  const bool keep_;  // the pods of the last chapter go on
   int chapter_ = 0;
   std::unique_ptr<tranche::sim::ControlServer> control_;
   std::map<std::string, std::int64_t> pids_;
+  std::unique_ptr<SightChapter> use_;
   base::WeakRunner runner_;  // last: it goes first
 };
 
@@ -367,32 +385,14 @@ int RunDemo(const DemoOptions& options) {
         "  tranche sim pod run mine --request nvidia.com/gpu=1\n"
         "  echo dev > {}    # as the node's label would\n"
         "  tranche sim xid 0 79 --root {}\n"
-        "  curl localhost:9435/metrics\n",
+        "  tranche top          # or the page: http://127.0.0.1:9437/\n"
+        "  curl localhost:9435/metrics localhost:9436/metrics\n",
         getpid(), *control, base::ParentDirectory(ProgramPath()), demo.ProfileFile(),
         (*stage)->driver_root());
     std::fflush(stdout);
     (*loop)->Run();
   }
   return told ? 0 : 1;
-}
-
-void AddDemoCommand(CLI::App& app, int& exit_code) {
-  auto options = std::make_shared<DemoOptions>();
-  CLI::App* demo = app.add_subcommand(
-      "demo", "Show GPUs being shared, on this machine's own or on a simulated node");
-  demo->add_option(
-      "--node", options->node,
-      "node profile to simulate: a shipped one (tranche sim profiles) or a file; default: "
-      "this machine's GPUs if it has any, else a100x2");
-  demo->add_flag("--keep", options->keep, "stay running afterwards, to play with");
-  demo->add_flag("--force", options->force, "also where a kubelet serves this machine");
-  demo->footer(common::ExitStatus("tranche demo") +
-               "\n"
-               "Examples:\n  tranche demo\n  tranche demo --node h100x8\n  tranche demo --keep");
-  demo->callback([options, &exit_code] {
-    options->color = isatty(STDOUT_FILENO) == 1;
-    exit_code = RunDemo(*options);
-  });
 }
 
 }  // namespace tranche::cli::node

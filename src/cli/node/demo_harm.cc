@@ -13,16 +13,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "share/replica.h"
+#include "cli/node/demo_gpu.h"
+#include "cli/top/figures.h"
 #include "sim/driver/serve.h"
-#include "sim/node/files.h"
-#include "sim/node/home.h"
 #include "sim/stage/stage.h"
 
 namespace tranche::cli::node {
 namespace {
 
-using base::Code;
 using base::Json;
 using base::Result;
 using base::Status;
@@ -31,38 +29,26 @@ constexpr double kGiB = 1 << 30;
 // Of the time that four processes and one get together, the four get this part, give or take.
 constexpr double kFourFifths = 0.8;
 constexpr double kTolerance = 0.04;
+constexpr std::size_t kBar = 40;
 constexpr std::size_t kMaxLog = 256U << 20U;
-
-Status NotAsTold(const std::string& what) { return {Code::kFailedPrecondition, what}; }
 
 class Harm {
  public:
   Harm(tranche::sim::Stage& stage, const std::string& resource, const std::string& uuid,
        const std::function<void(const std::string&)>& say)
-      : stage_(stage), resource_(resource), uuid_(uuid), say_(say) {}
+      : stage_(stage), gpu_(stage, resource, uuid), say_(say) {}
 
   Status Show() {
-    auto home = tranche::sim::FindSimHome();
-    if (!home.ok()) return home.status();
-    program_ = base::JoinPath(home->path, "tranche-workload");
-    TRANCHE_TRY(FindGpu());
-    TRANCHE_TRY(MakeRoom());
+    TRANCHE_TRY(gpu_.MakeRoom());
     TRANCHE_TRY(ShowMemory());
     TRANCHE_TRY(ShowTime());
-    return EndAll();
+    return gpu_.EndAll();
   }
 
  private:
-  Status FindGpu();
-  Status MakeRoom();
-  Status EndAll();
   Status ShowMemory();
   Status ShowTime();
 
-  // A pod with one replica of our GPU. Where the kubelet is given another GPU, a pod that does
-  // nothing takes that one, until it is ours.
-  Status Start(const std::string& name, const std::string& workload);
-  [[nodiscard]] tranche::sim::GpuState Gpu() const { return stage_.node()->Read().gpus.at(slot_); }
   [[nodiscard]] std::uint64_t Held(pid_t pid) const;
 
   // The driver's accounts of this moment.
@@ -73,76 +59,12 @@ class Harm {
   Result<Json> LastRefusal();
 
   tranche::sim::Stage& stage_;
-  const std::string resource_;
-  const std::string uuid_;
+  DemoGpu gpu_;
   const std::function<void(const std::string&)>& say_;
-  std::string program_;
-  std::size_t slot_ = 0;
-  std::map<std::string, pid_t> pods_;  // that use the GPU; the pod's process leads its session
-  std::vector<std::string> aside_;
 };
 
-Status Harm::FindGpu() {
-  const auto node = stage_.node()->Read();
-  for (slot_ = 0; slot_ < node.gpus.size(); ++slot_) {
-    if (node.gpus[slot_].uuid == uuid_) return Status::Ok();
-  }
-  return NotAsTold("the simulated node has no GPU " + uuid_);
-}
-
-Status Harm::MakeRoom() {
-  for (const tranche::sim::Pod& pod : stage_.kubelet().Pods()) {
-    const bool ours = std::any_of(pod.devices.begin(), pod.devices.end(), [&](const auto& device) {
-      return share::ParseReplicaId(device.id).device == uuid_;
-    });
-    if (ours || pod.ended()) TRANCHE_TRY(stage_.DeletePod(pod.spec.name));
-  }
-  return Status::Ok();
-}
-
-Status Harm::EndAll() {
-  for (const auto& [name, pid] : pods_) TRANCHE_TRY(stage_.DeletePod(name));
-  pods_.clear();
-  for (const std::string& name : aside_) TRANCHE_TRY(stage_.DeletePod(name));
-  aside_.clear();
-  return Status::Ok();
-}
-
-Status Harm::Start(const std::string& name, const std::string& workload) {
-  constexpr int kMostAside = 64;
-  tranche::sim::PodSpec spec;
-  spec.name = name;
-  spec.requests = {{resource_, 1}};
-  // On a node the container toolkit hides the other GPUs, and the loader knows the driver's folder.
-  spec.env = {{"LD_LIBRARY_PATH", tranche::sim::LibraryDirectory(stage_.driver_root())}};
-  spec.command = {"sh", "-c",
-                  fmt::format("[ \"$NVIDIA_VISIBLE_DEVICES\" = {} ] || exec sleep infinity\n"
-                              "CUDA_VISIBLE_DEVICES=$NVIDIA_VISIBLE_DEVICES exec {} {}",
-                              uuid_, program_, workload)};
-  while (aside_.size() < kMostAside) {
-    auto pod = stage_.RunPod(spec);
-    if (!pod.ok()) return pod.status();
-    if (pod->phase != tranche::sim::PodPhase::kRunning && !pod->ended()) {
-      return NotAsTold("pod " + name + " does not run: " + pod->message);
-    }
-    const auto seen = pod->given.env.find("NVIDIA_VISIBLE_DEVICES");
-    if (seen != pod->given.env.end() && seen->second == uuid_) {
-      pods_[name] = static_cast<pid_t>(pod->pid);
-      return Status::Ok();
-    }
-    TRANCHE_TRY(stage_.DeletePod(name));
-    tranche::sim::PodSpec other;
-    other.name = fmt::format("aside-{}", aside_.size() + 1);
-    other.requests = spec.requests;
-    auto placed = stage_.RunPod(other);
-    if (!placed.ok()) return placed.status();
-    aside_.push_back(other.name);
-  }
-  return NotAsTold("no replica of " + uuid_ + " was given to pod " + name);
-}
-
 std::uint64_t Harm::Held(pid_t pid) const {
-  const tranche::sim::GpuState gpu = Gpu();
+  const tranche::sim::GpuState gpu = gpu_.State();
   for (unsigned i = 0; i < gpu.process_count; ++i) {
     if (gpu.processes[i].pid == static_cast<std::uint32_t>(pid)) {
       return gpu.processes[i].memory_bytes;
@@ -152,21 +74,21 @@ std::uint64_t Harm::Held(pid_t pid) const {
 }
 
 Status Harm::ShowMemory() {
-  const double total = static_cast<double>(Gpu().memory_total) / kGiB;
+  const double total = static_cast<double>(gpu_.State().memory_total) / kGiB;
   const auto taken = static_cast<int>(total * 0.95);  // 76 of 80
   const int wanted = std::max(1, static_cast<int>(total * 0.1));
   say_(fmt::format("One takes {} GiB of memory; what the other asks for next is refused:", taken));
-  TRANCHE_TRY(Start("hog", fmt::format("hold --memory {}Gi --piece 1Gi --for 10m", taken)));
-  const pid_t hog = pods_.at("hog");
+  TRANCHE_TRY(gpu_.Start("hog", fmt::format("hold --memory {}Gi --piece 1Gi --for 10m", taken)));
+  const pid_t hog = gpu_.pods().at("hog");
   if (!stage_.Until([&] { return static_cast<double>(Held(hog)) >= taken * kGiB; })) {
     return NotAsTold(fmt::format("pod hog holds {:.1f} GiB, not {}",
                                  static_cast<double>(Held(hog)) / kGiB, taken));
   }
   const double held = static_cast<double>(Held(hog)) / kGiB;
-  say_(fmt::format("hog     {} {:4.1f} of {:.1f} GiB, its context included", Bar(held, total), held,
-                   total));
+  say_(fmt::format("hog     {} {:4.1f} of {:.1f} GiB, its context included",
+                   top::BarOf(held, total, kBar), held, total));
 
-  TRANCHE_TRY(Start("victim", fmt::format("steady --memory {}Gi --for 10m", wanted)));
+  TRANCHE_TRY(gpu_.Start("victim", fmt::format("steady --memory {}Gi --for 10m", wanted)));
   const auto ended = [&] {
     const auto pod = stage_.kubelet().FindPod("victim");
     return pod && pod->phase == tranche::sim::PodPhase::kFailed;
@@ -179,16 +101,16 @@ Status Harm::ShowMemory() {
     return value == nullptr ? 0 : value->as_double() / kGiB;
   };
   say_(fmt::format("victim  {} asked for {:.1f} GiB, {:.1f} were free: CUDA_ERROR_OUT_OF_MEMORY",
-                   Bar(0, total), in_gib("asked_bytes"), in_gib("free_bytes")));
+                   top::BarOf(0, total, kBar), in_gib("asked_bytes"), in_gib("free_bytes")));
   if (in_gib("asked_bytes") < wanted) return NotAsTold("it was something else that was refused");
-  return EndAll();
+  return gpu_.EndAll();
 }
 
 Status Harm::ShowTime() {
   constexpr base::Duration kLook = std::chrono::seconds(2);
   say_("Time is given to processes, not to pods:");
-  TRANCHE_TRY(Start("four", "processes --processes 4 --for 10m"));
-  TRANCHE_TRY(Start("one", "steady --for 10m"));
+  TRANCHE_TRY(gpu_.Start("four", "processes --processes 4 --for 10m"));
+  TRANCHE_TRY(gpu_.Start("one", "steady --for 10m"));
   const auto all_compute = [&] {
     const auto computed = Computed();
     return computed.ok() && computed->contains("four") && computed->contains("one");
@@ -203,22 +125,22 @@ Status Harm::ShowTime() {
 
   std::map<std::string, double> got;
   double sum = 0;
-  for (const auto& [name, pid] : pods_) {
+  for (const auto& [name, pid] : gpu_.pods()) {
     got[name] = after->at(name) - before->at(name);
     sum += got[name];
   }
   if (sum <= 0) return NotAsTold("neither of the pods computed");
   for (const auto& [name, about] : std::vector<std::pair<std::string, std::string>>{
            {"four", "4 processes"}, {"one", "1 process"}}) {
-    say_(fmt::format("{:<7} {} {:4.1f} % of the time that both got, {}", name, Bar(got[name], sum),
-                     100 * got[name] / sum, about));
+    say_(fmt::format("{:<7} {} {:4.1f} % of the time that both got, {}", name,
+                     top::BarOf(got[name], sum, kBar), 100 * got[name] / sum, about));
   }
   const double part = got["four"] / sum;
   if (std::abs(part - kFourFifths) > kTolerance) {
     return NotAsTold(
         fmt::format("the pod with four processes got {:.1f} %, not four fifths", 100 * part));
   }
-  return EndAll();
+  return gpu_.EndAll();
 }
 
 Result<Json> Harm::Accounts() {
@@ -245,7 +167,7 @@ Result<std::map<std::string, double>> Harm::Computed() {
     const Json* pid = process.Find("pid");
     const Json* time = process.Find("computed_ns");
     if (pid == nullptr || time == nullptr || time->as_double() <= 0) continue;
-    for (const auto& [name, leader] : pods_) {
+    for (const auto& [name, leader] : gpu_.pods()) {
       if (getsid(static_cast<pid_t>(pid->as_int())) == leader) computed[name] += time->as_double();
     }
   }
@@ -270,15 +192,6 @@ Result<Json> Harm::LastRefusal() {
 }
 
 }  // namespace
-
-std::string Bar(double part, double whole) {
-  constexpr int kWidth = 40;
-  const double share = whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0;
-  const auto full = std::lround(share * kWidth);
-  std::string bar;
-  for (int i = 0; i < kWidth; ++i) bar += i < full ? "█" : "░";
-  return bar;
-}
 
 Status ShowHarm(tranche::sim::Stage& stage, const std::string& resource,
                 const gpu::Inventory& inventory,

@@ -24,7 +24,4 @@ base::Status ShowHarm(tranche::sim::Stage& stage, const std::string& resource,
                       const gpu::Inventory& inventory,
                       const std::function<void(const std::string&)>& say);
 
-// A bar of `part` of `whole`, for a terminal.
-std::string Bar(double part, double whole);
-
 }  // namespace tranche::cli::node

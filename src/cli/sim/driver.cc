@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <string>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "cli/common/duration.h"
 #include "cli/common/exit_status.h"
 #include "sim/driver/report.h"
 #include "sim/driver/serve.h"
@@ -19,6 +20,7 @@ namespace {
 
 using base::Result;
 using base::Status;
+using namespace std::chrono_literals;
 
 namespace driver = tranche::sim::driver;
 
@@ -29,18 +31,9 @@ constexpr int kNobody = 2;
 struct Typed {
   driver::ServeOptions serve;
   std::string root = "/tmp/tranche-node";
-  double slice_ns = static_cast<double>(tranche::sim::engine::Hardware{}.slice);
-  double switch_cost_ns = static_cast<double>(tranche::sim::engine::Hardware{}.switch_cost);
   std::string output = "text";
   bool chrome = false;
 };
-
-CLI::Validator Duration() {
-  return CLI::AsNumberWithUnit(
-             std::map<std::string, double>{{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}},
-             CLI::AsNumberWithUnit::UNIT_REQUIRED)
-      .description("");
-}
 
 int Failed(const Status& status) {
   std::cerr << "tranche sim: " << status.message() << "\n";
@@ -50,8 +43,6 @@ int Failed(const Status& status) {
 int Serve(const Typed& typed) {
   driver::ServeOptions options = typed.serve;
   options.root = typed.root;
-  options.hardware.slice = static_cast<tranche::sim::engine::Time>(typed.slice_ns);
-  options.hardware.switch_cost = static_cast<tranche::sim::engine::Time>(typed.switch_cost_ns);
   const Status status = driver::Serve(options);
   if (!status.ok()) std::cerr << "tranche sim: " << status.message() << "\n";
   return status.ok() ? 0 : 1;
@@ -94,17 +85,15 @@ void AddServe(CLI::App& sim, const std::shared_ptr<Typed>& typed, int& exit_code
       ->type_name("N")
       ->capture_default_str();
   command
-      ->add_option("--switch-cost", typed->switch_cost_ns,
+      ->add_option("--switch-cost", typed->serve.hardware.switch_cost,
                    "What a GPU loses when it changes from one process's work to another's "
                    "(50us)")
-      ->transform(Duration())
-      ->check(CLI::Range(0.0, 1e9).description(""))
+      ->transform(CLI::Validator(common::DurationBetween(0ns, 1s), ""))
       ->type_name("TIME");
   command
-      ->add_option("--slice", typed->slice_ns,
+      ->add_option("--slice", typed->serve.hardware.slice,
                    "How long a process computes while another waits (1.024ms)")
-      ->transform(Duration())
-      ->check(CLI::Range(1e3, 1e12).description(""))
+      ->transform(CLI::Validator(common::DurationBetween(1us, 1000s), ""))
       ->type_name("TIME");
   command
       ->add_option("--log-size", typed->serve.log_bytes,

@@ -45,6 +45,7 @@ TEST(SimDriverCommandsTest, WhatMakesNoSenseIsRefused) {
                                                 {"--switch-cost", "-1us"},
                                                 {"--slice", "0ms"},
                                                 {"--slice", "1h"},
+                                                {"--slice", "1ns"},
                                                 {"--log-size", "10"}}) {
     std::vector<std::string> words{"driver", "--root", folder.path()};
     words.insert(words.end(), wrong.begin(), wrong.end());
@@ -69,24 +70,25 @@ TEST(SimDriverCommandsTest, ATraceTellsOfEveryProcessAndOfBothFiles) {
                   log + ".1",
                   R"({"event":"process","ns":1000000,"pid":7,"client":1,"name":"trainer"})"
                   "\n"
-                  R"({"event":"run","slot":0,"gpu_instance":null,"context":1,"pid":7,)"
+                  R"({"event":"run","slot":0,"gpu_instance":null,"context":1,"pid":7,"client":1,)"
                   R"("begun_ns":2000000,"ended_ns":5000000,"computed_ns":3000000,)"
                   R"("switched_ns":50000,"kernels":2,"kernel":"spin"})"
                   "\n")
                   .ok());
-  ASSERT_TRUE(base::WriteFileAtomic(
-                  log,
-                  R"({"event":"run","slot":0,"gpu_instance":null,"context":1,"pid":7,)"
-                  R"("begun_ns":6000000,"ended_ns":7000000,"computed_ns":1000000,)"
-                  R"("switched_ns":0,"kernels":1,"kernel":"spin"})"
-                  "\n"
-                  R"({"event":"memory","what":"refused","ns":8000000,"pid":7,"context":1,"slot":0,)"
-                  R"("gpu_instance":null,"asked_bytes":1,"taken_bytes":0,"free_bytes":0})"
-                  "\nhalf a li")
-                  .ok());
+  ASSERT_TRUE(
+      base::WriteFileAtomic(
+          log, R"({"event":"run","slot":0,"gpu_instance":null,"context":1,"pid":7,"client":1,)"
+               R"("begun_ns":6000000,"ended_ns":7000000,"computed_ns":1000000,)"
+               R"("switched_ns":0,"kernels":1,"kernel":"spin"})"
+               "\n"
+               R"({"event":"memory","what":"refused","ns":8000000,"pid":7,"client":1,"context":1,)"
+               R"("slot":0,"gpu_instance":null,"asked_bytes":1,"taken_bytes":0,"free_bytes":0})"
+               "\nhalf a li")
+          .ok());
   const Ran table = Type({"trace", "--root", folder.path()});
   EXPECT_EQ(table.exit_code, 0);
-  EXPECT_NE(table.out.find("7 (trainer)    1.000  8.000        4.000        3"), std::string::npos)
+  EXPECT_NE(table.out.find("7 (trainer)    0    1.000  8.000        4.000        3"),
+            std::string::npos)
       << table.out;
   const Ran chrome = Type({"trace", "--chrome", "--root", folder.path()});
   const auto events = base::Json::Parse(chrome.out);

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/common/duration.h"
 #include "cli/common/exit_status.h"
 #include "cli/sim/call_code.h"
 #include "cli/sim/node_show.h"
@@ -22,6 +23,7 @@ namespace {
 
 using base::Result;
 using base::Status;
+using namespace std::chrono_literals;
 
 constexpr char kDefaultRoot[] = "/tmp/tranche-node";
 
@@ -41,7 +43,7 @@ struct Typed {
   tranche::sim::MemoryErrors memory_errors;
   bool forget = false;
   unsigned count = 0;
-  double seconds = 0;
+  std::int64_t lasts_ns = 0;
   std::uint64_t memory_bytes = 0;
   std::optional<unsigned> utilization;
   std::optional<unsigned> memory_utilization;
@@ -190,7 +192,7 @@ void Commands::AddHealth() {
   xid->add_option(
       "--pid", typed_->pid,
       "The process whose fault it is, as the host numbers it: 31 and 43 end what it has "
-      "on the GPU");
+      "on the GPU, where it has to be");
   OnDevice("lose", "A GPU falls off the bus: XID 79, and no call about it succeeds", "lose 1",
            [](tranche::sim::Node& node, const tranche::sim::DeviceRef& device, const Typed&) {
              return node.Lose(device.slot);
@@ -310,7 +312,7 @@ CLI::App* Commands::AddFault(const std::string& name, const std::string& about,
         fault.call = typed.call.substr(0, equals);
         fault.hang = hang;
         fault.count = typed.count;
-        fault.lasts = std::chrono::nanoseconds(static_cast<std::int64_t>(typed.seconds * 1e9));
+        fault.lasts = std::chrono::nanoseconds(typed.lasts_ns);
         if (equals != std::string::npos) {
           Result<std::uint32_t> code = ParseCallCode(fault.call, typed.call.substr(equals + 1));
           if (!code.ok()) return code.status();
@@ -330,10 +332,9 @@ CLI::App* Commands::AddFault(const std::string& name, const std::string& about,
                         : "A function of NVML or CUDA[=CODE], without version for all of them; "
                           "nvml* or cu* for every one of a library")
       ->required();
-  command->add_option("--for", typed_->seconds, "How long (default: until healed)")
-      ->transform(
-          CLI::AsNumberWithUnit(std::map<std::string, double>{{"ms", 0.001}, {"s", 1}, {"m", 60}},
-                                CLI::AsNumberWithUnit::CASE_SENSITIVE));
+  command->add_option("--for", typed_->lasts_ns, "How long (default: until healed)")
+      ->transform(CLI::Validator(common::DurationBetween(1ms, 10'000h), ""))
+      ->type_name("TIME");
   command->add_option("--count", typed_->count, "Only so many calls of each process");
   command->add_option("--gpu", typed_->only_gpu, "Only calls about this GPU");
   return command;

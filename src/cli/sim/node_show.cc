@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "cli/common/table.h"
 #include "sim/node/mig.h"
+#include "sim/node/processes.h"
 
 namespace tranche::cli::sim {
 namespace {
@@ -16,6 +18,14 @@ std::uint64_t Used(const tranche::sim::GpuState& gpu) {
   std::uint64_t used = gpu.memory_used;
   for (unsigned i = 0; i < gpu.process_count; ++i) used += gpu.processes[i].memory_bytes;
   return used;
+}
+
+unsigned Busy(const tranche::sim::GpuState& gpu) {
+  unsigned percent = tranche::sim::BusyByHand(gpu).gpu;
+  for (unsigned i = 0; i < gpu.process_count; ++i) {
+    if (gpu.processes[i].by_driver != 0) percent += gpu.processes[i].sm_percent;
+  }
+  return std::min(percent, 100U);
 }
 
 Json MigJson(const tranche::sim::GpuState& gpu) {
@@ -64,7 +74,7 @@ Json GpuJson(const tranche::sim::GpuState& gpu, unsigned index) {
   json.Set("computeCapability", fmt::format("{}.{}", gpu.compute_major, gpu.compute_minor));
   json.Set("memoryMiB", gpu.memory_total >> 20);
   json.Set("memoryUsedMiB", Used(gpu) >> 20);
-  json.Set("utilization", gpu.gpu_percent);
+  json.Set("utilization", Busy(gpu));
   json.Set("temperature", gpu.temperature);
   json.Set("nvlinks", gpu.nvlink_count);
   json.Set("lost", gpu.lost != 0);
@@ -143,7 +153,7 @@ std::string SimNodeText(const tranche::sim::NodeSnapshot& node, bool color) {
                     {gpu.uuid},
                     {tranche::sim::SysBusId(gpu)},
                     {fmt::format("{} of {} MiB", Used(gpu) >> 20, gpu.memory_total >> 20)},
-                    {fmt::format("{} %", gpu.gpu_percent)},
+                    {fmt::format("{} %", Busy(gpu))},
                     {MigText(gpu)},
                     {lost                  ? "lost"
                      : gpu.duplicated != 0 ? fmt::format("listed {} times", 1 + gpu.duplicated)

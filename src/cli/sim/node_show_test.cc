@@ -31,5 +31,22 @@ TEST(NodeShowTest, TellsOfFaultsMigDevicesAndTheDriver) {
   EXPECT_THAT(SimNodeText(node, false), HasSubstr("its driver is process 4711"));
 }
 
+TEST(NodeShowTest, AGpuIsAsBusyAsItsProcesses) {
+  tranche::sim::NodeSnapshot node;
+  node.gpus.resize(1);
+  node.header.slot_count = 1;
+  tranche::sim::GpuState& gpu = node.gpus[0];
+  gpu.present = 1;
+  gpu.gpu_percent = 10;
+  EXPECT_THAT(SimNodeText(node, false), HasSubstr(" 10 % "));
+  gpu.process_count = 3;
+  gpu.processes[0] = {.pid = 1, .sm_percent = 30};
+  gpu.processes[1] = {.pid = 2, .sm_percent = 19, .by_driver = 1};
+  gpu.processes[2] = {.pid = 3, .sm_percent = 20, .by_driver = 1};
+  EXPECT_THAT(SimNodeText(node, false), HasSubstr(" 69 % "));
+  gpu.processes[2].sm_percent = 100;
+  EXPECT_THAT(SimNodeText(node, false), HasSubstr(" 100 % "));
+}
+
 }  // namespace
 }  // namespace tranche::cli::sim

@@ -204,6 +204,52 @@ def says_where_no_agent_answers(user):
     user.way.helm("upgrade")
 
 
+def shows_who_uses_the_gpus(user):
+    """It is said where tranche-node is not installed; with it, pods that share a GPU are shown beside each other."""
+    text = user.tranche("top", 2)
+    expect("no pod of tranche node runs" in text and "node.enabled=true" in text, text)
+    names = [f"sharer-{i}" for i in range(3)]  # on two GPUs
+    for name in names:
+        user.cluster.run_pod(name, gpus=1, node=HERE)
+    user.way.helm("upgrade", "--set", "node.enabled=true")
+    user.cluster.wait_for("both nodes answer, and the pods are known", lambda: sharers(user) == names, 120, 0.5)
+    text = user.tranche("pods")
+    rows = [line.split() for line in text.splitlines()[1:]]
+    expect([row[3] for row in rows if row[2] == "default"] == sorted(
+        (row[3] for row in rows if row[2] == "default"), key=lambda name: (gpu_of(rows, name), name)), text)
+    shared = json.loads(user.tranche("pods -o json", show=False))
+    with_others = [item for item in shared["items"] if item["sharedWith"]]
+    expect(len(with_others) >= 2, f"three pods on two GPUs, and nobody shares: {shared}")
+    for item in shared["items"]:
+        expect(item["uuid"] in {gpu_uuid(HERE, 0), gpu_uuid(HERE, 1)} and item["replicas"] == 1, str(item))
+        expect({f"default/{other['pod']}" for other in shared["items"]
+                if other["uuid"] == item["uuid"] and other["pod"] != item["pod"]} == set(item["sharedWith"]), str(item))
+    text = user.tranche("top")
+    for node in (HERE, THERE):
+        for index in (0, 1):
+            expect(re.search(rf"^{node} +{index} +\S*.*A100.* Healthy ", text, re.M), text)
+    expect(all(f"  {name} " in text for name in names), text)
+    found = json.loads(user.tranche("top -o json", show=False))
+    expect([node["name"] for node in found["nodes"]] == sorted((HERE, THERE)), str(found))
+    expect(user.tranche("top -o name", show=False).split() == [f"pod/{name}" for name in names], "-o name")
+    expect("No pod uses a GPU in namespace kube-system" in user.tranche("top -n kube-system", show=False), "-n")
+    one = user.tranche(f"top {THERE}", show=False)
+    expect(THERE in one and f"\n{HERE} " not in one, one)
+    expect("no pod of tranche node runs there" in user.tranche("top nowhere", 2, show=False), "a node that is not there")
+    user.cluster.delete_pod(*names)
+
+
+def sharers(user):
+    done = user.line("kubectl tranche pods -o json", check=False)
+    if done.returncode != 0:
+        return None
+    return sorted(item["pod"] for item in json.loads(done.stdout)["items"])
+
+
+def gpu_of(rows, name):
+    return next(row[1] for row in rows if row[3] == name)
+
+
 def validates(user):
     text = user.tranche(f"validate {SEED}/01-configmap.yaml --node {HERE}")
     expect(re.search(r"\b8\b", text) and re.search(r"\b16\b", text), text)
@@ -233,11 +279,14 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 def completes(user):
     """In bash, by kubectl's own completion, as where the tab key is pressed behind these words."""
-    for line, wanted in (("kubectl tranche ", ["profile", "status", "validate"]), ("kubectl tranche st", ["status"]),
+    for line, wanted in (("kubectl tranche ", ["pods", "profile", "status", "top", "validate"]),
+                         ("kubectl tranche st", ["status"]),
                          ("kubectl tranche status ", [THERE, HERE]), ("kubectl tranche profile gp", [HERE]),
                          (f"kubectl tranche profile {HERE} ", ["default", "dev"]),
                          (f"kubectl tranche profile {HERE} d", ["default", "dev"]),
                          ("kubectl tranche status -o ", ["json", "table", "wide", "yaml"]),
+                         ("kubectl tranche top g", [HERE]),
+                         ("kubectl tranche pods --sort ", ["busy", "idle", "memory", "name"]),
                          ("kubectl tranche profile --t", ["--timeout"])):
         done = user.line(COMPLETION.format(line=shlex.quote(line)), check=False)
         words = [word.strip() for word in done.stdout.splitlines() if word.strip()]
@@ -260,6 +309,9 @@ def says_which_right_is_missing(user):
     seen = viewer.tranche("status")
     expect("nodes cannot be listed: forbidden" in seen and "does not tell its state: forbidden" in seen, seen)
     expect(reader.status() == user.status(), "a reader sees less")
+    expect("the right to list pods in all namespaces" in nobody.tranche("top", 2), "top of nobody")
+    expect("the right to get pods/proxy in namespace" in viewer.tranche("pods", 2), "pods of a viewer")
+    expect(reader.tranche("top", show=False).startswith("NODE"), "top of a reader")
     expect('cannot patch resource "nodes"' in reader.tranche(f"profile {HERE} dev", 2), "profile of a reader")
     expect(LABEL not in cluster.node(HERE)["metadata"]["labels"], "the label is set")
     labeller.tranche(f"profile {HERE} dev", show=False)
@@ -298,6 +350,7 @@ def cases(run, way):
                            ("profile: one that is missing", explains_a_missing_profile),
                            ("profile: the default again", removes_the_profile),
                            ("wrong words", refuses_what_makes_no_sense), ("status: an ill GPU", shows_an_ill_gpu),
+                           ("top and pods: who uses the GPUs", shows_who_uses_the_gpus),
                            ("validate", validates), ("completion in bash", completes),
                            ("says which right is missing", says_which_right_is_missing),
                            ("status: where no agent answers", says_where_no_agent_answers),

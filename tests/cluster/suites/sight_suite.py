@@ -139,6 +139,7 @@ def privileges(sight):
 
 def without_host_pid(sight):
     """Why it is in the host's process namespace: from its own it can tell of no process whose it is."""
+    sight.start_holder()
     place = {"spec": {"template": {"spec": {"hostPID": False}}}}
     sight.c.kubectl("-n", NAMESPACE, "patch", "daemonset", DAEMONSET, "-p", json.dumps(place))
     sight.rolled()

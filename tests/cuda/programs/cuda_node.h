@@ -16,14 +16,14 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <new>
@@ -35,7 +35,7 @@
 #include "base/testing/temp_dir.h"
 #include "sim/cuda/functions.h"
 #include "sim/driver/serve.h"
-#include "sim/link/protocol.h"
+#include "sim/driver/testing/driver_process.h"
 #include "sim/node/node.h"
 
 namespace tranche::sim::cuda::testing {
@@ -99,6 +99,8 @@ class CudaNode {
     auto opened = Node::Open(root_.path());
     EXPECT_TRUE(opened.ok());
     node_ = std::move(*opened);
+    // Names a shim (src/shim) that programs find in front of the node's library.
+    if (const char* shim = std::getenv("TRANCHE_SHIM"); shim != nullptr) PutInFront(shim);
     if (with_driver) StartDriver();
   }
   ~CudaNode() { EndDriver(SIGTERM); }
@@ -106,46 +108,32 @@ class CudaNode {
   CudaNode& operator=(const CudaNode&) = delete;
 
   void StartDriver(std::uint32_t time_scale = 1) {
-    std::fflush(nullptr);
-    driver_ = fork();
-    if (driver_ == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      const auto served =
-          driver::Serve({.root = root_.path(), .time_scale = time_scale, .hardware = {}});
-      _exit(served.ok() ? 0 : 1);
-    }
-    while (!Listens() && waitpid(driver_, nullptr, WNOHANG) == 0) usleep(1000);
-    EXPECT_TRUE(Listens());
+    driver_ = std::make_unique<driver::testing::DriverProcess>(
+        driver::ServeOptions{.root = root_.path(), .time_scale = time_scale, .hardware = {}});
   }
   void EndDriver(int signal) {
-    if (driver_ <= 0) return;
-    kill(driver_, signal);
-    waitpid(driver_, nullptr, 0);
-    driver_ = -1;
+    if (driver_ == nullptr) return;
+    driver_->End(signal);
+    driver_.reset();
   }
 
   Node& state() { return *node_; }
   [[nodiscard]] std::string root() const { return root_.path(); }
-  [[nodiscard]] std::string library() const {
-    return root_.path() + "/usr/lib/x86_64-linux-gnu/libcuda.so.1";
-  }
+  [[nodiscard]] std::string library() const { return library_; }
 
  private:
-  [[nodiscard]] bool Listens() const {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::snprintf(address.sun_path, sizeof address.sun_path, "%s/%s", root_.path().c_str(),
-                  link::kSocket);
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const bool listens =
-        connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-    close(fd);
-    return listens;
+  void PutInFront(const char* shim) {
+    const std::string folder = root_.path() + "/shim";
+    EXPECT_EQ(mkdir(folder.c_str(), 0755), 0);
+    EXPECT_EQ(symlink(library_.c_str(), (folder + "/libcuda.tranche-real.so.1").c_str()), 0);
+    library_ = folder + "/libcuda.so.1";
+    EXPECT_EQ(symlink(shim, library_.c_str()), 0);
   }
 
   base::testing::TempDir root_;
+  std::string library_ = root_.path() + "/usr/lib/x86_64-linux-gnu/libcuda.so.1";
   std::unique_ptr<Node> node_;
-  pid_t driver_ = -1;
+  std::unique_ptr<driver::testing::DriverProcess> driver_;
 };
 
 class Program {

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 
+#include <fstream>
+
 #include "tests/cuda/programs/cuda_node.h"
 
 namespace tranche::sim::cuda::testing {
@@ -79,12 +81,41 @@ TEST(CudaFaults, AnXidOfAProcessIsItsOwn) {
   stage.WaitFor(1);
   Program other(node, body(false));
   stage.WaitFor(2);
-  ASSERT_TRUE(node.state()
-                  .RaiseXid(DeviceRef{.slot = 0}, 31, static_cast<std::uint32_t>(guilty.pid()))
-                  .ok());
+  const auto pid = static_cast<std::uint32_t>(guilty.pid());
+  // The driver shows the process a moment later.
+  while (!node.state().RaiseXid(DeviceRef{.slot = 0}, 31, pid).ok()) usleep(1000);
   stage.Set(10);
   EXPECT_TRUE(guilty.Ended());
   EXPECT_TRUE(other.Ended());
+}
+
+// How many lines of the driver's log tell of this error in a context; the driver is ended for it.
+int ErrorsInLog(CudaNode& node, Result result) {
+  node.EndDriver(SIGTERM);
+  std::ifstream log(node.root() + "/" + driver::kLogFile);
+  int count = 0;
+  for (std::string line; std::getline(log, line);) {
+    const bool error = line.starts_with(R"({"event":"error",)");
+    if (error && line.ends_with("\"result\":" + std::to_string(result) + "}")) ++count;
+  }
+  return count;
+}
+
+TEST(CudaFaults, AnErrorThatStaysIsInTheDriversLog) {
+  CudaNode node("a100x2");
+  ASSERT_TRUE(node.state().Break({.call = "cuMemsetD8Async", .code = 700}).ok());
+  ASSERT_TRUE(node.state().Break({.call = "cuMemAlloc", .code = 2}).ok());
+  Program program(node, [](const Cuda& cu) {
+    Begin(cu);
+    DevicePtr memory = 0;
+    EXPECT_EQ(cu.cuMemAlloc_v2(&memory, 100), kOutOfMemory);
+    EXPECT_EQ(cu.cuMemsetD8Async(memory, 0, 1, nullptr), kIllegalAddress);
+    EXPECT_EQ(cu.cuMemsetD8Async(memory, 0, 1, nullptr), kIllegalAddress);
+    EXPECT_EQ(cu.cuCtxSynchronize(), kIllegalAddress);
+  });
+  EXPECT_TRUE(program.Ended());
+  EXPECT_EQ(ErrorsInLog(node, kIllegalAddress), 1);
+  EXPECT_EQ(ErrorsInLog(node, kOutOfMemory), 0) << "that one ends with its call";
 }
 
 TEST(CudaFaults, ALostGpuIsLostForAll) {

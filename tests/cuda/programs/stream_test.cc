@@ -229,6 +229,33 @@ TEST(CudaWords, AreWrittenWhenTheStreamComesThere) {
   });
 }
 
+struct AwaitedWord {
+  std::uint32_t* word;
+  std::uint32_t* reached;
+};
+void AwaitWord(void* data) {
+  const auto* awaited = static_cast<const AwaitedWord*>(data);
+  __atomic_store_n(awaited->reached, 1, __ATOMIC_RELEASE);
+  while (__atomic_load_n(awaited->word, __ATOMIC_ACQUIRE) != 5) usleep(1000);
+}
+
+TEST(CudaWords, AHostFunctionMayWaitForOneThatAnotherStreamWrites) {
+  RunProgram([](const Cuda& cu) {
+    Begin(cu);
+    const Gate gate(cu);
+    AwaitedWord awaited{gate.word + 16, gate.word + 32};
+    const Stream waits = MakeStream(cu, kStreamNonBlocking);
+    const Stream writes = MakeStream(cu, kStreamNonBlocking);
+    EXPECT_EQ(cu.cuLaunchHostFunc(waits, &AwaitWord, &awaited), kSuccess);
+    while (__atomic_load_n(awaited.reached, __ATOMIC_ACQUIRE) != 1) usleep(1000);
+    gate.Close(writes);
+    EXPECT_EQ(cu.cuStreamWriteValue32(writes, AddressOf(awaited.word), 5, 0), kSuccess);
+    EXPECT_EQ(cu.cuStreamQuery(waits), kNotReady);
+    gate.Open();
+    EXPECT_EQ(cu.cuStreamSynchronize(waits), kSuccess);
+  });
+}
+
 TEST(CudaWords, LetOneStreamWaitForAnother) {
   RunProgram([](const Cuda& cu) {
     Begin(cu);

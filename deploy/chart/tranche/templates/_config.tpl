@@ -31,7 +31,9 @@
 {{- $result = dict "name" $operator.name "default" ($operator.default | default "") "fallbacks" (list "empty")
       "data" (ternary $operator.data dict $create) -}}
 {{- else if or $config.name $config.map -}}
-{{- $made := printf "%s-configs" (include "tranche.name" .) -}}
+{{- /* tranche-node alone follows profiles too. */ -}}
+{{- $owner := ternary "tranche.name" "tranche.nodeName" (ne (include "tranche.program" .) "") -}}
+{{- $made := printf "%s-configs" (include $owner .) -}}
 {{- $fallbacks := $config.fallbackStrategies | default list -}}
 {{- if kindIs "string" $fallbacks -}}{{- $fallbacks = splitList "," $fallbacks -}}{{- end -}}
 {{- $result = dict "name" ($config.name | default $made) "default" ($config.default | default "")

@@ -140,11 +140,9 @@ capabilities: {drop: [ALL]}
 {{- end -}}
 {{- end }}
 
-{{- define "tranche.arguments" -}}
+{{- /* Where profiles come from, of whichever program follows them. */ -}}
+{{- define "tranche.profileArguments" -}}
 {{- $config := include "tranche.config" . | fromJson -}}
-{{- if or $config.name (include "tranche.followsPolicy" .) }}
-- --watch-node
-{{- end }}
 {{- if $config.name }}
 - --profiles-configmap={{ include "tranche.namespace" . }}/{{ $config.name }}
 {{- with $config.default }}
@@ -152,6 +150,14 @@ capabilities: {drop: [ALL]}
 {{- end }}
 - --fallback-strategies={{ join "," $config.fallbacks }}
 {{- end }}
+{{- end }}
+
+{{- define "tranche.arguments" -}}
+{{- $config := include "tranche.config" . | fromJson -}}
+{{- if or $config.name (include "tranche.followsPolicy" .) }}
+- --watch-node
+{{- end }}
+{{- include "tranche.profileArguments" . }}
 {{- if include "tranche.followsPolicy" . }}
 - --cluster-policy={{ .Values.clusterPolicy.name }}
 - --policy-namespace={{ include "tranche.namespace" . }}

@@ -46,6 +46,10 @@ capabilities: {drop: [ALL]}
 {{- end }}
 
 {{- define "tranche.nodeArguments" -}}
+{{- if (include "tranche.config" . | fromJson).name }}
+- --watch-node
+{{- end }}
+{{- include "tranche.profileArguments" . }}
 {{- if include "tranche.on" .Values.events }}
 - --events
 {{- end }}

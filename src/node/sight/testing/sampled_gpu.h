@@ -38,12 +38,13 @@ class SampledGpu {
     }
   }
 
-  // As a driver does: only the last minute is kept.
+  // As a driver does: only the last minute is kept, and Seconds() begins anew.
   void Forget() {
     constexpr std::size_t kKept = 360;
     if (periods_.size() > kKept) {
       periods_.erase(periods_.begin(), periods_.end() - static_cast<std::ptrdiff_t>(kKept));
     }
+    seconds_.clear();
   }
 
   [[nodiscard]] std::uint64_t now_us() const { return now_us_; }

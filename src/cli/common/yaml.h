@@ -8,9 +8,9 @@
 
 #include "base/json.h"
 
-namespace tranche::cli::kubectl {
+namespace tranche::cli::common {
 
 // A string that would read as something else is quoted. Ends with a line's end.
 std::string ToYaml(const base::Json& json);
 
-}  // namespace tranche::cli::kubectl
+}  // namespace tranche::cli::common

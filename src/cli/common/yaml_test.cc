@@ -1,9 +1,9 @@
-#include "cli/kubectl/yaml.h"
+#include "cli/common/yaml.h"
 
 #include <gtest/gtest.h>
 #include <yaml-cpp/yaml.h>
 
-namespace tranche::cli::kubectl {
+namespace tranche::cli::common {
 namespace {
 
 using base::Json;
@@ -43,4 +43,4 @@ TEST(ToYamlTest, StringsStayStrings) {
 }
 
 }  // namespace
-}  // namespace tranche::cli::kubectl
+}  // namespace tranche::cli::common

@@ -1,4 +1,4 @@
-#include "cli/kubectl/yaml.h"
+#include "cli/common/yaml.h"
 
 #include <yaml-cpp/yaml.h>
 
@@ -7,7 +7,7 @@
 #include <cctype>
 #include <string_view>
 
-namespace tranche::cli::kubectl {
+namespace tranche::cli::common {
 
 namespace {
 
@@ -72,4 +72,4 @@ std::string ToYaml(const Json& json) {
   return std::string(out.c_str()) + "\n";
 }
 
-}  // namespace tranche::cli::kubectl
+}  // namespace tranche::cli::common
