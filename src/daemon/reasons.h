@@ -126,6 +126,15 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "leave the node without GPUs to offer.",
      "See that the folder of the plugin's sockets (`/var/lib/kubelet/device-plugins`) can be "
      "written to and has room; it is tried again."},
+    {"LedgerMismatch", "Warning", "`tranche node`",
+     "The driver shows more memory of a pod than the pod's own counters say: its programs allocate "
+     "past the shim, or wrote over their counters. The wall of that pod does not hold.",
+     "Look at what the pod runs. [walls.md](../walls.md) says what a wall does not stop."},
+    {"MemoryLimitReduced", "Warning", "`tranche node`",
+     "A pod was given less GPU memory than the profile says, because the rest of the GPU is "
+     "granted "
+     "to pods that were there before.",
+     "Nothing, where that is meant; else lower `tranche.memory.limit`, or the number of replicas."},
     {"NoHttp", "Warning", "the device plugin, `tranche node`",
      "Nothing listens for `/metrics`, `/livez` and `/readyz`: the address is taken. It is tried "
      "again.",

@@ -8,6 +8,7 @@
 #include "daemon/degraded_reasons.h"
 #include "node/dcgm_metrics.h"
 #include "node/devices.h"
+#include "node/wall_metrics.h"
 
 namespace tranche::node {
 namespace {
@@ -313,6 +314,7 @@ std::vector<MetricText> Texts() {
 const std::vector<MetricText>& NodeMetricTexts() {
   static const std::vector<MetricText> all = [] {
     std::vector<MetricText> texts = Texts();
+    for (MetricText& text : WallMetricTexts()) texts.push_back(std::move(text));
     for (MetricText& text : texts) text.name.insert(0, kPrefix);
     return texts;
   }();
@@ -324,6 +326,7 @@ std::string NodeMetricsText(const NodeState& state, const gpu::Inventory& invent
   Families out(NodeMetricTexts(), kPrefix, kMaxSeries);
   const std::vector<Shown> all = ShownDevices(inventory, sight);
   AddPodMetrics(out, all, state);
+  AddWallMetrics(out, state.walls);
   AddDeviceMetrics(out, all, state);
   AddProgram(out, state);
   std::string text = std::move(out).Text();

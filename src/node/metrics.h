@@ -21,6 +21,7 @@
 #include "gpu/gpu_watch.h"
 #include "node/identity/held.h"
 #include "node/sight/sight.h"
+#include "node/walls/arbiter.h"
 
 namespace tranche::node {
 
@@ -32,6 +33,15 @@ struct NodeConfig {
   std::string profile;
   std::string error;  // why what is wanted is not in force
   std::vector<std::string> warnings;
+};
+
+// The memory walls of this node, where the sharing config asks for any.
+struct WallsState {
+  bool asked_for = false;
+  std::string trouble;  // why they do not stand; "" where they do
+  std::vector<walls::Wall> walls;
+  walls::DoorCounts door;
+  std::size_t programs = 0;  // attached
 };
 
 struct NodeState {
@@ -50,6 +60,7 @@ struct NodeState {
   std::map<std::string, identity::Shares> shares;  // by device; none where it is not known
   std::optional<NodeConfig> config;
   std::vector<daemon::Event> events;  // the newest last
+  WallsState walls;
 };
 
 // Every metric there is: ours, and those under dcgm-exporter's names. The page

@@ -52,7 +52,12 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
       pods_(loop),
       sight_({.whose = [this](unsigned pid) { return WhoseIs(pid); },
               .alive = [this](const Holder& holder) { return Alive(holder); }}),
-      config_(loop, options_.config, [this] { status_file_.Changed(); }),
+      rules_{.config = FollowedConfig(loop, options_.config,
+                                      [this] {
+                                        status_file_.Changed();
+                                        ApplyWalls();
+                                      }),
+             .walls = nullptr},
       api_(
           loop,
           options_.node_name.empty() && !options_.config.cluster.Any() ? nullptr : options_.new_api,
@@ -66,6 +71,7 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
             {.scanned =
                  [this](const gpu::GpuWatch::News& news) {
                    if (news.first) Look();
+                   if (news.first || news.devices_changed) ApplyWalls();
                    if (news.status_changed || news.devices_changed) status_file_.Changed();
                  },
              .health_changed =
@@ -101,6 +107,7 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
                     .newest = [this] { return page_.history.ToJson(history::History::kNewest); }}}},
       timers_(loop),
       runner_(loop) {
+  rules_.walls = NewWalls();
   if (options_.node_name.empty()) {
     known_.pods = {base::Code::kUnavailable, "no name of the node is given (--node-name)"};
   }
@@ -136,7 +143,7 @@ int Node::Run() {
 void Node::OnSignal(int number) {
   if (number == SIGUSR1) return;
   if (number == SIGHUP) {
-    config_.Start();
+    rules_.config.Start();
     return gpus_.RequestScan(gpu::ScanMode::kRestartDriver);
   }
   base::LogInfo("received a signal, shutting down", {Kv("signal", number)});
@@ -149,7 +156,8 @@ void Node::Begin() {
   endpoints_.Start();
   page_.page.Start();
   AskKubelet();
-  config_.Start();
+  rules_.walls->Start();
+  rules_.config.Start();
   api_.Connect();
   timers_.look.Start(options_.interval, [this] { Look(); });
   status_file_.Changed();
@@ -183,6 +191,7 @@ void Node::UsageRead(const gpu::Usage& usage) {
     }
   }
   processes_.Keep(pids);
+  rules_.walls->UsageRead(gpus_.listed(), usage, [this](unsigned pid) { return PodOf(pid); });
   if (!options_.page_listen.empty())
     page_.history.Add(static_cast<double>(usage.time_us) / 1e6, sight_.accounts());
   TellOfStrangers();
@@ -253,6 +262,7 @@ void Node::AskKubelet() {
                  if (answer.ok() != known_.grants.ok()) status_file_.Changed();
                  known_.grants = answer.status();
                  if (answer.ok()) known_.kubelet = *answer;
+                 TellWallsWhoHoldsWhat();
                  timers_.kubelet.Start(kAskKubelet, [this] { AskKubelet(); });
                }));
 }
@@ -266,7 +276,7 @@ std::map<std::string, identity::Shares> Node::Shares() const {
 // advertises them.
 void Node::SetLimits() {
   std::map<std::string, std::uint64_t> limits;
-  if (const auto& config = config_.config()) {
+  if (const auto& config = rules_.config.config()) {
     // Memory is observed also where the config does not speak of it.
     const config::MemoryOptions memory = config->tranche.memory.value_or(config::MemoryOptions{});
     for (const auto& [uuid, shares] : Shares()) {
@@ -281,11 +291,11 @@ void Node::SetLimits() {
 
 void Node::NotConnected(const Status& why) {
   if (!options_.node_name.empty()) known_.pods = why;
-  config_.CannotConnect(why);
+  rules_.config.CannotConnect(why);
 }
 
 void Node::Connected(apiserver::ApiClient& api, const std::string& default_namespace) {
-  config_.Connect(api, default_namespace);
+  rules_.config.Connect(api, default_namespace);
   if (options_.node_name.empty()) return;
   events_.Connect(api);
   watch_ = api.Watch({.path = "/api/v1/pods",

@@ -1,5 +1,5 @@
 // `tranche node`, the second program on a node: it shows from outside who uses which GPU, and
-// enforces nothing.
+// holds up memory walls where the sharing config asks for them.
 //
 // It asks the driver once per interval, the kernel whose each process is, the API server for the
 // names of this node's pods, and the kubelet who was given what. It works without the last two:
@@ -36,6 +36,7 @@
 #include "node/identity/processes.h"
 #include "node/metrics.h"
 #include "node/sight/sight.h"
+#include "node/walls/arbiter.h"
 #include "web/page.h"
 
 namespace tranche::node {
@@ -66,6 +67,10 @@ struct NodeOptions {
   std::string version;
   bool events = false;  // Kubernetes Events on the node
   DcgmNames dcgm_names = DcgmNames::kAuto;
+  struct Walls {
+    std::string directory;  // of the socket; "": no walls, whatever the config says
+    std::string proc_root = "/proc";
+  } walls;
   FollowedConfig::Options config;
   base::Duration interval = std::chrono::seconds(1);
   base::Duration rescan_interval = std::chrono::seconds(10);
@@ -115,6 +120,11 @@ class Node {
   [[nodiscard]] std::map<std::string, identity::Shares> Shares() const;
   void SetLimits();
   void LookForExporter();
+  std::unique_ptr<walls::Arbiter> NewWalls();
+  void ApplyWalls();
+  void TellWallsWhoHoldsWhat();
+  [[nodiscard]] std::string PodOf(unsigned pid) const;  // its UID; "": of none
+  [[nodiscard]] WallsState Walls() const;
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
   void NotConnected(const base::Status& why);
   [[nodiscard]] bool Fresh() const;
@@ -145,7 +155,10 @@ class Node {
   identity::Processes processes_;
   identity::Pods pods_;
   sight::Sight sight_;
-  FollowedConfig config_;
+  struct Rules {
+    FollowedConfig config;
+    std::unique_ptr<walls::Arbiter> walls;  // what of it is enforced
+  } rules_;
   daemon::ApiLink api_;
   std::unique_ptr<apiserver::ApiWatch> watch_;
   daemon::EventLog events_;
@@ -158,10 +171,13 @@ class Node {
     web::Page page;
   } page_;
   struct Timers {
-    explicit Timers(base::EventLoop& loop) : look(loop), kubelet(loop), exporter(loop) {}
+    explicit Timers(base::EventLoop& loop)
+        : look(loop), kubelet(loop), exporter(loop), walls_look(loop), walls_kubelet(loop) {}
     base::Timer look;
     base::Timer kubelet;
     base::Timer exporter;
+    base::Timer walls_look;
+    base::Timer walls_kubelet;
   } timers_;
   base::WeakRunner runner_;  // last: it goes first
 };

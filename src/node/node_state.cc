@@ -38,7 +38,7 @@ std::vector<std::string> Node::Degraded() const {
       reasons.push_back(fmt::format("gpu {}: time of processes: {}", uuid, why));
     }
   }
-  if (const auto config = config_.State()) {
+  if (const auto config = rules_.config.State()) {
     if (!config->error.empty()) {
       reasons.push_back("config: " + config->error);
     } else if (!config->usable) {
@@ -73,8 +73,9 @@ NodeState Node::State() const {
           .dcgm_names = dcgm_names,
           .xids = known_.xids,
           .shares = Shares(),
-          .config = config_.State(),
-          .events = {events.begin(), events.end()}};
+          .config = rules_.config.State(),
+          .events = {events.begin(), events.end()},
+          .walls = Walls()};
 }
 
 std::string Node::MetricsText() const { return NodeMetricsText(State(), gpus_.listed(), sight_); }

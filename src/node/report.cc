@@ -173,6 +173,30 @@ Json UnseenJson(const gpu::GpuState& gpu, const NodeState& state) {
   return out;
 }
 
+std::string WallsWord(const WallsState& state) {
+  if (!state.asked_for) return "not installed";
+  return state.trouble.empty() ? "standing" : "not standing: " + base::Printable(state.trouble);
+}
+
+Json WallsJson(const WallsState& state) {
+  Json out = Json::MakeArray();
+  for (const walls::Wall& wall : state.walls) {
+    out.Append(Json::MakeObject({{"namespace", base::Printable(wall.pod.pod_namespace)},
+                                 {"pod", base::Printable(wall.pod.pod)},
+                                 {"uid", base::Printable(wall.pod_uid)},
+                                 {"device", base::Printable(wall.device)},
+                                 {"limitBytes", wall.limit_bytes},
+                                 {"usedBytes", wall.used_bytes},
+                                 {"contextBytes", wall.context_bytes},
+                                 {"refusals", wall.refusals},
+                                 {"programs", static_cast<std::uint64_t>(wall.programs)},
+                                 {"walled", wall.walled},
+                                 {"reason", wall.reason},
+                                 {"ledgerMismatch", wall.mismatch}}));
+  }
+  return out;
+}
+
 }  // namespace
 
 Json NodeStatusJson(const NodeState& state, const gpu::Inventory& inventory,
@@ -192,7 +216,8 @@ Json NodeStatusJson(const NodeState& state, const gpu::Inventory& inventory,
                            {"nodeName", base::Printable(state.node_name)},
                            {"ready", state.ready},
                            {"degraded", Texts(state.degraded)},
-                           {"walls", "not installed"},
+                           {"walls", WallsWord(state.walls)},
+                           {"memoryWalls", WallsJson(state.walls)},
                            {"pods", SourceJson(state.pods)},
                            {"grants", SourceJson(state.grants)},
                            {"dcgmNames", state.dcgm_names},

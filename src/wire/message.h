@@ -36,7 +36,8 @@ inline constexpr char kSocketFile[] = "arbiter.sock";
 inline constexpr char kAwayFile[] = "arbiter-away";
 // So long a program that starts waits for the node program in all.
 inline constexpr unsigned kAttachMilliseconds = 1000;
-// So long a program waits for the answer to Measure; then it charges DeviceLimits::context_bound.
+// So long a program waits for the answer to Measure; then, and where the answer is not kOk, it
+// charges DeviceLimits::context_bound.
 inline constexpr unsigned kMeasureMilliseconds = 100;
 
 inline constexpr unsigned kMaxDevices = 32;  // of one pod: GPUs and MIG devices

@@ -15,6 +15,7 @@
 #include "gpu/nvml/driver.h"
 #include "http/tcp_listener.h"
 #include "web/page.h"
+#include "wire/message.h"
 
 namespace tranche::cli::programs {
 
@@ -134,6 +135,11 @@ common::FlagGroup ShowingFlags() {
 common::FlagGroup RunningFlags() {
   return {.title = "Running",
           .flags = {
+              Flag("walls-directory")
+                  .Env("TRANCHE_WALLS_DIRECTORY")
+                  .Default(wire::kDirectory)
+                  .Help("where programs in pods ask for their walls, where the config has `memory: "
+                        "{mode: enforce}`; empty: nothing is enforced"),
               Flag("interval")
                   .Env("TRANCHE_NODE_INTERVAL")
                   .Default("1s")
@@ -231,6 +237,8 @@ Result<node::NodeOptions> ToNodeOptions(const common::FlagValues& values) {
   TRANCHE_TRY(ReadDuration(values, "rescan-interval", milliseconds(100), hours(24),
                            options.rescan_interval));
   options.gpus.start_driver = gpu::nvml::NvmlDriverStarter(values.Text("sys-root"));
+  options.walls = {.directory = values.Text("walls-directory"),
+                   .proc_root = values.TextUnlessEmpty("proc-root")};
   options.new_proc = [root = values.TextUnlessEmpty("proc-root")] {
     return node::identity::NewProc(root);
   };

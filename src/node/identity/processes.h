@@ -37,6 +37,11 @@ class Processes {
 
   // Call once for each pid and look: a second call would not see that the pid was used again.
   Place Look(unsigned pid);
+  // What the last look said; nullptr for a pid that was not looked at.
+  [[nodiscard]] const Place* Find(unsigned pid) const {
+    const auto at = known_.find(pid);
+    return at == known_.end() ? nullptr : &at->second.place;
+  }
   // After a look: forgets all processes that are not among these, and have not been for one look.
   void Keep(const std::set<unsigned>& pids);
 

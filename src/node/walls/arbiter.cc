@@ -122,9 +122,9 @@ void Arbiter::SetHeld(std::vector<identity::Held> held) {
   for (const identity::Held& one : held) holders_.insert({one.pod_namespace, one.pod});
   for (auto& [uid, answers] : asked_) ++answers;
   for (const PodName& pod : grants_.Update(rules_, held)) {
-    sources_.event("MemoryLimitReduced",
-                   "pod " + pod.pod_namespace + "/" + pod.pod +
-                       " gets less memory than the profile says: the rest is granted to others");
+    sources_.tell(News::kLimitReduced,
+                  "pod " + pod.pod_namespace + "/" + pod.pod +
+                      " gets less memory than the profile says: the rest is granted to others");
   }
   Forget();
 }
@@ -278,11 +278,7 @@ void Arbiter::UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage
     }
   }
   TellOfMismatches(above);
-  if (!measuring_.empty()) {
-    // Those that are gone have ended their connection; for the others the look was too early.
-    if (measuring_.size() > door_.connections()) measuring_.clear();
-    sources_.look();
-  }
+  EndMeasures(usage.time_us);
 }
 
 // One process on a device; whether it has more there than the ledger says.
@@ -327,6 +323,19 @@ void Arbiter::AnswerMeasures(const std::string& device, unsigned pid, std::uint6
   }
 }
 
+// What a look of later than the question has not shown will not be waited for.
+void Arbiter::EndMeasures(std::uint64_t time_us) {
+  for (auto at = measuring_.begin(); at != measuring_.end();) {
+    if (time_us < at->second.asked_us) {
+      ++at;
+      continue;
+    }
+    door_.Answer(at->first, BytesOf(MeasureAnswer(wire::Status::kNotYet, 0)), {});
+    at = measuring_.erase(at);
+  }
+  if (!measuring_.empty()) sources_.look();
+}
+
 void Arbiter::TellOfMismatches(const std::set<DeviceOfPod>& above) {
   for (auto at = seen_.begin(); at != seen_.end();) {
     at = pods_.contains(at->first.first) ? std::next(at) : seen_.erase(at);
@@ -337,9 +346,9 @@ void Arbiter::TellOfMismatches(const std::set<DeviceOfPod>& above) {
     if (seen.above < kMismatchLooks || seen.told) continue;
     seen.told = true;
     const PodName& name = pods_.at(key.first).name;
-    sources_.event("LedgerMismatch", "pod " + name.pod_namespace + "/" + name.pod +
-                                         " has more memory on " + key.second +
-                                         " than its own counters say");
+    sources_.tell(News::kLedgerMismatch, "pod " + name.pod_namespace + "/" + name.pod +
+                                             " has more memory on " + key.second +
+                                             " than its own counters say");
   }
 }
 

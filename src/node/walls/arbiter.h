@@ -50,6 +50,11 @@ struct Wall {
   bool mismatch = false;  // the driver shows more than the ledger
 };
 
+enum class News {
+  kLedgerMismatch,  // a pod has more memory than its counters say
+  kLimitReduced,    // a pod gets less than the profile says
+};
+
 class Arbiter {
  public:
   static constexpr std::size_t kMaxPrograms = 16384;  // attached, of all pods
@@ -67,7 +72,7 @@ class Arbiter {
     std::function<identity::Owner(const identity::PodGroup&)> owner;
     std::function<void()> ask_kubelet;  // who holds what, soon
     std::function<void()> look;         // ask the driver who uses the GPUs, now
-    std::function<void(std::string reason, std::string message)> event;
+    std::function<void(News news, std::string message)> tell;  // once for each case
   };
 
   Arbiter(base::EventLoop& loop, identity::Proc& proc, Options options, Sources sources);
@@ -129,6 +134,7 @@ class Arbiter {
   bool See(const DeviceOfPod& key, const gpu::RunningProcess& process, std::uint64_t time_us);
   void AnswerMeasures(const std::string& device, unsigned pid, std::uint64_t bytes,
                       std::uint64_t time_us);
+  void EndMeasures(std::uint64_t time_us);
   void TellOfMismatches(const std::set<DeviceOfPod>& above);
 
   base::EventLoop& loop_;

@@ -8,11 +8,11 @@
 namespace tranche::node::walls {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using testing::Order;
 using testing::Outcome;
 using testing::Program;
-using ::testing::SizeIs;
 
 constexpr char kGpu[] = "GPU-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
 constexpr char kGreedy[] = "6d2f1d4e-5c0f-4b39-9a50-1f6a1c3f0001";
@@ -49,8 +49,7 @@ class ArbiterTest : public ::testing::Test {
                 },
             .ask_kubelet = [this] { ++asked_kubelet_; },
             .look = [this] { ++looks_; },
-            .event = [this](const std::string& reason,
-                            const std::string& /*message*/) { events_.push_back(reason); }});
+            .tell = [this](News news, const std::string& /*message*/) { news_.push_back(news); }});
     arbiter_->Start();
   }
   void Enforce() {
@@ -80,7 +79,7 @@ class ArbiterTest : public ::testing::Test {
   testing::PodProc proc_;
   std::unique_ptr<identity::Proc> real_proc_;
   std::unique_ptr<Arbiter> arbiter_;
-  std::vector<std::string> events_;
+  std::vector<News> news_;
   int looks_ = 0;
   int asked_kubelet_ = 0;
 };
@@ -169,15 +168,27 @@ TEST_F(ArbiterTest, ContextsAreMeasuredByALookOfLater) {
   EXPECT_EQ(outcome.number, 300U);
 }
 
+TEST_F(ArbiterTest, AContextThatTheDriverDoesNotShowIsNotWaitedFor) {
+  Enforce();
+  const auto program = Start(kGreedy);
+  program->Do(loop_, {Order::kHello, 1});
+  program->Start({Order::kMeasure, 0});
+  EXPECT_TRUE(loop_.RunUntil([&] { return looks_ > 0; }));
+  DriverShows(1, kGib);
+  Outcome outcome;
+  EXPECT_TRUE(loop_.RunUntil([&] { return program->Finished(outcome); }));
+  EXPECT_EQ(outcome.status, wire::Status::kNotYet);
+}
+
 TEST_F(ArbiterTest, WhatTheDriverShowsAboveTheLedgerIsToldOnce) {
   Enforce();
   const auto program = Start(kGreedy);
   program->Do(loop_, {Order::kHello, 1});
   EXPECT_TRUE(program->Do(loop_, {Order::kReserve, 1 * kGib}).done);
   for (int i = 0; i < 5; ++i) DriverShows(program->pid(), kGib + Arbiter::kToleranceBytes);
-  EXPECT_THAT(events_, IsEmpty());
+  EXPECT_THAT(news_, IsEmpty());
   for (int i = 0; i < 5; ++i) DriverShows(program->pid(), 3 * kGib);
-  EXPECT_THAT(events_, SizeIs(1));
+  EXPECT_THAT(news_, ElementsAre(News::kLedgerMismatch));
   EXPECT_TRUE(WallOf("greedy").mismatch);
 }
 

@@ -1,0 +1,36 @@
+// What a program in a pod may send to the node program (src/node/walls/requests.h), and the record
+// of walls (src/node/walls/record.h), which a successor reads: any bytes.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include "base/status.h"
+#include "node/walls/record.h"
+#include "node/walls/requests.h"
+#include "wire/pages.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  namespace walls = tranche::node::walls;
+  namespace wire = tranche::wire;
+  const auto read = walls::ReadRequest(std::as_bytes(std::span(data, size)));
+  if (const auto* request = std::get_if<walls::Request>(&read)) {
+    if (const auto* hello = std::get_if<wire::Hello>(request)) {
+      TRANCHE_CHECK(hello->device_count <= wire::kMaxDevices);
+    } else {
+      const auto& measure = std::get<wire::Measure>(*request);
+      TRANCHE_CHECK(measure.slot < wire::kMaxSlots && measure.device < wire::kMaxDevices);
+    }
+  } else {
+    TRANCHE_CHECK(std::get<wire::Status>(read) != wire::Status::kOk);
+  }
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  static_cast<void>(walls::ParseUuid(text));
+  const auto pods = walls::ReadRecord(text);
+  if (!pods.ok()) return 0;
+  for (const walls::PodRecord& pod : *pods) {
+    TRANCHE_CHECK(!pod.devices.empty() && pod.devices.size() <= wire::kMaxDevices);
+  }
+  return 0;
+}

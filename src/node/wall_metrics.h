@@ -1,0 +1,20 @@
+// What /metrics says of memory walls: by pod and GPU the limit, what is used, what was refused, and
+// whether the wall stands; and what happened at the door.
+//
+// Threading: pure.
+// Errors: none.
+#pragma once
+
+#include <vector>
+
+#include "daemon/metric_families.h"
+#include "node/metrics.h"
+
+namespace tranche::node {
+
+// The names, without their prefix.
+std::vector<daemon::MetricText> WallMetricTexts();
+// Nothing where no wall is asked for.
+void AddWallMetrics(daemon::MetricFamilies& out, const WallsState& state);
+
+}  // namespace tranche::node
