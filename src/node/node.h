@@ -38,6 +38,7 @@
 #include "node/sight/sight.h"
 #include "node/walls/arbiter.h"
 #include "web/page.h"
+#include "wire/message.h"
 
 namespace tranche::node {
 
@@ -87,6 +88,8 @@ struct NodeOptions {
 
 class Node {
  public:
+  // Where programs in pods look for the socket of the walls.
+  static constexpr const char* kWallsDirectory = wire::kDirectory;
   static constexpr base::Duration kAskKubelet = std::chrono::seconds(5);
   static constexpr base::Duration kLookForExporter = std::chrono::seconds(60);
   // The kubelet's answer is a little old: a pod is told of after so long.

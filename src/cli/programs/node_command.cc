@@ -15,7 +15,6 @@
 #include "gpu/nvml/driver.h"
 #include "http/tcp_listener.h"
 #include "web/page.h"
-#include "wire/message.h"
 
 namespace tranche::cli::programs {
 
@@ -137,7 +136,7 @@ common::FlagGroup RunningFlags() {
           .flags = {
               Flag("walls-directory")
                   .Env("TRANCHE_WALLS_DIRECTORY")
-                  .Default(wire::kDirectory)
+                  .Default(node::Node::kWallsDirectory)
                   .Help("where programs in pods ask for their walls, where the config has `memory: "
                         "{mode: enforce}`; empty: nothing is enforced"),
               Flag("interval")
