@@ -248,10 +248,12 @@ def mounts(way):
     return found
 
 
-# The node's folders, and what the kubelet gives every pod.
+# The node's folders, and what others give every pod: the kubelet, and NVIDIA's runtime.
 WRITTEN = {"/var/lib/kubelet/device-plugins", "/run/cdi", "/run/tranche"}
 READ = {"/var/lib/kubelet/pod-resources"}
 KUBELETS = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
+# NVIDIA's runtime brings it into every container that sees a GPU, where the node has it.
+RUNTIMES = {"/run/nvidia-persistenced/socket"}
 
 
 def privileges(way, capabilities=0, more=()):
@@ -270,7 +272,7 @@ def privileges(way, capabilities=0, more=()):
     refused = way.exec("sh", "-c", "(: >/file) 2>&1; (: >/etc/file) 2>&1; (: >/usr/bin/file) 2>&1", check=False)
     expect(refused.count("Read-only file system") == 3, f"the root can be written: {refused}")
     found = mounts(way)
-    written = {path for path, writable in found.items() if writable} - KUBELETS
+    written = {path for path, writable in found.items() if writable} - KUBELETS - RUNTIMES
     expect(written == WRITTEN | set(more), f"writable: {sorted(written)}")
     expect(READ <= {path for path, writable in found.items() if not writable}, f"mounts: {sorted(found)}")
     print(f"      CapEff {status['CapEff']}, Seccomp {status['Seccomp']}, writable: {' '.join(sorted(written))}")
