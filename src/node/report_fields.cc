@@ -22,6 +22,7 @@ constexpr auto kFields = std::to_array<StatusField>({
      "standing` "
      "and why."},
     {"memoryWalls", "list", "Limits of memory that are enforced, by pod and device."},
+    {"memoryWalls[]", "object", "One of them."},
     {"memoryWalls[].namespace", "text", "Of the pod."},
     {"memoryWalls[].pod", "text", "Its name."},
     {"memoryWalls[].uid", "text", "Its UID; empty before a program has attached."},

@@ -57,8 +57,8 @@ def most_tracked(log, slot=0):
     now = most = 0
     for line in map(json.loads, log):
         if line["event"] == "memory" and line["slot"] == slot and line["what"] in ("taken", "freed"):
-            now += rounded(line["asked_bytes"]) * (1 if line["what"] == "taken" else -1)
-            assert line["asked_bytes"] < MIB or line["taken_bytes"] == rounded(line["asked_bytes"]), line
+            now += line["taken_bytes"] * (1 if line["what"] == "taken" else -1)
+            assert line["asked_bytes"] >= MIB and line["taken_bytes"] == rounded(line["asked_bytes"]), line
             most = max(most, now)
     return most
 
