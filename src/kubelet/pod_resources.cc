@@ -24,6 +24,7 @@ base::Result<std::vector<Offer>> DecodeOffers(const std::string& bytes) {
     ids.insert(ids.end(), devices.device_ids().begin(), devices.device_ids().end());
   }
   std::vector<Offer> offers;
+  offers.reserve(by_resource.size());
   for (auto& [resource, ids] : by_resource) offers.push_back({resource, std::move(ids)});
   return offers;
 }

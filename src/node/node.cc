@@ -29,17 +29,18 @@ constexpr std::size_t kShortId = 12;
 
 KubeletLister NewKubeletLister(base::EventLoop& loop) {
   const std::shared_ptr<kubelet::RpcCaller> caller = kubelet::RpcCaller::New(loop);
-  return [caller = caller.get(), kept = caller](const std::string& socket,
-                                                std::function<void(Result<KubeletAnswer>)> done) {
-    kubelet::ListHoldings(*caller, socket, [=](Result<std::vector<kubelet::Holding>> holdings) {
-      if (!holdings.ok()) return done(holdings.status());
-      kubelet::ListOffers(*caller, socket, [=](Result<std::vector<kubelet::Offer>> offers) {
-        KubeletAnswer answer{.holdings = *holdings, .offers = std::nullopt};
-        if (offers.ok()) answer.offers = std::move(*offers);
-        done(std::move(answer));
-      });
-    });
-  };
+  return
+      [caller = caller.get(), kept = caller](const std::string& socket, const KubeletDone& done) {
+        const auto held = [=](const Result<std::vector<kubelet::Holding>>& holdings) {
+          if (!holdings.ok()) return done(holdings.status());
+          kubelet::ListOffers(*caller, socket, [=](Result<std::vector<kubelet::Offer>> offers) {
+            KubeletAnswer answer{.holdings = *holdings, .offers = std::nullopt};
+            if (offers.ok()) answer.offers = std::move(*offers);
+            done(std::move(answer));
+          });
+        };
+        kubelet::ListHoldings(*caller, socket, held);
+      };
 }
 
 Node::Node(base::EventLoop& loop, NodeOptions options)

@@ -49,8 +49,8 @@ struct KubeletAnswer {
   std::optional<std::vector<kubelet::Offer>> offers;
 };
 // Asks the kubelet.
-using KubeletLister = std::function<void(const std::string& socket,
-                                         std::function<void(base::Result<KubeletAnswer>)> done)>;
+using KubeletDone = std::function<void(base::Result<KubeletAnswer>)>;
+using KubeletLister = std::function<void(const std::string& socket, KubeletDone done)>;
 KubeletLister NewKubeletLister(base::EventLoop& loop);
 
 // Whether GPUs are also told of under dcgm-exporter's names; kAuto: where none runs on the node.

@@ -118,8 +118,8 @@ Json DeviceJson(const ShownDevice& device, const NodeState& state) {
   const auto [health, reason] = HealthOf(StateOf(state, device.uuid), state);
   const bool measured = account.unmeasured.empty();
   const bool counted = account.Counted();
-  static const gpu::Readings kNone;
-  const gpu::Readings& readings = device.usage != nullptr ? device.usage->readings : kNone;
+  static const gpu::Readings none;
+  const gpu::Readings& readings = device.usage != nullptr ? device.usage->readings : none;
   const auto shares = state.shares.find(device.uuid);
   const identity::Shares* known = shares == state.shares.end() ? nullptr : &shares->second;
   return Json::MakeObject(

@@ -95,6 +95,7 @@ std::string Some(const std::vector<std::string>& names, bool all) {
 
 Json Texts(const std::vector<std::string>& lines) {
   std::vector<std::string> printable;
+  printable.reserve(lines.size());
   for (const std::string& line : lines) printable.push_back(base::Printable(line));
   return Json::MakeTexts(printable);
 }

@@ -168,6 +168,7 @@ std::vector<Line> HelpLines() {
        {"Ctrl-Z", "stop; fg goes on"},
        {"? h", "this help"}}};
   std::vector<Line> lines;
+  lines.reserve(2 * std::size(kKeys));
   for (const auto& [key, what] : kKeys) {
     lines.push_back(Line{}.Add("  ").Add(FitLeft(key, 12), Tint::kBold).Add(what));
   }

@@ -117,7 +117,7 @@ void Arbiter::OpenDoor() {
   if (!written.ok() && trouble_.ok()) trouble_ = written;
 }
 
-void Arbiter::SetHeld(std::vector<identity::Held> held) {
+void Arbiter::SetHeld(const std::vector<identity::Held>& held) {
   holders_.clear();
   for (const identity::Held& one : held) holders_.insert({one.pod_namespace, one.pod});
   for (auto& [uid, answers] : asked_) ++answers;

@@ -83,7 +83,7 @@ class Arbiter {
   // Takes over what a forerunner has recorded. Call once, before anything else.
   void Start();
   void SetRules(Rules rules);
-  void SetHeld(std::vector<identity::Held> held);
+  void SetHeld(const std::vector<identity::Held>& held);
   // `whose`: the pod of a process by its UID, "" for none.
   void UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage,
                  const std::function<std::string(unsigned pid)>& whose);

@@ -121,7 +121,10 @@ Result<UniqueFd> FindPage(const std::string& proc_root, const PodRecord& pod) {
     if (!maps.ok()) continue;
     const std::string range = RangeOf(*maps, pod.counters.inode);
     if (range.empty()) continue;
-    UniqueFd fd(open((process + "/map_files/" + range).c_str(), O_RDWR | O_CLOEXEC));
+    std::string mapping = process;
+    mapping += "/map_files/";
+    mapping += range;
+    UniqueFd fd(open(mapping.c_str(), O_RDWR | O_CLOEXEC));
     if (!fd.valid()) return base::ErrnoStatus(errno, "cannot open the mapping of a program");
     return fd;
   }
