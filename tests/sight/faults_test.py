@@ -90,17 +90,21 @@ class Faults(Programs):
             until(socket.exists, process)
             return end
 
+        def granted():
+            """At the look at the GPUs that follows the kubelet's answer."""
+            return len(sight.of_gpu("tranche_pod_gpu_granted")) == 3
+
         end = kubelet()
         with Sight(self.node, *self.flags, f"--pod-resources-socket={socket}") as sight:
             until(lambda: sight.of_gpu("tranche_gpu_replicas_advertised") == 3, sight.process)
-            self.assertEqual(len(sight.of_gpu("tranche_pod_gpu_granted")), 3)
+            until(granted, sight.process)
             end()
             until(lambda: "grants: " in self.degraded(sight), sight.process)
             self.assertNotIn("tranche_gpu_replicas_advertised", sight.metrics())
             self.assertNotIn("tranche_pod_gpu_granted", sight.metrics())
             kubelet()
             until(lambda: sight.of_gpu("tranche_gpu_replicas_advertised") == 3, sight.process)
-            self.assertEqual(len(sight.of_gpu("tranche_pod_gpu_granted")), 3)
+            until(granted, sight.process)
 
 
 if __name__ == "__main__":
