@@ -52,6 +52,19 @@ class RulesTest(unittest.TestCase):
         status, said = tested(tests)
         self.assertEqual(status, 0, said)
 
+    def test_what_a_rule_reads_is_recorded_above_it_in_its_group(self):
+        # Otherwise an alert sees what was recorded a minute ago, or not, by the order in which groups happen to run.
+        read = 0
+        for group in re.split(r"^  - name: ", RULES.read_text(), flags=re.M)[1:]:
+            recorded = set()
+            for rule in re.split(r"^      - ", group, flags=re.M)[1:]:
+                expression = re.search(r"expr: (.*?)(?=\n        \w+:|\Z)", rule, re.S).group(1)
+                names = set(re.findall(r"\b\w+:tranche_\w+:\w+", expression))
+                self.assertLessEqual(names, recorded, rule)
+                read += len(names)
+                recorded |= set(re.findall(r"^record: (\S+)", rule))
+        self.assertGreater(read, 0)
+
     def test_the_tests_can_fail(self):
         tests = (HERE / "rules_tests.yaml").read_text()
         for right, wrong in (("eval_time: 71m", "eval_time: 70m"), ("values: 1x9 0x11", "values: 1x21"),
