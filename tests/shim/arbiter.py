@@ -13,15 +13,18 @@ import struct
 import sys
 import threading
 
+from shim import BIN
+
 FOLDER = pathlib.Path("/run/tranche/walls")
-DEVICES, SLOTS = 32, 1024
+DEVICES, SLOTS, SHARES = 32, 1024, 1024
 KINDS = {"hello": 1, "hello answer": 2, "measure": 3, "measure answer": 4}
 STATUS = {"ok": 0, "unknown version": 1, "not walled": 2, "not yet": 3, "no room": 4, "refused": 5}
 MAGIC, VERSION = 0x4C4C4157, 1
 LIMITS_BYTES = 64 + DEVICES * 128
 SLOT_BYTES = 64 + DEVICES * 64
 SLOTS_AT = 64 + DEVICES * 64
-COUNTERS_BYTES = SLOTS_AT + SLOTS * SLOT_BYTES
+SHARES_AT = SLOTS_AT + SLOTS * SLOT_BYTES
+COUNTERS_BYTES = SHARES_AT + SHARES * 64
 F_ADD_SEALS, SEAL, SHRINK, GROW, FUTURE_WRITE = 1033, 1, 2, 4, 16
 
 
@@ -44,7 +47,8 @@ def page(name, size, seals):
 
 
 class Arbiter:
-    """`limit` bytes on each device that a program names; `status` is what every Hello is answered."""
+    """`limit` bytes on each device that a program names; `status` is what every Hello is answered; `context` is what
+    a context takes, or a function of pid, slot and device that says it."""
 
     def __init__(self, limit, context=0, status="ok"):
         self.limit, self.context, self.status = limit, context, STATUS[status]
@@ -90,7 +94,9 @@ class Arbiter:
                 self.answer_hello(connection, message, pid)
             elif kind == KINDS["measure"]:
                 self.measured += 1
-                connection.send(struct.pack("<IHHIIQ", MAGIC, VERSION, KINDS["measure answer"], 0, 0, self.context))
+                slot, device = struct.unpack_from("<II", message, 16)
+                context = self.context(pid, slot, device) if callable(self.context) else self.context
+                connection.send(struct.pack("<IHHIIQ", MAGIC, VERSION, KINDS["measure answer"], 0, 0, context))
         except OSError:
             pass  # the program has gone
 
@@ -119,11 +125,32 @@ class Arbiter:
         return struct.unpack_from("<QQQQ", self.counters, SLOTS_AT + SLOT_BYTES * slot + 64 + 64 * device)
 
 
+    def left(self, slot):
+        """A program has ended: as the node program does, by src/wire."""
+        self.by_wire("tranche_test_leave", slot)
+
+    def sweep(self, device=0):
+        self.by_wire("tranche_test_sweep", device)
+
+    def by_wire(self, function, number):
+        ledger = ctypes.CDLL(str(BIN.parent / "tests/libtranche_test_ledger.so"))
+        page = (ctypes.c_char * COUNTERS_BYTES).from_buffer(self.counters)
+        getattr(ledger, function)(ctypes.byref(page), number)
+        del page
+
+    def shares(self):
+        """Of what programs share: kind, slot, key, bytes, device."""
+        kinds = {1: "busy", 2: "export", 3: "import", 4: "orphan"}
+        rows = [struct.unpack_from("<QQQI", self.counters, SHARES_AT + 64 * i) for i in range(SHARES)]
+        return [(kinds[state & 0xFF], state >> 8, key, size, device) for state, key, size, device in rows if state]
+
+
 def check_layout():
     """The numbers above are those of src/wire: the compiler checks the header's own against the structs."""
     text = (pathlib.Path(__file__).resolve().parents[2] / "src/wire/pages.h").read_text()
     assert "offsetof(Slot, holdings) == 64" in text and "sizeof(DeviceLimits) == 128" in text
-    assert re.search(r"kMaxSlots = 1024", text)
+    assert re.search(r"kMaxSlots = +1024", text) and re.search(r"kMaxShares = 1024", text)
+    assert "sizeof(Share) == 64" in text
     assert ctypes.sizeof(ctypes.c_uint64) == 8
 
 
