@@ -1,7 +1,7 @@
 #include "shim/contexts.h"
 
 #include "shim/attach.h"
-#include "shim/channel.h"
+#include "shim/guest/channel.h"
 #include "shim/driver.h"
 #include "shim/pools.h"
 #include "shim/share.h"
@@ -18,15 +18,15 @@ bool BeginMeasuring(WallRecord& wall) {
   for (int waited = 0; waited < kPatienceMilliseconds; ++waited) {
     std::uint32_t none = 0;
     if (wall.measuring.compare_exchange_strong(none, 1)) return true;
-    SleepMilliseconds(1);
+    guest::SleepMilliseconds(1);
   }
   return false;
 }
 
 bool NothingUnderWay(const WallRecord& wall, std::int64_t deadline) {
   while (wall.under_way.load() != 0) {
-    if (NowMilliseconds() >= deadline) return false;
-    SleepMilliseconds(1);
+    if (guest::NowMilliseconds() >= deadline) return false;
+    guest::SleepMilliseconds(1);
   }
   return true;
 }
@@ -34,14 +34,14 @@ bool NothingUnderWay(const WallRecord& wall, std::int64_t deadline) {
 // What the driver has taken for all contexts of this program on a device. Pools may give memory back
 // when other threads synchronize, which nobody waits for: then it is asked again.
 bool MeasureAll(Program& program, unsigned device, std::uint64_t* bytes) {
-  const std::int64_t deadline = NowMilliseconds() + wire::kMeasureMilliseconds;
+  const std::int64_t deadline = guest::NowMilliseconds() + wire::kMeasureMilliseconds;
   if (!NothingUnderWay(program.walls[device], deadline)) return false;
   do {
     SettlePools(program);
     const std::uint64_t reserved = ReservedOn(program, device);
     if (!MeasureContext(Pages(program), device, bytes)) return false;
     if (ReservedOn(program, device) == reserved) return true;
-  } while (NowMilliseconds() < deadline);
+  } while (guest::NowMilliseconds() < deadline);
   return false;
 }
 
@@ -189,7 +189,7 @@ bool FollowPrimary(Program& program, Device ordinal, Context handle) {
     std::uint64_t seen = record.primary_id.load();
     if (seen == now) return true;
     if (seen == kBusy) {
-      SleepMilliseconds(1);
+      guest::SleepMilliseconds(1);
       ++waited;
       continue;
     }

@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 
 #include "shim/attach.h"
-#include "shim/channel.h"
+#include "shim/guest/channel.h"
 #include "shim/driver.h"
 
 namespace tranche::shim {
@@ -119,7 +119,7 @@ GraphTaking::GraphTaking(Program& program) : graphs_(program.graphs) {
   graphs_.takers.fetch_add(1);
   graphs_.epoch.fetch_add(1);
   for (int waited = 0; !alone_ && waited < kPatienceMilliseconds; ++waited) {
-    if (waited != 0) SleepMilliseconds(1);
+    if (waited != 0) guest::SleepMilliseconds(1);
     alone_ = graphs_.relaunches.load() == 0;
   }
 }

@@ -1,7 +1,7 @@
 #include "shim/walls.h"
 
 #include "shim/attach.h"
-#include "shim/channel.h"
+#include "shim/guest/channel.h"
 #include "shim/driver.h"
 #include "shim/pools.h"
 #include "wire/ledger.h"
@@ -62,7 +62,7 @@ UnderWay::UnderWay(Program& program, unsigned device) {
     if (wall.measuring.load() == 0 || waited == kMeasurePatience) [[likely]]
       break;
     wall.under_way.fetch_sub(1);
-    SleepMilliseconds(1);
+    guest::SleepMilliseconds(1);
   }
   count_ = &wall.under_way;
 }

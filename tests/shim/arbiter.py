@@ -48,10 +48,11 @@ def page(name, size, seals):
 
 class Arbiter:
     """`limit` bytes on each device that a program names; `status` is what every Hello is answered; `context` is what
-    a context takes, or a function of pid, slot and device that says it."""
+    contexts take, or a function of pid, slot and device that says it; `bound` is charged where that comes too late."""
 
-    def __init__(self, limit, context=0, status="ok"):
+    def __init__(self, limit, context=0, status="ok", bound=None):
         self.limit, self.context, self.status = limit, context, STATUS[status]
+        self.bound = context if bound is None else bound
         self.hellos, self.slots, self.measured = [], {}, 0
         self.limits_fd, self.limits = page("limits", LIMITS_BYTES, SEAL | SHRINK | GROW | FUTURE_WRITE)
         self.counters_fd, self.counters = page("counters", COUNTERS_BYTES, SEAL | SHRINK | GROW)
@@ -105,7 +106,7 @@ class Arbiter:
         uuids = [message[24 + 16 * i:40 + 16 * i] for i in range(count)]
         slot = self.slots.setdefault((pid, image), len(self.slots))
         for i, uuid in enumerate(uuids):
-            struct.pack_into("<16sQQQ", self.limits, 64 + 128 * i, uuid, self.limit, 300 << 20, 80 << 30)
+            struct.pack_into("<16sQQQ", self.limits, 64 + 128 * i, uuid, self.limit, self.bound, 80 << 30)
         struct.pack_into("<I", self.limits, 16, count)
         self.hellos.append((pid, uuids))
         answer = struct.pack("<IHHIIII", MAGIC, VERSION, KINDS["hello answer"], self.status, slot, pid, 0)
@@ -124,6 +125,11 @@ class Arbiter:
         """held, context, begun, ended"""
         return struct.unpack_from("<QQQQ", self.counters, SLOTS_AT + SLOT_BYTES * slot + 64 + 64 * device)
 
+
+    def is_bound(self, slot, device=0):
+        """Its contexts are charged by the bound."""
+        at = SLOTS_AT + SLOT_BYTES * slot + 64 + 64 * device + 32
+        return struct.unpack_from("<I", self.counters, at)[0] == 2
 
     def left(self, slot):
         """A program has ended: as the node program does, by src/wire."""

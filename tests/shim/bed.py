@@ -66,6 +66,13 @@ def step(name):
     def __init__(self, bed, script, *arguments):
         self.process = bed.start(PRELUDE + self.STEP + script, *arguments)
 
+    @classmethod
+    def of(cls, process):
+        """A process that was started otherwise."""
+        made = cls.__new__(cls)
+        made.process = process
+        return made
+
     def __enter__(self):
         return self
 
