@@ -104,7 +104,10 @@ struct Counters {
   // A program that finds another number than when it attached attaches anew: it keeps its slot,
   // and gets new Limits.
   HalfWord epoch;
-  std::uint64_t reserved[5];
+  // Slots from this number on were never taken, and need not be looked at.
+  HalfWord slots_used;
+  std::uint32_t reserved_half;
+  std::uint64_t reserved[4];
   DeviceTotals devices[kMaxDevices];
   Slot slots[kMaxSlots];
 };
@@ -116,7 +119,8 @@ static_assert(sizeof(DeviceTotals) == 64 && sizeof(Holding) == 64);
 static_assert(offsetof(Holding, context) == 32);
 static_assert(offsetof(Slot, passed_through) == 24 && offsetof(Slot, holdings) == 64);
 static_assert(sizeof(Slot) == 64 + kMaxDevices * 64);
-static_assert(offsetof(Counters, epoch) == 20 && offsetof(Counters, devices) == 64);
+static_assert(offsetof(Counters, epoch) == 20 && offsetof(Counters, slots_used) == 24);
+static_assert(offsetof(Counters, devices) == 64);
 static_assert(offsetof(Counters, slots) == 64 + kMaxDevices * 64);
 static_assert(sizeof(Counters) == 64 + kMaxDevices * 64 + kMaxSlots * sizeof(Slot));
 

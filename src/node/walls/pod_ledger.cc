@@ -1,6 +1,7 @@
 #include "node/walls/pod_ledger.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "wire/ledger.h"
 
@@ -47,6 +48,7 @@ void PodLedger::Enter(unsigned slot, const Program& program) {
   entry.pid_inside = program.pid_inside;
   entry.start_ticks = program.start_ticks;
   entry.taken.store(1);
+  if (pages_.counters().slots_used.load() <= slot) pages_.counters().slots_used.store(slot + 1);
 }
 
 void PodLedger::Leave(unsigned slot) {
@@ -79,6 +81,17 @@ std::optional<unsigned> PodLedger::DeviceAt(const std::string& uuid) const {
     if (devices_[i].device == uuid) return i;
   }
   return std::nullopt;
+}
+
+std::uint32_t PodLedger::Unwalled(const wire::Hello& hello) const {
+  std::uint32_t bits = 0;
+  for (std::uint32_t i = 0; i < hello.device_count; ++i) {
+    const bool walled = std::any_of(devices_.begin(), devices_.end(), [&](const auto& device) {
+      return std::memcmp(device.uuid.bytes, hello.devices[i].bytes, sizeof(wire::Uuid)) == 0;
+    });
+    if (!walled) bits |= 1U << i;
+  }
+  return bits;
 }
 
 PodLedger::Use PodLedger::UseOf(unsigned device) const {

@@ -48,6 +48,8 @@ class PodLedger {
   [[nodiscard]] std::size_t programs() const;
   [[nodiscard]] const std::vector<WalledDevice>& devices() const { return devices_; }
   [[nodiscard]] std::optional<unsigned> DeviceAt(const std::string& uuid) const;
+  // Bit N: Hello::devices[N] has no wall.
+  [[nodiscard]] std::uint32_t Unwalled(const wire::Hello& hello) const;
   [[nodiscard]] PodPages& pages() { return pages_; }
   [[nodiscard]] const PodPages& pages() const { return pages_; }
 
