@@ -6,7 +6,7 @@ import subprocess
 import sys
 import unittest
 
-from shim import CUDA, NVML, SHIM, SOURCE
+from shim import BIN, CUDA, NVML, SHIM, SOURCE
 
 os.environ.setdefault("TRANCHE_BIN_DIR", str(SHIM.parent.parent))
 sys.path.insert(0, str(SOURCE / "tests/workloads"))
@@ -31,9 +31,16 @@ class Symbols(unittest.TestCase):
         for shims, path in self.each():
             dynamic = readelf("--dynamic", path)
             needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
-            self.assertEqual(needed, [f"$ORIGIN/{shims.real_name}", "libdl.so.2", "libc.so.6"])
+            self.assertEqual(needed, [shims.shipped_real.format(0), "libdl.so.2", "libc.so.6"])
             self.assertIn(f"soname: [{shims.library}.so.1]", dynamic)
             self.assertNotRegex(dynamic, "RPATH|RUNPATH")
+
+    def test_each_version_is_there_for_each_of_four_real_libraries(self):
+        for version in CUDA.paths:
+            for number in range(4):
+                name = f"libcuda.tranche-{version}{'-' + str(number) if number else ''}.so.1"
+                needed = re.findall(r"\(NEEDED\).*\[(.*)\]", readelf("--dynamic", BIN / "shim" / name))
+                self.assertEqual(needed[0], CUDA.shipped_real.format(number))
 
     def test_nothing_runs_when_it_is_loaded(self):
         for _, path in self.each():
