@@ -67,8 +67,8 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
            .not_connected = [this](const Status& why) { NotConnected(why); }}),
       events_(loop, options_.events ? options_.node_name : "", [this] { status_file_.Changed(); }),
       ask_kubelet_(options_.new_lister(loop)),
-      worker_(options_.new_worker(loop)),
-      gpus_(loop, *worker_, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
+      disk_{.worker = options_.new_worker(loop), .delivery = nullptr},
+      gpus_(loop, *disk_.worker, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
             {.scanned =
                  [this](const gpu::GpuWatch::News& news) {
                    if (news.first) Look();
@@ -109,6 +109,8 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
       timers_(loop),
       runner_(loop) {
   rules_.walls = NewWalls();
+  disk_.delivery = std::make_unique<delivery::Delivery>(loop, *disk_.worker, options_.delivery,
+                                                        [this] { DeliveryChanged(); });
   if (options_.node_name.empty()) {
     known_.pods = {base::Code::kUnavailable, "no name of the node is given (--node-name)"};
   }
@@ -158,6 +160,7 @@ void Node::Begin() {
   page_.page.Start();
   AskKubelet();
   rules_.walls->Start();
+  DeliverShim();
   rules_.config.Start();
   api_.Connect();
   timers_.look.Start(options_.interval, [this] { Look(); });

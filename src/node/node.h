@@ -29,6 +29,7 @@
 #include "daemon/status_file.h"
 #include "gpu/gpu_watch.h"
 #include "kubelet/pod_resources.h"
+#include "node/delivery/delivery.h"
 #include "node/followed_config.h"
 #include "node/history/history.h"
 #include "node/identity/pods.h"
@@ -72,6 +73,8 @@ struct NodeOptions {
     std::string directory;  // of the socket; "": no walls, whatever the config says
     std::string proc_root = "/proc";
   } walls;
+  // How the library that keeps to walls gets into pods; `walls` is the folder above.
+  delivery::Delivery::Options delivery;
   FollowedConfig::Options config;
   base::Duration interval = std::chrono::seconds(1);
   base::Duration rescan_interval = std::chrono::seconds(10);
@@ -126,6 +129,8 @@ class Node {
   std::unique_ptr<walls::Arbiter> NewWalls();
   void ApplyWalls();
   void TellWallsWhoHoldsWhat();
+  void DeliverShim();
+  void DeliveryChanged();
   [[nodiscard]] std::string PodOf(unsigned pid) const;  // its UID; "": of none
   [[nodiscard]] WallsState Walls() const;
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
@@ -149,6 +154,7 @@ class Node {
     std::map<std::pair<std::string, std::string>, Stranger> strangers;  // by GPU and pod
     bool exporter = false;                                              // dcgm-exporter runs here
     std::map<std::string, std::uint64_t> xids;                          // the last of each GPU
+    std::string undelivered;  // why the shim is not published, as last told
   } known_;
 
   // Whoever uses a part is declared below it.
@@ -166,7 +172,10 @@ class Node {
   std::unique_ptr<apiserver::ApiWatch> watch_;
   daemon::EventLog events_;
   KubeletLister ask_kubelet_;
-  std::unique_ptr<base::disk::Worker> worker_;
+  struct Disk {
+    std::unique_ptr<base::disk::Worker> worker;
+    std::unique_ptr<delivery::Delivery> delivery;
+  } disk_;
   gpu::GpuWatch gpus_;
   daemon::Endpoints endpoints_;
   struct Shown {

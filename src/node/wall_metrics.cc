@@ -43,6 +43,10 @@ std::vector<MetricText> WallMetricTexts() {
       {"pod_gpu_ledger_mismatch", kGauge, pod,
        "Whether the driver shows more memory of the pod than the pod's own counters say."},
       {"walls_standing", kGauge, {}, "Whether the walls that the config asks for stand."},
+      {"walls_shim_published",
+       kGauge,
+       {},
+       "Whether the library that keeps to walls is published, so that new pods get it."},
       {"walls_programs", kGauge, {}, "Programs that are attached."},
       {"walls_callers_total",
        kCounter,
@@ -71,6 +75,8 @@ void AddWallMetrics(daemon::MetricFamilies& out, const WallsState& state) {
   }
   out.Open("walls_standing");
   out.Add({}, state.trouble.empty() ? 1 : 0);
+  out.Open("walls_shim_published");
+  out.Add({}, state.shim.published ? 1 : 0);
   out.Open("walls_programs");
   out.Add({}, static_cast<double>(state.programs));
   out.Open("walls_callers_total");
