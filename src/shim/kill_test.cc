@@ -9,8 +9,8 @@
 #include <cstring>
 #include <functional>
 
-#include "shim/channel.h"
 #include "shim/driver.h"
+#include "shim/guest/channel.h"
 #include "shim/hooks.h"
 #include "shim/state.h"
 #include "wire/ledger.h"
@@ -165,6 +165,8 @@ const char* RealPath() { return nullptr; }
 
 // ---- the node program, as far as it is asked what a context takes
 
+namespace guest {
+
 std::int64_t NowMilliseconds() { return 0; }
 void SleepMilliseconds(int /*milliseconds*/) {}
 bool FolderExists() { return true; }
@@ -179,6 +181,8 @@ bool Exchange(const void* /*message*/, std::size_t /*bytes*/, void* answer,
   std::memcpy(answer, &measured, sizeof measured);
   return true;
 }
+
+}  // namespace guest
 
 namespace {
 

@@ -23,10 +23,10 @@ del sys.modules["node"]
 sys.path[:0] = [str(SOURCE / "tests/shim"), str(SOURCE / "tests/cuda")]
 from arbiter import FOLDER, own_run  # noqa: E402
 from programs import PRELUDE  # noqa: E402
-from shim import DrivenNode, Shadow  # noqa: E402
+from shim import DrivenNode, Shadow, copy_for_folder  # noqa: E402
 
 __all__ = ["BIN", "CONTEXT", "FOLDER", "GIB", "HANGS", "MIB", "POD", "NEIGHBOUR", "PRELUDE", "RACER", "Bed", "Program",
-           "Shadow", "free_port", "most_used", "own_run", "until"]
+           "Shadow", "copy_for_folder", "free_port", "most_used", "own_run", "until"]
 
 POD, NEIGHBOUR = SMALL, LARGE
 CONTEXT = 396361728  # what the simulated driver takes for one of an A100
