@@ -26,7 +26,11 @@
 
 namespace tranche::wire {
 
-inline constexpr std::uint16_t kVersion = 1;
+// Tests build shims of the versions before and after.
+#ifndef TRANCHE_WIRE_VERSION
+#define TRANCHE_WIRE_VERSION 1
+#endif
+inline constexpr std::uint16_t kVersion = TRANCHE_WIRE_VERSION;
 inline constexpr std::uint32_t kMagic = 0x4C4C4157;  // "WALL" in memory
 
 // The folder is the same on the node and in containers.
