@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "wire/ledger.h"
+#include "wire/shares.h"
 
 namespace tranche::node::walls {
 
@@ -54,11 +54,23 @@ void PodLedger::Enter(unsigned slot, const Program& program) {
 void PodLedger::Leave(unsigned slot) {
   if (slot >= slots_.size()) return;
   wire::Counters& counters = pages_.counters();
+  wire::LeaveShares(counters, slot);
   for (unsigned device = 0; device < devices_.size(); ++device) {
     if (!wire::Reclaim(counters, slot, device)) unsettled_ = true;
   }
   counters.slots[slot].taken.store(0);
   slots_[slot].reset();
+  SweepOrphans();
+}
+
+void PodLedger::SweepOrphans() {
+  for (unsigned device = 0; device < devices_.size(); ++device) {
+    wire::SweepOrphans(pages_.counters(), device);
+  }
+}
+
+std::uint64_t PodLedger::OrphansOn(unsigned device) const {
+  return wire::OrphansOn(pages_.counters(), device);
 }
 
 bool PodLedger::Settle() {
