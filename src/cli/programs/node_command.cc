@@ -237,7 +237,12 @@ Result<node::NodeOptions> ToNodeOptions(const common::FlagValues& values) {
                            options.rescan_interval));
   options.gpus.start_driver = gpu::nvml::NvmlDriverStarter(values.Text("sys-root"));
   options.walls = {.directory = values.Text("walls-directory"),
-                   .proc_root = values.TextUnlessEmpty("proc-root")};
+                   .proc_root = values.TextUnlessEmpty("proc-root"),
+                   .shims = "",
+                   .births = ""};
+  if (!options.walls.directory.empty()) {
+    options.walls.births = base::JoinPath(base::ParentDirectory(options.walls.directory), "births");
+  }
   options.new_proc = [root = values.TextUnlessEmpty("proc-root")] {
     return node::identity::NewProc(root);
   };
