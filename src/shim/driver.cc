@@ -1,6 +1,7 @@
 #include "shim/driver.h"
 
-#include "shim/old_glibc.h"
+#include "shim/guest/library.h"
+#include "shim/guest/old_glibc.h"
 
 namespace tranche::shim {
 namespace {
@@ -57,22 +58,10 @@ void AddRoute(void* real, void* hook) {
   }
 }
 
-// The file of the library in which cuDriverGetVersion, which is never hooked, is found through the
-// shim's own dependencies.
-const char* FindRealPath() {
-  Dl_info own;
-  if (dladdr(reinterpret_cast<const void*>(&looked_up), &own) == 0) return nullptr;
-  void* self = dlopen(own.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-  if (self == nullptr) return nullptr;
-  const void* inside = dlsym(self, "cuDriverGetVersion");
-  Dl_info real;
-  if (inside == nullptr || dladdr(inside, &real) == 0) return nullptr;
-  return real.dli_fbase == own.dli_fbase ? nullptr : real.dli_fname;
-}
+constexpr char kNeverHooked[] = "cuDriverGetVersion";
 
 void LookUp() {
-  const char* path = FindRealPath();
-  void* library = path == nullptr ? nullptr : dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+  void* library = guest::RealLibrary(&looked_up, kNeverHooked);
   if (library == nullptr) return;
   for (unsigned i = 0; i < kPlainCount; ++i) {
     void* found = dlsym(library, kPlainNames[i][0]);
@@ -122,6 +111,6 @@ void* Routed(void* real) {
   }
 }
 
-const char* RealPath() { return FindRealPath(); }
+const char* RealPath() { return guest::RealPath(&looked_up, kNeverHooked); }
 
 }  // namespace tranche::shim
