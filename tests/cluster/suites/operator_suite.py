@@ -80,9 +80,13 @@ def sees_who_uses_the_gpus(walk):
     walk.check("tranche-node is installed beside the operator's DaemonSets, alone", names == {PLUGIN, GFD, DAEMONSET},
                names)
     sight.start_holder()
-    granted = sight.figures("tranche_pod_gpu_granted")
+
+    def granted():
+        """{pod: whether the kubelet has given it the GPU that it uses}; it is asked now and then."""
+        return {name: value for (_, name, _, _), value in sight.figures("tranche_pod_gpu_granted").items()}
+    walk.until("it knows what the operator's plugin has given", lambda: granted() == {"holder": 1} or granted())
     walk.check("it names the pod that uses a GPU, and knows that the operator's plugin gave it",
-               [(key[1], value) for key, value in granted.items()] == [("holder", 1)], granted)
+               granted() == {"holder": 1}, granted())
     held = sum(value for _, value in sight.metrics()["tranche_gpu_replicas_held"])
     walk.check("of the operator's shares one is held", held == 1, held)
     walk.check("the operator's plugin is the pod that it was",
