@@ -124,8 +124,10 @@ struct Counters {
   // A program that finds another number than when it attached attaches anew: it keeps its slot,
   // and gets new Limits.
   HalfWord epoch;
-  HalfWord shares_used;  // no share beyond these was ever used
-  std::uint32_t reserved_half;
+  // Slots from this number on were never taken, and need not be looked at.
+  HalfWord slots_used;
+  // Shares from this number on were never used.
+  HalfWord shares_used;
   std::uint64_t reserved[4];
   DeviceTotals devices[kMaxDevices];
   Slot slots[kMaxSlots];
@@ -139,7 +141,8 @@ static_assert(sizeof(DeviceTotals) == 64 && sizeof(Holding) == 64);
 static_assert(offsetof(Holding, context) == 32);
 static_assert(offsetof(Slot, passed_through) == 24 && offsetof(Slot, holdings) == 64);
 static_assert(sizeof(Slot) == 64 + kMaxDevices * 64);
-static_assert(offsetof(Counters, epoch) == 20 && offsetof(Counters, devices) == 64);
+static_assert(offsetof(Counters, epoch) == 20 && offsetof(Counters, slots_used) == 24);
+static_assert(offsetof(Counters, devices) == 64);
 static_assert(offsetof(Counters, slots) == 64 + kMaxDevices * 64);
 static_assert(sizeof(Share) == 64 && offsetof(Share, device) == 24);
 static_assert(offsetof(Counters, shares) == 64 + kMaxDevices * 64 + kMaxSlots * sizeof(Slot));

@@ -138,8 +138,8 @@ inline std::uint64_t EndExport(Counters& page, unsigned slot, unsigned index, st
     share.state.compare_exchange_strong(own, 0);
     return 0;
   }
-  // Who is killed between the two steps has less in its slot than it exported: then the node program
-  // does both again, and settles.
+  // Who is killed between the two steps has less in its slot than it exported: then the node
+  // program does both again, and settles.
   Holding& holding = page.slots[slot].holdings[device];
   holding.begun.fetch_add(1);
   Lower(holding.held_bytes, kept);
