@@ -149,6 +149,11 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "See with `nvidia-smi -L` on the node what there is; `GpuLeftOut` says of each GPU why it "
      "cannot "
      "be used. A GPU that comes is noticed."},
+    {"PodUnwalled", "Warning", "`tranche node`",
+     "A pod has a limit of GPU memory that is enforced, and a program of it is on the GPU without "
+     "keeping to it. The message says why.",
+     "[walls.md](../walls.md#pods-without-a-wall) says for each reason what to do. A pod that was "
+     "made before walls were asked for has its wall once it is made anew."},
     {"SharedWithEarlierPods", "Warning", "the device plugin",
      "A pod was given a GPU on which pods still run that were admitted under an earlier config. "
      "More pods share it than the config says, until those have ended.",

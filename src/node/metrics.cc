@@ -327,7 +327,7 @@ std::string NodeMetricsText(const NodeState& state, const gpu::Inventory& invent
   Families out(NodeMetricTexts(), kPrefix, kMaxSeries);
   const std::vector<Shown> all = ShownDevices(inventory, sight);
   AddPodMetrics(out, all, state);
-  AddWallMetrics(out, state.walls);
+  AddWallMetrics(out, all, state.walls);
   AddDeviceMetrics(out, all, state);
   AddProgram(out, state);
   std::string text = std::move(out).Text();

@@ -109,6 +109,7 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
       timers_(loop),
       runner_(loop) {
   rules_.walls = NewWalls();
+  rules_.looks = options_.new_worker(loop_);
   disk_.delivery = std::make_unique<delivery::Delivery>(loop, *disk_.worker, options_.delivery,
                                                         [this] { DeliveryChanged(); });
   if (options_.node_name.empty()) {
@@ -161,6 +162,7 @@ void Node::Begin() {
   AskKubelet();
   rules_.walls->Start();
   DeliverShim();
+  ForgetBirths();
   rules_.config.Start();
   api_.Connect();
   timers_.look.Start(options_.interval, [this] { Look(); });
@@ -171,7 +173,13 @@ void Node::Begin() {
 
 void Node::Look() {
   timers_.look.Start(options_.interval, [this] { Look(); });
-  if (gpus_.ready()) gpus_.RequestUsage(sight_.Queries(gpus_.listed()));
+  AskDriver();
+}
+
+void Node::AskDriver() {
+  if (!gpus_.ready()) return;
+  rules_.walls->LookBegins();
+  gpus_.RequestUsage(sight_.Queries(gpus_.listed()));
 }
 
 void Node::UsageRead(const gpu::Usage& usage) {
@@ -195,7 +203,7 @@ void Node::UsageRead(const gpu::Usage& usage) {
     }
   }
   processes_.Keep(pids);
-  rules_.walls->UsageRead(gpus_.listed(), usage, [this](unsigned pid) { return PodOf(pid); });
+  rules_.walls->UsageRead(gpus_.listed(), usage, [this](unsigned pid) { return GroupOf(pid); });
   if (!options_.page_listen.empty())
     page_.history.Add(static_cast<double>(usage.time_us) / 1e6, sight_.accounts());
   TellOfStrangers();

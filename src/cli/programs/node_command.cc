@@ -155,6 +155,10 @@ common::FlagGroup WallsFlags() {
                   .Default("/var/lib/tranche/shim")
                   .Help("the folder of the host from which pods get it, by the same path here; "
                         "empty: none do"),
+              Flag("births-directory")
+                  .Env("TRANCHE_BIRTHS_DIRECTORY")
+                  .Default("/run/tranche/births")
+                  .Help("where tranche-hook says what came of each container; empty: not read"),
               ListFlag("shim-cdi-dirs")
                   .Env("TRANCHE_SHIM_CDI_DIRS")
                   .Default(cdi::kShimDirectories)
@@ -225,7 +229,9 @@ std::string FilesBesideProgram() {
 
 Status ReadWallsOptions(const common::FlagValues& values, node::NodeOptions& options) {
   options.walls = {.directory = values.Text("walls-directory"),
-                   .proc_root = values.TextUnlessEmpty("proc-root")};
+                   .proc_root = values.TextUnlessEmpty("proc-root"),
+                   .shims = values.Text("shim-directory"),
+                   .births = values.Text("births-directory")};
   options.delivery = {.source = values.Text("shim-files"),
                       .files = values.Text("shim-directory"),
                       .walls = options.walls.directory,

@@ -123,6 +123,29 @@ std::uint64_t PodLedger::ContextOf(unsigned slot, unsigned device) const {
   return pages_.counters().slots[slot].holdings[device].context_bytes.load();
 }
 
+void PodLedger::NoteChanges() {
+  noted_.clear();
+  for (unsigned slot = 0; slot < slots_.size(); ++slot) {
+    for (unsigned device = 0; device < devices_.size(); ++device) {
+      noted_.push_back(pages_.counters().slots[slot].holdings[device].begun.load());
+    }
+  }
+}
+
+bool PodLedger::Unchanged(unsigned slot, unsigned device) const {
+  const std::size_t at = slot * devices_.size() + device;
+  return at < noted_.size() &&
+         noted_[at] == pages_.counters().slots[slot].holdings[device].begun.load();
+}
+
+std::uint64_t PodLedger::PassedThrough() const {
+  std::uint64_t calls = 0;
+  for (unsigned slot = 0; slot < slots_.size(); ++slot) {
+    if (slots_[slot]) calls += pages_.counters().slots[slot].passed_through.load();
+  }
+  return calls;
+}
+
 void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes) {
   wire::Holding& holding = pages_.counters().slots[slot].holdings[device];
   auto bound = wire::ContextState::kBound;

@@ -67,6 +67,10 @@ class PodLedger {
   [[nodiscard]] std::uint64_t OrphansOn(unsigned device) const;
   [[nodiscard]] std::uint64_t HeldBy(unsigned slot, unsigned device) const;
   [[nodiscard]] std::uint64_t ContextOf(unsigned slot, unsigned device) const;
+  // Whether the program has reserved and released nothing there since NoteChanges.
+  void NoteChanges();
+  [[nodiscard]] bool Unchanged(unsigned slot, unsigned device) const;
+  [[nodiscard]] std::uint64_t PassedThrough() const;
   // A context that was charged at its bound is now known to take less.
   void CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes);
 
@@ -77,6 +81,7 @@ class PodLedger {
   std::vector<WalledDevice> devices_;
   std::vector<std::optional<Program>> slots_;  // those that were ever in use
   bool unsettled_ = false;
+  std::vector<std::uint64_t> noted_;  // changes that were begun, by slot and device
 };
 
 }  // namespace tranche::node::walls

@@ -73,7 +73,15 @@ bool Ask(const std::string& path, const Request& request, Answer& answer, int (&
 
 // What a program is told to do, and what came of it.
 struct Order {
-  enum What : int { kHello, kReserve, kRelease, kMeasure, kHold, kLook } what = kHello;
+  enum What : int {
+    kHello,
+    kOtherVersion,
+    kReserve,
+    kRelease,
+    kMeasure,
+    kHold,
+    kLook
+  } what = kHello;
   std::uint64_t number = 0;  // bytes; of kHello the image
 };
 struct Outcome {
@@ -92,7 +100,8 @@ class Shim {
 
   Outcome Do(const Order& order) {
     Outcome outcome;
-    if (order.what == Order::kHello) Attach(order.number, outcome);
+    if (order.what == Order::kHello) Attach(order.number, wire::kVersion, outcome);
+    if (order.what == Order::kOtherVersion) Attach(order.number, wire::kVersion + 1, outcome);
     if (order.what == Order::kLook) Look(outcome);
     if (order.what == Order::kReserve && counters_ != nullptr) {
       outcome.done = wire::Reserve(*counters_, slot_, 0, wire::Part::kHeld, order.number,
@@ -119,9 +128,9 @@ class Shim {
   }
 
  private:
-  void Attach(std::uint64_t image, Outcome& outcome) {
+  void Attach(std::uint64_t image, std::uint16_t version, Outcome& outcome) {
     image_ = image;
-    wire::Hello hello{.header = {wire::kMagic, wire::kVersion, wire::Kind::kHello}, .image = image};
+    wire::Hello hello{.header = {wire::kMagic, version, wire::Kind::kHello}, .image = image};
     wire::HelloAnswer answer{};
     int fds[2];
     outcome.done = Ask(path_, hello, answer, fds);
