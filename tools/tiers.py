@@ -20,7 +20,8 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
                from Debian
   nvml         only the NVML clients of unit
   driver       the simulated libcuda beside NVIDIA's own libraries, which it fetches from Debian (root)
-  shim         the library in front of libcuda, before NVIDIA's own libraries of three versions (root)
+  shim         the library in front of libcuda, before NVIDIA's own libraries of three versions, and how it gets into
+               a container, between NVIDIA's own hooks and under runc (root)
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
   asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
@@ -199,10 +200,14 @@ def driver(session):
 
 
 def shim(session):
-    """Before NVIDIA's libcuda, and under its libcudart; fetched as for the tier `driver`."""
+    """Before NVIDIA's libcuda, fetched as for the tier `driver`, under its libcudart, and between the hooks of its
+    container toolkit."""
     if os.geteuid() != 0:
         raise Unable("root: the real library makes device nodes, and runs with a /dev of its own")
-    environment = {"TRANCHE_DRIVERS": output_of([TOOLS / "real-drivers"]), **client_environment()}
+    install("go")
+    parts = dict(line.split() for line in output_of([ROOT / "tests/cluster/build", "toolkit", "runc"]).splitlines())
+    environment = {"TRANCHE_DRIVERS": output_of([TOOLS / "real-drivers"]), **client_environment(),
+                   "TRANCHE_TOOLKIT": parts["toolkit"], "TRANCHE_RUNC": parts["runc"]}
     build = session.build("release", "tranche tranche_sim_home tranche_shim")
     return session.ctest(build, "-L", "^shim$", environment=environment)
 

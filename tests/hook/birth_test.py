@@ -45,6 +45,15 @@ class Births(unittest.TestCase):
     def covered(self, report):
         return [entry["path"] for entry in report["libraries"] if entry["state"] == "covered"]
 
+    def test_the_programs_need_nothing_of_the_host(self):
+        self.assertNotIn("(NEEDED)", run("readelf", "--dynamic", births.HOOK).stdout)
+        self.assertNotIn("INTERP", run("readelf", "--segments", births.HOOK).stdout)
+        symbols = run("nm", "--defined-only", births.HOOK).stdout
+        self.assertIn("main", symbols)
+        self.assertNotRegex(symbols, r"_ZSt|__cxa_throw|_ZN10__cxxabi")
+        self.assertIn("usage:", run(births.HOOK, "--help").stdout)
+        self.assertEqual(run(births.HOOK, "create", check=False).returncode, 2)
+
     def test_without_the_hook_the_driver_answers(self):
         """Shows that the others can fail."""
         container = self.container()
