@@ -48,9 +48,10 @@ class Births(unittest.TestCase):
     def test_the_programs_need_nothing_of_the_host(self):
         self.assertNotIn("(NEEDED)", run("readelf", "--dynamic", births.HOOK).stdout)
         self.assertNotIn("INTERP", run("readelf", "--segments", births.HOOK).stdout)
-        symbols = run("nm", "--defined-only", births.HOOK).stdout
+        symbols = {line.split()[-1] for line in run("nm", "--defined-only", births.HOOK).stdout.splitlines()}
         self.assertIn("main", symbols)
-        self.assertNotRegex(symbols, r"_ZSt|__cxa_throw|_ZN10__cxxabi")
+        runtime = [name for name in symbols if name.startswith(("_ZSt", "_ZNSt", "__cxa_throw", "_ZN10__cxxabi"))]
+        self.assertEqual(runtime, [])
         self.assertIn("usage:", run(births.HOOK, "--help").stdout)
         self.assertEqual(run(births.HOOK, "create", check=False).returncode, 2)
 
