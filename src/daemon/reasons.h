@@ -165,6 +165,12 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "names it."},
     {"TookOver", "Normal", "the device plugin",
      "The agent that served this node before has gone, and this one is the only one.", "Nothing."},
+    {"WallsNotInstalled", "Warning, or Normal once it is over", "the device plugin, `tranche node`",
+     "The config asks for memory walls (`memory: {mode: enforce}`), and new pods get none: nothing "
+     "on the node publishes the library that keeps to them, or it cannot be published. Pods run as "
+     "they would without a wall.",
+     "Where `tranche-node` is not installed with `node.walls=true`, install it so; else see the "
+     "message, and `tranche node`'s status and log."},
     {"Yielded", "Normal", "the device plugin",
      "A newer agent serves this node, and this one stands by.", "As for `TakingOver`."},
 });

@@ -27,7 +27,8 @@ constexpr char kPrefix[] = "tranche_";
 constexpr char kSource[] = "nvml";
 
 // What the reasons of being degraded begin with.
-constexpr std::array<std::string_view, 5> kParts{"config", "driver", "gpu", "grants", "pods"};
+constexpr std::array<std::string_view, 6> kParts{"config", "driver", "gpu",
+                                                 "grants", "pods",   "walls"};
 
 double Flag(bool value) { return value ? 1 : 0; }
 

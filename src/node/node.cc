@@ -67,8 +67,8 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
            .not_connected = [this](const Status& why) { NotConnected(why); }}),
       events_(loop, options_.events ? options_.node_name : "", [this] { status_file_.Changed(); }),
       ask_kubelet_(options_.new_lister(loop)),
-      worker_(options_.new_worker(loop)),
-      gpus_(loop, *worker_, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
+      disk_{.worker = options_.new_worker(loop), .delivery = nullptr},
+      gpus_(loop, *disk_.worker, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
             {.scanned =
                  [this](const gpu::GpuWatch::News& news) {
                    if (news.first) Look();
@@ -110,6 +110,8 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
       runner_(loop) {
   rules_.walls = NewWalls();
   rules_.looks = options_.new_worker(loop_);
+  disk_.delivery = std::make_unique<delivery::Delivery>(loop, *disk_.worker, options_.delivery,
+                                                        [this] { DeliveryChanged(); });
   if (options_.node_name.empty()) {
     known_.pods = {base::Code::kUnavailable, "no name of the node is given (--node-name)"};
   }
@@ -159,6 +161,7 @@ void Node::Begin() {
   page_.page.Start();
   AskKubelet();
   rules_.walls->Start();
+  DeliverShim();
   ForgetBirths();
   rules_.config.Start();
   api_.Connect();

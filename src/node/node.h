@@ -29,6 +29,7 @@
 #include "daemon/status_file.h"
 #include "gpu/gpu_watch.h"
 #include "kubelet/pod_resources.h"
+#include "node/delivery/delivery.h"
 #include "node/followed_config.h"
 #include "node/history/history.h"
 #include "node/identity/pods.h"
@@ -74,6 +75,8 @@ struct NodeOptions {
     std::string shims;   // folder of the files that containers are given; "": not told
     std::string births;  // where it is said what came of them; "": not told
   } walls;
+  // How the library that keeps to walls gets into pods; `walls` is the folder above.
+  delivery::Delivery::Options delivery;
   FollowedConfig::Options config;
   base::Duration interval = std::chrono::seconds(1);
   base::Duration rescan_interval = std::chrono::seconds(10);
@@ -129,6 +132,8 @@ class Node {
   std::unique_ptr<walls::Arbiter> NewWalls();
   void ApplyWalls();
   void TellWallsWhoHoldsWhat();
+  void DeliverShim();
+  void DeliveryChanged();
   [[nodiscard]] identity::PodGroup GroupOf(unsigned pid) const;  // without a UID: of no pod
   void AskDriver();
   void LookInside(unsigned pid, const std::string& container_id,
@@ -156,6 +161,7 @@ class Node {
     std::map<std::pair<std::string, std::string>, Stranger> strangers;  // by GPU and pod
     bool exporter = false;                                              // dcgm-exporter runs here
     std::map<std::string, std::uint64_t> xids;                          // the last of each GPU
+    std::string undelivered;  // why the shim is not published, as last told
   } known_;
 
   // Whoever uses a part is declared below it.
@@ -175,7 +181,10 @@ class Node {
   std::unique_ptr<apiserver::ApiWatch> watch_;
   daemon::EventLog events_;
   KubeletLister ask_kubelet_;
-  std::unique_ptr<base::disk::Worker> worker_;
+  struct Disk {
+    std::unique_ptr<base::disk::Worker> worker;
+    std::unique_ptr<delivery::Delivery> delivery;
+  } disk_;
   gpu::GpuWatch gpus_;
   daemon::Endpoints endpoints_;
   struct Shown {

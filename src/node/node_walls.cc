@@ -68,6 +68,26 @@ void Node::ApplyWalls() {
   }
   rules_.walls->SetRules(walls::RulesOf(*config, *plan, gpus_.listed()));
   TellWallsWhoHoldsWhat();
+  DeliverShim();
+}
+
+// A shim that nobody answers would be in the pod for nothing.
+void Node::DeliverShim() {
+  disk_.delivery->Want(rules_.walls->asked_for() && rules_.walls->Trouble().ok());
+}
+
+void Node::DeliveryChanged() {
+  status_file_.Changed();
+  const delivery::State& state = disk_.delivery->state();
+  const std::string why = state.published ? "" : state.trouble;
+  if (why == known_.undelivered) return;
+  const bool mended = why.empty() && state.published;
+  if (mended || !why.empty()) {
+    events_.Raise(mended ? EventType::kNormal : EventType::kWarning, "WallsNotInstalled",
+                  mended ? "memory walls are put into pods again"
+                         : "no memory wall is put into a pod: " + why);
+  }
+  known_.undelivered = why;
 }
 
 void Node::TellWallsWhoHoldsWhat() {
@@ -117,7 +137,8 @@ WallsState Node::Walls() const {
           .trouble = rules_.walls->Trouble().ok() ? "" : rules_.walls->Trouble().message(),
           .walls = rules_.walls->Walls(),
           .door = rules_.walls->counts(),
-          .programs = rules_.walls->programs()};
+          .programs = rules_.walls->programs(),
+          .shim = disk_.delivery->state()};
 }
 
 }  // namespace tranche::node

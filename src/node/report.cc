@@ -165,6 +165,12 @@ std::string WallsWord(const WallsState& state) {
   return state.trouble.empty() ? "standing" : "not standing: " + base::Printable(state.trouble);
 }
 
+std::string ShimWord(const delivery::State& state) {
+  if (!state.wanted) return "not asked for";
+  if (state.published) return "published";
+  return "not published" + (state.trouble.empty() ? "" : ": " + base::Printable(state.trouble));
+}
+
 Json WallsJson(const WallsState& state) {
   Json out = Json::MakeArray();
   for (const walls::Wall& wall : state.walls) {
@@ -221,6 +227,7 @@ Json NodeStatusJson(const NodeState& state, const gpu::Inventory& inventory,
                            {"ready", state.ready},
                            {"degraded", Texts(state.degraded)},
                            {"walls", WallsWord(state.walls)},
+                           {"shim", ShimWord(state.walls.shim)},
                            {"memoryWalls", WallsJson(state.walls)},
                            {"pods", SourceJson(state.pods)},
                            {"grants", SourceJson(state.grants)},

@@ -21,6 +21,9 @@ constexpr auto kFields = std::to_array<StatusField>({
      "`not installed`: no wall is asked for, and nothing is enforced. `standing`, or `not "
      "standing` "
      "and why."},
+    {"shim", "text",
+     "Whether new pods get the library that keeps to walls: `not asked for`, `published`, or `not "
+     "published` and why."},
     {"memoryWalls", "list", "Limits of memory that are enforced, by pod and device."},
     {"memoryWalls[]", "object", "One of them."},
     {"memoryWalls[].namespace", "text", "Of the pod."},

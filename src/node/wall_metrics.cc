@@ -50,6 +50,10 @@ std::vector<MetricText> WallMetricTexts() {
        "Calls that the pod's programs of now made past the wall, because of trouble of the shim's "
        "own."},
       {"walls_standing", kGauge, {}, "Whether the walls that the config asks for stand."},
+      {"walls_shim_published",
+       kGauge,
+       {},
+       "Whether the library that keeps to walls is published, so that new pods get it."},
       {"walls_programs", kGauge, {}, "Programs that are attached."},
       {"walls_callers_total",
        kCounter,
@@ -84,6 +88,8 @@ void AddWallMetrics(daemon::MetricFamilies& out, const std::vector<ShownDevice>&
   }
   out.Open("walls_standing");
   out.Add({}, state.trouble.empty() ? 1 : 0);
+  out.Open("walls_shim_published");
+  out.Add({}, state.shim.published ? 1 : 0);
   out.Open("walls_programs");
   out.Add({}, static_cast<double>(state.programs));
   out.Open("walls_callers_total");

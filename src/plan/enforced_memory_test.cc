@@ -47,11 +47,11 @@ TEST(EnforcedMemoryTest, AWholeGpuHasNoneUnlessAnEntryNamesIt) {
 }
 
 TEST(EnforcedMemoryTest, AnEntryTakesThePlaceOfTheGeneralKey) {
-  EXPECT_EQ(Walled(std::string(kShared) + R"(tranche:
-  memory: {mode: enforce}
-  resources:
-  - {name: nvidia.com/gpu, devices: [0], memory: {mode: observe}})"),
-            "1");
+  const std::string general = std::string(kShared) + "tranche:\n  memory: {mode: enforce}\n";
+  EXPECT_EQ(Walled(general), "01");
+  EXPECT_EQ(Walled(general + R"(  resources:
+  - {name: nvidia.com/gpu, memory: {mode: observe}})"),
+            "");
 }
 
 TEST(EnforcedMemoryTest, AResourceIsFoundUnderItsNewName) {

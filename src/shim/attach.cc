@@ -23,6 +23,8 @@ using guest::SleepMilliseconds;
 
 constexpr int kRetryMilliseconds = 20;
 constexpr int kPatienceMilliseconds = 2 * wire::kAttachMilliseconds;
+// So long a program that has pages goes on with them where nobody gives it new ones.
+constexpr int kPauseMilliseconds = 1000;
 
 // Another one after each exec. What the kernel gives is a secret, so it goes through a hash.
 std::uint64_t Image() {
@@ -150,17 +152,21 @@ Phase Attached(Program& program) {
     if (phase != Phase::kAsking) return phase;
     SleepMilliseconds(1);
   }
-  return Phase::kOpen;
+  return WhileAway();
 }
 
 void AttachAnew(Program& program) {
+  if (NowMilliseconds() < program.ask_again.load(std::memory_order_relaxed)) return;
   Phase walled = Phase::kWalled;
   if (!program.phase.compare_exchange_strong(walled, Phase::kAsking)) return;
   const int error = errno;
   const Attachment* before = program.attachment.load();
-  const Phase phase = Ask(program, wire::kAttachMilliseconds);
-  const bool stays = phase != Phase::kWalled && before->limits->arbiter_away_open.load() != 0;
-  program.phase.store(stays || phase == Phase::kFresh ? Phase::kWalled : phase);
+  const bool open = before->limits->arbiter_away_open.load() != 0;
+  // With pages that hold it need not wait: who made the new ones may be gone again.
+  const Phase phase = Ask(program, open ? kRetryMilliseconds + 1 : wire::kAttachMilliseconds);
+  const bool stays = phase == Phase::kFresh || (phase != Phase::kWalled && open);
+  if (stays) program.ask_again.store(NowMilliseconds() + kPauseMilliseconds);
+  program.phase.store(stays ? Phase::kWalled : phase);
   errno = error;
 }
 

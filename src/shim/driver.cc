@@ -19,6 +19,14 @@ constexpr const char* kPlainNames[kPlainCount][2] = {
     {"cuArrayGetMemoryRequirements", nullptr},
     {"cuMipmappedArrayGetMemoryRequirements", nullptr},
     {"cuStreamIsCapturing", nullptr},
+    {"cuCtxGetId", nullptr},
+    {"cuDeviceGetGraphMemAttribute", nullptr},
+    {"cuGraphGetNodes", nullptr},
+    {"cuGraphNodeGetType", nullptr},
+    {"cuGraphMemAllocNodeGetParams", nullptr},
+    {"cuGraphMemFreeNodeGetParams", nullptr},
+    {"cuGraphChildGraphNodeGetGraph", nullptr},
+    {"cuMemGetAllocationPropertiesFromHandle", nullptr},
 };
 constexpr const char* kHookNames[kHookCount] = {
 #define HOOK(name, version) #name,
@@ -32,7 +40,7 @@ void* const kHooks[kHookCount] = {
 };
 
 // From a function of the driver to its hook: open addressing, at most a quarter full.
-constexpr unsigned kRoutes = 256;
+constexpr unsigned kRoutes = 512;
 static_assert(kHookCount * 4 <= kRoutes);
 
 constinit std::atomic<void*> hook_addresses[kHookCount] = {};
@@ -46,7 +54,7 @@ constinit std::atomic<bool> looked_up = false;
 
 unsigned FirstRoute(const void* real) {
   const auto number = reinterpret_cast<std::uintptr_t>(real);
-  return static_cast<unsigned>((number * 0x9E3779B97F4A7C15U) >> 56U) % kRoutes;
+  return static_cast<unsigned>((number * 0x9E3779B97F4A7C15U) >> 55U) % kRoutes;
 }
 
 void AddRoute(void* real, void* hook) {

@@ -30,6 +30,14 @@ enum class Plain : unsigned {
   kArrayRequirements,
   kMipmapRequirements,
   kIsCapturing,
+  kContextGetId,
+  kGraphMemory,
+  kGraphNodes,
+  kGraphNodeType,
+  kGraphAllocNode,
+  kGraphFreeNode,
+  kGraphChild,
+  kPhysicalProperties,
   kCount,
 };
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstring>
 #include <iterator>
 #include <span>
 
@@ -45,18 +44,6 @@ std::vector<WalledDevice> DevicesOf(const Grants::OfPod& grants) {
                        .device_bytes = grant.device_bytes});
   }
   return devices;
-}
-
-// Bit N: the program would use a device that has no wall.
-std::uint32_t Unwalled(const wire::Hello& hello, const std::vector<WalledDevice>& devices) {
-  std::uint32_t bits = 0;
-  for (std::uint32_t i = 0; i < hello.device_count; ++i) {
-    const bool walled = std::any_of(devices.begin(), devices.end(), [&](const auto& device) {
-      return std::memcmp(device.uuid.bytes, hello.devices[i].bytes, sizeof(wire::Uuid)) == 0;
-    });
-    if (!walled) bits |= 1U << i;
-  }
-  return bits;
 }
 
 }  // namespace
@@ -121,6 +108,7 @@ void Arbiter::Forget() {
 
 void Arbiter::Handle(Door::ConnectionId id, Caller& caller, const Request& request) {
   if (const auto* hello = std::get_if<wire::Hello>(&request)) return Greet(id, caller, *hello);
+  if (std::holds_alternative<wire::Look>(request)) return Show(id, caller);
   Measure(id, caller, std::get<wire::Measure>(request));
 }
 
@@ -183,8 +171,19 @@ void Arbiter::Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& he
   Settle();  // another image of the program may have left something
   answer.slot = *slot;
   answer.pid = program.pid;
-  answer.unwalled = Unwalled(hello, ledger.devices());
+  answer.unwalled = ledger.Unwalled(hello);
   const std::array descriptors{ledger.pages().limits_fd(), ledger.pages().counters_fd()};
+  door_.Answer(id, BytesOf(answer), descriptors);
+}
+
+// The pages alone: who only looks has no slot, and its end is nothing to wait for.
+void Arbiter::Show(Door::ConnectionId id, const Caller& caller) {
+  wire::HelloAnswer answer = AnswerHello(Admit(caller));
+  if (answer.status != wire::Status::kOk) return door_.Answer(id, BytesOf(answer), {});
+  const PodPages& pages = pods_.at(caller.pod_uid).ledger->pages();
+  answer.slot = wire::kNoSlot;
+  answer.pid = caller.program.pid;
+  const std::array descriptors{pages.limits_fd(), pages.counters_fd()};
   door_.Answer(id, BytesOf(answer), descriptors);
 }
 

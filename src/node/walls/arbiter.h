@@ -132,6 +132,7 @@ class Arbiter {
   void OpenDoor();
   void Handle(Door::ConnectionId id, Caller& caller, const Request& request);
   void Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& hello);
+  void Show(Door::ConnectionId id, const Caller& caller);
   void Measure(Door::ConnectionId id, const Caller& caller, const wire::Measure& measure);
   wire::Status Admit(const Caller& caller);
   base::Status MakeLedger(const std::string& uid, const PodName& name, const Grants::OfPod& grants);

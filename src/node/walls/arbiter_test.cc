@@ -151,6 +151,25 @@ TEST_F(ArbiterTest, AnotherImageOfAProcessHasNothingOfWhatTheFirstHad) {
   EXPECT_EQ(arbiter_->programs(), 1U);
 }
 
+TEST_F(ArbiterTest, AProgramThatOnlyLooksSeesThePodsPagesAndHoldsNothing) {
+  Enforce();
+  const auto looks = Start(kGreedy);
+  const Outcome seen = looks->Do(loop_, {Order::kLook, 0});
+  EXPECT_TRUE(seen.done);
+  EXPECT_EQ(seen.limit, 4 * kGib);
+  EXPECT_EQ(seen.slot, wire::kNoSlot);
+  EXPECT_EQ(arbiter_->programs(), 0U);
+  const auto program = Start(kGreedy);
+  EXPECT_EQ(program->Do(loop_, {Order::kHello, 1}).slot, 0U);
+  EXPECT_TRUE(program->Do(loop_, {Order::kReserve, 1 * kGib}).done);
+  EXPECT_EQ(looks->Do(loop_, {Order::kLook, 0}).total, 1 * kGib);
+  EXPECT_EQ(WallOf("greedy").programs, 1U);
+  arbiter_->SetRules({});
+  arbiter_->SetHeld({});
+  arbiter_->SetHeld({Holds("modest")});
+  EXPECT_EQ(Start(kModest)->Do(loop_, {Order::kLook, 0}).status, wire::Status::kNotWalled);
+}
+
 TEST_F(ArbiterTest, APodWithoutALimitIsToldSoAndAnUnknownOneIsToAskAgain) {
   Enforce();
   arbiter_->SetRules({});

@@ -16,7 +16,7 @@
 
 namespace tranche::node::walls {
 
-using Request = std::variant<wire::Hello, wire::Measure>;
+using Request = std::variant<wire::Hello, wire::Measure, wire::Look>;
 
 // A request has every count and index in bounds. kUnknownVersion: it is of another version of the
 // protocol. kRefused: it breaks the rules.
