@@ -1,8 +1,8 @@
 #include "shim/contexts.h"
 
 #include "shim/attach.h"
-#include "shim/guest/channel.h"
 #include "shim/driver.h"
+#include "shim/guest/channel.h"
 #include "shim/pools.h"
 #include "shim/share.h"
 #include "wire/ledger.h"
@@ -31,8 +31,8 @@ bool NothingUnderWay(const WallRecord& wall, std::int64_t deadline) {
   return true;
 }
 
-// What the driver has taken for all contexts of this program on a device. Pools may give memory back
-// when other threads synchronize, which nobody waits for: then it is asked again.
+// What the driver has taken for all contexts of this program on a device. Pools may give memory
+// back when other threads synchronize, which nobody waits for: then it is asked again.
 bool MeasureAll(Program& program, unsigned device, std::uint64_t* bytes) {
   const std::int64_t deadline = guest::NowMilliseconds() + wire::kMeasureMilliseconds;
   if (!NothingUnderWay(program.walls[device], deadline)) return false;
@@ -102,7 +102,8 @@ void ReleaseContext(Program& program, unsigned device, std::uint64_t bytes) {
   wire::Release(*pages.counters, pages.slot, device, wire::Part::kContext, bytes);
 }
 
-// A number that tells the primary context from the one that was there before; 0 where there is none.
+// A number that tells the primary context from the one that was there before; 0 where there is
+// none.
 std::uint64_t PrimaryNow(Device ordinal, Context handle) {
   unsigned flags = 0;
   int active = 0;

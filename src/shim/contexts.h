@@ -14,7 +14,8 @@ namespace tranche::shim {
 // Whether the pod has anything left on a device for a context; a refusal is counted.
 bool RoomForContext(Program& program, Device ordinal);
 
-// A context was made: charges it. False: it does not fit, nothing is charged, and it is to be ended.
+// A context was made: charges it. False: it does not fit, nothing is charged, and it is to be
+// ended.
 bool ContextMade(Program& program, Device ordinal, std::uint64_t* charged);
 
 // What was allocated or opened in a context that is about to end: taken out before the driver is

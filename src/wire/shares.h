@@ -1,18 +1,18 @@
 // What programs of a pod share with each other, and the memory that stays when its owner goes.
 //
-// Memory that a program exports is in the owner's holding, and those who open it are charged nothing.
-// When the owner frees it or ends while others still have it, the driver keeps it; so does the
-// pod's total: the export becomes an orphan, which is in the total and in no slot. The last one
+// Memory that a program exports is in the owner's holding, and those who open it are charged
+// nothing. When the owner frees it or ends while others still have it, the driver keeps it; so does
+// the pod's total: the export becomes an orphan, which is in the total and in no slot. The last one
 // that closes it gives it back.
 //
 // A key tells which imports are of an export. Where there is none (a descriptor says nothing of
-// what it stands for), sums are compared: orphans without a key are at most as much as what programs
-// have opened without a key. That is never too little; it is too much while they have as much
-// opened from owners that still live.
+// what it stands for), sums are compared: orphans without a key are at most as much as what
+// programs have opened without a key. That is never too little; it is too much while they have as
+// much opened from owners that still live.
 //
 // An importer notes its import before it asks the driver, and an owner looks for imports after the
-// driver has freed: so one of the two sees the other. Whoever ends an import looks for orphans after
-// it, and whoever makes an orphan looks for its imports once more.
+// driver has freed: so one of the two sees the other. Whoever ends an import looks for orphans
+// after it, and whoever makes an orphan looks for its imports once more.
 //
 // Threading: any thread of any program, without a lock; LeaveShares is the node program's.
 // Errors: kNoShare where the table is full; the memory then goes with its owner.
@@ -158,7 +158,8 @@ inline void SweepOrphans(Counters& page, unsigned device) {
   std::uint64_t excess = orphans > imported ? orphans - imported : 0;
   for (unsigned i = 0; i < SharesUsed(page) && excess != 0; ++i) {
     Share& share = page.shares[i];
-    if (share.key.load() == 0 && share.device.load() == device) excess -= Shrink(page, share, excess);
+    if (share.key.load() == 0 && share.device.load() == device)
+      excess -= Shrink(page, share, excess);
   }
 }
 

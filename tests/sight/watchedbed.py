@@ -19,8 +19,11 @@ sharing:
     - {name: nvidia.com/gpu, replicas: 4}
 """
 # Only `tranche node` is given this: the agent calls itself degraded where limits are asked for.
+# The first GPU's is only shown, that of the second one enforced.
 LIMIT = """tranche:
   memory: {mode: observe, limit: 25%}
+  resources:
+  - {name: nvidia.com/gpu, devices: ["1"], memory: {mode: enforce, limit: 25%}}
 """
 
 
@@ -70,7 +73,8 @@ class WatchedBed(contextlib.ExitStack):
                          f"--cdi-dir={self.folder}/cdi", f"--listen=127.0.0.1:{self.agent_port}", "--rescan-interval=1s")
         self.sight = self.enter_context(Sight(
             self.node, f"--pod-resources-socket={resources}", "--node-name=worker-1", "--rescan-interval=1s",
-            f"--kubeconfig={self.api.kubeconfig}", f"--config-file={limits}", "--dcgm-names=on"))
+            f"--kubeconfig={self.api.kubeconfig}", f"--config-file={limits}", "--dcgm-names=on",
+            f"--walls-directory={self.folder}/walls"))
         until((self.folder / "run/status.json").exists, agent)
         self.sim("wait", f"{RESOURCE}=8", "--control", self.control, "--timeout", HANGS)
         (self.folder / "prometheus").mkdir()
@@ -78,7 +82,7 @@ class WatchedBed(contextlib.ExitStack):
         labels = {"instance": "worker-1", "namespace": "gpu-operator", "container": "tranche"}
         targets = {"tranche-plugin-x": self.agent_port, "tranche-node-x": self.sight.port}
         scrapes = [{"job_name": "tranche", "honor_labels": True,
-                    "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": {**labels, "pod": name}}
+                    "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": {**labels, "pod": name}
                                        for name, port in targets.items()]}]
         self.prometheus = Prometheus(self.folder / "prometheus", free_port(), scrapes, RULES.read_text())
         self.callback(self.prometheus.stop)

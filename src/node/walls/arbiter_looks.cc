@@ -79,7 +79,8 @@ void Arbiter::SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned 
     AnswerMeasures(key.device, process.pid, program.shown_bytes, time_us);
     const std::uint64_t held = ledger.HeldBy(slot, device);
     ledger.CorrectContext(slot, device, program.shown_bytes - std::min(held, program.shown_bytes));
-    program.known_bytes = held + ledger.ContextOf(slot, device);
+    // Memory of a program that has ended, which others of the pod still have, is in no slot.
+    program.known_bytes = held + ledger.ContextOf(slot, device) + ledger.OrphansOn(device);
     program.steady = look_began_us_ <= time_us && ledger.Unchanged(slot, device);
   }
   evidence_.See(key, program);

@@ -1,5 +1,5 @@
-// What makes and ends contexts. The driver's own bytes are measured when one is made; when a context
-// ends, the allocations made in it end with it.
+// What makes and ends contexts. The driver's own bytes are measured when one is made; when a
+// context ends, the allocations made in it end with it.
 #include "shim/attach.h"
 #include "shim/contexts.h"
 #include "shim/driver.h"
