@@ -120,7 +120,7 @@ constexpr auto kKeys = std::to_array<KeyText>({
     {"tranche.health.quietPeriod", "duration above zero", "", "",
      "How long no further error may come; doubled at each repeat."},
     {"tranche.memory", "map", "absent", "",
-     "Limits of memory. Checked, but nothing enforces them yet."},
+     "Limits of memory. Enforced where `tranche node` runs with walls ([walls.md](../walls.md))."},
     {"tranche.memory.mode", "`off`, `observe` or `enforce`", "", "", "What the limits do."},
     {"tranche.memory.limit", "quantity or percent", "(device memory - reserve) / replicas", "",
      "What a pod may use; not more than `max`."},

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,8 @@ class Pods {
   [[nodiscard]] Owner OwnerOf(const PodGroup& group) const;
   // Whether the pod is there; nullopt where none of that name or UID is known.
   [[nodiscard]] std::optional<bool> Alive(const Owner& owner) const;
+  // Of all containers that are known.
+  [[nodiscard]] std::set<std::string> ContainerIds() const;
   [[nodiscard]] std::size_t size() const { return pods_.size(); }
 
  private:

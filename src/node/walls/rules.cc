@@ -1,7 +1,6 @@
 #include "node/walls/rules.h"
 
-#include <algorithm>
-#include <vector>
+#include "plan/enforced_memory.h"
 
 namespace tranche::node::walls {
 namespace {
@@ -23,31 +22,6 @@ std::map<std::string, std::uint64_t> BytesOfDevices(const gpu::Inventory& invent
   return bytes;
 }
 
-// Whether a resource that is advertised as `advertised` is the one that the entry speaks of.
-bool Names(const config::TrancheResource& entry, const config::Config& config,
-           const std::string& advertised) {
-  if (advertised == (entry.rename.empty() ? entry.name : entry.rename)) return true;
-  if (advertised == entry.name + ".shared") return true;
-  return std::any_of(config.time_slicing.resources.begin(), config.time_slicing.resources.end(),
-                     [&](const config::ReplicatedResource& shared) {
-                       return shared.name == entry.name && shared.rename == advertised;
-                     });
-}
-
-const config::MemoryOptions* OfEntry(const config::Config& config,
-                                     const plan::PlannedDevice& device) {
-  for (const config::TrancheResource& entry : config.tranche.resources) {
-    if (!entry.memory || !Names(entry, config, device.resource)) continue;
-    const bool all = !entry.devices.has_value();
-    if (all || std::any_of(entry.devices->begin(), entry.devices->end(), [&](const auto& named) {
-          return named.text == device.uuid || named.text == device.index;
-        })) {
-      return &*entry.memory;
-    }
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 Rules RulesOf(const config::Config& config, const plan::Plan& plan,
@@ -55,15 +29,9 @@ Rules RulesOf(const config::Config& config, const plan::Plan& plan,
   Rules rules;
   const auto bytes = BytesOfDevices(inventory);
   for (const auto& [uuid, device] : plan.devices) {
-    const config::MemoryOptions* memory = OfEntry(config, device);
-    if (memory == nullptr && config.tranche.memory && device.replicas > 1) {
-      memory = &*config.tranche.memory;
-    }
+    const config::MemoryOptions* memory = plan::EnforcedMemory(config, device);
     const auto size = bytes.find(uuid);
-    if (memory == nullptr || memory->mode != config::EnforceMode::kEnforce || size == bytes.end() ||
-        size->second == 0) {
-      continue;
-    }
+    if (memory == nullptr || size == bytes.end() || size->second == 0) continue;
     Rule rule{.device_bytes = size->second,
               .reserve_bytes = BytesOf(memory->reserve, size->second),
               .replicas = device.replicas,

@@ -1,7 +1,4 @@
-// Which walls a profile asks for: a rule for each device on which it is `enforce`.
-//
-// A whole GPU, one that is not shared, has a wall only where an entry of `tranche.resources` with
-// `memory` names it.
+// Which walls a profile asks for: a rule for each device that has one (plan/enforced_memory.h).
 //
 // Threading: plain functions.
 // Errors: none.
