@@ -82,7 +82,7 @@ class WatchedBed(contextlib.ExitStack):
         labels = {"instance": "worker-1", "namespace": "gpu-operator", "container": "tranche"}
         targets = {"tranche-plugin-x": self.agent_port, "tranche-node-x": self.sight.port}
         scrapes = [{"job_name": "tranche", "honor_labels": True,
-                    "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": {**labels, "pod": name}
+                    "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": {**labels, "pod": name}}
                                        for name, port in targets.items()]}]
         self.prometheus = Prometheus(self.folder / "prometheus", free_port(), scrapes, RULES.read_text())
         self.callback(self.prometheus.stop)
