@@ -37,6 +37,7 @@
 #include "node/metrics.h"
 #include "node/sight/sight.h"
 #include "node/walls/arbiter.h"
+#include "plan/plan.h"
 #include "web/page.h"
 #include "wire/message.h"
 
@@ -124,8 +125,11 @@ class Node {
   void SetLimits();
   void LookForExporter();
   std::unique_ptr<walls::Arbiter> NewWalls();
-  void ApplyWalls();
+  void ApplyConfig();
   void TellWallsWhoHoldsWhat();
+  void AskKubeletSoon();
+  void PodsChanged();
+  void TellOfWall(walls::News news, const identity::PodRef& pod, const std::string& message);
   [[nodiscard]] std::string PodOf(unsigned pid) const;  // its UID; "": of none
   [[nodiscard]] WallsState Walls() const;
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
@@ -140,6 +144,8 @@ class Node {
     base::Status pods{base::Code::kUnavailable, "not asked yet"};
     base::Status grants{base::Code::kUnavailable, "not asked yet"};
     KubeletAnswer kubelet;
+    bool asking_kubelet = false;
+    base::TimePoint kubelet_asked{};  // for that answer
     base::Status usage{base::Code::kUnavailable, "not asked yet"};
     std::optional<base::TimePoint> usage_at;
     struct Stranger {
@@ -161,6 +167,7 @@ class Node {
   struct Rules {
     FollowedConfig config;
     std::unique_ptr<walls::Arbiter> walls;  // what of it is enforced
+    std::optional<plan::Plan> plan;         // what it makes of the devices
   } rules_;
   daemon::ApiLink api_;
   std::unique_ptr<apiserver::ApiWatch> watch_;

@@ -25,7 +25,7 @@ constexpr auto kFields = std::to_array<StatusField>({
     {"memoryWalls[]", "object", "One of them."},
     {"memoryWalls[].namespace", "text", "Of the pod."},
     {"memoryWalls[].pod", "text", "Its name."},
-    {"memoryWalls[].uid", "text", "Its UID; empty before a program has attached."},
+    {"memoryWalls[].uid", "text", "Its UID."},
     {"memoryWalls[].device", "text", "UUID of the GPU or MIG device."},
     {"memoryWalls[].limitBytes", "number", "What all programs of the pod may have together."},
     {"memoryWalls[].usedBytes", "number", "What they have reserved, by the pod's own counters."},

@@ -28,8 +28,9 @@
 #include "node/identity/pods.h"
 #include "node/identity/proc.h"
 #include "node/walls/door.h"
-#include "node/walls/grants.h"
+#include "node/walls/news.h"
 #include "node/walls/pod_ledger.h"
+#include "node/walls/pod_limits.h"
 #include "node/walls/record.h"
 
 namespace tranche::node::walls {
@@ -37,7 +38,7 @@ namespace tranche::node::walls {
 // One pod on one device, for reports.
 struct Wall {
   PodName pod;
-  std::string pod_uid;  // "" before a program has attached
+  std::string pod_uid;
   std::string device;
   std::uint64_t limit_bytes = 0;
   std::uint64_t used_bytes = 0;  // contexts included; the pod's own word
@@ -50,10 +51,9 @@ struct Wall {
   bool mismatch = false;  // the driver shows more than the ledger
 };
 
-enum class News {
-  kLedgerMismatch,  // a pod has more memory than its counters say
-  kLimitReduced,    // a pod gets less than the profile says
-};
+// The devices of a pod's pages, and whether its programs go on where nobody arbitrates.
+std::vector<WalledDevice> DevicesOf(const GrantedPod& granted);
+bool AwayOpen(const GrantedPod& granted);
 
 class Arbiter {
  public:
@@ -72,7 +72,9 @@ class Arbiter {
     std::function<identity::Owner(const identity::PodGroup&)> owner;
     std::function<void()> ask_kubelet;  // who holds what, soon
     std::function<void()> look;         // ask the driver who uses the GPUs, now
-    std::function<void(News news, std::string message)> tell;  // once for each case
+    // What annotations ask for a pod; nullopt: it is not known (yet).
+    std::function<std::optional<identity::MemoryAsk>(const std::string& uid)> ask;
+    TellNews tell;
   };
 
   Arbiter(base::EventLoop& loop, identity::Proc& proc, Options options, Sources sources);
@@ -82,14 +84,19 @@ class Arbiter {
 
   // Takes over what a forerunner has recorded. Call once, before anything else.
   void Start();
-  void SetRules(Rules rules);
+  void SetRules(plan::MemoryRules rules);
+  // By pods' UIDs, as far as they are known.
   void SetHeld(const std::vector<identity::Held>& held);
+  // Annotations of any pod may be others.
+  void AsksChanged() { limits_.Reconsider(); }
   // `whose`: the pod of a process by its UID, "" for none.
   void UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage,
                  const std::function<std::string(unsigned pid)>& whose);
 
   [[nodiscard]] std::vector<Wall> Walls() const;
-  [[nodiscard]] bool asked_for() const { return !rules_.empty() || !grants_.pods().empty(); }
+  [[nodiscard]] bool asked_for() const {
+    return !limits_.rules().empty() || !limits_.grants().pods().empty();
+  }
   [[nodiscard]] const base::Status& Trouble() const { return trouble_; }
   [[nodiscard]] const DoorCounts& counts() const { return door_.counts(); }
   [[nodiscard]] std::size_t programs() const { return watched_.size(); }
@@ -123,7 +130,9 @@ class Arbiter {
   void Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& hello);
   void Measure(Door::ConnectionId id, const Caller& caller, const wire::Measure& measure);
   wire::Status Admit(const Caller& caller);
-  base::Status MakeLedger(const std::string& uid, const PodName& name, const Grants::OfPod& grants);
+  base::Status MakeLedger(const std::string& uid, const GrantedPod& granted);
+  [[nodiscard]] std::uint64_t UsedBy(const std::string& uid, const std::string& device) const;
+  void LimitsChanged(const std::set<std::string>& uids);
   void Watch(const Seat& seat, base::UniqueFd process);
   void Ended(const Seat& seat);
   void Settle();
@@ -141,9 +150,7 @@ class Arbiter {
   identity::Proc& proc_;
   const Options options_;
   const Sources sources_;
-  Rules rules_;
-  Grants grants_;
-  std::set<PodName> holders_;         // of anything, by the kubelet
+  PodLimits limits_;
   std::map<std::string, int> asked_;  // unknown pods, and the answers since
   std::map<std::string, Pod> pods_;   // by UID
   std::map<Seat, Watched> watched_;
