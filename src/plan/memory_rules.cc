@@ -94,6 +94,12 @@ const MemoryOptions* EnforcedMemory(const config::Config& config, const PlannedD
   return options != nullptr && options->mode == config::EnforceMode::kEnforce ? options : nullptr;
 }
 
+bool AnyEnforcedMemory(const config::Config& config, const Plan& plan) {
+  return std::any_of(plan.devices.begin(), plan.devices.end(), [&](const auto& device) {
+    return EnforcedMemory(config, device.second) != nullptr;
+  });
+}
+
 void WarnAboutMemory(const config::Config& config, const gpu::Inventory& inventory, Plan& plan) {
   std::set<std::string> said;
   for (const auto& [uuid, rule] : EnforcedMemoryRules(config, plan, inventory)) {

@@ -40,9 +40,13 @@ using MemoryRules = std::map<std::string, MemoryRule>;
 MemoryRules EnforcedMemoryRules(const config::Config& config, const Plan& plan,
                                 const gpu::Inventory& inventory);
 
-// What is to be enforced on the device, however large it is; nullptr: it has no wall.
-const config::MemoryOptions* EnforcedMemory(const config::Config& config,
-                                            const PlannedDevice& device);
+// What is to be enforced on the device, however large it is; nullptr: it has no wall. It points
+// into `config`.
+[[nodiscard]] const config::MemoryOptions* EnforcedMemory(const config::Config& config,
+                                                          const PlannedDevice& device);
+
+// Whether any device of the plan has a wall.
+[[nodiscard]] bool AnyEnforcedMemory(const config::Config& config, const Plan& plan);
 
 // What a plan with these rules should be warned of: bounds that are none on a device of this node,
 // and limits that not all pods can have.

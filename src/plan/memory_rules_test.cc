@@ -11,6 +11,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Key;
 using ::testing::SizeIs;
 
 constexpr std::uint64_t kMib = 1ULL << 20U;
@@ -33,6 +34,7 @@ MemoryRules RulesFor(const std::string& yaml) {
   const config::Config config = config::testing::Configured(yaml);
   const Plan plan = PlanOf(config);
   MemoryRules rules = EnforcedMemoryRules(config, plan, TwoGpus());
+  EXPECT_EQ(AnyEnforcedMemory(config, plan), !rules.empty());
   for (const auto& [uuid, device] : plan.devices) {
     EXPECT_EQ(EnforcedMemory(config, device) != nullptr, rules.contains(uuid)) << uuid;
   }
@@ -126,6 +128,17 @@ TEST(MemoryRulesTest, AnEntrySpeaksForItsDevicesAlone) {
   EXPECT_EQ(rules.at(Uuid(0)).share.limit_bytes, 50 * kMib);
   EXPECT_EQ(rules.at(Uuid(0)).share.max_bytes, 80 * kMib);
   EXPECT_TRUE(rules.at(Uuid(0)).away_open);
+}
+
+TEST(MemoryRulesTest, AResourceIsFoundUnderItsNewName) {
+  EXPECT_THAT(RulesFor(R"(tranche:
+  resources:
+  - {name: nvidia.com/gpu, devices: [1], rename: nvidia.com/gpu.large, memory: {mode: enforce}})"),
+              ElementsAre(Key(Uuid(1))));
+  EXPECT_THAT(RulesFor(R"(
+sharing: {timeSlicing: {renameByDefault: true, resources: [{name: nvidia.com/gpu, replicas: 2}]}}
+tranche: {resources: [{name: nvidia.com/gpu, memory: {mode: enforce}}]})"),
+              ElementsAre(Key(Uuid(0)), Key(Uuid(1))));
 }
 
 TEST(MemoryRulesTest, WhatNotAllCanHaveIsWarnedOfOnceForEqualDevices) {
