@@ -42,7 +42,10 @@ class DriverLog:
                 total += computed * inside / (ended - begun)
         return total
 
-    def first(self, pid):
-        """When the process first computed; None: it never did."""
-        runs = self.runs.get(pid)
-        return runs[0][0] if runs else None
+    def when_computed(self, pid, nanoseconds):
+        """When the process had computed for so long; None: it never has."""
+        for begun, ended, computed in self.runs.get(pid, []):
+            if computed >= nanoseconds:
+                return begun + (ended - begun) * nanoseconds / computed
+            nanoseconds -= computed
+        return None

@@ -12,7 +12,6 @@ import json
 import os
 import pathlib
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,11 +30,10 @@ def arguments():
 
 def measure(build, calls):
     from arbiter import Arbiter
-    from shim import REAL_NAME, SHIM
+    from shim import REAL_NAME, SHIM, put_in_front
     with tempfile.TemporaryDirectory(prefix="tranche-bench-") as name, Arbiter(1 << 30) as arbiter:
         folder = pathlib.Path(name)
-        shutil.copy(SHIM, folder / "libcuda.so.1")
-        shutil.copy(build / "bench/libcuda-null.so", folder / REAL_NAME)
+        put_in_front(SHIM, build / "bench/libcuda-null.so", folder)
         probe = [build / "bench/walls_probe", folder / REAL_NAME, folder / "libcuda.so.1", str(calls)]
         figures = json.loads(subprocess.run(probe, capture_output=True, text=True, check=True).stdout)
         held, _, begun, ended = arbiter.holding(0)

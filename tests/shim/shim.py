@@ -3,7 +3,6 @@
 import fnmatch
 import pathlib
 import re
-import shutil
 import sys
 import tempfile
 
@@ -14,12 +13,16 @@ sys.path.insert(0, str(SOURCE / "tests/cuda"))
 from node import BIN, DrivenNode, Node  # noqa: E402
 from symbols import symbols  # noqa: E402
 
-__all__ = ["BIN", "DrivenNode", "Node", "SHIM", "SHIMS", "SOURCE", "REAL_NAME", "Shadow", "hooks", "passes",
-           "shim_for", "symbols", "unaccounted"]
+__all__ = ["BIN", "DrivenNode", "Node", "SHIM", "SHIMS", "SOURCE", "REAL_NAME", "SHIPPED_REAL", "Shadow",
+           "copy_for_folder", "hooks", "passes", "put_in_front", "shim_for", "symbols", "unaccounted"]
 
-SHIMS = {int(path.name.split("-")[1].split(".")[0]): path for path in sorted(BIN.glob("shim/libcuda.tranche-*.so.1"))}
+SHIMS = {int(path.name.split("-")[1].split(".")[0]): path
+         for path in sorted(BIN.glob("shim/libcuda.tranche-*.so.1")) if path.name.count("-") == 1}
 SHIM = SHIMS[max(SHIMS)]
-REAL_NAME = "libcuda.tranche-real.so.1"
+# Where a shim as it is shipped looks for the real library (src/hook puts it there).
+SHIPPED_REAL = "/run/tranche/real/0/libcuda.so.1"
+# The same in the folder of a Shadow.
+REAL_NAME = "real/libcuda.so.1"
 
 
 def hooks(newest=99999):
@@ -47,15 +50,31 @@ def unaccounted(exported):
                   if not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns))
 
 
+def copy_for_folder(shim, copy):
+    """A copy of the shim that finds the real library below its own folder, so that tests need none in /run."""
+    shipped, here = SHIPPED_REAL.encode() + b"\0", f"$ORIGIN/{REAL_NAME}".encode() + b"\0"
+    data = pathlib.Path(shim).read_bytes()
+    if data.count(shipped) != 1 or len(here) > len(shipped):
+        raise AssertionError(f"{shim} does not need {SHIPPED_REAL}")
+    copy.write_bytes(data.replace(shipped, here.ljust(len(shipped), b"\0")))
+    copy.chmod(0o755)
+
+
+def put_in_front(shim, real, folder):
+    """The shim as libcuda.so.1 of `folder`, before the library `real`."""
+    copy_for_folder(shim, folder / "libcuda.so.1")
+    (folder / REAL_NAME).parent.mkdir()
+    (folder / REAL_NAME).symlink_to(pathlib.Path(real).absolute())
+
+
 class Shadow:
     """A folder in which libcuda.so.1 is the shim, in front of `real`."""
 
     def __init__(self, real):
         self.folder = tempfile.TemporaryDirectory(prefix="tranche-shim-")
         self.path = pathlib.Path(self.folder.name)
-        shutil.copy(shim_for(real), self.path / "libcuda.so.1")
+        put_in_front(shim_for(real), real, self.path)
         (self.path / "libcuda.so").symlink_to("libcuda.so.1")
-        (self.path / REAL_NAME).symlink_to(pathlib.Path(real).absolute())
 
     def __enter__(self):
         return self

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import unittest
 
-from shim import REAL_NAME, SHIM, SOURCE
+from shim import BIN, SHIM, SHIMS, SHIPPED_REAL, SOURCE
 
 os.environ.setdefault("TRANCHE_BIN_DIR", str(SHIM.parent.parent))
 sys.path.insert(0, str(SOURCE / "tests/workloads"))
@@ -22,9 +22,16 @@ class Symbols(unittest.TestCase):
 
     def test_it_needs_libc_and_the_real_library_alone(self):
         needed = re.findall(r"\(NEEDED\).*\[(.*)\]", readelf("--dynamic", SHIM))
-        self.assertEqual(needed, [f"$ORIGIN/{REAL_NAME}", "libdl.so.2", "libc.so.6"])
+        self.assertEqual(needed, [SHIPPED_REAL, "libdl.so.2", "libc.so.6"])
         self.assertIn("soname: [libcuda.so.1]", readelf("--dynamic", SHIM))
         self.assertNotRegex(readelf("--dynamic", SHIM), "RPATH|RUNPATH")
+
+    def test_each_version_is_there_for_each_of_four_real_libraries(self):
+        for version in SHIMS:
+            for number in range(4):
+                name = f"libcuda.tranche-{version}{'-' + str(number) if number else ''}.so.1"
+                needed = re.findall(r"\(NEEDED\).*\[(.*)\]", readelf("--dynamic", BIN / "shim" / name))
+                self.assertEqual(needed[0], f"/run/tranche/real/{number}/libcuda.so.1")
 
     def test_nothing_runs_when_it_is_loaded(self):
         self.assertNotRegex(readelf("--dynamic", SHIM), r"\((INIT|FINI|INIT_ARRAY|FINI_ARRAY|PREINIT_ARRAY)\)")

@@ -37,8 +37,10 @@ class Log(unittest.TestCase):
         self.assertEqual(log.computed(7, 0, 350), 130)
         self.assertEqual(log.computed(7, 200, 300), 0)
         self.assertEqual(log.computed(8, 0, 1000), 0)
-        self.assertEqual(log.first(7), 100)
-        self.assertIsNone(log.first(8))
+        self.assertEqual(log.when_computed(7, 40), 150)
+        self.assertEqual(log.when_computed(7, 130), 350)
+        self.assertIsNone(log.when_computed(7, 181))
+        self.assertIsNone(log.when_computed(8, 1))
 
     def test_the_older_half_of_the_log_counts_too(self):
         log = read_log(run_line(7, 300, 400, 100), older=[run_line(7, 100, 200, 100)])

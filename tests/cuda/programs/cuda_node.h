@@ -99,7 +99,8 @@ class CudaNode {
     auto opened = Node::Open(root_.path());
     EXPECT_TRUE(opened.ok());
     node_ = std::move(*opened);
-    // Names a shim (src/shim) that programs find in front of the node's library.
+    // Names a shim that programs find in front of the node's library, below its folder
+    // (tests/shim/shim.py).
     if (const char* shim = std::getenv("TRANCHE_SHIM"); shim != nullptr) PutInFront(shim);
     if (with_driver) StartDriver();
   }
@@ -125,7 +126,8 @@ class CudaNode {
   void PutInFront(const char* shim) {
     const std::string folder = root_.path() + "/shim";
     EXPECT_EQ(mkdir(folder.c_str(), 0755), 0);
-    EXPECT_EQ(symlink(library_.c_str(), (folder + "/libcuda.tranche-real.so.1").c_str()), 0);
+    EXPECT_EQ(mkdir((folder + "/real").c_str(), 0755), 0);
+    EXPECT_EQ(symlink(library_.c_str(), (folder + "/real/libcuda.so.1").c_str()), 0);
     library_ = folder + "/libcuda.so.1";
     EXPECT_EQ(symlink(shim, library_.c_str()), 0);
   }
