@@ -175,9 +175,10 @@ void NodeEvents::Answered(const Status& status) {
 void NodeEvents::Denied(const std::shared_ptr<Entry>& entry) {
   const bool on_pod = entry->event.pod.has_value();
   if (state_ != "not permitted") {
-    base::LogWarning("this account may not write such Events; they are in log and status",
-                     {base::Kv("on", on_pod ? entry->event.pod->pod_namespace + " (pods)"
-                                            : "node " + node_name_)});
+    base::LogWarning(on_pod
+                         ? "this account may not write Events on pods; they are in log and status"
+                         : "this account may not write Events on the node; they are in log and "
+                           "status");
   }
   if (on_pod) {
     std::erase(entries_, entry);

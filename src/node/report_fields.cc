@@ -8,7 +8,7 @@ namespace {
 
 using daemon::StatusField;
 
-constexpr auto kFields = std::to_array<StatusField>({
+constexpr auto kFields = daemon::WithEventFields(std::to_array<StatusField>({
     {"apiVersion", "text", "`tranche.dev/v1`."},
     {"kind", "text", "`NodeStatus`."},
     {"version", "text", "The program's version."},
@@ -110,14 +110,7 @@ constexpr auto kFields = std::to_array<StatusField>({
      "Energy of the GPU by its share of the time."},
     {"devices[].pods[].lastActive", "number or null",
      "When it last computed (Unix time in seconds); before it ever did: when it was first seen."},
-    {"events", "list", "What has happened, the newest last; at most 64."},
-    {"events[]", "object", "One of them."},
-    {"events[].type", "text", "`Normal` or `Warning`."},
-    {"events[].reason", "text", "One of the reasons in [events](events.md)."},
-    {"events[].message", "text", "What happened."},
-    {"events[].time", "text", "When it last happened (RFC 3339, UTC)."},
-    {"events[].count", "number", "How often, in a row."},
-});
+}));
 
 }  // namespace
 
