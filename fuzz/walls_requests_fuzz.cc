@@ -20,9 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto* request = std::get_if<walls::Request>(&read)) {
     if (const auto* hello = std::get_if<wire::Hello>(request)) {
       TRANCHE_CHECK(hello->device_count <= wire::kMaxDevices);
-    } else {
-      const auto& measure = std::get<wire::Measure>(*request);
-      TRANCHE_CHECK(measure.slot < wire::kMaxSlots && measure.device < wire::kMaxDevices);
+    } else if (const auto* measure = std::get_if<wire::Measure>(request)) {
+      TRANCHE_CHECK(measure->slot < wire::kMaxSlots && measure->device < wire::kMaxDevices);
     }
   } else {
     TRANCHE_CHECK(std::get<wire::Status>(read) != wire::Status::kOk);

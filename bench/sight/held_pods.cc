@@ -1,11 +1,14 @@
 // A kubelet that says who holds which share: on each GPU so many pods, one share each. It serves
 // the pod-resources socket and nothing else, for bench/sight/run.py and tests of `tranche node`.
 //
-//   held_pods SOCKET PODS UUID…
+//   held_pods SOCKET PODS UUID[+UUID…]…
+//
+// Of GPUs that are joined by "+", each pod has a share of every one.
 //
 // Serves until SIGTERM or SIGINT.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <memory>
@@ -29,17 +32,20 @@ struct Answers {
 Answers MakeAnswers(int pods, const std::vector<std::string>& uuids) {
   v1::ListPodResourcesResponse held;
   v1::AllocatableResourcesResponse offered;
-  for (const std::string& uuid : uuids) {
+  for (const std::string& uuids_of : uuids) {
     for (int i = 0; i < pods; ++i) {
-      const std::string id = fmt::format("{}::{}", uuid, i);
       auto* pod = held.add_pod_resources();
       pod->set_namespace_(fmt::format("team-{}", i % 8));
-      pod->set_name(fmt::format("worker-{}-{}", uuid.substr(uuid.size() - 12), i));
+      pod->set_name(fmt::format("worker-{}-{}", uuids_of.substr(uuids_of.size() - 12), i));
       auto* container = pod->add_containers();
       container->set_name("main");
       auto* devices = container->add_devices();
       devices->set_resource_name(kResource);
-      devices->add_device_ids(id);
+      for (std::size_t at = 0; at < uuids_of.size();) {
+        const std::size_t end = std::min(uuids_of.find('+', at), uuids_of.size());
+        devices->add_device_ids(fmt::format("{}::{}", uuids_of.substr(at, end - at), i));
+        at = end + 1;
+      }
       *offered.add_devices() = *devices;
     }
   }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What the shim adds to a call, beside a direct call in the same run, in front of a libcuda that does nothing.
+"""What the shim adds to a call, beside a direct call in the same run, in front of a libcuda that does nothing; and what walls
+cost and hold on a node (nodes.py), beside the same without the shim in the same run.
 
 usage: bench/walls/run.py BUILD [--smoke] [--json FILE]
 
@@ -46,8 +47,9 @@ def main():
     options = arguments()
     build = options.build.resolve()
     os.environ["TRANCHE_BIN_DIR"] = str(build / "bin")
-    sys.path.insert(0, str(SOURCE / "tests/shim"))
+    sys.path[:0] = [str(SOURCE / "tests/walls"), str(SOURCE / "tests/shim")]
     import arbiter
+    import nodes
     arbiter.own_run()
     figures = measure(build, 200 if options.smoke else 20000)
     for name in ("allocate and free", "synchronize", "query"):
@@ -55,6 +57,10 @@ def main():
         figures[name]["added_ns"] = round(shim - direct, 2)
         print(f"{name:20} direct {direct:8.2f} ns   through the shim {shim:8.2f} ns   added {shim - direct:8.2f} ns")
     figures["machine"] = platform.processor() or platform.machine()
+    figures["busy"] = nodes.load()
+    figures["nodes"] = nodes.Nodes(build, options.smoke).measure()
+    nodes.show(figures["nodes"])
+    print(f"\n{figures['busy']}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(figures, indent=1) + "\n")

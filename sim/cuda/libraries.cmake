@@ -47,6 +47,7 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/graph/capture.cc
   cuda/graph/exec.cc
   cuda/graph/graph.cc
+  cuda/graph/memory.cc
   cuda/graph/nodes.cc
   cuda/graph/user_objects.cc
   cuda/host_thread.cc
@@ -101,6 +102,7 @@ target_sources(tranche_sim_cuda_parts PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_
   cuda/graph/capture.h
   cuda/graph/exec.h
   cuda/graph/graph.h
+  cuda/graph/memory.h
   cuda/graph/user_objects.h
   cuda/host_thread.h
   cuda/library.h

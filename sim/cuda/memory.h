@@ -56,6 +56,7 @@ struct Allocation {
     kHost,        // cuMemHostAlloc, cuMemAllocHost
     kRegistered,  // cuMemHostRegister
     kImported,    // another process's, by IPC
+    kGraph,       // of an allocation node
   };
   Kind kind = Kind::kPlain;
   DevicePtr base = 0;

@@ -21,6 +21,8 @@
 
 namespace tranche::sim::cuda {
 
+class GraphAllocation;  // sim/cuda/graph/memory.h
+
 struct NodeParameters {
   GraphNodeType type = kNodeEmpty;
   // kNodeKernel: `parameters` points to `argument_pointers`, those into `argument_bytes`.
@@ -31,6 +33,7 @@ struct NodeParameters {
   MemsetNodeParamsV2 memset{};
   HostNodeParams host{};
   MemAllocNodeParams alloc{};
+  std::shared_ptr<GraphAllocation> memory;  // kNodeMemAlloc
   DevicePtr freed = 0;
   Event event = nullptr;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -106,10 +107,19 @@ int Main(const std::vector<std::string>& arguments) {
   return failed ? 1 : 0;
 }
 
+// Tools that list the processes of a GPU call each by its first argument. So that they tell one
+// workload from the other, its name becomes a part of that: the kernel has laid the arguments out
+// one behind the other.
+void NameAfterWorkload(int argc, char** argv) {
+  if (argc < 2 || argv[1] != argv[0] + std::strlen(argv[0]) + 1 || argv[1][0] == '-') return;
+  argv[1][-1] = ' ';
+}
+
 }  // namespace
 }  // namespace tranche::sim::workloads
 
 int main(int argc, char** argv) {
+  tranche::sim::workloads::NameAfterWorkload(argc, argv);
   const int status = tranche::sim::workloads::Main({argv + std::min(argc, 1), argv + argc});
   // What is still queued is the driver's to drop.
   _exit(status);

@@ -5,6 +5,7 @@
 
 #include "agent/status/metrics.h"
 #include "agent/status/report.h"
+#include "plan/memory_rules.h"
 #include "plan/plan.h"
 
 namespace tranche::agent {
@@ -74,7 +75,8 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
       parts_(loop, *workers_.driver_root,
              {.cdi_directory = options_.cdi_directory,
               .own_root = options_.own_root,
-              .stat_char_device = options_.stat_char_device},
+              .stat_char_device = options_.stat_char_device,
+              .shim = options_.shim},
              {.remake = [this] { RemakeParts(); },
               .may_mend =
                   [this] {
@@ -83,7 +85,8 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
                     // from.
                     return !succession_.predecessor() || serving_.served().AnyServing();
                   },
-              .answered = [this] { NodeAnswers(); }}),
+              .answered = [this] { NodeAnswers(); },
+              .shim = {.changed = [this] { Changed(); }, .event = events_.raiser()}}),
       serving_(loop, options_.new_link(loop),
                {.socket_directory = options_.SocketDirectory(),
                 .state_directory = options_.StateDirectory(),
@@ -216,6 +219,7 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
   auto parts = parts_.Make(config, NodeNow());
   if (!parts.ok()) return parts.status();
   TRANCHE_TRY(parts_.Use(std::move(*parts)));
+  parts_.shim().Ask(plan::AnyEnforcedMemory(config, *plan));
 
   ReadPlanWarnings(*plan, source);
   gpus_.SetRecovery(ToRecoveryPolicy(config.tranche.health.recovery),

@@ -73,6 +73,7 @@ class Agent {
   bool Judge(const serve::Applied& applied);
   void RaiseUnfit(const serve::Applied& applied, const plan::Unfit& before);
   base::Result<plan::NodeFacts> FactsFor(const std::vector<std::string>& uuids);
+  void TellOfUnwalled(const std::vector<std::string>& uuids);
   void ServingChanged();
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
   void Changed();

@@ -9,6 +9,7 @@
 #include "base/disk/look.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "plan/memory_rules.h"
 
 namespace tranche::agent {
 
@@ -126,7 +127,21 @@ Result<plan::NodeFacts> Agent::FactsFor(const std::vector<std::string>& uuids) {
     return Status(base::Code::kUnknown,
                   "device " + uuid + " cannot be given to a container: " + why->second);
   }
-  return parts_.facts();
+  plan::NodeFacts facts = parts_.facts();
+  facts.shim = parts_.shim().name();
+  if (facts.shim.empty()) TellOfUnwalled(uuids);
+  return facts;
+}
+
+void Agent::TellOfUnwalled(const std::vector<std::string>& uuids) {
+  const auto applied = serving_.served().applied();
+  for (const std::string& uuid : uuids) {
+    const auto planned = applied->plan.devices.find(uuid);
+    if (planned == applied->plan.devices.end()) continue;
+    if (plan::EnforcedMemory(applied->config, planned->second) != nullptr) {
+      parts_.shim().GivenWithout(uuid);
+    }
+  }
 }
 
 }  // namespace tranche::agent

@@ -54,6 +54,7 @@ status::AgentState Agent::Snapshot() const {
     AddUnfit(unfit_, applied->plan, state.gpus);
   }
   state.missing_parts = parts_.facts().missing;
+  state.walls = {.asked = parts_.shim().asked(), .why_not = parts_.shim().why()};
   state.resources = serving_.served().States();
   const serve::Holders& holders = serving_.holders();
   state.holders_known = holders.known();

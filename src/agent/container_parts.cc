@@ -51,7 +51,8 @@ ContainerParts::ContainerParts(base::EventLoop& loop, base::disk::Worker& worker
       specs_(loop, worker, options_.cdi_directory,
              {.changed = [this] { owner_.remake(); },
               .may_mend = owner_.may_mend,
-              .written = [this] { owner_.answered(); }}) {}
+              .written = [this] { owner_.answered(); }}),
+      shim_(loop, worker, options_.shim, owner_.shim) {}
 
 bool ContainerParts::Question::Same(const Question& other) const {
   return driver_ready == other.driver_ready && driver_root == other.driver_root &&
@@ -161,6 +162,7 @@ void ContainerParts::CatchUp() {
   folders_.CatchUp();
   const Status status = specs_.Check();
   if (!status.ok() || remade_.ok()) on_disk_ = status;
+  shim_.Look();
 }
 
 plan::Unfit ContainerParts::WhyUnfit(const plan::Plan& plan) const {

@@ -1,5 +1,6 @@
 // ContainerParts makes what a container is given besides its GPUs from the node as it is now: the
-// driver's control nodes, IMEX channels, and the CDI spec with its names.
+// driver's control nodes, IMEX channels, the CDI spec with its names, and the shim of memory walls
+// where the config asks for those.
 //
 // It watches the folders of device nodes and that of the CDI specs. Its owner has everything made
 // again when they change, and CatchUp before an answer sees to it that nothing old is given.
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "agent/device_folders.h"
+#include "agent/shim_watch.h"
 #include "base/disk/look.h"
 #include "base/disk/worker.h"
 #include "base/event_loop.h"
@@ -40,6 +42,7 @@ class ContainerParts {
     std::string cdi_directory;
     std::string own_root;  // the folder whose dev is this process's own /dev
     std::function<std::optional<cdi::CharDevice>(const std::string& path)> stat_char_device;
+    ShimWatch::Options shim;
   };
   struct Owner {
     // What is in use is to be made again: the node is another, or it failed a while ago.
@@ -47,6 +50,7 @@ class ContainerParts {
     std::function<bool()> may_mend;  // whether the spec files are still this agent's
     // What Make or Use could not wait for has come: the same call again has its answer.
     std::function<void()> answered;
+    ShimWatch::Owner shim;
   };
 
   // The node as far as it matters here.
@@ -86,6 +90,8 @@ class ContainerParts {
   [[nodiscard]] plan::Unfit WhyUnfit(const plan::Plan& plan) const;
   // Why what is in use is not made of the node as it is now; "" when it is.
   [[nodiscard]] std::string degraded() const;
+  [[nodiscard]] ShimWatch& shim() { return shim_; }
+  [[nodiscard]] const ShimWatch& shim() const { return shim_; }
 
  private:
   // All that a look at the node depends on; it owns it.
@@ -120,6 +126,7 @@ class ContainerParts {
   base::Timer retry_timer_;
   DeviceFolders folders_;
   cdi::SpecFolder specs_;
+  ShimWatch shim_;
 };
 
 }  // namespace tranche::agent

@@ -11,8 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "agent/shim_watch.h"
 #include "base/disk/worker.h"
 #include "base/event_loop.h"
+#include "cdi/shim.h"
 #include "cdi/spec.h"
 #include "daemon/api_link.h"
 #include "gpu/gpu_watch.h"
@@ -33,6 +35,7 @@ struct AgentOptions {
   std::string pod_resources_socket;  // "": do without
   std::string run_directory;         // of status.json; "": none is written
   std::string cdi_directory;
+  ShimWatch::Options shim{.directories = {}, .age = cdi::ShimAge};
   std::string listen;  // "": no HTTP
   base::Duration rescan_interval{};
   std::string version;

@@ -1,7 +1,5 @@
 #include "cdi/spec_folder.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -19,10 +17,6 @@ constexpr base::Duration kLongestPause = std::chrono::seconds(30);
 // A file that cannot be written (a full disk) is tried again.
 constexpr base::Duration kRetry = std::chrono::seconds(5);
 
-std::int64_t Nanoseconds(const timespec& time) {
-  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
-
 }  // namespace
 
 SpecFolder::SpecFolder(base::EventLoop& loop, base::disk::Worker& worker, std::string directory,
@@ -34,15 +28,6 @@ SpecFolder::SpecFolder(base::EventLoop& loop, base::disk::Worker& worker, std::s
       back_off_({.first = kFirstPause, .longest = kLongestPause}),
       timer_(loop),
       look_(loop, worker, "looking at the CDI specs in " + directory_) {}
-
-SpecFolder::Trace SpecFolder::TraceOf(const std::string& path) {
-  struct stat info {};
-  if (lstat(path.c_str(), &info) != 0) return {};
-  return {.inode = info.st_ino,
-          .size = info.st_size,
-          .modified_ns = Nanoseconds(info.st_mtim),
-          .changed_ns = Nanoseconds(info.st_ctim)};
-}
 
 bool SpecFolder::Touched(const std::string& directory, const std::vector<Kept>& files) {
   return std::ranges::any_of(files, [&](const Kept& file) {
@@ -61,7 +46,7 @@ void SpecFolder::WriteAll(const std::string& directory, Looked& looked) {
 void SpecFolder::Mend(const std::string& directory, Looked& looked) {
   for (Kept& file : looked.files) {
     const std::string path = base::JoinPath(directory, file.name);
-    const Trace seen = TraceOf(path);
+    const FileTrace seen = TraceOf(path);
     if (seen == file.trace) continue;
     looked.status = WriteCdiSpec(directory, file.name, *file.spec);
     if (!looked.status.ok()) return;

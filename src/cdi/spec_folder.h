@@ -24,6 +24,7 @@
 #include "base/event_loop.h"
 #include "base/status.h"
 #include "base/timer.h"
+#include "cdi/file_trace.h"
 #include "cdi/spec.h"
 
 namespace tranche::cdi {
@@ -50,18 +51,10 @@ class SpecFolder {
   [[nodiscard]] const base::Status& status() const { return status_; }
 
  private:
-  // What tells whether a file has been touched since.
-  struct Trace {
-    std::uint64_t inode = 0;  // 0: no file
-    std::int64_t size = 0;
-    std::int64_t modified_ns = 0;
-    std::int64_t changed_ns = 0;
-    friend bool operator==(const Trace&, const Trace&) = default;
-  };
   struct Kept {
     std::string name;
     std::shared_ptr<const base::Json> spec;
-    Trace trace;
+    FileTrace trace;
   };
   // What a look at the folder has brought about.
   struct Looked {
@@ -70,7 +63,6 @@ class SpecFolder {
   };
 
   // These are for any thread.
-  static Trace TraceOf(const std::string& path);
   static bool Touched(const std::string& directory, const std::vector<Kept>& files);
   static void WriteAll(const std::string& directory, Looked& looked);
   static void Mend(const std::string& directory, Looked& looked);

@@ -153,18 +153,18 @@ TEST_F(HandoverTest, ADeadSuccessorsAnnouncementIsNoReasonToLeave) {
 }
 
 TEST_F(HandoverTest, OfManyTheNewestStaysInWhateverOrderTheyAnnounce) {
-  const std::vector<std::vector<int>> orders = {{1, 2, 3}, {3, 2, 1}, {2, 3, 1}, {3, 1, 2}};
-  for (const std::vector<int>& order : orders) {
+  const std::vector<std::vector<std::size_t>> orders = {{1, 2, 3}, {3, 2, 1}, {2, 3, 1}, {3, 1, 2}};
+  for (const std::vector<std::size_t>& order : orders) {
     agents_.clear();
     std::vector<Agent*> agents;
     for (const char* name : {"a", "b", "c", "d"}) agents.push_back(&Start(name));
     agents[0]->handover->Announce();
-    for (const int i : order) {
+    for (const std::size_t i : order) {
       if (agents[i]->handover) agents[i]->handover->Announce();
       RunFor(std::chrono::milliseconds(20));
     }
     EXPECT_TRUE(RunUntil([&] { return agents[3]->became_incumbent == 1; }));
-    for (int i = 0; i < 3; ++i) EXPECT_EQ(agents[i]->yields, 1) << i;
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(agents[i]->yields, 1) << i;
     EXPECT_EQ(agents[3]->yields, 0);
     EXPECT_TRUE(agents[3]->handover->incumbent());
   }
@@ -174,10 +174,11 @@ TEST_F(HandoverTest, AllAnnouncingAtOnceEndsWithTheNewest) {
   std::vector<Agent*> agents;
   for (const char* name : {"a", "b", "c", "d", "e"}) agents.push_back(&Start(name));
   // The newest first: the older ones' announcements come over it.
-  for (int i = 4; i >= 0; --i) agents[i]->handover->Announce();
+  for (auto agent = agents.rbegin(); agent != agents.rend(); ++agent)
+    (*agent)->handover->Announce();
   EXPECT_TRUE(RunUntil([&] { return agents[4]->became_incumbent == 1; }));
   EXPECT_EQ(agents[4]->yields, 0);
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(agents[i]->yielded_to, "e") << i;
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(agents[i]->yielded_to, "e") << i;
 }
 
 TEST_F(HandoverTest, AnOlderAgentYieldsToANewerIncumbent) {

@@ -168,6 +168,11 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "See with `nvidia-smi -L` on the node what there is; `GpuLeftOut` says of each GPU why it "
      "cannot "
      "be used. A GPU that comes is noticed."},
+    {"PodUnwalled", "Warning", "`tranche node`",
+     "A pod has a limit of GPU memory that is enforced, and a program of it is on the GPU without "
+     "keeping to it. The message says why.",
+     "[walls.md](../walls.md#pods-without-a-wall) says for each reason what to do. A pod that was "
+     "made before walls were asked for has its wall once it is made anew."},
     {"SharedWithEarlierPods", "Warning", "the device plugin",
      "A pod was given a GPU on which pods still run that were admitted under an earlier config. "
      "More pods share it than the config says, until those have ended.",
@@ -179,6 +184,12 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "names it."},
     {"TookOver", "Normal", "the device plugin",
      "The agent that served this node before has gone, and this one is the only one.", "Nothing."},
+    {"WallsNotInstalled", "Warning, or Normal once it is over", "the device plugin, `tranche node`",
+     "The config asks for memory walls (`memory: {mode: enforce}`), and new pods get none: nothing "
+     "on the node publishes the library that keeps to them, or it cannot be published. Pods run as "
+     "they would without a wall.",
+     "Where `tranche-node` is not installed with `node.walls=true`, install it so; else see the "
+     "message, and `tranche node`'s status and log."},
     {"Yielded", "Normal", "the device plugin",
      "A newer agent serves this node, and this one stands by.", "As for `TakingOver`."},
 });

@@ -45,6 +45,7 @@ struct DriverShared {
   std::vector<HealthEvent> events TRANCHE_GUARDED_BY(mutex);    // that the loop has not taken
   std::uint64_t events_left_out TRANCHE_GUARDED_BY(mutex) = 0;  // of one delivery
   std::array<CallInFlight, kRoles> calls TRANCHE_GUARDED_BY(mutex);
+  std::size_t deliveries TRANCHE_GUARDED_BY(mutex) = 0;  // of events, likewise
   DriverThread::Clock clock;
 
   [[nodiscard]] bool gone() TRANCHE_REQUIRES(mutex) { return loop == nullptr; }
@@ -57,6 +58,7 @@ struct DriverContext {
   std::weak_ptr<DriverThread::Owner> owner;
   bool wants_events = false;
   bool wants_topology = false;
+  EventLimits limits = {};
 
   // Runs call(owner) on the loop, unless the owner has gone by then.
   template <class Call>

@@ -6,11 +6,11 @@
 #include <type_traits>
 #include <utility>
 
-#include "base/backoff.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/threads/thread.h"
 #include "gpu/driver_calls.h"
+#include "gpu/driver_waiter.h"
 
 namespace tranche::gpu {
 namespace {
@@ -28,12 +28,8 @@ using Span = std::chrono::steady_clock::duration;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// One wait for events. Shutting the driver down has to let it come back first.
-constexpr milliseconds kWaitSlice{500};
 // A call that takes longer is called stuck.
 constexpr Span kPatience = seconds(1);
-constexpr Span kFirstRetry = seconds(1);
-constexpr Span kLongestRetry = seconds(30);
 
 // The thread that looks at the node.
 class Scanner {
@@ -205,111 +201,10 @@ class Scanner {
   std::vector<std::string> connected_;  // GPUs whose topology has been reported
 };
 
-// The thread that waits for events.
-class Waiter {
- public:
-  explicit Waiter(Context context) : context_(std::move(context)) {}
-
-  void Run() {
-    while (BeginWait()) {
-      auto events = context_.Timed(kWaiter, "WaitForEvents", kWaitSlice,
-                                   [&] { return context_.driver->WaitForEvents(kWaitSlice); });
-      const auto [watch, ended] = EndWait();
-      if (events.ok()) {
-        back_off_.Reset();
-        if (std::exchange(failed_, false)) {
-          HealthEvent works;
-          works.kind = HealthEvent::Kind::kWaitWorks;
-          events->insert(events->begin(), works);
-        }
-        if (events->empty()) continue;
-        Deliver(std::move(*events));
-        Pause(kEventPause, ended, watch);
-        continue;
-      }
-      failed_ = true;
-      HealthEvent failed;
-      failed.kind = HealthEvent::Kind::kWaitFailed;
-      failed.error = events.status().message();
-      Deliver({std::move(failed)});
-      Pause(back_off_.Next(), ended, watch);
-    }
-  }
-
- private:
-  bool BeginWait() {
-    Shared& shared = *context_.shared;
-    const MutexLock lock(shared.mutex);
-    while (!shared.gone() && !shared.watching) shared.changed.Wait(shared.mutex);
-    shared.waiting = !shared.gone();
-    return shared.waiting;
-  }
-
-  // The number of the watch, and when it ended.
-  std::pair<unsigned, Time> EndWait() {
-    Shared& shared = *context_.shared;
-    const MutexLock lock(shared.mutex);
-    shared.waiting = false;
-    shared.changed.NotifyAll();
-    return {shared.watch, shared.clock()};
-  }
-
-  // A new WatchHealth ends it early.
-  void Pause(Span pause, Time start, unsigned watch) {
-    Shared& shared = *context_.shared;
-    const MutexLock lock(shared.mutex);
-    for (;;) {
-      const Span left = pause - (shared.clock() - start);
-      if (shared.gone() || shared.watch != watch || left <= Span(0)) break;
-      shared.changed.WaitFor(shared.mutex, left);
-    }
-  }
-
-  // Waits until the loop has taken them.
-  void Deliver(std::vector<HealthEvent> events) {
-    Shared& shared = *context_.shared;
-    {
-      const MutexLock lock(shared.mutex);
-      for (HealthEvent& event : events) {
-        if (std::ranges::find(shared.events, event) != shared.events.end()) continue;
-        if (shared.events.size() < kMostEvents) {
-          shared.events.push_back(std::move(event));
-        } else {
-          ++shared.events_left_out;
-        }
-      }
-    }
-    context_.Post([shared = context_.shared](Owner& owner) { Take(*shared, owner); });
-    const MutexLock lock(shared.mutex);
-    while (!shared.gone() && !shared.events.empty()) shared.changed.Wait(shared.mutex);
-  }
-
-  // On the loop.
-  static void Take(Shared& shared, const Owner& owner) {
-    std::vector<HealthEvent> events;
-    std::uint64_t left_out = 0;
-    {
-      const MutexLock lock(shared.mutex);
-      events.swap(shared.events);
-      left_out = std::exchange(shared.events_left_out, 0);
-      shared.changed.NotifyAll();
-    }
-    if (left_out > 0) {
-      base::LogWarning("more GPU events than can be heard of at once",
-                       {base::Kv("left_out", left_out)});
-    }
-    for (const HealthEvent& event : events) owner.health_event(event);
-  }
-
-  Context context_;
-  bool failed_ = false;  // the last wait
-  base::Backoff back_off_{{.first = kFirstRetry, .longest = kLongestRetry}};
-};
-
 class RealDriverThread : public DriverThread {
  public:
   RealDriverThread(base::EventLoop& loop, std::shared_ptr<GpuDriver> driver, Owner owner,
-                   Clock clock)
+                   Clock clock, EventLimits limits)
       : owner_(std::make_shared<Owner>(std::move(owner))), shared_(std::make_shared<Shared>()) {
     shared_->clock = std::move(clock);
     {
@@ -320,7 +215,8 @@ class RealDriverThread : public DriverThread {
                 .driver = std::move(driver),
                 .owner = owner_,
                 .wants_events = owner_->health_event != nullptr,
-                .wants_topology = owner_->topology != nullptr};
+                .wants_topology = owner_->topology != nullptr,
+                .limits = limits};
   }
 
   ~RealDriverThread() override {
@@ -367,7 +263,7 @@ class RealDriverThread : public DriverThread {
   // Those that do not run yet.
   Status StartThreads() {
     TRANCHE_TRY(StartOne<Scanner>(scanner_runs_));
-    return StartOne<Waiter>(waiter_runs_);
+    return StartOne<DriverWaiter>(waiter_runs_);
   }
 
   template <class Work>
@@ -392,9 +288,9 @@ class RealDriverThread : public DriverThread {
 
 std::unique_ptr<DriverThread> DriverThread::Start(base::EventLoop& loop,
                                                   std::shared_ptr<GpuDriver> driver, Owner owner,
-                                                  Clock clock) {
+                                                  Clock clock, EventLimits limits) {
   return std::make_unique<RealDriverThread>(loop, std::move(driver), std::move(owner),
-                                            std::move(clock));
+                                            std::move(clock), limits);
 }
 
 }  // namespace tranche::gpu

@@ -33,6 +33,12 @@ namespace tranche::gpu {
 inline constexpr std::size_t kMostEvents = 256;
 // After a wait that brought events. The next ones stay in the driver meanwhile.
 inline constexpr auto kEventPause = std::chrono::milliseconds(50);
+// Only a test, which shows what they are good for, has others.
+struct EventLimits {
+  std::size_t most = kMostEvents;
+  std::chrono::steady_clock::duration pause = kEventPause;
+  std::size_t deliveries = 1;  // that the loop has not taken
+};
 
 // What one look at the node brought back.
 struct Scan {
@@ -65,7 +71,8 @@ class DriverThread {
   // hangs for ever: hence shared. The clock only measures how long calls take.
   static std::unique_ptr<DriverThread> Start(base::EventLoop& loop,
                                              std::shared_ptr<GpuDriver> driver, Owner owner,
-                                             Clock clock = std::chrono::steady_clock::now);
+                                             Clock clock = std::chrono::steady_clock::now,
+                                             EventLimits limits = {});
   // Does not wait for a call that hangs.
   virtual ~DriverThread() = default;
 

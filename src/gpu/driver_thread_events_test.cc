@@ -23,13 +23,13 @@ using Time = std::chrono::steady_clock::time_point;
 
 class DriverThreadEventsTest : public ::testing::Test {
  protected:
-  void Start() {
+  void Start(EventLimits limits = {}) {
     thread_ = DriverThread::Start(
         loop_, driver_,
         {.scanned = [this](const Scan&) { ++scans_; },
          .health_event = [this](const HealthEvent& event) { events_.push_back(event); },
          .topology = {}},
-        [clock = clock_] { return clock->load(); });
+        [clock = clock_] { return clock->load(); }, limits);
     LookAgain();
   }
   void LookAgain() {
@@ -85,7 +85,15 @@ TEST_F(DriverThreadEventsTest, OneDeliveryIsBounded) {
   EXPECT_THAT(events_, SizeIs(kMostEvents));
 }
 
-// The control for the one above: what is within the bound all comes.
+// Without the bound it is as large as the storm.
+TEST_F(DriverThreadEventsTest, WithoutTheBoundADeliveryIsAllThereIs) {
+  Raise(1000, 1000 + 4 * kMostEvents);
+  Start({.most = 1'000'000});
+  Until([&] { return !events_.empty(); });
+  EXPECT_THAT(events_, SizeIs(4 * kMostEvents + 1));
+}
+
+// What is within the bound all comes.
 TEST_F(DriverThreadEventsTest, WhatIsWithinTheBoundIsDelivered) {
   Raise(1000, 1000 + kMostEvents - 1);
   Start();
@@ -113,6 +121,19 @@ TEST_F(DriverThreadEventsTest, ALoopThatIsBusyIsNotGivenMore) {
   EXPECT_EQ(events_[2].xid, 3U);
 }
 
+// Without waiting for the loop the driver is asked for more, and what it says piles up.
+TEST_F(DriverThreadEventsTest, WithoutThatABusyLoopIsGivenMore) {
+  Start({.most = 1'000'000, .pause = 0s, .deliveries = 1'000'000});
+  const int waits = Waits();
+  for (std::uint64_t xid = 1000; xid < 1000 + 4 * kMostEvents; ++xid) {
+    driver_->RaiseXid("GPU-0", xid);
+    UntilOutside([&] { return Waits() > waits + static_cast<int>(xid - 1000); });
+  }
+  EXPECT_THAT(events_, SizeIs(0));
+  EXPECT_GE(Waits(), waits + static_cast<int>(4 * kMostEvents));
+  Until([&] { return events_.size() == 4 * kMostEvents; });
+}
+
 TEST_F(DriverThreadEventsTest, BetweenDeliveriesThereIsAPause) {
   driver_->RaiseXid("GPU-0", 1);
   Start();
@@ -124,6 +145,14 @@ TEST_F(DriverThreadEventsTest, BetweenDeliveriesThereIsAPause) {
   Pass(kEventPause);
   Until([&] { return events_.size() == 2; });
   EXPECT_EQ(Waits(), waits + 1);
+}
+
+TEST_F(DriverThreadEventsTest, WithoutThePauseTheDriverIsAskedAgainAtOnce) {
+  driver_->RaiseXid("GPU-0", 1);
+  Start({.pause = 0s});
+  Until([&] { return events_.size() == 1; });
+  driver_->RaiseXid("GPU-0", 2);
+  Until([&] { return events_.size() == 2; });  // no time has passed
 }
 
 TEST_F(DriverThreadEventsTest, AWaitThatWorksAgainIsTold) {

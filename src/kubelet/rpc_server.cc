@@ -5,11 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdint>
+#include <map>
 #include <utility>
 
 #include "base/file.h"
 #include "base/timer.h"
+#include "kubelet/call_relay.h"
 #include "kubelet/rpc_server_core.h"
 #include "kubelet/unix_socket.h"
 
@@ -32,6 +36,7 @@ class UnixRpcServer final : public RpcServer {
     StopListening();
     if (SocketInPlace()) ::unlink(options_.socket_path.c_str());
     if (started_) core_->Stop();
+    for (const auto& [id, relay] : relays_) relay->Flush();
   }
 
   base::Status Listen() {
@@ -62,15 +67,38 @@ class UnixRpcServer final : public RpcServer {
 
   void Accept() {
     for (int i = 0; i < kBacklog; ++i) {
+      if (relays_.size() >= kMaxConnections) {
+        full_ = true;
+        return StopListening();
+      }
       base::UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
       if (fd.valid()) {
-        core_->AddConnection(fd.release());
+        if (const int error = Connect(std::move(fd)); error != 0) return AcceptFailed(error);
         continue;
       }
       if (errno == EINTR || errno == ECONNABORTED) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) return;
       return AcceptFailed(errno);
     }
+  }
+
+  // The errno where there is no descriptor to be had.
+  int Connect(base::UniqueFd client) {
+    std::array<int, 2> pair{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) != 0) {
+      return errno;
+    }
+    const std::uint64_t id = ++last_relay_;
+    relays_[id] =
+        std::make_unique<CallRelay>(loop_, std::move(client), base::UniqueFd(pair[0]),
+                                    options_.max_open_calls, [this, id] { Disconnected(id); });
+    core_->AddConnection(pair[1]);
+    return 0;
+  }
+
+  void Disconnected(std::uint64_t relay) {
+    relays_.erase(relay);
+    if (std::exchange(full_, false)) WatchListener();
   }
 
   // Out of descriptors or memory passes; the listener stays readable meanwhile, so stop looking.
@@ -92,6 +120,9 @@ class UnixRpcServer final : public RpcServer {
   base::EventLoop::WatchId watch_ = 0;
   base::Timer retry_;
   bool started_ = false;
+  bool full_ = false;  // nobody is let in until a connection is closed
+  std::uint64_t last_relay_ = 0;
+  std::map<std::uint64_t, std::unique_ptr<CallRelay>> relays_;
   std::shared_ptr<RpcServerCore> core_;
 };
 

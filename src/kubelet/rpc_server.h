@@ -7,6 +7,7 @@
 // Errors: Start returns a Status; a server that fails later calls OnFailed.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -38,10 +39,18 @@ class ServerCall {
 
 class RpcServer {
  public:
+  // gRPC lets a client have 64 calls at a time; more than twice as many there are only of one that
+  // resets them. A kubelet resets none.
+  static constexpr long kMaxOpenCalls = 128;
+  // More wait until one of these is closed.
+  static constexpr std::size_t kMaxConnections = 32;
+
   struct Options {
     std::string socket_path;
     int max_request_bytes = 4 << 20;  // gRPC's own default
     int socket_mode = 0600;
+    // Calls of one connection that it has not been answered, those included that it has reset.
+    long max_open_calls = kMaxOpenCalls;
   };
   using OnCall = std::function<void(std::shared_ptr<ServerCall>)>;
   using OnFailed = std::function<void(const std::string& why)>;

@@ -1,12 +1,9 @@
 #include "kubelet/rpc_server_core.h"
 
-#include <fcntl.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/server_posix.h>
-#include <sys/socket.h>
 
-#include "base/log.h"
 #include "base/threads/thread.h"
 #include "kubelet/grpc_bytes.h"
 
@@ -47,15 +44,7 @@ base::Status RpcServerCore::Start(int max_request_bytes) {
   return base::Status::Ok();
 }
 
-void RpcServerCore::AddConnection(int fd) {
-  {
-    const std::lock_guard lock(mutex_);
-    // Where gRPC has closed a connection of the same number, this closes what was ours of it.
-    connections_["fd:" + std::to_string(fd)] = {
-        .fd = base::UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0))};
-  }
-  grpc::AddInsecureChannelFromFd(server_.get(), fd);
-}
+void RpcServerCore::AddConnection(int fd) { grpc::AddInsecureChannelFromFd(server_.get(), fd); }
 
 void RpcServerCore::Stop() {
   {
@@ -115,19 +104,6 @@ void RpcServerCore::AcceptNext() {
 }
 
 // Wants mutex_.
-void RpcServerCore::Count(const RpcCall& call, int resets, int unread) {
-  const auto it = connections_.find(call.peer);
-  if (it == connections_.end() || it->second.closed) return;
-  Connection& connection = it->second;
-  connection.resets += resets;
-  connection.unread += unread;
-  if (connection.resets < kMaxResets && connection.unread < kMaxUnread) return;
-  base::LogWarning("a client resets its calls at once: its connection is closed");
-  ::shutdown(connection.fd.get(), SHUT_RDWR);
-  connection.closed = true;
-}
-
-// Wants mutex_.
 void RpcServerCore::Answered(RpcCall* call) {
   --call->operations;
   EraseIfUnused(call);
@@ -150,13 +126,10 @@ void RpcServerCore::Handle(const RpcTag& tag, bool ok) {
         break;
       }
       AcceptNext();
-      call->peer = call->context.peer();
-      Count(*call, 0, 1);
       call->operations += 2;
       call->stream.Read(&call->request, &call->read);
       break;
     case RpcOp::kRead:
-      Count(*call, 0, -1);
       if (ok) {
         PostRequest(call);
         break;
@@ -175,7 +148,6 @@ void RpcServerCore::Handle(const RpcTag& tag, bool ok) {
       break;
     case RpcOp::kDone:
       call->over = true;
-      if (!call->taken && call->context.IsCancelled()) Count(*call, 1, 0);
       if (!call->posted) break;
       PostAbout(call, [this, call] {
         auto node = loop_calls_.extract(call);
@@ -211,11 +183,9 @@ bool RpcServerCore::Stopping() {
   return stopping_;
 }
 
-bool RpcServerCore::Take(RpcCall* call) {
+bool RpcServerCore::Over(const RpcCall* call) {
   const std::lock_guard lock(mutex_);
-  if (call->over) return false;
-  call->taken = true;
-  return true;
+  return call->over;
 }
 
 void RpcServerCore::PostRequest(RpcCall* call) {
@@ -225,7 +195,7 @@ void RpcServerCore::PostRequest(RpcCall* call) {
   call->request.Clear();
   call->posted = true;
   PostAbout(call, [this, call, loop_call] {
-    if (!Take(call)) return;  // nobody waits for the answer any more
+    if (Over(call)) return;  // nobody waits for the answer any more
     loop_calls_.emplace(call, loop_call);
     on_call_(loop_call);
   });

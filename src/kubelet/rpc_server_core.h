@@ -2,9 +2,8 @@
 // on it. rpc_server.cc alone includes it, because it includes gRPC.
 //
 // No more than kMaxLoopTasks wait for the loop: until it has caught up, the server's thread does
-// nothing. A client that resets its calls before the loop has taken them (HTTP/2 rapid reset) makes
-// gRPC hold some 40 KiB for each, as many as it can send; after kMaxResets its connection is
-// closed.
+// nothing. How many calls a connection can cost, whoever stands between it and its client says
+// (call_relay.h).
 //
 // Threading: the loop's thread, but for what a comment says of the server's own thread.
 // Errors: Start returns a Status.
@@ -15,7 +14,6 @@
 
 #include <condition_variable>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -25,7 +23,6 @@
 #include <utility>
 
 #include "base/event_loop.h"
-#include "base/file.h"
 #include "base/status.h"
 #include "kubelet/rpc_server.h"
 
@@ -33,11 +30,6 @@ namespace tranche::kubelet {
 
 // Calls that wait for the loop, with what else it is told of calls.
 inline constexpr int kMaxLoopTasks = 64;
-// Of one connection, in its whole life. A kubelet resets none before it is served.
-inline constexpr int kMaxResets = 128;
-// Calls of one connection whose message has not been read. gRPC lets a client have 64 at a time;
-// more there are only of one that resets them.
-inline constexpr int kMaxUnread = 128;
 
 class RpcServerCore;
 
@@ -60,8 +52,6 @@ struct RpcCall {
   int loop_tasks = 0;
   bool posted = false;  // the loop has been told of it
   bool over = false;    // the client has gone, or has been answered
-  bool taken = false;   // the loop has it
-  std::string peer;     // gRPC's name of its connection
   RpcTag accept{this, RpcOp::kAccept};
   RpcTag read{this, RpcOp::kRead};
   RpcTag write{this, RpcOp::kWrite};
@@ -107,28 +97,19 @@ class RpcServerCore : public std::enable_shared_from_this<RpcServerCore> {
       : loop_(loop), on_call_(std::move(on_call)) {}
 
   base::Status Start(int max_request_bytes);
-  void Stop();  // of one that has started
-  void AddConnection(int fd);
+  void Stop();                 // of one that has started
+  void AddConnection(int fd);  // gRPC's from then on
 
   void StartFinish(RpcCall* call, const base::Status& status, std::string_view response);
   void StartWrite(RpcCall* call, std::shared_ptr<const std::string> message);
 
  private:
-  // Our own hold on a connection that gRPC has, to shut it down.
-  struct Connection {
-    base::UniqueFd fd;
-    int resets = 0;
-    int unread = 0;
-    bool closed = false;
-  };
-
   void Serve();
   void WaitForLoop();
   void Close();
   void CloseQueueIfUnused();
   bool Stopping();
-  bool Take(RpcCall* call);
-  void Count(const RpcCall& call, int resets, int unread);
+  bool Over(const RpcCall* call);
   void Handle(const RpcTag& tag, bool ok);
   void AcceptNext();
   void Answered(RpcCall* call);
@@ -152,7 +133,6 @@ class RpcServerCore : public std::enable_shared_from_this<RpcServerCore> {
   bool queue_closed_ = false;
   int loop_tasks_ = 0;  // posted to the loop, not run yet
   std::unordered_map<RpcCall*, std::unique_ptr<RpcCall>> calls_;
-  std::map<std::string, Connection> connections_;  // by gRPC's name of the peer
 };
 
 }  // namespace tranche::kubelet

@@ -27,7 +27,8 @@ constexpr char kPrefix[] = "tranche_";
 constexpr char kSource[] = "nvml";
 
 // What the reasons of being degraded begin with.
-constexpr std::array<std::string_view, 5> kParts{"config", "driver", "gpu", "grants", "pods"};
+constexpr std::array<std::string_view, 6> kParts{"config", "driver", "gpu",
+                                                 "grants", "pods",   "walls"};
 
 double Flag(bool value) { return value ? 1 : 0; }
 
@@ -326,7 +327,7 @@ std::string NodeMetricsText(const NodeState& state, const gpu::Inventory& invent
   Families out(NodeMetricTexts(), kPrefix, kMaxSeries);
   const std::vector<Shown> all = ShownDevices(inventory, sight);
   AddPodMetrics(out, all, state);
-  AddWallMetrics(out, state.walls);
+  AddWallMetrics(out, all, state.walls);
   AddDeviceMetrics(out, all, state);
   AddProgram(out, state);
   std::string text = std::move(out).Text();

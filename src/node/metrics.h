@@ -19,6 +19,7 @@
 #include "daemon/event.h"
 #include "daemon/metric_families.h"
 #include "gpu/gpu_watch.h"
+#include "node/delivery/delivery.h"
 #include "node/identity/held.h"
 #include "node/sight/sight.h"
 #include "node/walls/arbiter.h"
@@ -42,6 +43,7 @@ struct WallsState {
   std::vector<walls::Wall> walls;
   walls::DoorCounts door;
   std::size_t programs = 0;  // attached
+  delivery::State shim;      // whether pods get the library
 };
 
 struct NodeState {

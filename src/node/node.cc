@@ -68,8 +68,8 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
            .not_connected = [this](const Status& why) { NotConnected(why); }}),
       events_(loop, options_.events ? options_.node_name : "", [this] { status_file_.Changed(); }),
       ask_kubelet_(options_.new_lister(loop)),
-      worker_(options_.new_worker(loop)),
-      gpus_(loop, *worker_, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
+      disk_{.worker = options_.new_worker(loop), .delivery = nullptr},
+      gpus_(loop, *disk_.worker, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
             {.scanned =
                  [this](const gpu::GpuWatch::News& news) {
                    if (news.first) Look();
@@ -110,6 +110,9 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
       timers_(loop),
       runner_(loop) {
   rules_.walls = NewWalls();
+  rules_.looks = options_.new_worker(loop_);
+  disk_.delivery = std::make_unique<delivery::Delivery>(loop, *disk_.worker, options_.delivery,
+                                                        [this] { DeliveryChanged(); });
   if (options_.node_name.empty()) {
     known_.pods = {base::Code::kUnavailable, "no name of the node is given (--node-name)"};
   }
@@ -159,6 +162,8 @@ void Node::Begin() {
   page_.page.Start();
   AskKubelet();
   rules_.walls->Start();
+  DeliverShim();
+  ForgetBirths();
   rules_.config.Start();
   api_.Connect();
   timers_.look.Start(options_.interval, [this] { Look(); });
@@ -169,7 +174,13 @@ void Node::Begin() {
 
 void Node::Look() {
   timers_.look.Start(options_.interval, [this] { Look(); });
-  if (gpus_.ready()) gpus_.RequestUsage(sight_.Queries(gpus_.listed()));
+  AskDriver();
+}
+
+void Node::AskDriver() {
+  if (!gpus_.ready()) return;
+  rules_.walls->LookBegins();
+  gpus_.RequestUsage(sight_.Queries(gpus_.listed()));
 }
 
 void Node::UsageRead(const gpu::Usage& usage) {
@@ -193,7 +204,7 @@ void Node::UsageRead(const gpu::Usage& usage) {
     }
   }
   processes_.Keep(pids);
-  rules_.walls->UsageRead(gpus_.listed(), usage, [this](unsigned pid) { return PodOf(pid); });
+  rules_.walls->UsageRead(gpus_.listed(), usage, [this](unsigned pid) { return GroupOf(pid); });
   if (!options_.page_listen.empty())
     page_.history.Add(static_cast<double>(usage.time_us) / 1e6, sight_.accounts());
   TellOfStrangers();

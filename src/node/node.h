@@ -29,6 +29,7 @@
 #include "daemon/status_file.h"
 #include "gpu/gpu_watch.h"
 #include "kubelet/pod_resources.h"
+#include "node/delivery/delivery.h"
 #include "node/followed_config.h"
 #include "node/history/history.h"
 #include "node/identity/pods.h"
@@ -72,7 +73,11 @@ struct NodeOptions {
   struct Walls {
     std::string directory;  // of the socket; "": no walls, whatever the config says
     std::string proc_root = "/proc";
+    std::string shims;   // folder of the files that containers are given; "": not told
+    std::string births;  // where it is said what came of them; "": not told
   } walls;
+  // How the library that keeps to walls gets into pods; `walls` is the folder above.
+  delivery::Delivery::Options delivery;
   FollowedConfig::Options config;
   base::Duration interval = std::chrono::seconds(1);
   base::Duration rescan_interval = std::chrono::seconds(10);
@@ -93,6 +98,7 @@ class Node {
   static constexpr const char* kWallsDirectory = wire::kDirectory;
   static constexpr base::Duration kAskKubelet = std::chrono::seconds(5);
   static constexpr base::Duration kLookForExporter = std::chrono::seconds(60);
+  static constexpr base::Duration kForgetBirths = std::chrono::minutes(10);
   // The kubelet's answer is a little old: a pod is told of after so long.
   static constexpr base::Duration kStranger = 3 * kAskKubelet;
   // What the GPUs said is shown for so long where the driver says nothing new.
@@ -130,7 +136,13 @@ class Node {
   void AskKubeletSoon();
   void PodsChanged();
   void TellOfWall(walls::News news, const identity::PodRef& pod, const std::string& message);
-  [[nodiscard]] std::string PodOf(unsigned pid) const;  // its UID; "": of none
+  void DeliverShim();
+  void DeliveryChanged();
+  [[nodiscard]] identity::PodGroup GroupOf(unsigned pid) const;  // without a UID: of no pod
+  void AskDriver();
+  void LookInside(unsigned pid, const std::string& container_id,
+                  std::function<void(walls::Inside)> done);
+  void ForgetBirths();
   [[nodiscard]] WallsState Walls() const;
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
   void NotConnected(const base::Status& why);
@@ -155,6 +167,7 @@ class Node {
     std::map<std::pair<std::string, std::string>, Stranger> strangers;  // by GPU and pod
     bool exporter = false;                                              // dcgm-exporter runs here
     std::map<std::string, std::uint64_t> xids;                          // the last of each GPU
+    std::string undelivered;  // why the shim is not published, as last told
   } known_;
 
   // Whoever uses a part is declared below it.
@@ -168,12 +181,17 @@ class Node {
     FollowedConfig config;
     std::unique_ptr<walls::Arbiter> walls;  // what of it is enforced
     std::optional<plan::Plan> plan;         // what it makes of the devices
+    // Looks into programs that have not attached, which may take as long as those like.
+    std::unique_ptr<base::disk::Worker> looks = {};
   } rules_;
   daemon::ApiLink api_;
   std::unique_ptr<apiserver::ApiWatch> watch_;
   daemon::EventLog events_;
   KubeletLister ask_kubelet_;
-  std::unique_ptr<base::disk::Worker> worker_;
+  struct Disk {
+    std::unique_ptr<base::disk::Worker> worker;
+    std::unique_ptr<delivery::Delivery> delivery;
+  } disk_;
   gpu::GpuWatch gpus_;
   daemon::Endpoints endpoints_;
   struct Shown {
@@ -182,12 +200,18 @@ class Node {
   } page_;
   struct Timers {
     explicit Timers(base::EventLoop& loop)
-        : look(loop), kubelet(loop), exporter(loop), walls_look(loop), walls_kubelet(loop) {}
+        : look(loop),
+          kubelet(loop),
+          exporter(loop),
+          walls_look(loop),
+          walls_kubelet(loop),
+          births(loop) {}
     base::Timer look;
     base::Timer kubelet;
     base::Timer exporter;
     base::Timer walls_look;
     base::Timer walls_kubelet;
+    base::Timer births;
   } timers_;
   base::WeakRunner runner_;  // last: it goes first
 };

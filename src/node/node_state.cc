@@ -52,6 +52,13 @@ std::vector<std::string> Node::Degraded() const {
   if (!known_.grants.ok() && !options_.pod_resources_socket.empty()) {
     reasons.push_back("grants: not known who was given which GPU: " + known_.grants.message());
   }
+  if (rules_.walls->asked_for() && !rules_.walls->Trouble().ok()) {
+    reasons.push_back("walls: they do not stand: " + rules_.walls->Trouble().message());
+  }
+  if (const delivery::State& shim = disk_.delivery->state(); !shim.trouble.empty()) {
+    reasons.push_back(fmt::format("walls: the shim is not published{}: {}",
+                                  shim.published ? " everywhere" : "", shim.trouble));
+  }
   for (std::string& reason : reasons) reason = base::Printable(reason);
   return reasons;
 }

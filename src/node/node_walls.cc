@@ -1,4 +1,7 @@
 // Node::NewWalls and what else the node does for memory walls.
+#include <memory>
+#include <utility>
+
 #include "base/log.h"
 #include "node/node.h"
 #include "plan/memory_rules.h"
@@ -22,20 +25,24 @@ std::unique_ptr<walls::Arbiter> Node::NewWalls() {
       loop_, *proc_,
       walls::Arbiter::Options{.directory = options_.walls.directory,
                               .record = folder.empty() ? "" : base::JoinPath(folder, kRecordFile),
-                              .proc_root = options_.walls.proc_root},
+                              .proc_root = options_.walls.proc_root,
+                              .births_told = !options_.walls.births.empty()},
       walls::Arbiter::Sources{
           .owner = [this](const identity::PodGroup& group) { return pods_.OwnerOf(group); },
           .ask_kubelet = [this] { AskKubeletSoon(); },
           .look =
               [this] {
                 if (timers_.walls_look.running()) return;
-                timers_.walls_look.Start(kLookAgain, [this] {
-                  if (gpus_.ready()) gpus_.RequestUsage(sight_.Queries(gpus_.listed()));
-                });
+                timers_.walls_look.Start(kLookAgain, [this] { AskDriver(); });
               },
           .ask = [this](const std::string& uid) { return pods_.AskOf(uid); },
           .tell = [this](walls::News news, const identity::PodRef& pod,
-                         const std::string& message) { TellOfWall(news, pod, message); }});
+                         const std::string& message) { TellOfWall(news, pod, message); },
+          .look_inside =
+              [this](unsigned pid, const std::string& container_id,
+                     std::function<void(walls::Inside)> done) {
+                LookInside(pid, container_id, std::move(done));
+              }});
 }
 
 void Node::TellOfWall(walls::News news, const identity::PodRef& pod, const std::string& message) {
@@ -50,6 +57,8 @@ void Node::TellOfWall(walls::News news, const identity::PodRef& pod, const std::
       return events_.Raise(EventType::kWarning, "MemoryLimitReduced", message, about);
     case walls::News::kLimitChanged:
       return events_.Raise(EventType::kNormal, "MemoryLimitChanged", message, about);
+    case walls::News::kUnwalled:
+      return events_.Raise(EventType::kWarning, "PodUnwalled", message, about);
     case walls::News::kAskRefused:
       return events_.Raise(EventType::kWarning, "MemoryLimitRefused", message, about);
     case walls::News::kAskInvalid:
@@ -71,6 +80,26 @@ void Node::ApplyConfig() {
   rules_.plan = *std::move(plan);
   rules_.walls->SetRules(plan::EnforcedMemoryRules(*config, *rules_.plan, gpus_.listed()));
   TellWallsWhoHoldsWhat();
+  DeliverShim();
+}
+
+// A shim that nobody answers would be in the pod for nothing.
+void Node::DeliverShim() {
+  disk_.delivery->Want(rules_.walls->asked_for() && rules_.walls->Trouble().ok());
+}
+
+void Node::DeliveryChanged() {
+  status_file_.Changed();
+  const delivery::State& state = disk_.delivery->state();
+  const std::string why = state.published ? "" : state.trouble;
+  if (why == known_.undelivered) return;
+  const bool mended = why.empty() && state.published;
+  if (mended || !why.empty()) {
+    events_.Raise(mended ? EventType::kNormal : EventType::kWarning, "WallsNotInstalled",
+                  mended ? "memory walls are put into pods again"
+                         : "no memory wall is put into a pod: " + why);
+  }
+  known_.undelivered = why;
 }
 
 void Node::TellWallsWhoHoldsWhat() {
@@ -92,9 +121,41 @@ void Node::PodsChanged() {
   if (rules_.walls->asked_for() && pods_.newest() >= known_.kubelet_asked) AskKubeletSoon();
 }
 
-std::string Node::PodOf(unsigned pid) const {
+identity::PodGroup Node::GroupOf(unsigned pid) const {
   const identity::Place* place = processes_.Find(pid);
-  return place == nullptr || place->kind != identity::PlaceKind::kPod ? "" : place->group.pod_uid;
+  return place == nullptr || place->kind != identity::PlaceKind::kPod ? identity::PodGroup{}
+                                                                      : place->group;
+}
+
+void Node::LookInside(unsigned pid, const std::string& container_id,
+                      std::function<void(walls::Inside)> done) {
+  const auto inside = std::make_shared<walls::Inside>();
+  const walls::InsidePaths paths{.proc = options_.walls.proc_root,
+                                 .shims = options_.walls.shims,
+                                 .births = options_.walls.births};
+  const base::Status taken = rules_.looks->Run(
+      "looking into a program that has not attached",
+      [=] {
+        *inside = walls::LookInside(paths, pid, container_id);
+        return base::Status::Ok();
+      },
+      [=, done = std::move(done)](const base::Status& /*status*/) { done(std::move(*inside)); });
+  // Asked again before long, and not known meanwhile.
+  if (!taken.ok()) base::LogDebug("a program is not looked into", {Kv("why", taken.message())});
+}
+
+// What was said at the births of containers that are gone.
+void Node::ForgetBirths() {
+  timers_.births.Start(kForgetBirths, [this] { ForgetBirths(); });
+  if (options_.walls.births.empty() || !known_.pods.ok()) return;
+  const base::Status taken = rules_.looks->Run(
+      "forgetting containers that are gone",
+      [folder = options_.walls.births, kept = pods_.ContainerIds()] {
+        walls::ForgetBirths(folder, kept);
+        return base::Status::Ok();
+      },
+      [](const base::Status& /*status*/) {});
+  if (!taken.ok()) base::LogDebug("births are not forgotten", {Kv("why", taken.message())});
 }
 
 WallsState Node::Walls() const {
@@ -102,7 +163,8 @@ WallsState Node::Walls() const {
           .trouble = rules_.walls->Trouble().ok() ? "" : rules_.walls->Trouble().message(),
           .walls = rules_.walls->Walls(),
           .door = rules_.walls->counts(),
-          .programs = rules_.walls->programs()};
+          .programs = rules_.walls->programs(),
+          .shim = disk_.delivery->state()};
 }
 
 }  // namespace tranche::node

@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 #include "node/devices.h"
+#include "node/health_word.h"
+#include "node/waiting.h"
 
 namespace tranche::node {
 namespace {
@@ -92,21 +94,6 @@ Json RestJson(const Account& account) {
        {"processes", account.rest.processes}});
 }
 
-// "Healthy", "Unhealthy", "Lost" or "Unknown", and why.
-std::pair<std::string, std::string> HealthOf(const gpu::GpuState* gpu, const NodeState& state) {
-  if (gpu == nullptr) return {"Unknown", "not looked at yet"};
-  if (gpu->lost) return {"Lost", gpu->reason};
-  if (!gpu->error.empty()) return {"Unhealthy", gpu->error};
-  if (!gpu->healthy) return {"Unhealthy", gpu->reason};
-  if (state.fresh) return {"Healthy", ""};
-  return {"Unknown", "the driver has said nothing new for a while"};
-}
-
-const gpu::GpuState* StateOf(const NodeState& state, const std::string& uuid) {
-  const auto found = std::ranges::find(state.gpus, uuid, &gpu::GpuState::uuid);
-  return found == state.gpus.end() ? nullptr : &*found;
-}
-
 Json ReplicasJson(const identity::Shares* shares) {
   if (shares == nullptr) return {};
   return Json::MakeObject(
@@ -115,7 +102,7 @@ Json ReplicasJson(const identity::Shares* shares) {
 
 Json DeviceJson(const ShownDevice& device, const NodeState& state) {
   const Account& account = *device.account;
-  const auto [health, reason] = HealthOf(StateOf(state, device.uuid), state);
+  const auto [health, reason] = HealthOf(state, device.uuid);
   const bool measured = account.unmeasured.empty();
   const bool counted = account.Counted();
   static const gpu::Readings none;
@@ -151,7 +138,7 @@ Json DeviceJson(const ShownDevice& device, const NodeState& state) {
 
 // One that cannot be looked at: gone, or not told of.
 Json UnseenJson(const gpu::GpuState& gpu, const NodeState& state) {
-  const auto [health, reason] = HealthOf(&gpu, state);
+  const auto [health, reason] = HealthOf(state, gpu);
   const bool mig = gpu.index.find(':') != std::string::npos;
   Json out = Json::MakeObject({{"uuid", base::Printable(gpu.uuid)},
                                {"index", gpu.index},
@@ -178,6 +165,12 @@ std::string WallsWord(const WallsState& state) {
   return state.trouble.empty() ? "standing" : "not standing: " + base::Printable(state.trouble);
 }
 
+std::string ShimWord(const delivery::State& state) {
+  if (!state.wanted) return "not asked for";
+  if (state.published) return "published";
+  return "not published" + (state.trouble.empty() ? "" : ": " + base::Printable(state.trouble));
+}
+
 Json WallsJson(const WallsState& state) {
   Json out = Json::MakeArray();
   for (const walls::Wall& wall : state.walls) {
@@ -190,9 +183,24 @@ Json WallsJson(const WallsState& state) {
                                  {"contextBytes", wall.context_bytes},
                                  {"refusals", wall.refusals},
                                  {"programs", static_cast<std::uint64_t>(wall.programs)},
-                                 {"walled", wall.walled},
-                                 {"reason", wall.reason},
+                                 {"passedThrough", wall.passed_through},
+                                 {"walled", OrNull(wall.walled)},
+                                 {"reason", wall.reason.word},
+                                 {"why", base::Printable(wall.reason.text)},
                                  {"ledgerMismatch", wall.mismatch}}));
+  }
+  return out;
+}
+
+Json WaitingJson(const WhoWaits& found) {
+  Json out = Json::MakeArray();
+  for (const Waiting& waiting : found.pods) {
+    out.Append(Json::MakeObject({{"namespace", base::Printable(waiting.pod_namespace)},
+                                 {"pod", base::Printable(waiting.pod)},
+                                 {"device", base::Printable(waiting.device)},
+                                 {"index", waiting.index},
+                                 {"for", waiting.what},
+                                 {"why", base::Printable(waiting.why)}}));
   }
   return out;
 }
@@ -203,7 +211,9 @@ Json NodeStatusJson(const NodeState& state, const gpu::Inventory& inventory,
                     const sight::Sight& sight) {
   Json devices = Json::MakeArray();
   std::set<std::string> seen;
-  for (const ShownDevice& device : ShownDevices(inventory, sight)) {
+  const std::vector<ShownDevice> shown = ShownDevices(inventory, sight);
+  const WhoWaits waiting = FindWaiting(state, shown);
+  for (const ShownDevice& device : shown) {
     seen.insert(device.uuid);
     devices.Append(DeviceJson(device, state));
   }
@@ -217,6 +227,7 @@ Json NodeStatusJson(const NodeState& state, const gpu::Inventory& inventory,
                            {"ready", state.ready},
                            {"degraded", Texts(state.degraded)},
                            {"walls", WallsWord(state.walls)},
+                           {"shim", ShimWord(state.walls.shim)},
                            {"memoryWalls", WallsJson(state.walls)},
                            {"pods", SourceJson(state.pods)},
                            {"grants", SourceJson(state.grants)},
@@ -224,6 +235,8 @@ Json NodeStatusJson(const NodeState& state, const gpu::Inventory& inventory,
                            {"fresh", state.fresh},
                            {"config", ConfigJson(state.config)},
                            {"devices", std::move(devices)},
+                           {"waiting", WaitingJson(waiting)},
+                           {"waitingLeftOut", static_cast<std::uint64_t>(waiting.left_out)},
                            {"events", EventsJson(state.events)}});
 }
 

@@ -21,6 +21,9 @@ constexpr auto kFields = daemon::WithEventFields(std::to_array<StatusField>({
      "`not installed`: no wall is asked for, and nothing is enforced. `standing`, or `not "
      "standing` "
      "and why."},
+    {"shim", "text",
+     "Whether new pods get the library that keeps to walls: `not asked for`, `published`, or `not "
+     "published` and why."},
     {"memoryWalls", "list", "Limits of memory that are enforced, by pod and device."},
     {"memoryWalls[]", "object", "One of them."},
     {"memoryWalls[].namespace", "text", "Of the pod."},
@@ -32,9 +35,12 @@ constexpr auto kFields = daemon::WithEventFields(std::to_array<StatusField>({
     {"memoryWalls[].contextBytes", "number", "Of that, what the driver took for contexts."},
     {"memoryWalls[].refusals", "number", "Allocations refused at the wall."},
     {"memoryWalls[].programs", "number", "Programs of the pod that are attached."},
-    {"memoryWalls[].walled", "bool",
-     "Whether every program of it on the device keeps to the wall."},
-    {"memoryWalls[].reason", "text", "Why not."},
+    {"memoryWalls[].passedThrough", "number",
+     "Calls of its programs of now that went past the wall, because of trouble of the shim's own."},
+    {"memoryWalls[].walled", "bool or null",
+     "Whether every program of it on the device keeps to the wall; null before the first one."},
+    {"memoryWalls[].reason", "text", "Why not, in one of the words of [walls](../walls.md)."},
+    {"memoryWalls[].why", "text", "The same as a sentence."},
     {"memoryWalls[].ledgerMismatch", "bool",
      "The driver shows more memory of the pod than its own counters say."},
     {"pods", "object", "Whether the API server tells the names of pods."},
@@ -110,6 +116,18 @@ constexpr auto kFields = daemon::WithEventFields(std::to_array<StatusField>({
      "Energy of the GPU by its share of the time."},
     {"devices[].pods[].lastActive", "number or null",
      "When it last computed (Unix time in seconds); before it ever did: when it was first seen."},
+    {"waiting", "list",
+     "Pods on this node that wait for something, each once for what it waits for; at most 256."},
+    {"waiting[]", "object", "One of them."},
+    {"waiting[].namespace", "text", "Of the pod; empty where its name is not known."},
+    {"waiting[].pod", "text", "Its name; the UID where that is not known."},
+    {"waiting[].device", "text", "UUID of the GPU or MIG device."},
+    {"waiting[].index", "text", "Its index."},
+    {"waiting[].for", "text",
+     "`time`: others compute on the GPU, too; `memory`: it was refused some at its wall; `device`: "
+     "the GPU is not well."},
+    {"waiting[].why", "text", "The same as a sentence."},
+    {"waitingLeftOut", "number", "How many more there are."},
 }));
 
 }  // namespace

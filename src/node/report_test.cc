@@ -81,7 +81,7 @@ TEST_F(ReportTest, TheTableHasEveryFieldAndNoOther) {
   for (int i = 0; i < 4; ++i) Look();
   state_.config = NodeConfig{.generation = 1, .profile = "p", .error = "", .warnings = {"w"}};
   state_.degraded = {"d"};
-  state_.walls = {.asked_for = true, .walls = {walls::Wall{}}};
+  state_.walls = {.asked_for = true, .walls = {walls::Wall{.refused_lately = true}}};
   state_.events.push_back({});
   state_.shares["GPU-0"] = {.resource = "nvidia.com/gpu", .advertised = 4, .held = 1, .free = 3};
   EXPECT_THAT(daemon::testing::StatusDifferences(Status(), NodeStatusFields(), true), IsEmpty());

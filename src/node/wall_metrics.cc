@@ -1,5 +1,6 @@
 #include "node/wall_metrics.h"
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <utility>
@@ -13,21 +14,23 @@ using daemon::MetricKind;
 using daemon::MetricText;
 using walls::Wall;
 
-void AddOfPods(daemon::MetricFamilies& out, const char* name, const WallsState& state,
-               const std::function<double(const Wall&)>& value) {
-  out.Open(name);
-  for (const Wall& wall : state.walls) {
-    out.Add({wall.device, base::Printable(wall.pod.pod_namespace), base::Printable(wall.pod.pod)},
-            value(wall));
-  }
+using Values = std::vector<std::string>;
+
+// The labels of one pod on one device.
+Values LabelsOf(const Wall& wall, const std::vector<ShownDevice>& devices) {
+  const auto device = std::ranges::find(devices, wall.device, &ShownDevice::uuid);
+  return {wall.device, device == devices.end() ? "" : device->index,
+          base::Printable(wall.pod.pod_namespace), base::Printable(wall.pod.pod)};
 }
+
+double Bytes(std::uint64_t bytes) { return static_cast<double>(bytes); }
 
 }  // namespace
 
 std::vector<MetricText> WallMetricTexts() {
   constexpr MetricKind kGauge = MetricKind::kGauge;
   constexpr MetricKind kCounter = MetricKind::kCounter;
-  const std::vector<std::string> pod{"gpu", "namespace", "pod"};
+  const std::vector<std::string> pod{"gpu", "index", "namespace", "pod"};
   return {
       {"pod_gpu_wall_limit_bytes", kGauge, pod,
        "GPU memory that all programs of the pod may have together, contexts included."},
@@ -38,11 +41,19 @@ std::vector<MetricText> WallMetricTexts() {
       {"pod_gpu_wall_refusals_total", kCounter, pod, "Allocations refused at the wall."},
       {"pod_gpu_walled",
        kGauge,
-       {"gpu", "namespace", "pod", "reason"},
-       "Whether every program of the pod on the GPU keeps to the wall; if not, why."},
+       {"gpu", "index", "namespace", "pod", "reason"},
+       "Whether every program of the pod on the GPU keeps to the wall; if not, why, in one of the "
+       "words of docs/walls.md. Absent before the first one."},
       {"pod_gpu_ledger_mismatch", kGauge, pod,
        "Whether the driver shows more memory of the pod than the pod's own counters say."},
+      {"pod_gpu_wall_passed_through_total", kCounter, pod,
+       "Calls that the pod's programs of now made past the wall, because of trouble of the shim's "
+       "own."},
       {"walls_standing", kGauge, {}, "Whether the walls that the config asks for stand."},
+      {"walls_shim_published",
+       kGauge,
+       {},
+       "Whether the library that keeps to walls is published, so that new pods get it."},
       {"walls_programs", kGauge, {}, "Programs that are attached."},
       {"walls_callers_total",
        kCounter,
@@ -51,26 +62,34 @@ std::vector<MetricText> WallMetricTexts() {
   };
 }
 
-void AddWallMetrics(daemon::MetricFamilies& out, const WallsState& state) {
+void AddWallMetrics(daemon::MetricFamilies& out, const std::vector<ShownDevice>& devices,
+                    const WallsState& state) {
   if (!state.asked_for) return;
-  AddOfPods(out, "pod_gpu_wall_limit_bytes", state,
-            [](const Wall& wall) { return static_cast<double>(wall.limit_bytes); });
-  AddOfPods(out, "pod_gpu_wall_used_bytes", state,
-            [](const Wall& wall) { return static_cast<double>(wall.used_bytes); });
-  AddOfPods(out, "pod_gpu_wall_context_bytes", state,
-            [](const Wall& wall) { return static_cast<double>(wall.context_bytes); });
-  AddOfPods(out, "pod_gpu_wall_refusals_total", state,
-            [](const Wall& wall) { return static_cast<double>(wall.refusals); });
-  AddOfPods(out, "pod_gpu_ledger_mismatch", state,
-            [](const Wall& wall) { return wall.mismatch ? 1.0 : 0.0; });
+  std::vector<Values> labels;
+  for (const Wall& wall : state.walls) labels.push_back(LabelsOf(wall, devices));
+  const auto each = [&](const char* name, const std::function<double(const Wall&)>& value) {
+    out.Open(name);
+    for (std::size_t i = 0; i < labels.size(); ++i) out.Add(labels[i], value(state.walls[i]));
+  };
+  each("pod_gpu_wall_limit_bytes", [](const Wall& wall) { return Bytes(wall.limit_bytes); });
+  each("pod_gpu_wall_used_bytes", [](const Wall& wall) { return Bytes(wall.used_bytes); });
+  each("pod_gpu_wall_context_bytes", [](const Wall& wall) { return Bytes(wall.context_bytes); });
+  each("pod_gpu_wall_refusals_total", [](const Wall& wall) { return Bytes(wall.refusals); });
+  each("pod_gpu_wall_passed_through_total",
+       [](const Wall& wall) { return Bytes(wall.passed_through); });
+  each("pod_gpu_ledger_mismatch", [](const Wall& wall) { return wall.mismatch ? 1.0 : 0.0; });
   out.Open("pod_gpu_walled");
-  for (const Wall& wall : state.walls) {
-    out.Add({wall.device, base::Printable(wall.pod.pod_namespace), base::Printable(wall.pod.pod),
-             wall.reason},
-            wall.walled ? 1 : 0);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const Wall& wall = state.walls[i];
+    if (!wall.walled) continue;
+    Values values = labels[i];
+    values.push_back(wall.reason.word);
+    out.Add(values, *wall.walled ? 1 : 0);
   }
   out.Open("walls_standing");
   out.Add({}, state.trouble.empty() ? 1 : 0);
+  out.Open("walls_shim_published");
+  out.Add({}, state.shim.published ? 1 : 0);
   out.Open("walls_programs");
   out.Add({}, static_cast<double>(state.programs));
   out.Open("walls_callers_total");

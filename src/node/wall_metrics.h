@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/metric_families.h"
+#include "node/devices.h"
 #include "node/metrics.h"
 
 namespace tranche::node {
@@ -15,6 +16,7 @@ namespace tranche::node {
 // The names, without their prefix.
 std::vector<daemon::MetricText> WallMetricTexts();
 // Nothing where no wall is asked for.
-void AddWallMetrics(daemon::MetricFamilies& out, const WallsState& state);
+void AddWallMetrics(daemon::MetricFamilies& out, const std::vector<ShownDevice>& devices,
+                    const WallsState& state);
 
 }  // namespace tranche::node

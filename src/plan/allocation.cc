@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "plan/memory_rules.h"
 #include "share/replica.h"
 
 namespace tranche::plan {
@@ -60,8 +61,18 @@ std::string QualifiedName(std::string_view device_class, std::string_view id) {
   return fmt::format("{}/{}={}", kCdiVendor, device_class, id);
 }
 
+// "": none of these has a memory wall, or nothing publishes the shim.
+std::string ShimFor(const AllocationContext& context, const std::vector<std::string>& ids) {
+  const auto& devices = context.plan.devices;
+  const std::vector<std::string> uuids = share::DevicesOf(ids);
+  const bool walled = std::ranges::any_of(uuids, [&](const std::string& uuid) {
+    return EnforcedMemory(context.config, devices.at(uuid)) != nullptr;
+  });
+  return walled ? context.facts.shim : "";
+}
+
 void AddCdi(const AllocationContext& context, const std::vector<std::string>& visible,
-            kubelet::ContainerAnswer& answer) {
+            const std::string& shim, kubelet::ContainerAnswer& answer) {
   const config::PluginFlags& flags = context.config.flags.plugin;
   std::vector<std::string> names;
   names.reserve(visible.size());
@@ -72,6 +83,7 @@ void AddCdi(const AllocationContext& context, const std::vector<std::string>& vi
   for (const std::string& device_class : context.facts.cdi_classes) {
     names.push_back(QualifiedName(device_class, "all"));
   }
+  if (!shim.empty()) names.push_back(shim);
   if (names.empty()) return;
   if (flags.Uses(DeviceListStrategy::kCdiAnnotations)) {
     const std::string value = base::Join(names, ",");
@@ -175,10 +187,13 @@ Result<kubelet::ContainerAnswer> Answer(const AllocationContext& context,
   const bool envvar = flags.plugin.Uses(DeviceListStrategy::kEnvvar);
   const bool volume_mounts = flags.plugin.Uses(DeviceListStrategy::kVolumeMounts);
 
+  const std::string shim = ShimFor(context, ids);
   kubelet::ContainerAnswer answer;
   if (flags.plugin.Uses(DeviceListStrategy::kCdiAnnotations) ||
       flags.plugin.Uses(DeviceListStrategy::kCdiCri)) {
-    AddCdi(context, visible, answer);
+    AddCdi(context, visible, shim, answer);
+  } else if (!shim.empty()) {
+    answer.cdi_devices = {shim};  // runtimes heed this field whatever names the GPUs
   }
   if (flags.gdrcopy_enabled) answer.env["NVIDIA_GDRCOPY"] = "enabled";
   if (flags.gds_enabled) answer.env["NVIDIA_GDS"] = "enabled";

@@ -2,8 +2,9 @@
 // nodes, CDI names.
 //
 // Rules and error texts are upstream's (NVIDIA's device plugin v0.20.0); device specs are listed
-// once each. The same request gets the same answer, annotation keys included, so that an answer
-// that is replayed can be recognised. Only ReadNodeFacts looks at files.
+// once each. Beside them, devices with a memory wall bring the shim, whatever the strategy. The
+// same request gets the same answer, annotation keys included, so that an answer that is replayed
+// can be recognised. Only ReadNodeFacts looks at files.
 //
 // Threading: plain functions, safe on any thread.
 // Errors: kUnknown with upstream's text for a request that is refused; kNotFound where a required
@@ -32,6 +33,8 @@ struct NodeFacts {
   std::vector<ImexChannel> imex_channels;
   std::vector<std::string> cdi_classes;  // "gds", …: further classes whose CDI spec was written
   std::vector<std::string> missing;      // "nvidia-uvm", …: wanted in an answer, and not there
+  // CDI name of the library that keeps to memory walls, while it is published.
+  std::string shim = {};
 };
 
 // Looks for control nodes in /dev and for IMEX channels in `dev_root` and /dev, as upstream does.

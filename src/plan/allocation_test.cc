@@ -71,6 +71,58 @@ std::vector<std::string> ContainerPaths(const kubelet::ContainerAnswer& answer) 
   return paths;
 }
 
+// ---- memory walls ----
+
+constexpr char kShim[] = "tranche.dev/shim=pod";
+const std::string kWalled = Shared(2) + "tranche: {memory: {mode: enforce}}\n";
+
+bool Same(const kubelet::ContainerAnswer& a, const kubelet::ContainerAnswer& b) {
+  return a.env == b.env && a.annotations == b.annotations && a.cdi_devices == b.cdi_devices &&
+         a.mounts.size() == b.mounts.size() && a.devices.size() == b.devices.size();
+}
+
+TEST(AllocationTest, AWallBringsItsShimWhateverTheStrategy) {
+  for (const Ids& words : {Ids{"envvar"}, Ids{"volume-mounts"}}) {
+    const Allocator with(Configured(kWalled, {Strategy(words)}), Gpus(2), {.shim = kShim});
+    const Allocator without(Configured(Shared(2), {Strategy(words)}), Gpus(2), {.shim = kShim});
+    auto answer = with.For({"GPU-1::0"});
+    EXPECT_THAT(answer.cdi_devices, ElementsAre(kShim)) << words[0];
+    answer.cdi_devices.clear();
+    EXPECT_TRUE(Same(answer, without.For({"GPU-1::0"}))) << "nothing else is another";
+  }
+  const Allocator cri(Configured(kWalled, {Strategy({"cdi-cri"})}), Gpus(2), {.shim = kShim});
+  EXPECT_THAT(cri.For({"GPU-1::0", "GPU-1::1"}).cdi_devices,
+              ElementsAre("k8s.device-plugin.nvidia.com/gpu=GPU-1", kShim));
+  const Allocator annotation(Configured(kWalled, {Strategy({"cdi-annotations"})}), Gpus(2),
+                             {.shim = kShim});
+  const auto answer = annotation.For({"GPU-1::0"});
+  ASSERT_THAT(answer.annotations, SizeIs(1));
+  EXPECT_EQ(answer.annotations.begin()->second,
+            "k8s.device-plugin.nvidia.com/gpu=GPU-1,tranche.dev/shim=pod");
+  EXPECT_THAT(answer.cdi_devices, IsEmpty()) << "the annotation alone, as for the GPU";
+}
+
+TEST(AllocationTest, NoShimWithoutAWallOrWhileNonePublishesIt) {
+  for (const Ids& words : {Ids{"envvar"}, Ids{"volume-mounts"}, Ids{"cdi-cri"},
+                           Ids{"cdi-annotations"}, Ids{"envvar", "cdi-annotations", "cdi-cri"}}) {
+    const Allocator plain(Configured(Shared(2), {Strategy(words)}), Gpus(2));
+    const Allocator published(Configured(Shared(2), {Strategy(words)}), Gpus(2), {.shim = kShim});
+    EXPECT_TRUE(Same(published.For({"GPU-0::1"}), plain.For({"GPU-0::1"}))) << words[0];
+    const Allocator nobody(Configured(kWalled, {Strategy(words)}), Gpus(2));
+    EXPECT_TRUE(Same(nobody.For({"GPU-0::1"}), plain.For({"GPU-0::1"}))) << words[0];
+  }
+}
+
+TEST(AllocationTest, OneDeviceWithAWallIsEnough) {
+  const Allocator node(Configured(R"(
+tranche:
+  resources:
+  - {name: nvidia.com/gpu, devices: [1], memory: {mode: enforce, limit: 1Gi}})"),
+                       Gpus(3), {.shim = kShim});
+  EXPECT_THAT(node.For({"GPU-0", "GPU-2"}).cdi_devices, IsEmpty());
+  EXPECT_THAT(node.For({"GPU-0", "GPU-1"}).cdi_devices, ElementsAre(kShim));
+}
+
 // ---- strategies ----
 
 TEST(AllocationTest, EnvvarIsTheDefault) {

@@ -23,21 +23,12 @@ std::string NameOf(const WantedConfig& wanted) {
   return "profile '" + wanted.profile + "'";
 }
 
-// What is asked to be enforced. What is to be observed, `tranche node` observes.
-template <typename Options>
-bool Enforces(const std::optional<Options>& options) {
-  return options && options->mode == config::EnforceMode::kEnforce;
-}
-
+// What is asked to be enforced, and by nobody yet. Whether walls of memory stand is for the agent
+// and `tranche node` to say.
 std::vector<std::string> NotInForce(const config::Config& config) {
-  std::vector<std::string> keys;
-  const bool memory =
-      Enforces(config.tranche.memory) ||
-      std::any_of(config.tranche.resources.begin(), config.tranche.resources.end(),
-                  [](const config::TrancheResource& entry) { return Enforces(entry.memory); });
-  if (memory) keys.emplace_back("tranche.memory");
-  if (Enforces(config.tranche.time)) keys.emplace_back("tranche.time");
-  return keys;
+  const std::optional<config::TimeOptions>& time = config.tranche.time;
+  if (!time || time->mode != config::EnforceMode::kEnforce) return {};
+  return {"tranche.time"};
 }
 
 // A message that begins with the file has its name already.

@@ -41,7 +41,7 @@ struct ConfigState {
   std::string error;                      // why what is wanted is not in force; "" when it is
   std::string awaiting;                   // why it is not known what is wanted; "" when it is
   std::vector<std::string> warnings;      // "FILE:LINE: …"
-  std::vector<std::string> not_in_force;  // "tranche.memory", "tranche.time"
+  std::vector<std::string> not_in_force;  // "tranche.time"
   std::string not_saved;                  // why the last good config is not on disk; "" when it is
   std::uint64_t applied = 0;              // counters
   std::uint64_t rejected = 0;

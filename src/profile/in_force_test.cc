@@ -156,7 +156,7 @@ TEST_F(InForceTest, WarningsCarryFileAndLine) {
 TEST_F(InForceTest, WhatIsNotYetInForceIsSaid) {
   Want(Replicas(4) + "tranche:\n  memory: {mode: enforce}\n  time: {mode: enforce}\n");
   config_->NodeChanged();
-  EXPECT_THAT(state().not_in_force, ElementsAre("tranche.memory", "tranche.time"));
+  EXPECT_THAT(state().not_in_force, ElementsAre("tranche.time"));
   Want(Replicas(4) + "tranche:\n  memory: {mode: observe}\n  time: {mode: observe}\n");
   config_->Refresh();
   EXPECT_THAT(state().not_in_force, IsEmpty());

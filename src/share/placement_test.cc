@@ -220,7 +220,9 @@ Ids PreferPlainly(Policy policy, const std::vector<PoolDevice>& pool, const Pref
 
 TEST(PreferReplicasTest, AgreesWithTheRuleWrittenPlainly) {
   std::mt19937 random(20240607);
-  const auto upto = [&](int most) { return static_cast<int>(random() % (most + 1U)); };
+  const auto upto = [&](int most) {
+    return static_cast<int>(random() % (static_cast<unsigned>(most) + 1U));
+  };
   for (int round = 0; round < 600; ++round) {
     std::vector<PoolDevice> pool;
     PreferredRequest ask;

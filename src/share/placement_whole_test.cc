@@ -80,8 +80,8 @@ struct Exhaustive {
   int best_total = -1;
 
   static bool Before(std::vector<Set> a, std::vector<Set> b, int size) {
-    const auto pad = [size](std::vector<Set>& sets) {
-      for (Set& set : sets) set.resize(static_cast<std::size_t>(size), 1000);
+    const auto pad = [size](std::vector<Set>& short_ones) {
+      for (Set& set : short_ones) set.resize(static_cast<std::size_t>(size), 1000);
     };
     pad(a);
     pad(b);

@@ -28,6 +28,9 @@ using Event = struct EventOpaque*;
 using Array = struct ArrayOpaque*;
 using Mipmap = struct MipmapOpaque*;
 using Pool = struct PoolOpaque*;
+using Graph = struct GraphOpaque*;
+using GraphExec = struct GraphExecOpaque*;
+using GraphNode = struct GraphNodeOpaque*;
 
 struct DeviceUuid {  // CUuuid
   unsigned char bytes[16];
@@ -53,7 +56,28 @@ struct PoolProperties {  // CUmemPoolProps
   std::size_t max_size;
   unsigned char reserved[56];
 };
-inline constexpr int kPoolReservedCurrent = 5;  // CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT
+struct MemAllocNode {  // CUDA_MEM_ALLOC_NODE_PARAMS, of both versions
+  PoolProperties pool;
+  const void* access;
+  std::size_t access_count;
+  std::size_t bytes;
+  DevicePtr pointer;
+};
+enum NodeType : int { kNodeGraph = 4, kNodeMemAlloc = 10, kNodeMemFree = 11 };  // CUgraphNodeType
+struct InstantiateParams {  // CUDA_GRAPH_INSTANTIATE_PARAMS
+  std::uint64_t flags;
+  Stream upload_stream;
+  GraphNode error_node;
+  int result;
+};
+inline constexpr std::uint64_t kInstantiateUpload = 2;  // CUDA_GRAPH_INSTANTIATE_FLAG_UPLOAD
+inline constexpr int kGraphMemReservedCurrent = 2;      // CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT
+struct IpcHandle {                                      // CUipcMemHandle
+  unsigned char bytes[64];
+};
+inline constexpr int kHandlePosixDescriptor = 1;  // CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR
+inline constexpr int kHandleFabric = 8;           // CU_MEM_HANDLE_TYPE_FABRIC
+inline constexpr int kPoolReservedCurrent = 5;    // CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT
 
 struct ArrayShape {  // CUDA_ARRAY_DESCRIPTOR
   std::size_t width;
@@ -95,6 +119,7 @@ struct ArrayRequirements {                               // CUDA_ARRAY_MEMORY_RE
 
 static_assert(sizeof(AllocationProperties) == 32 && sizeof(PoolProperties) == 88);
 static_assert(sizeof(ArrayShape) == 24 && sizeof(Array3dShape) == 40);
-static_assert(sizeof(ArrayRequirements) == 32);
+static_assert(sizeof(ArrayRequirements) == 32 && sizeof(IpcHandle) == 64);
+static_assert(sizeof(MemAllocNode) == 120 && sizeof(InstantiateParams) == 32);
 
 }  // namespace tranche::shim

@@ -1,7 +1,6 @@
 #include "shim/attach.h"
 
-#include <errno.h>  // NOLINT(modernize-deprecated-headers): without the C++ library
-#include <fcntl.h>
+#include <errno.h>   // NOLINT(modernize-deprecated-headers): without the C++ library
 #include <string.h>  // NOLINT(modernize-deprecated-headers)
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -9,15 +8,23 @@
 
 #include <bit>
 
-#include "shim/channel.h"
 #include "shim/driver.h"
+#include "shim/guest/channel.h"
+#include "shim/guest/pages.h"
 
 namespace tranche::shim {
 namespace {
 
+using guest::ClosedWhileAway;
+using guest::Exchange;
+using guest::FolderExists;
+using guest::NowMilliseconds;
+using guest::SleepMilliseconds;
+
 constexpr int kRetryMilliseconds = 20;
 constexpr int kPatienceMilliseconds = 2 * wire::kAttachMilliseconds;
-constexpr int kGetSeals = 1034;  // F_GET_SEALS
+// So long a program that has pages goes on with them where nobody gives it new ones.
+constexpr int kPauseMilliseconds = 1000;
 
 // Another one after each exec. What the kernel gives is a secret, so it goes through a hash.
 std::uint64_t Image() {
@@ -42,17 +49,6 @@ bool ListDevices(wire::Hello* hello) {
   return true;
 }
 
-// A page that nobody can shrink under its reader.
-void* Map(int descriptor, int seals, std::size_t bytes, int protection) {
-  const int sealed = fcntl(descriptor, kGetSeals);
-  if (sealed < 0 || (sealed & seals) != seals) return nullptr;
-  if (lseek(descriptor, 0, SEEK_END) < static_cast<off_t>(bytes)) return nullptr;
-  void* made = mmap(nullptr, bytes, protection, MAP_SHARED, descriptor, 0);
-  if (made == MAP_FAILED) return nullptr;
-  madvise(made, bytes, MADV_DONTFORK);  // a child attaches for itself
-  return made;
-}
-
 void FindWalls(const wire::Hello& hello, const wire::HelloAnswer& answer, Attachment* made) {
   memset(made->wall_of, static_cast<int>(kNoWall), sizeof made->wall_of);
   for (unsigned i = 0; i < hello.device_count; ++i) {
@@ -69,26 +65,18 @@ void FindWalls(const wire::Hello& hello, const wire::HelloAnswer& answer, Attach
 // The pages that came with an answer; null where they are not what they should be.
 const Attachment* Accept(const wire::Hello& hello, const wire::HelloAnswer& answer,
                          const int (&descriptors)[2]) {
-  if (answer.slot >= wire::kMaxSlots || descriptors[0] < 0 || descriptors[1] < 0) return nullptr;
-  void* limits =
-      Map(descriptors[0], wire::kSealShrink | wire::kSealGrow, sizeof(wire::Limits), PROT_READ);
-  void* counters = Map(descriptors[1], wire::kSealShrink | wire::kSealGrow, sizeof(wire::Counters),
-                       PROT_READ | PROT_WRITE);
+  if (answer.slot >= wire::kMaxSlots) return nullptr;
   void* room =
       mmap(nullptr, sizeof(Attachment), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  auto* made = room == MAP_FAILED ? nullptr : static_cast<Attachment*>(room);
-  const bool fit =
-      limits != nullptr && counters != nullptr && made != nullptr &&
-      wire::LimitsFit(*static_cast<wire::Limits*>(limits), sizeof(wire::Limits)) &&
-      wire::CountersFit(*static_cast<wire::Counters*>(counters), sizeof(wire::Counters));
-  if (!fit) {
-    if (limits != nullptr) munmap(limits, sizeof(wire::Limits));
-    if (counters != nullptr) munmap(counters, sizeof(wire::Counters));
-    if (made != nullptr) munmap(room, sizeof(Attachment));
+  if (room == MAP_FAILED) return nullptr;
+  guest::Pages pages;
+  if (!guest::MapPages(descriptors, guest::Purpose::kCount, &pages)) {
+    munmap(room, sizeof(Attachment));
     return nullptr;
   }
-  made->limits = static_cast<wire::Limits*>(limits);
-  made->counters = static_cast<wire::Counters*>(counters);
+  auto* made = static_cast<Attachment*>(room);
+  made->limits = pages.limits;
+  made->counters = pages.counters;
   made->slot = answer.slot;
   made->epoch = made->counters->epoch.load();
   FindWalls(hello, answer, made);
@@ -164,17 +152,21 @@ Phase Attached(Program& program) {
     if (phase != Phase::kAsking) return phase;
     SleepMilliseconds(1);
   }
-  return Phase::kOpen;
+  return WhileAway();
 }
 
 void AttachAnew(Program& program) {
+  if (NowMilliseconds() < program.ask_again.load(std::memory_order_relaxed)) return;
   Phase walled = Phase::kWalled;
   if (!program.phase.compare_exchange_strong(walled, Phase::kAsking)) return;
   const int error = errno;
   const Attachment* before = program.attachment.load();
-  const Phase phase = Ask(program, wire::kAttachMilliseconds);
-  const bool stays = phase != Phase::kWalled && before->limits->arbiter_away_open.load() != 0;
-  program.phase.store(stays || phase == Phase::kFresh ? Phase::kWalled : phase);
+  const bool open = before->limits->arbiter_away_open.load() != 0;
+  // With pages that hold it need not wait: who made the new ones may be gone again.
+  const Phase phase = Ask(program, open ? kRetryMilliseconds + 1 : wire::kAttachMilliseconds);
+  const bool stays = phase == Phase::kFresh || (phase != Phase::kWalled && open);
+  if (stays) program.ask_again.store(NowMilliseconds() + kPauseMilliseconds);
+  program.phase.store(stays ? Phase::kWalled : phase);
   errno = error;
 }
 

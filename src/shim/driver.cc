@@ -1,6 +1,7 @@
 #include "shim/driver.h"
 
-#include "shim/old_glibc.h"
+#include "shim/guest/library.h"
+#include "shim/guest/old_glibc.h"
 
 namespace tranche::shim {
 namespace {
@@ -18,6 +19,14 @@ constexpr const char* kPlainNames[kPlainCount][2] = {
     {"cuArrayGetMemoryRequirements", nullptr},
     {"cuMipmappedArrayGetMemoryRequirements", nullptr},
     {"cuStreamIsCapturing", nullptr},
+    {"cuCtxGetId", nullptr},
+    {"cuDeviceGetGraphMemAttribute", nullptr},
+    {"cuGraphGetNodes", nullptr},
+    {"cuGraphNodeGetType", nullptr},
+    {"cuGraphMemAllocNodeGetParams", nullptr},
+    {"cuGraphMemFreeNodeGetParams", nullptr},
+    {"cuGraphChildGraphNodeGetGraph", nullptr},
+    {"cuMemGetAllocationPropertiesFromHandle", nullptr},
 };
 constexpr const char* kHookNames[kHookCount] = {
 #define HOOK(name, version) #name,
@@ -31,7 +40,7 @@ void* const kHooks[kHookCount] = {
 };
 
 // From a function of the driver to its hook: open addressing, at most a quarter full.
-constexpr unsigned kRoutes = 256;
+constexpr unsigned kRoutes = 512;
 static_assert(kHookCount * 4 <= kRoutes);
 
 constinit std::atomic<void*> hook_addresses[kHookCount] = {};
@@ -45,7 +54,7 @@ constinit std::atomic<bool> looked_up = false;
 
 unsigned FirstRoute(const void* real) {
   const auto number = reinterpret_cast<std::uintptr_t>(real);
-  return static_cast<unsigned>((number * 0x9E3779B97F4A7C15U) >> 56U) % kRoutes;
+  return static_cast<unsigned>((number * 0x9E3779B97F4A7C15U) >> 55U) % kRoutes;
 }
 
 void AddRoute(void* real, void* hook) {
@@ -57,22 +66,10 @@ void AddRoute(void* real, void* hook) {
   }
 }
 
-// The file of the library in which cuDriverGetVersion, which is never hooked, is found through the
-// shim's own dependencies.
-const char* FindRealPath() {
-  Dl_info own;
-  if (dladdr(reinterpret_cast<const void*>(&looked_up), &own) == 0) return nullptr;
-  void* self = dlopen(own.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
-  if (self == nullptr) return nullptr;
-  const void* inside = dlsym(self, "cuDriverGetVersion");
-  Dl_info real;
-  if (inside == nullptr || dladdr(inside, &real) == 0) return nullptr;
-  return real.dli_fbase == own.dli_fbase ? nullptr : real.dli_fname;
-}
+constexpr char kNeverHooked[] = "cuDriverGetVersion";
 
 void LookUp() {
-  const char* path = FindRealPath();
-  void* library = path == nullptr ? nullptr : dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+  void* library = guest::RealLibrary(&looked_up, kNeverHooked);
   if (library == nullptr) return;
   for (unsigned i = 0; i < kPlainCount; ++i) {
     void* found = dlsym(library, kPlainNames[i][0]);
@@ -122,6 +119,6 @@ void* Routed(void* real) {
   }
 }
 
-const char* RealPath() { return FindRealPath(); }
+const char* RealPath() { return guest::RealPath(&looked_up, kNeverHooked); }
 
 }  // namespace tranche::shim

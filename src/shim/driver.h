@@ -1,7 +1,4 @@
-// The real library behind the shim: the one that the shim names as DT_NEEDED.
-//
-// Its functions are looked up in that file itself, so that neither the shim's own exports nor those
-// of another library that a program has preloaded are found in their place.
+// The real library behind the shim (shim/guest/library.h), and how its functions are routed.
 //
 // Threading: any thread; nothing is locked. Looking up twice finds the same.
 // Errors: a function that this driver has not is null, and Real() of it gives kNotFound.
@@ -33,6 +30,14 @@ enum class Plain : unsigned {
   kArrayRequirements,
   kMipmapRequirements,
   kIsCapturing,
+  kContextGetId,
+  kGraphMemory,
+  kGraphNodes,
+  kGraphNodeType,
+  kGraphAllocNode,
+  kGraphFreeNode,
+  kGraphChild,
+  kPhysicalProperties,
   kCount,
 };
 

@@ -57,6 +57,28 @@ Result cuCtxSynchronize();
 Result cuCtxSynchronize_v2(Context ctx);
 Result cuEventSynchronize(Event event);
 
+Result cuGraphInstantiate(GraphExec* exec, Graph graph, GraphNode* error_node, char* log,
+                          std::size_t log_bytes);
+Result cuGraphInstantiate_v2(GraphExec* exec, Graph graph, GraphNode* error_node, char* log,
+                             std::size_t log_bytes);
+Result cuGraphInstantiateWithFlags(GraphExec* exec, Graph graph, Flags flags);
+Result cuGraphInstantiateWithParams(GraphExec* exec, Graph graph, InstantiateParams* params);
+Result cuGraphInstantiateWithParams_ptsz(GraphExec* exec, Graph graph, InstantiateParams* params);
+Result cuGraphExecUpdate(GraphExec exec, Graph graph, GraphNode* error_node, int* update_result);
+Result cuGraphExecUpdate_v2(GraphExec exec, Graph graph, void* result_info);
+Result cuGraphExecDestroy(GraphExec exec);
+Result cuGraphUpload(GraphExec exec, Stream stream);
+Result cuGraphUpload_ptsz(GraphExec exec, Stream stream);
+Result cuGraphLaunch(GraphExec exec, Stream stream);
+Result cuGraphLaunch_ptsz(GraphExec exec, Stream stream);
+Result cuDeviceGraphMemTrim(Device dev);
+
+Result cuIpcGetMemHandle(IpcHandle* handle, DevicePtr dptr);
+Result cuIpcOpenMemHandle(DevicePtr* dptr, IpcHandle handle, unsigned flags);
+Result cuIpcOpenMemHandle_v2(DevicePtr* dptr, IpcHandle handle, unsigned flags);
+Result cuIpcCloseMemHandle(DevicePtr dptr);
+Result cuMemExportToShareableHandle(void* shareable, Handle handle, int handle_type, Flags flags);
+
 Result cuMemCreate(Handle* handle, std::size_t size, const AllocationProperties* prop, Flags flags);
 Result cuMemRelease(Handle handle);
 Result cuMemMap(DevicePtr ptr, std::size_t size, std::size_t offset, Handle handle, Flags flags);

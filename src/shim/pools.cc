@@ -1,11 +1,22 @@
 #include "shim/pools.h"
 
 #include "shim/driver.h"
+#include "shim/graphs.h"
 
 namespace tranche::shim {
 namespace {
 
+// The device of CUDA's whose graphs a handle stands for; -1 for a pool of the driver's.
+Device GraphsOf(Pool pool) {
+  const auto number = reinterpret_cast<std::uintptr_t>(pool);
+  return number <= kMaxOrdinals ? static_cast<Device>(number) - 1 : -1;
+}
+
 bool AskReserved(Pool pool, std::uint64_t* bytes) {
+  if (const Device ordinal = GraphsOf(pool); ordinal >= 0) {
+    return CallReal(PlainAddress(Plain::kGraphMemory), ordinal, kGraphMemReservedCurrent,
+                    static_cast<void*>(bytes)) == kSuccess;
+  }
   return CallReal(PlainAddress(Plain::kPoolGetAttribute), pool, kPoolReservedCurrent,
                   static_cast<void*>(bytes)) == kSuccess;
 }
@@ -72,6 +83,12 @@ bool Settle(Program& program, PoolRecord& record, std::uint64_t taken) {
 
 }  // namespace
 
+bool IsCapturing(Stream stream) {
+  int status = 0;
+  CallReal(PlainAddress(Plain::kIsCapturing), stream, &status);
+  return status != 0;
+}
+
 void AddPool(Program& program, Pool pool, unsigned device) {
   if (Find(program, pool) == nullptr) Add(program, pool, device);
 }
@@ -106,12 +123,9 @@ PoolRecord* RecordOf(Program& program, Pool named, Device ordinal) {
 
 Taking TakeGrowth(Program& program, PoolRecord& record, Device ordinal, std::uint64_t bytes,
                   std::uint64_t* taken) {
-  *taken = 0;
-  if (record.device.load() == kNoWall) return {Verdict::kUnwalled, kNoWall};
-  const std::uint64_t growth = Rounded(bytes < kPoolBlock ? kPoolBlock : bytes);
-  const Taking taking = Take(program, ordinal, growth);
-  if (taking.verdict == Verdict::kTaken) *taken = growth;
-  return taking;
+  *taken = Rounded(bytes < kPoolBlock ? kPoolBlock : bytes);
+  if (record.device.load() == kNoWall) return {{}, Verdict::kUnwalled, kNoWall};
+  return Take(program, ordinal, *taken);
 }
 
 bool SettleGrowth(Program& program, PoolRecord& record, std::uint64_t taken) {
@@ -138,12 +152,29 @@ void SettlePools(Program& program) {
   }
 }
 
+std::uint64_t ReservedOn(Program& program, unsigned device) {
+  std::uint64_t sum = 0;
+  const std::uint32_t used = program.pools_used.load(std::memory_order_acquire);
+  for (std::uint32_t i = 0; i < used && i < kMaxPools; ++i) {
+    const Pool pool = program.pools[i].pool.load();
+    std::uint64_t bytes = 0;
+    if (pool == nullptr || program.pools[i].device.load() != device) continue;
+    if (AskReserved(pool, &bytes)) sum += bytes;
+  }
+  return sum;
+}
+
 void TrimPools(Program& program, unsigned device) {
   const std::uint32_t used = program.pools_used.load(std::memory_order_acquire);
   for (std::uint32_t i = 0; i < used && i < kMaxPools; ++i) {
     const Pool pool = program.pools[i].pool.load();
     if (pool == nullptr || program.pools[i].device.load() != device) continue;
-    (void)TRANCHE_REAL(cuMemPoolTrimTo, pool, std::size_t{0});
+    if (const Device ordinal = GraphsOf(pool); ordinal >= 0) {
+      const GraphTaking taking(program);
+      if (taking.alone()) (void)TRANCHE_REAL(cuDeviceGraphMemTrim, ordinal);
+    } else {
+      (void)TRANCHE_REAL(cuMemPoolTrimTo, pool, std::size_t{0});
+    }
     Settle(program, program.pools[i], 0);
   }
 }

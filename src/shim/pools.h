@@ -5,6 +5,8 @@
 // is taken first, and what it was is settled afterwards: no pool ever holds what was not taken. So
 // near its limit a pod is refused an allocation for which its pool still has room in pieces.
 //
+// The memory of a device's graphs is such a pool, too, with a handle of our own (shim/graphs.h).
+//
 // Threading: any thread; without a lock.
 // Errors: as in shim/walls.h. A pool beyond kMaxPools is not charged, and counted as trouble.
 #pragma once
@@ -25,10 +27,19 @@ void AddPool(Program& program, Pool pool, unsigned device);
 std::uint64_t RemovePool(Program& program, Pool pool, unsigned* device);
 void PutBackPool(Program& program, Pool pool, unsigned device, std::uint64_t bytes);
 
+// A captured allocation takes nothing of a pool: its memory is a graph's.
+bool IsCapturing(Stream stream);
+
+// Stands for the memory of the graphs of a device of CUDA's.
+inline Pool GraphPool(Device ordinal) {
+  return reinterpret_cast<Pool>(static_cast<std::uintptr_t>(ordinal) + 1);  // NOLINT
+}
+
 // The record of a pool that an allocation names, or, where it names none, of the device's current.
 PoolRecord* RecordOf(Program& program, Pool named, Device ordinal);
 
-// Before an allocation of `bytes` from a pool: what to take for its growth.
+// Before an allocation of `bytes` from a pool: what to take for its growth. `*taken` is what is
+// taken where the answer says so.
 Taking TakeGrowth(Program& program, PoolRecord& record, Device ordinal, std::uint64_t bytes,
                   std::uint64_t* taken);
 // After it: of what was taken, keeps what the pool has grown by. False where the pool has grown by
@@ -37,6 +48,8 @@ bool SettleGrowth(Program& program, PoolRecord& record, std::uint64_t taken);
 
 // Gives back what pools have given back to the device meanwhile.
 void SettlePools(Program& program);
+// What the driver says that pools have reserved on a device, all together.
+std::uint64_t ReservedOn(Program& program, unsigned device);
 // Lets the pools of a device give back what no program uses, and settles.
 void TrimPools(Program& program, unsigned device);
 

@@ -45,15 +45,38 @@ struct PoolRecord {
 
 struct DeviceRecord {
   std::atomic<std::int32_t> contexts;
+  // The primary context as it is accounted for: its number, its handle, and its bytes
+  // (shim/contexts.cc).
+  std::atomic<std::uint64_t> primary_id;
   std::atomic<Context> primary;
+  std::atomic<std::uint64_t> primary_bytes;
+};
+
+// What is under way on a device of the pages (shim/walls.h: UnderWay).
+struct WallRecord {
+  std::atomic<std::int32_t> under_way;
+  std::atomic<std::uint32_t> measuring;
+};
+
+// Of the memory of graphs (shim/graphs.h).
+struct GraphRecord {
+  std::atomic<std::uint64_t> devices;  // bit N: some graph takes memory of device N
+  // How often memory was taken from graphs that have run; who is doing so, and which launches are
+  // under way that count on what their graphs have.
+  std::atomic<std::uint64_t> epoch;
+  std::atomic<std::int32_t> takers;
+  std::atomic<std::int32_t> relaunches;
 };
 
 struct Program {
   std::atomic<Phase> phase;
   std::atomic<const Attachment*> attachment;
   std::atomic<std::int32_t> pid;  // where the kernel cannot empty the memory for a child, else 0
+  std::atomic<std::int64_t> ask_again;  // not before: for new pages, by NowMilliseconds
   std::atomic<std::uint32_t> pools_used;
+  GraphRecord graphs;
   DeviceRecord devices[kMaxOrdinals];
+  WallRecord walls[wire::kMaxDevices];
   PoolRecord pools[kMaxPools];
   Table table;
 };

@@ -9,7 +9,8 @@ namespace {
 constexpr std::uint64_t kEmpty = 0;
 constexpr std::uint64_t kGone = 1;
 constexpr std::uint64_t kBusy = 2;
-constexpr unsigned kKindBits = 3;
+constexpr unsigned kKindBits = 4;
+constexpr unsigned kDeviceBits = 8;
 
 std::uint64_t KeyOf(Kind kind, std::uint64_t handle) {
   return (handle << kKindBits) | static_cast<std::uint64_t>(kind);
@@ -50,7 +51,7 @@ bool Table::Put(const Record& record) {
       if (!entry.key.compare_exchange_strong(there, kBusy)) continue;
       entry.bytes.store(record.bytes);
       entry.owner.store(record.owner);
-      entry.device.store(record.device);
+      entry.device.store(record.device | record.share << kDeviceBits);
       entry.uses.store(1);
       entry.key.store(key);
       return true;
@@ -74,13 +75,19 @@ Table::Entry* Table::Find(std::uint64_t key) {
   return nullptr;
 }
 
-bool Table::TakeEntry(Entry& entry, std::uint64_t key, Record* record) {
-  if (!entry.key.compare_exchange_strong(key, kBusy)) return false;
+void Table::Read(const Entry& entry, std::uint64_t key, Record* record) {
+  const std::uint32_t device = entry.device.load();
   *record = {.kind = KindOf(key),
              .handle = key >> kKindBits,
              .bytes = entry.bytes.load(),
-             .device = entry.device.load(),
-             .owner = entry.owner.load()};
+             .device = device & ((1U << kDeviceBits) - 1),
+             .owner = entry.owner.load(),
+             .share = device >> kDeviceBits};
+}
+
+bool Table::TakeEntry(Entry& entry, std::uint64_t key, Record* record) {
+  if (!entry.key.compare_exchange_strong(key, kBusy)) return false;
+  Read(entry, key, record);
   entry.key.store(kGone);
   return true;
 }
@@ -90,6 +97,28 @@ bool Table::Take(Kind kind, std::uint64_t handle, Record* record) {
   const std::uint64_t key = KeyOf(kind, handle);
   Entry* entry = Find(key);
   return entry != nullptr && TakeEntry(*entry, key, record);
+}
+
+bool Table::Look(Kind kind, std::uint64_t handle, Record* record) {
+  if (handle == 0) return false;
+  const std::uint64_t key = KeyOf(kind, handle);
+  const Entry* entry = Find(key);
+  if (entry == nullptr) return false;
+  Read(*entry, key, record);
+  return entry->key.load() == key;
+}
+
+void Table::SetOwner(Kind kind, std::uint64_t handle, std::uint64_t owner) {
+  Entry* entry = Find(KeyOf(kind, handle));
+  if (entry != nullptr) entry->owner.store(owner);
+}
+
+bool Table::SetShare(Kind kind, std::uint64_t handle, unsigned share) {
+  Entry* entry = Find(KeyOf(kind, handle));
+  if (entry == nullptr) return false;
+  std::uint32_t device = entry->device.load();
+  if (device >> kDeviceBits != 0) return false;
+  return entry->device.compare_exchange_strong(device, device | share << kDeviceBits);
 }
 
 int Table::Change(Kind kind, std::uint64_t handle, int by, Record* record) {
@@ -102,17 +131,29 @@ int Table::Change(Kind kind, std::uint64_t handle, int by, Record* record) {
   return TakeEntry(*entry, key, record) ? 0 : -1;
 }
 
-bool Table::TakeOf(std::uint64_t context, Record* record) {
+template <typename Fits>
+bool Table::TakeAny(Fits fits, Record* record) {
   for (unsigned segment = 0; segment < kSegments; ++segment) {
     Entry* entries = segments_[segment].load(std::memory_order_acquire);
     if (entries == nullptr) return false;
     for (std::uint64_t i = 0; i < Entries(segment); ++i) {
       const std::uint64_t key = entries[i].key.load();
-      if (!IsLive(key) || KindOf(key) > Kind::kMipmap) continue;
-      if (entries[i].owner.load() == context && TakeEntry(entries[i], key, record)) return true;
+      if (!IsLive(key) || (KindOf(key) > Kind::kMipmap && KindOf(key) != Kind::kImport)) continue;
+      if (fits(entries[i]) && TakeEntry(entries[i], key, record)) return true;
     }
   }
   return false;
+}
+
+bool Table::TakeOf(std::uint64_t context, Record* record) {
+  return TakeAny([&](const Entry& entry) { return entry.owner.load() == context; }, record);
+}
+
+bool Table::TakeOn(unsigned device, Record* record) {
+  const auto lies_there = [&](const Entry& entry) {
+    return (entry.device.load() & ((1U << kDeviceBits) - 1)) == device;
+  };
+  return TakeAny(lies_there, record);
 }
 
 bool Table::FindMapping(std::uint64_t address, Record* record) {
@@ -125,11 +166,7 @@ bool Table::FindMapping(std::uint64_t address, Record* record) {
       const std::uint64_t base = key >> kKindBits;
       const std::uint64_t bytes = entries[i].bytes.load();
       if (address < base || address - base >= bytes) continue;
-      *record = {.kind = Kind::kMapping,
-                 .handle = base,
-                 .bytes = bytes,
-                 .device = entries[i].device.load(),
-                 .owner = entries[i].owner.load()};
+      Read(entries[i], key, record);
       return true;
     }
   }

@@ -15,7 +15,30 @@ enum class Verdict {
   kRefused,
 };
 
+// While one lives, memory of this program on a device may be changing in the driver and in the
+// pages, and not at the same instant. Who measures a context waits until there is none, and while
+// it measures none begins: so what the driver says and what the pages say are of one time. Both
+// waits are bounded.
+class UnderWay {
+ public:
+  UnderWay() = default;
+  UnderWay(Program& program, unsigned device);
+  ~UnderWay();
+  UnderWay(const UnderWay&) = delete;
+  UnderWay& operator=(const UnderWay&) = delete;
+
+  // Lasts as long as this from now on.
+  void TakeOver(UnderWay& other) {
+    count_ = other.count_;
+    other.count_ = nullptr;
+  }
+
+ private:
+  std::atomic<std::int32_t>* count_ = nullptr;
+};
+
 struct Taking {
+  UnderWay under_way;  // it is, until the driver has been asked
   Verdict verdict;
   unsigned device;  // index into Limits::devices, or kNoWall
 };
@@ -38,19 +61,16 @@ void Give(Program& program, unsigned device, std::uint64_t bytes);
 
 // Remembers what was taken, or gives it back and counts that, where there is no memory for it.
 void Remember(Program& program, const Record& record);
+// Trouble of the shim's own, for the node program to see.
+void CountTrouble(Program& program);
 
 // What one program may be told: of a device's limit, the rest. False where it has no wall.
 bool View(Program& program, Device ordinal, std::uint64_t* limit, std::uint64_t* used);
 
-// Forgets what was allocated in a context that is about to end: the bytes of each device, to be
-// given back once it has.
-struct Forgotten {
-  std::uint64_t bytes[wire::kMaxDevices];
-};
-void ForgetContext(Program& program, Context context, Forgotten* forgotten);
-
-// A context was made on a device, or has ended.
-void ContextMade(Program& program, Device ordinal);
-void ContextEnded(Program& program, Device ordinal, const Forgotten& forgotten);
+// The pages of this program, which it has; attached anew where the node program has made new ones.
+const Attachment& Pages(Program& program);
+// The index into Limits::devices of a device of CUDA's; kNoWall where that has no wall, or this
+// program no pages.
+unsigned WallOf(Program& program, Device ordinal);
 
 }  // namespace tranche::shim

@@ -37,6 +37,23 @@ inline std::uint64_t Lower(Word& word, std::uint64_t bytes) {
   return taken;
 }
 
+inline ShareKind KindOf(std::uint64_t state) { return static_cast<ShareKind>(state & 0xFF); }
+inline unsigned SharesUsed(const Counters& page) {
+  const unsigned used = page.shares_used.load();
+  return used < kMaxShares ? used : kMaxShares;
+}
+
+// What nobody of the pod owns and some of it still have.
+inline std::uint64_t OrphansOn(const Counters& page, unsigned device) {
+  std::uint64_t bytes = 0;
+  for (unsigned i = 0; i < SharesUsed(page); ++i) {
+    const Share& share = page.shares[i];
+    if (KindOf(share.state.load()) != ShareKind::kOrphan) continue;
+    if (share.device.load() == device) bytes += share.bytes.load();
+  }
+  return bytes;
+}
+
 // Takes `bytes` of the pod's memory for the program in `slot`; false, and nothing is taken, where
 // the pod would then have more than `limit`. No other reservation ever sees what is refused.
 inline bool Reserve(Counters& page, unsigned slot, unsigned device, Part part, std::uint64_t bytes,
@@ -82,9 +99,9 @@ inline bool Reclaim(Counters& page, unsigned slot, unsigned device) {
   return whole;
 }
 
-// Lowers the total of a device to what the slots hold, once programs that were killed have been
-// reclaimed. Only the first `slots` were ever in use. False: some program was changing its holding,
-// and it is to be tried again.
+// Lowers the total of a device to what the slots hold and what has no owner, once programs that
+// were killed have been reclaimed. Only the first `slots` were ever in use. False: some program was
+// changing its holding, and it is to be tried again.
 inline bool Settle(Counters& page, unsigned slots, unsigned device) {
   // What has ended by now, in all slots …
   std::uint64_t ended = 0;
@@ -95,6 +112,7 @@ inline bool Settle(Counters& page, unsigned slots, unsigned device) {
     const Holding& holding = page.slots[i].holdings[device];
     sum += holding.held_bytes.load() + holding.context_bytes.load();
   }
+  sum += OrphansOn(page, device);
   // … is all that has been begun since: so nothing was under way, and what was read belongs
   // together. What is too much stays so until it is taken away here.
   std::uint64_t begun = 0;

@@ -1,23 +1,21 @@
 // A program killed at every instruction of a reservation and of a release: what it held comes back,
 // to the byte. A debugger's single step takes the program through them one by one.
 #include <gtest/gtest.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstddef>
 #include <cstring>
 #include <functional>
 
 #include "wire/ledger.h"
 #include "wire/testing/page_memory.h"
+#include "wire/testing/steps.h"
 
 namespace tranche::wire {
 namespace {
 
 using testing::Shared;
+using testing::SteppedProgram;
 using testing::SumOfSlots;
 
 constexpr unsigned kVictim = 0;
@@ -25,16 +23,11 @@ constexpr unsigned kNeighbour = 1;
 constexpr unsigned kSlots = 2;
 constexpr std::uint64_t kLimit = 1000;
 constexpr std::uint64_t kOfNeighbour = 300;
-// More steps than any build needs; the kill itself is done at so many of them.
-constexpr unsigned kMaxSteps = 200'000;
-constexpr unsigned kKills = 150;
-
-struct Stage {
-  Counters page;
-  std::atomic<int> phase;  // 1: in what is tested, 2: through
-};
+constexpr unsigned kKills = 150;  // the kill itself is done at so many instructions
 
 using Act = std::function<void(Counters&)>;
+
+void Nothing(Counters& /*page*/) {}
 
 // The page as a killed program would leave it; only the slots in use matter.
 void CopyPage(const Counters& from, Counters& to) {
@@ -52,92 +45,54 @@ void ExpectComesBack(Counters& page, unsigned step) {
   ASSERT_EQ(SumOfSlots(page, kSlots, 0), kOfNeighbour) << "at step " << step;
 }
 
-pid_t StartTraced(Stage& stage, const Act& act) {
-  const pid_t pid = fork();
-  if (pid != 0) return pid;
-  ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-  raise(SIGSTOP);
-  stage.phase.store(1);
-  act(stage.page);
-  stage.phase.store(2);
-  for (;;) pause();
-}
-
-bool Stopped(pid_t pid) {
-  int status = 0;
-  return waitpid(pid, &status, 0) == pid && WIFSTOPPED(status);
-}
-
-bool Step(pid_t pid) {
-  return ptrace(PTRACE_SINGLESTEP, pid, nullptr, nullptr) == 0 && Stopped(pid);
-}
-
-void Kill(pid_t pid) {
-  kill(pid, SIGKILL);
-  waitpid(pid, nullptr, 0);
-}
-
-void Prepare(Stage& stage, const Act& before) {
-  std::memset(static_cast<void*>(&stage.page), 0,
-              offsetof(Counters, slots) + kSlots * sizeof(Slot));
-  stage.phase.store(0);
-  ASSERT_TRUE(Reserve(stage.page, kNeighbour, 0, Part::kHeld, kOfNeighbour, kLimit));
-  before(stage.page);
+void Prepare(Counters& page, const Act& before) {
+  std::memset(static_cast<void*>(&page), 0, offsetof(Counters, slots) + kSlots * sizeof(Slot));
+  ASSERT_TRUE(Reserve(page, kNeighbour, 0, Part::kHeld, kOfNeighbour, kLimit));
+  before(page);
 }
 
 // Instructions of the act; at each of them what a kill would leave is looked at.
-unsigned Walk(Stage& stage, const Act& before, const Act& act) {
+unsigned Walk(Counters& page, const Act& before, const Act& act) {
   const Shared<Counters> copy;
-  Prepare(stage, before);
-  const pid_t pid = StartTraced(stage, act);
-  EXPECT_TRUE(Stopped(pid)) << "this test needs ptrace";
+  Prepare(page, before);
+  SteppedProgram program([] {}, [&] { act(page); });
   unsigned steps = 0;
-  for (unsigned i = 0; i < kMaxSteps && stage.phase.load() != 2; ++i) {
-    if (!Step(pid)) {
-      ADD_FAILURE() << "the program does not step";
-      break;
-    }
-    if (stage.phase.load() != 1) continue;
+  while (program.Step()) {
     ++steps;
-    CopyPage(stage.page, *copy);
+    CopyPage(page, *copy);
     ExpectComesBack(*copy, steps);
-    if (::testing::Test::HasFatalFailure()) break;
+    if (::testing::Test::HasFatalFailure()) return steps;
   }
-  EXPECT_TRUE(::testing::Test::HasFailure() || stage.phase.load() == 2);
-  Kill(pid);
+  EXPECT_TRUE(program.through()) << "this test needs ptrace";
   return steps;
 }
 
-void KillAt(Stage& stage, const Act& before, const Act& act, unsigned step) {
-  Prepare(stage, before);
-  const pid_t pid = StartTraced(stage, act);
-  ASSERT_TRUE(Stopped(pid));
-  for (unsigned at = 0; at < step;) {
-    ASSERT_TRUE(Step(pid));
-    if (stage.phase.load() == 1) ++at;
-  }
-  Kill(pid);
-  ExpectComesBack(stage.page, step);
+void KillAt(Counters& page, const Act& before, const Act& act, unsigned step) {
+  Prepare(page, before);
+  SteppedProgram program([] {}, [&] { act(page); });
+  for (unsigned at = 0; at < step; ++at) ASSERT_TRUE(program.Step());
+  program.Kill();
 }
 
 void KillEverywhere(const Act& before, const Act& act) {
-  const Shared<Stage> stage;
-  const unsigned steps = Walk(*stage, before, act);
+  const Shared<Counters> page;
+  const unsigned steps = Walk(*page, before, act);
   ASSERT_GT(steps, 10U);
   for (unsigned step = 1; step <= steps; step += std::max(1U, steps / kKills)) {
-    KillAt(*stage, before, act, step);
+    KillAt(*page, before, act, step);
+    if (!::testing::Test::HasFatalFailure()) ExpectComesBack(*page, step);
     if (::testing::Test::HasFatalFailure()) return;
   }
   ::testing::Test::RecordProperty("instructions", static_cast<int>(steps));
 }
 
 TEST(LedgerKillTest, InAReservation) {
-  KillEverywhere([](Counters&) {},
+  KillEverywhere(Nothing,
                  [](Counters& page) { Reserve(page, kVictim, 0, Part::kHeld, 200, kLimit); });
 }
 
 TEST(LedgerKillTest, InAReservationThatIsRefused) {
-  KillEverywhere([](Counters&) {},
+  KillEverywhere(Nothing,
                  [](Counters& page) { Reserve(page, kVictim, 0, Part::kHeld, 900, kLimit); });
 }
 
@@ -147,31 +102,22 @@ TEST(LedgerKillTest, InARelease) {
 }
 
 TEST(LedgerKillTest, InAContextThatComesAndGoes) {
-  KillEverywhere([](Counters&) {},
-                 [](Counters& page) {
-                   Reserve(page, kVictim, 0, Part::kContext, 500, kNoLimit);
-                   Release(page, kVictim, 0, Part::kContext, 500);
-                 });
+  KillEverywhere(Nothing, [](Counters& page) {
+    Reserve(page, kVictim, 0, Part::kContext, 500, kNoLimit);
+    Release(page, kVictim, 0, Part::kContext, 500);
+  });
 }
 
 // The control: without Settle, what was under way at the kill is lost to the pod for good.
 TEST(LedgerKillTest, WithoutSettlingSomeKillsLeaveTooMuch) {
-  const Shared<Stage> stage;
-  const Act nothing = [](Counters&) {};
+  const Shared<Counters> shared;
   const Act reserve = [](Counters& page) { Reserve(page, kVictim, 0, Part::kHeld, 200, kLimit); };
-  const unsigned steps = Walk(*stage, nothing, reserve);
+  const unsigned steps = Walk(*shared, Nothing, reserve);
   unsigned too_much = 0;
   for (unsigned step = 1; step <= steps; step += std::max(1U, steps / kKills)) {
-    Prepare(*stage, nothing);
-    const pid_t pid = StartTraced(*stage, reserve);
-    ASSERT_TRUE(Stopped(pid));
-    for (unsigned at = 0; at < step;) {
-      ASSERT_TRUE(Step(pid));
-      if (stage->phase.load() == 1) ++at;
-    }
-    Kill(pid);
-    Reclaim(stage->page, kVictim, 0);
-    if (stage->page.devices[0].total_bytes.load() != kOfNeighbour) ++too_much;
+    KillAt(*shared, Nothing, reserve, step);
+    Reclaim(*shared, kVictim, 0);
+    if (shared->devices[0].total_bytes.load() != kOfNeighbour) ++too_much;
   }
   EXPECT_GT(too_much, 0U);
 }

@@ -3,8 +3,9 @@
 // The node program listens on a SOCK_SEQPACKET socket in a folder that containers see read-only.
 // A program connects when it first uses CUDA, sends Hello, and gets a HelloAnswer with the
 // descriptors of its pod's two pages (wire/pages.h); then both sides close. Whatever is asked later
-// (Measure) is asked on a connection of its own. One message is one packet, and nothing else is in
-// it; only the answer to Hello carries descriptors.
+// (Measure) is asked on a connection of its own. A program that only looks (the library in front of
+// NVML) sends Look in place of Hello. One message is one packet, and nothing else is in it; only
+// the answers to Hello and Look carry descriptors.
 //
 // Whose the program is, the kernel tells (SO_PEERCRED, a pidfd, the control group): nothing in a
 // message says so, and nothing in it can change another pod's limits or bytes.
@@ -25,7 +26,11 @@
 
 namespace tranche::wire {
 
-inline constexpr std::uint16_t kVersion = 1;
+// Tests build shims of the versions before and after.
+#ifndef TRANCHE_WIRE_VERSION
+#define TRANCHE_WIRE_VERSION 1
+#endif
+inline constexpr std::uint16_t kVersion = TRANCHE_WIRE_VERSION;
 inline constexpr std::uint32_t kMagic = 0x4C4C4157;  // "WALL" in memory
 
 // The folder is the same on the node and in containers.
@@ -53,6 +58,7 @@ enum class Kind : std::uint16_t {
   kHelloAnswer,
   kMeasure,
   kMeasureAnswer,
+  kLook,
 };
 
 struct Header {
@@ -86,10 +92,18 @@ struct Hello {
 struct HelloAnswer {  // with the descriptors of Limits and Counters, in this order, where kOk
   Header header;
   Status status;
-  std::uint32_t slot;      // index into Counters::slots, this program's alone
+  std::uint32_t slot;      // index into Counters::slots, this program's alone; or kNoSlot
   std::uint32_t pid;       // of the program, as the node sees it
   std::uint32_t unwalled;  // bit N: Hello::devices[N] has no wall
 };
+
+// "What has my pod?" Answered by a HelloAnswer with the same two descriptors, without a slot: who
+// looks holds nothing, and is not counted among the pod's programs. It writes to neither page.
+struct Look {
+  Header header;
+  std::uint64_t reserved;
+};
+inline constexpr std::uint32_t kNoSlot = 0xFFFFFFFF;  // HelloAnswer::slot, to Look
 
 // "I have made the first context of mine on a device; what does it take?" Asked after the context
 // is made and before anything is allocated in it.
@@ -112,6 +126,7 @@ static_assert(sizeof(Uuid) == 16);
 static_assert(sizeof(Header) == 8 && offsetof(Header, version) == 4 && offsetof(Header, kind) == 6);
 static_assert(sizeof(Hello) == 536 && offsetof(Hello, devices) == 24);
 static_assert(sizeof(HelloAnswer) == 24 && offsetof(HelloAnswer, unwalled) == 20);
+static_assert(sizeof(Look) == 16);
 static_assert(sizeof(Measure) == 24 && offsetof(Measure, device) == 20);
 static_assert(sizeof(MeasureAnswer) == 24 && offsetof(MeasureAnswer, context_bytes) == 16);
 static_assert(sizeof(Hello) <= kMaxMessageBytes);

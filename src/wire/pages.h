@@ -32,7 +32,8 @@ inline constexpr int kCountersSeals = kSealSeal | kSealShrink | kSealGrow;
 
 inline constexpr std::uint64_t kLimitsMagic = 0x3153544D494C5254;    // "TRLIMTS1" in memory
 inline constexpr std::uint64_t kCountersMagic = 0x31544E554F435254;  // "TRCOUNT1" in memory
-inline constexpr unsigned kMaxSlots = 1024;  // programs of one pod that use CUDA at a time
+inline constexpr unsigned kMaxSlots = 1024;   // programs of one pod that use CUDA at a time
+inline constexpr unsigned kMaxShares = 1024;  // allocations that one pod's programs share
 
 using Word = std::atomic<std::uint64_t>;
 using HalfWord = std::atomic<std::uint32_t>;
@@ -59,9 +60,10 @@ struct Limits {
 };
 
 struct alignas(64) DeviceTotals {
-  Word total_bytes;  // at every instant at least the sum of what the slots hold
-  Word refusals;     // allocations refused at the wall
-  Word trims;        // times that pools were trimmed before a refusal
+  // At every instant at least the sum of what the slots hold and of what has no owner (Share).
+  Word total_bytes;
+  Word refusals;  // allocations refused at the wall
+  Word trims;     // times that pools were trimmed before a refusal
   std::uint64_t reserved[5];
 };
 
@@ -96,6 +98,24 @@ struct alignas(64) Slot {
   Holding holdings[kMaxDevices];  // as in Limits::devices
 };
 
+// What a program has made known to others, or has opened of another's: so memory whose owner lets
+// go of it, or ends, while others still have it stays charged to the pod (wire/shares.h).
+enum class ShareKind : std::uint8_t {
+  kFree = 0,
+  kBusy,    // being filled
+  kExport,  // an allocation that its owner has exported, and that is in the owner's holding
+  kImport,  // one that a program has opened
+  kOrphan,  // one that the owner has no more and others still have: in no slot, but in the total
+};
+struct alignas(64) Share {
+  Word state;  // ShareKind, and above its eight bits the slot whose it is
+  Word key;    // the same for the export and its imports; 0: cannot be told, as of a descriptor
+  Word bytes;
+  HalfWord device;
+  std::uint32_t reserved;
+  std::uint64_t reserved_words[4];
+};
+
 struct Counters {
   std::uint64_t magic;
   std::uint32_t version;
@@ -104,9 +124,14 @@ struct Counters {
   // A program that finds another number than when it attached attaches anew: it keeps its slot,
   // and gets new Limits.
   HalfWord epoch;
-  std::uint64_t reserved[5];
+  // Slots from this number on were never taken, and need not be looked at.
+  HalfWord slots_used;
+  // Shares from this number on were never used.
+  HalfWord shares_used;
+  std::uint64_t reserved[4];
   DeviceTotals devices[kMaxDevices];
   Slot slots[kMaxSlots];
+  Share shares[kMaxShares];
 };
 
 static_assert(sizeof(DeviceLimits) == 128 && offsetof(DeviceLimits, time) == 64);
@@ -116,9 +141,12 @@ static_assert(sizeof(DeviceTotals) == 64 && sizeof(Holding) == 64);
 static_assert(offsetof(Holding, context) == 32);
 static_assert(offsetof(Slot, passed_through) == 24 && offsetof(Slot, holdings) == 64);
 static_assert(sizeof(Slot) == 64 + kMaxDevices * 64);
-static_assert(offsetof(Counters, epoch) == 20 && offsetof(Counters, devices) == 64);
+static_assert(offsetof(Counters, epoch) == 20 && offsetof(Counters, slots_used) == 24);
+static_assert(offsetof(Counters, devices) == 64);
 static_assert(offsetof(Counters, slots) == 64 + kMaxDevices * 64);
-static_assert(sizeof(Counters) == 64 + kMaxDevices * 64 + kMaxSlots * sizeof(Slot));
+static_assert(sizeof(Share) == 64 && offsetof(Share, device) == 24);
+static_assert(offsetof(Counters, shares) == 64 + kMaxDevices * 64 + kMaxSlots * sizeof(Slot));
+static_assert(sizeof(Counters) == offsetof(Counters, shares) + kMaxShares * sizeof(Share));
 
 // Whether a mapping of so many bytes is a page of this version.
 inline bool LimitsFit(const Limits& page, std::size_t bytes) {

@@ -80,7 +80,7 @@ class PodTest(unittest.TestCase):
         node = Node()
         self.assertEqual(node.container["command"], ["tranche", "node"])
         self.assertEqual(node.flags, {"events": "", "listen": "9436", "dcgm-names": "auto", "interval": "1s",
-                                      "log-level": "info", "log-format": "text"})
+                                      "walls-directory": "", "log-level": "info", "log-format": "text"})
         self.assertEqual(node.environment["NODE_NAME"], {"fieldRef": {"fieldPath": "spec.nodeName"}})
         self.assertEqual(node.container["ports"], [{"name": "metrics", "containerPort": 9436}])
         for probe, path in (("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
@@ -90,8 +90,8 @@ class PodTest(unittest.TestCase):
         node = Node({"node.port": 1234, "node.dcgmNames": "off", "node.interval": "2s", "node.args": ["--hostname=h"],
                      "node.env": [{"name": "A", "value": "b"}], "node.resources": {"limits": {"memory": "64Mi"}},
                      "events": False, "logLevel": "debug"})
-        self.assertEqual(node.flags, {"listen": "1234", "dcgm-names": "off", "interval": "2s", "hostname": "h",
-                                      "log-level": "debug", "log-format": "text"})
+        self.assertEqual(node.flags, {"listen": "1234", "dcgm-names": "off", "interval": "2s", "walls-directory": "",
+                                      "hostname": "h", "log-level": "debug", "log-format": "text"})
         self.assertEqual(node.container["ports"][0]["containerPort"], 1234)
         self.assertEqual(node.environment["A"], "b")
         self.assertEqual(node.container["resources"], {"limits": {"memory": "64Mi"}})
@@ -182,6 +182,56 @@ class PrivilegeTest(unittest.TestCase):
         self.assertEqual(node.pod["serviceAccountName"], "tranche-node")
         self.assertTrue(node.pod["automountServiceAccountToken"])
         self.assertFalse(node.one("ServiceAccount")["automountServiceAccountToken"])
+
+
+class WallsTest(unittest.TestCase):
+    """What node.walls adds, and that nothing of it is there without."""
+
+    ON = {"node.walls": True}
+    HOST = {"tranche": "/var/lib/tranche", "births": "/run/tranche/births", "cdi": "/var/run/cdi",
+            "cdi-kept": "/etc/cdi"}
+
+    def test_off_by_default(self):
+        for values in ({}, {"node.walls": False}, {"node.walls": "false"}):
+            node = Node(values)
+            self.assertEqual(node.flags["walls-directory"], "")
+            self.assertFalse(self.HOST.keys() & node.volumes.keys())
+        self.assertEqual(Rendered({"node.walls": True}).text, Rendered().text, "without the program")
+
+    def test_it_writes_what_pods_are_given_by_the_paths_of_the_host(self):
+        for on in (True, "true"):
+            node = Node({"node.walls": on})
+            self.assertEqual(node.volumes, {"pod-resources": "/var/lib/kubelet/pod-resources",
+                                            "run": "/run/tranche/node", **self.HOST})
+            mounts = {mount["name"]: mount for mount in node.container["volumeMounts"]}
+            for name, path in self.HOST.items():
+                self.assertEqual(mounts[name], {"name": name, "mountPath": path})
+            self.assertEqual(node.flags["walls-directory"], "/var/lib/tranche/walls")
+
+    def test_two_capabilities_and_no_more(self):
+        context = Node(self.ON).container["securityContext"]
+        self.assertEqual(context.pop("capabilities"), {"drop": ["ALL"], "add": ["CHECKPOINT_RESTORE", "SYS_PTRACE"]})
+        without = Node().container["securityContext"]
+        self.assertEqual(without.pop("capabilities"), {"drop": ["ALL"]})
+        self.assertEqual(context, without)
+        self.assertEqual(Node(self.ON).rules(), Node().rules(), "its account may do no more")
+
+    def test_the_plugin_sees_what_is_published_also_after_a_reboot(self):
+        with_it, without = Rendered({**ON, **self.ON}), Rendered(ON)
+        plugin, before = with_it.of_kind("DaemonSet")[0], without.of_kind("DaemonSet")[0]
+        spec, mounts = plugin["spec"]["template"]["spec"], before["spec"]["template"]["spec"]
+        added = [mount for mount in spec["containers"][0]["volumeMounts"]
+                 if mount not in mounts["containers"][0]["volumeMounts"]]
+        self.assertEqual(added, [{"name": "cdi-kept", "mountPath": "/etc/cdi", "readOnly": True}])
+        added = [volume for volume in spec["volumes"] if volume not in mounts["volumes"]]
+        self.assertEqual(added, [{"name": "cdi-kept",
+                                  "hostPath": {"path": "/etc/cdi", "type": "DirectoryOrCreate"}}])
+        self.assertIn("/var/run/cdi", [mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]])
+
+    def test_the_notes_say_so(self):
+        notes = InstallTest.notes(self, {**ON, **self.ON})
+        self.assertIn("tranche.memory.mode=enforce", notes)
+        self.assertNotIn("walls", InstallTest.notes(self, ON))
 
 
 if __name__ == "__main__":

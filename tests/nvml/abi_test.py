@@ -14,6 +14,7 @@ import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = pathlib.Path(sysconfig.get_paths()["purelib"])
+CHECKS = ("nvml_abi_check.cc", "nvml_abi_values.cc")
 HEADERS = sorted(PACKAGES.glob("nvidia/cu*/include/nvml.h"))
 
 
@@ -27,7 +28,7 @@ class DeclarationsAgree(unittest.TestCase):
     def compile(self, ours):
         command = [os.environ.get("CXX", "c++"), "-std=c++20", "-fsyntax-only", f"-I{ours}", f"-I{SOURCE}",
                    f"-isystem{HEADERS[-1].parent}",
-                   str(SOURCE / "tests/nvml/nvml_abi_check.cc")]
+                   *(str(SOURCE / "tests/nvml" / name) for name in CHECKS)]
         return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
     def test_every_size_offset_value_and_function(self):
@@ -37,9 +38,9 @@ class DeclarationsAgree(unittest.TestCase):
     def test_a_wrong_declaration_would_be_noticed(self):
         """The check's own check: one declaration of each kind is made wrong."""
         wrongs = {
-            "abi.h": [("  unsigned pci_subsystem_id;\n", "  unsigned long pci_subsystem_id;\n"),
-                      ("  kGpuIsLost = 15,", "  kGpuIsLost = 16,"),
-                      ("kEventXidCritical = 0x8;", "kEventXidCritical = 0x10;")],
+            "abi.h": [("  unsigned pci_subsystem_id;\n", "  unsigned long pci_subsystem_id;\n")],
+            "abi_values.h": [("  kGpuIsLost = 15,", "  kGpuIsLost = 16,"),
+                             ("kEventXidCritical = 0x8;", "kEventXidCritical = 0x10;")],
             "functions.h": [("Return(Device device, unsigned* minor)",
                              "Return(Device device, unsigned long* minor)")],
         }
@@ -48,7 +49,7 @@ class DeclarationsAgree(unittest.TestCase):
                 with self.subTest(change=after), tempfile.TemporaryDirectory() as folder:
                     nvml = pathlib.Path(folder) / "gpu/nvml"
                     nvml.mkdir(parents=True)
-                    for header in ("abi.h", "functions.h"):
+                    for header in ("abi.h", "abi_values.h", "functions.h"):
                         shutil.copy(SOURCE / "src/gpu/nvml" / header, nvml)
                     text = (nvml / name).read_text()
                     self.assertIn(before, text)

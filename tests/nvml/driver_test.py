@@ -107,7 +107,7 @@ class ProgramsSeen(unittest.TestCase):
             apps = ("--query-compute-apps=pid,process_name", "--format=csv,noheader")
             named = programs.until(lambda: lines(*apps))
             self.assertEqual(len(named), 1)
-            self.assertRegex(named[0], rf"^{program.pid}, .*tranche-workload$")
+            self.assertRegex(named[0], rf"^{program.pid}, .*tranche-workload long$", "each workload by its name")
             programs.until(lambda: [line for line in lines("pmon", "-c", "1")[2:]
                                     if line.split()[1] == str(program.pid) and int(line.split()[3]) > 85])
 

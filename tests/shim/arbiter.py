@@ -13,15 +13,19 @@ import struct
 import sys
 import threading
 
+from shim import BIN
+
 FOLDER = pathlib.Path("/run/tranche/walls")
-DEVICES, SLOTS = 32, 1024
-KINDS = {"hello": 1, "hello answer": 2, "measure": 3, "measure answer": 4}
+DEVICES, SLOTS, SHARES = 32, 1024, 1024
+KINDS = {"hello": 1, "hello answer": 2, "measure": 3, "measure answer": 4, "look": 5}
+NO_SLOT = 0xFFFFFFFF
 STATUS = {"ok": 0, "unknown version": 1, "not walled": 2, "not yet": 3, "no room": 4, "refused": 5}
 MAGIC, VERSION = 0x4C4C4157, 1
 LIMITS_BYTES = 64 + DEVICES * 128
 SLOT_BYTES = 64 + DEVICES * 64
 SLOTS_AT = 64 + DEVICES * 64
-COUNTERS_BYTES = SLOTS_AT + SLOTS * SLOT_BYTES
+SHARES_AT = SLOTS_AT + SLOTS * SLOT_BYTES
+COUNTERS_BYTES = SHARES_AT + SHARES * 64
 F_ADD_SEALS, SEAL, SHRINK, GROW, FUTURE_WRITE = 1033, 1, 2, 4, 16
 
 
@@ -43,16 +47,31 @@ def page(name, size, seals):
     return descriptor, mapped
 
 
-class Arbiter:
-    """`limit` bytes on each device that a program names; `status` is what every Hello is answered."""
+def uuid_bytes(text):
+    return bytes.fromhex(text.split("-", 1)[1].replace("-", ""))
 
-    def __init__(self, limit, context=0, status="ok"):
+
+def identity(pid):
+    """The pid that a process sees itself, and when it began (proc(5))."""
+    inside = re.search(r"^NSpid:.*\s(\d+)$", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)
+    return int(inside[1]), int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+class Arbiter:
+    """`limit` bytes on each of `devices` (UUIDs), or on each that a program names; `status` is what every Hello and
+    Look is answered; `context` is what contexts take, or a function of pid, slot and device that says it; `bound` is
+    charged where that comes too late."""
+
+    def __init__(self, limit, context=0, status="ok", devices=(), bound=None):
         self.limit, self.context, self.status = limit, context, STATUS[status]
-        self.hellos, self.slots, self.measured = [], {}, 0
+        self.bound = context if bound is None else bound
+        self.hellos, self.slots, self.measured, self.looks = [], {}, 0, []
+        self.devices = [uuid_bytes(device) for device in devices]
         self.limits_fd, self.limits = page("limits", LIMITS_BYTES, SEAL | SHRINK | GROW | FUTURE_WRITE)
         self.counters_fd, self.counters = page("counters", COUNTERS_BYTES, SEAL | SHRINK | GROW)
         struct.pack_into("<QIIII", self.limits, 0, 0x3153544D494C5254, VERSION, LIMITS_BYTES, 0, 1)
         struct.pack_into("<QIIII", self.counters, 0, 0x31544E554F435254, VERSION, COUNTERS_BYTES, SLOTS, 1)
+        self.set_walls(self.devices)
 
     def __enter__(self):
         FOLDER.mkdir(parents=True, exist_ok=True)
@@ -88,9 +107,14 @@ class Arbiter:
         try:
             if kind == KINDS["hello"]:
                 self.answer_hello(connection, message, pid)
+            elif kind == KINDS["look"]:
+                self.looks.append(pid)
+                self.give_pages(connection, NO_SLOT, pid, 0)
             elif kind == KINDS["measure"]:
                 self.measured += 1
-                connection.send(struct.pack("<IHHIIQ", MAGIC, VERSION, KINDS["measure answer"], 0, 0, self.context))
+                slot, device = struct.unpack_from("<II", message, 16)
+                context = self.context(pid, slot, device) if callable(self.context) else self.context
+                connection.send(struct.pack("<IHHIIQ", MAGIC, VERSION, KINDS["measure answer"], 0, 0, context))
         except OSError:
             pass  # the program has gone
 
@@ -98,11 +122,22 @@ class Arbiter:
         image, count = struct.unpack_from("<QI", message, 8)
         uuids = [message[24 + 16 * i:40 + 16 * i] for i in range(count)]
         slot = self.slots.setdefault((pid, image), len(self.slots))
-        for i, uuid in enumerate(uuids):
-            struct.pack_into("<16sQQQ", self.limits, 64 + 128 * i, uuid, self.limit, 300 << 20, 80 << 30)
-        struct.pack_into("<I", self.limits, 16, count)
         self.hellos.append((pid, uuids))
-        answer = struct.pack("<IHHIIII", MAGIC, VERSION, KINDS["hello answer"], self.status, slot, pid, 0)
+        if not self.devices:
+            self.set_walls(uuids)
+        walled = self.devices or uuids
+        inside, start = identity(pid)
+        struct.pack_into("<IIIIQ", self.counters, SLOTS_AT + SLOT_BYTES * slot, 1, pid, inside, 0, start)
+        struct.pack_into("<I", self.counters, 24, len(self.slots))
+        self.give_pages(connection, slot, pid, sum(1 << i for i, uuid in enumerate(uuids) if uuid not in walled))
+
+    def set_walls(self, uuids):
+        for i, uuid in enumerate(uuids):
+            struct.pack_into("<16sQQQ", self.limits, 64 + 128 * i, uuid, self.limit, self.bound, 80 << 30)
+        struct.pack_into("<I", self.limits, 16, len(uuids))
+
+    def give_pages(self, connection, slot, pid, unwalled):
+        answer = struct.pack("<IHHIIII", MAGIC, VERSION, KINDS["hello answer"], self.status, slot, pid, unwalled)
         rights = [] if self.status else [self.limits_fd, self.counters_fd]
         connection.sendmsg([answer], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", rights))] if rights
                            else [])
@@ -119,11 +154,37 @@ class Arbiter:
         return struct.unpack_from("<QQQQ", self.counters, SLOTS_AT + SLOT_BYTES * slot + 64 + 64 * device)
 
 
+    def is_bound(self, slot, device=0):
+        """Its contexts are charged by the bound."""
+        at = SLOTS_AT + SLOT_BYTES * slot + 64 + 64 * device + 32
+        return struct.unpack_from("<I", self.counters, at)[0] == 2
+
+    def left(self, slot):
+        """A program has ended: as the node program does, by src/wire."""
+        self.by_wire("tranche_test_leave", slot)
+
+    def sweep(self, device=0):
+        self.by_wire("tranche_test_sweep", device)
+
+    def by_wire(self, function, number):
+        ledger = ctypes.CDLL(str(BIN.parent / "tests/libtranche_test_ledger.so"))
+        page = (ctypes.c_char * COUNTERS_BYTES).from_buffer(self.counters)
+        getattr(ledger, function)(ctypes.byref(page), number)
+        del page
+
+    def shares(self):
+        """Of what programs share: kind, slot, key, bytes, device."""
+        kinds = {1: "busy", 2: "export", 3: "import", 4: "orphan"}
+        rows = [struct.unpack_from("<QQQI", self.counters, SHARES_AT + 64 * i) for i in range(SHARES)]
+        return [(kinds[state & 0xFF], state >> 8, key, size, device) for state, key, size, device in rows if state]
+
+
 def check_layout():
     """The numbers above are those of src/wire: the compiler checks the header's own against the structs."""
     text = (pathlib.Path(__file__).resolve().parents[2] / "src/wire/pages.h").read_text()
     assert "offsetof(Slot, holdings) == 64" in text and "sizeof(DeviceLimits) == 128" in text
-    assert re.search(r"kMaxSlots = 1024", text)
+    assert re.search(r"kMaxSlots = +1024", text) and "offsetof(Counters, slots_used) == 24" in text
+    assert re.search(r"kMaxShares = 1024", text) and "sizeof(Share) == 64" in text
     assert ctypes.sizeof(ctypes.c_uint64) == 8
 
 

@@ -99,7 +99,40 @@ def pooled(bytes):
         ok(cuda.cuStreamSynchronize(None), "cuStreamSynchronize")
     return free
 
-FORMS = [plain, pitch, managed, physical, mapped, array, cube, mipmap, pooled]
+class AllocNode(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_int), ("handles", ctypes.c_int), ("location", ctypes.c_int), ("id", ctypes.c_int),
+                ("win32", ctypes.c_void_p), ("most", size), ("reserved", ctypes.c_ubyte * 56),
+                ("access", ctypes.c_void_p), ("accesses", size), ("bytes", size), ("at", u64)]
+
+# An instantiated graph with an allocation node, and its address; with `frees` it frees it again.
+def graph_of(bytes, frees=False, flags=0):
+    graph, node, freed, made = (ctypes.c_void_p() for _ in range(4))
+    ok(cuda.cuGraphCreate(ref(graph), 0), "cuGraphCreate")
+    params = AllocNode(type=1, location=1, id=0, bytes=bytes)
+    ok(cuda.cuGraphAddMemAllocNode(ref(node), graph, None, size(0), ref(params)), "cuGraphAddMemAllocNode")
+    if frees:
+        ok(cuda.cuGraphAddMemFreeNode(ref(freed), graph, ref(node), size(1), u64(params.at)), "cuGraphAddMemFreeNode")
+    ok(cuda.cuGraphInstantiateWithFlags(ref(made), graph, u64(flags)), "cuGraphInstantiateWithFlags")
+    ok(cuda.cuGraphDestroy(graph), "cuGraphDestroy")
+    return made, u64(params.at)
+
+def launch(made, stream=None):
+    checked(cuda.cuGraphLaunch(made, stream), "cuGraphLaunch")
+
+def graphed(bytes):
+    made, at = graph_of(bytes)
+    try:
+        launch(made)
+    except Refused:
+        ok(cuda.cuGraphExecDestroy(made), "cuGraphExecDestroy")
+        raise
+    def free():
+        ok(cuda.cuMemFree_v2(at), "cuMemFree_v2")
+        ok(cuda.cuGraphExecDestroy(made), "cuGraphExecDestroy")
+        ok(cuda.cuDeviceGraphMemTrim(0), "cuDeviceGraphMemTrim")
+    return free
+
+FORMS = [plain, pitch, managed, physical, mapped, array, cube, mipmap, pooled, graphed]
 
 # The same in pieces of their own alone. Small levels of a mipmap share a chunk, and of those the driver's log tells
 # when the chunk comes and goes, not what lies in it.

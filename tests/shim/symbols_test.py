@@ -1,4 +1,4 @@
-"""The shim is loaded by any glibc since 2.17, needs nothing else, and runs nothing when it is loaded."""
+"""Our shims are loaded by any glibc since 2.17, need nothing else, and run nothing when they are loaded."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import subprocess
 import sys
 import unittest
 
-from shim import BIN, SHIM, SHIMS, SHIPPED_REAL, SOURCE
+from shim import BIN, CUDA, NVML, SHIM, SOURCE
 
 os.environ.setdefault("TRANCHE_BIN_DIR", str(SHIM.parent.parent))
 sys.path.insert(0, str(SOURCE / "tests/workloads"))
@@ -15,33 +15,44 @@ from symbols_test import NEWEST, newer_than, readelf  # noqa: E402
 
 
 class Symbols(unittest.TestCase):
+    def each(self):
+        for shims in (CUDA, NVML):
+            for version, path in shims.paths.items():
+                with self.subTest(library=shims.library, version=version):
+                    yield shims, path
+
     def test_nothing_newer_than_2_17_is_asked_of_glibc(self):
-        text = readelf("--version-info", SHIM)
-        self.assertIn("GLIBC_2.2.5", text)
-        self.assertEqual(newer_than(NEWEST, text), [])
+        for _, path in self.each():
+            text = readelf("--version-info", path)
+            self.assertIn("GLIBC_2.2.5", text)
+            self.assertEqual(newer_than(NEWEST, text), [])
 
     def test_it_needs_libc_and_the_real_library_alone(self):
-        needed = re.findall(r"\(NEEDED\).*\[(.*)\]", readelf("--dynamic", SHIM))
-        self.assertEqual(needed, [SHIPPED_REAL, "libdl.so.2", "libc.so.6"])
-        self.assertIn("soname: [libcuda.so.1]", readelf("--dynamic", SHIM))
-        self.assertNotRegex(readelf("--dynamic", SHIM), "RPATH|RUNPATH")
+        for shims, path in self.each():
+            dynamic = readelf("--dynamic", path)
+            needed = re.findall(r"\(NEEDED\).*\[(.*)\]", dynamic)
+            self.assertEqual(needed, [shims.shipped_real.format(0), "libdl.so.2", "libc.so.6"])
+            self.assertIn(f"soname: [{shims.library}.so.1]", dynamic)
+            self.assertNotRegex(dynamic, "RPATH|RUNPATH")
 
     def test_each_version_is_there_for_each_of_four_real_libraries(self):
-        for version in SHIMS:
+        for version in CUDA.paths:
             for number in range(4):
                 name = f"libcuda.tranche-{version}{'-' + str(number) if number else ''}.so.1"
                 needed = re.findall(r"\(NEEDED\).*\[(.*)\]", readelf("--dynamic", BIN / "shim" / name))
-                self.assertEqual(needed[0], f"/run/tranche/real/{number}/libcuda.so.1")
+                self.assertEqual(needed[0], CUDA.shipped_real.format(number))
 
     def test_nothing_runs_when_it_is_loaded(self):
-        self.assertNotRegex(readelf("--dynamic", SHIM), r"\((INIT|FINI|INIT_ARRAY|FINI_ARRAY|PREINIT_ARRAY)\)")
+        for _, path in self.each():
+            self.assertNotRegex(readelf("--dynamic", path), r"\((INIT|FINI|INIT_ARRAY|FINI_ARRAY|PREINIT_ARRAY)\)")
 
     def test_it_has_no_thread_local_memory_and_calls_nothing_that_ends_or_writes(self):
-        self.assertNotIn(" TLS ", readelf("--segments", SHIM))
-        asked = set(re.findall(r"UND (\w+)@", readelf("--dyn-syms", SHIM)))
-        self.assertIn("dlsym", asked)
-        self.assertEqual(asked & {"abort", "exit", "_exit", "raise", "kill", "write", "printf", "fprintf", "malloc",
-                                  "free", "pthread_create", "pthread_mutex_lock", "setenv"}, set())
+        for _, path in self.each():
+            self.assertNotIn(" TLS ", readelf("--segments", path))
+            asked = set(re.findall(r"UND (\w+)@", readelf("--dyn-syms", path)))
+            self.assertIn("dlsym", asked)
+            self.assertEqual(asked & {"abort", "exit", "_exit", "raise", "kill", "write", "printf", "fprintf", "malloc",
+                                      "free", "pthread_create", "pthread_mutex_lock", "setenv"}, set())
 
     def test_a_program_of_ours_would_fail_these(self):
         """Shows that they can fail."""

@@ -2,66 +2,11 @@
 says that they had. Each wall is shown to be missing without the shim."""
 
 import json
-import os
-import subprocess
-import sys
 import unittest
 
 from arbiter import FOLDER, Arbiter, own_run
+from bed import CONTEXT, MIB, Bed, most_tracked
 from programs import PRELUDE, RACE
-from shim import DrivenNode, Shadow
-
-MIB = 1 << 20
-CONTEXT = 396361728  # what the simulated driver takes for one of an A100
-
-
-class Bed:
-    """A node with a driver, and the shim in front of its library; `walled` False leaves the shim out."""
-
-    def __init__(self, walled=True):
-        self.node, self.walled = DrivenNode("a100x2"), walled
-
-    def __enter__(self):
-        self.node.__enter__()
-        self.shadow = Shadow(self.node.library())
-        folders = [str(self.shadow.path)] if self.walled else []
-        self.environment = {**os.environ, "LD_LIBRARY_PATH": ":".join([*folders, self.node.libraries()])}
-        return self
-
-    def __exit__(self, *arguments):
-        self.shadow.__exit__()
-        self.node.__exit__(*arguments)
-
-    def start(self, script, *arguments):
-        return subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], env=self.environment, text=True,
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-    def run(self, script, *arguments):
-        """What the script prints last, as JSON."""
-        process = self.start(PRELUDE + script, *arguments)
-        out, errors = process.communicate(timeout=300)
-        if process.returncode != 0:
-            raise AssertionError(f"{process.returncode}: {out}{errors}")
-        return json.loads(out)
-
-
-def rounded(asked):
-    """What a driver gives for an allocation: whole pieces of 2 MiB, or for a small one a part of a piece."""
-    unit = 512 if asked < MIB else 2 * MIB
-    return -(-asked // unit) * unit
-
-
-def most_tracked(log, slot=0):
-    """The most bytes that programs had on a GPU at any instant, without those of contexts. Of what ends with its
-    program the log says nothing: programs free before they end."""
-    now = most = 0
-    for line in map(json.loads, log):
-        if line["event"] == "memory" and line["slot"] == slot and line["what"] in ("taken", "freed"):
-            now += line["taken_bytes"] * (1 if line["what"] == "taken" else -1)
-            assert line["asked_bytes"] >= MIB and line["taken_bytes"] == rounded(line["asked_bytes"]), line
-            most = max(most, now)
-    return most
-
 
 class OneProgram(unittest.TestCase):
     def test_it_reaches_its_limit_and_no_more(self):
@@ -110,7 +55,7 @@ print(json.dumps(held))
                 self.assertGreaterEqual(charged, 100 * MIB, form)
                 self.assertLessEqual(charged, 140 * MIB, form)
                 self.assertEqual(left, 0, form)
-            self.assertEqual(len(said), 9)
+            self.assertEqual(len(said), 10)
             self.assertEqual(arbiter.totals()[0], CONTEXT)
 
     def test_each_form_is_refused_at_the_wall(self):
@@ -133,7 +78,7 @@ print(json.dumps(refused == [form.__name__ for form in FORMS]))
 begin()
 held = [form(700 * MiB) for form in FORMS]
 print(json.dumps(len(held)))
-"""), 9)
+"""), 10)
             self.assertGreater(most_tracked(bed.node.log()), 1 << 30)
 
     def test_memory_of_the_host_is_free_of_charge_and_needs_no_context(self):

@@ -73,9 +73,10 @@ def free_port():
 
 
 class Sight:
-    """`tranche node`, and what it shows. `within`: a container's group, whose own namespace of groups it sees."""
+    """`tranche node`, and what it shows. `within`: a container's group, whose own namespace of groups it sees. `wait`:
+    until it shows GPUs."""
 
-    def __init__(self, node, *flags, within=None):
+    def __init__(self, node, *flags, within=None, wait=True):
         self.port = free_port()
         self.folder = tempfile.TemporaryDirectory(prefix="tranche-sight-")
 
@@ -88,6 +89,10 @@ class Sight:
              f"--listen=127.0.0.1:{self.port}", f"--run-dir={self.folder.name}", "--pod-resources-socket=",
              "--node-name=", "--hostname=worker-1", "--page-listen=", *flags],
             stderr=subprocess.PIPE, text=True, preexec_fn=join if within else None)
+        if wait:
+            self.await_gpus()
+
+    def await_gpus(self):
         until(lambda: self.metrics().get("tranche_gpu_memory_bytes"), self.process)
 
     def __enter__(self):

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 from names import Names, pod
-from promtool import Prometheus
+from promtool import RULES, Prometheus
 from sightbed import BIN, HANGS, SCALE, Groups, Node, Sight, free_port, until
 
 RESOURCE = "nvidia.com/gpu.shared"
@@ -74,10 +74,13 @@ class WatchedBed(contextlib.ExitStack):
         until((self.folder / "run/status.json").exists, agent)
         self.sim("wait", f"{RESOURCE}=8", "--control", self.control, "--timeout", HANGS)
         (self.folder / "prometheus").mkdir()
-        self.prometheus = Prometheus(
-            self.folder / "prometheus", free_port(),
-            {"tranche-plugin-x": f"127.0.0.1:{self.agent_port}", "tranche-node-x": f"127.0.0.1:{self.sight.port}"},
-            {"instance": "worker-1", "namespace": "gpu-operator", "container": "tranche"})
+        # The labels that the chart's PodMonitor makes, and its honorLabels.
+        labels = {"instance": "worker-1", "namespace": "gpu-operator", "container": "tranche"}
+        targets = {"tranche-plugin-x": self.agent_port, "tranche-node-x": self.sight.port}
+        scrapes = [{"job_name": "tranche", "honor_labels": True,
+                    "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": {**labels, "pod": name}}
+                                       for name, port in targets.items()]}]
+        self.prometheus = Prometheus(self.folder / "prometheus", free_port(), scrapes, RULES.read_text())
         self.callback(self.prometheus.stop)
         until(self.prometheus.scrapes, self.prometheus.process)
 

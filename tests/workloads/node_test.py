@@ -134,6 +134,17 @@ class Workloads(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("no simulated node in /nonexistent", done.stderr)
 
+    def test_a_node_without_a_driver_is_said_to_have_none(self):
+        for end in ("terminate", "kill"):  # kill: its socket stays, and nobody listens there
+            with self.subTest(end), Node(BIN.parent, 1, 50) as node:
+                command = [BIN / "tranche", "sim", "workload", "steady", "--for", "0.1s", "--root", node.root]
+                self.assertEqual(subprocess.run(command, capture_output=True).returncode, 0, "with one it runs")
+                getattr(node.driver, end)()
+                node.driver.wait()
+                done = subprocess.run(command, capture_output=True, text=True)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(f"tranche sim driver --root {node.root}", done.stderr)
+
 
 class Lost(unittest.TestCase):
     """What only holds memory notices when there is nothing left to hold."""

@@ -1,6 +1,7 @@
 // The functions of graphs that have been instantiated, and of the memory of graphs.
 #include "sim/cuda/declarations.h"
 #include "sim/cuda/graph/exec.h"
+#include "sim/cuda/graph/memory.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/lookup.h"
 
@@ -21,13 +22,35 @@ Result Make(const char* name, GraphExec* handle, Graph graph, std::uint64_t flag
   });
 }
 
+Result Upload(const Entry& entry, GraphExec graph, Stream stream) {
+  return StreamCall(entry, stream, [&](StreamObject& found) -> Result {
+    const std::shared_ptr<ExecObject> exec = Execs().Share(graph);
+    return exec == nullptr ? kInvalidValue : UploadGraph(*exec, found);
+  });
+}
+
+Result Forget(GraphExec handle) {
+  return InitCall("cuGraphExecDestroy", [&](Process&) -> Result {
+    std::shared_ptr<ExecObject> exec = Execs().Share(handle);
+    if (exec == nullptr) return kInvalidValue;
+    ForgetExec(exec);
+    exec.reset();
+    DestroyUserObjects();
+    return kSuccess;
+  });
+}
+
 Result MakeWithParams(const Entry& entry, GraphExec* handle, Graph graph,
                       InstantiateParams* parameters) {
   if (parameters == nullptr) return kInvalidValue;
-  const Result made = (parameters->flags & ~kFlags) != 0
-                          ? kInvalidValue
-                          : Make(entry.name, handle, graph, parameters->flags);
+  Result made = (parameters->flags & ~kFlags) != 0
+                    ? kInvalidValue
+                    : Make(entry.name, handle, graph, parameters->flags);
   if (made == kNotInitialized) return made;
+  if (made == kSuccess && (parameters->flags & kInstantiateUpload) != 0) {
+    made = Upload(entry, *handle, parameters->upload_stream);
+    if (made != kSuccess) Forget(*handle);
+  }
   parameters->error_node = nullptr;
   parameters->result = made == kSuccess        ? kInstantiateSuccess
                        : made == kInvalidValue ? kInstantiateInvalidStructure
@@ -48,13 +71,6 @@ Result Launch(const Entry& entry, GraphExec graph, Stream stream) {
   return StreamCall(entry, stream, [&](StreamObject& found) -> Result {
     const std::shared_ptr<ExecObject> exec = Execs().Share(graph);
     return exec == nullptr ? kInvalidValue : LaunchGraph(*exec, found);
-  });
-}
-
-// What an upload would bring to the device is there when the graph is launched.
-Result Upload(const Entry& entry, GraphExec graph, Stream stream) {
-  return StreamCall(entry, stream, [&](StreamObject&) -> Result {
-    return Execs().Find(graph) == nullptr ? kInvalidValue : kSuccess;
   });
 }
 
@@ -143,16 +159,7 @@ Result cuGraphExecGetFlags(GraphExec graph_exec, std::uint64_t* flags) {
   });
 }
 
-Result cuGraphExecDestroy(GraphExec graph_exec) {
-  return InitCall("cuGraphExecDestroy", [&](Process&) -> Result {
-    std::shared_ptr<ExecObject> exec = Execs().Share(graph_exec);
-    if (exec == nullptr) return kInvalidValue;
-    ForgetExec(exec);
-    exec.reset();
-    DestroyUserObjects();
-    return kSuccess;
-  });
-}
+Result cuGraphExecDestroy(GraphExec graph_exec) { return Forget(graph_exec); }
 
 Result cuGraphExecUpdate(GraphExec graph_exec, Graph graph, GraphNode* error_node_out,
                          ExecUpdateResult* update_result_out) {
@@ -262,9 +269,18 @@ Result cuGraphNodeGetEnabled(GraphExec graph_exec, GraphNode node, unsigned* is_
                       });
 }
 
-// The memory of graphs goes back when the graphs do: nothing is kept that could be trimmed.
 Result cuDeviceGraphMemTrim(Device device) {
-  return DeviceCall("cuDeviceGraphMemTrim", device, [](DeviceObject&) { return kSuccess; });
+  return DeviceCall("cuDeviceGraphMemTrim", device, &TrimGraphMemory);
+}
+
+Result cuDeviceGetGraphMemAttribute(Device device, GraphMemAttribute attr, void* value) {
+  return DeviceCall("cuDeviceGetGraphMemAttribute", device,
+                    [&](DeviceObject& found) { return GetGraphMemory(found, attr, value); });
+}
+
+Result cuDeviceSetGraphMemAttribute(Device device, GraphMemAttribute attr, void* value) {
+  return DeviceCall("cuDeviceSetGraphMemAttribute", device,
+                    [&](DeviceObject& found) { return SetGraphMemory(found, attr, value); });
 }
 
 }  // extern "C"

@@ -5,6 +5,7 @@
 
 #include "sim/cuda/capture.h"
 #include "sim/cuda/declarations.h"
+#include "sim/cuda/graph/memory.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/node.h"
 #include "sim/cuda/work.h"
@@ -15,31 +16,18 @@ namespace {
 // A task that takes no time and marks where in the stream something happened to memory.
 Operation Marker() { return {.work = link::Work::kAfter}; }
 
-// The memory of a captured allocation is there as long as a node has its parameters.
-std::shared_ptr<const NodeParameters> AllocationNode(const Allocation& made,
-                                                     const DeviceObject& device) {
-  const DevicePtr base = made.base;
-  const std::uint64_t id = made.id;
-  std::shared_ptr<NodeParameters> node(new NodeParameters(), [base, id](NodeParameters* gone) {
-    delete gone;
-    const Allocation* still = Process::Get().memory().Find(base);
-    if (still != nullptr && still->base == base && still->id == id) FreeDevice(*still);
-  });
+Result AllocateCaptured(StreamObject& stream, DevicePtr* dptr, std::size_t bytes) {
+  auto node = std::make_shared<NodeParameters>();
+  const Result made = MakeGraphAllocation(*stream.context, bytes, &node->memory);
+  if (made != kSuccess) return made;
   node->type = kNodeMemAlloc;
   node->alloc.pool.allocation_type = kAllocationPinned;
-  node->alloc.pool.location = {kLocationDevice, device.ordinal};
-  node->alloc.bytes = made.bytes;
-  node->alloc.pointer = base;
-  return node;
-}
-
-Result AllocateCaptured(StreamObject& stream, DevicePtr* dptr, std::size_t bytes) {
-  Allocation* made = nullptr;
-  Result result = AllocateDevice(*stream.context, bytes, &made);
-  if (result != kSuccess) return result;
+  node->alloc.pool.location = {kLocationDevice, stream.context->device->ordinal};
+  node->alloc.bytes = bytes;
+  node->alloc.pointer = node->memory->base();
+  *dptr = node->memory->base();
   Operation operation = Marker();
-  operation.node = AllocationNode(*made, *stream.context->device);
-  *dptr = made->base;
+  operation.node = std::move(node);
   return Enqueue(stream, operation);
 }
 
@@ -86,7 +74,15 @@ Result FreeAsync(const Entry& entry, DevicePtr dptr, Stream stream) {
       operation.node = std::move(node);
       return Enqueue(found, operation);
     }
-    if (given->kind == Allocation::Kind::kPlain) {
+    if (given->kind == Allocation::Kind::kGraph) {
+      GraphAllocation* of_graph = FindGraphAllocation(dptr);
+      if (of_graph == nullptr || !of_graph->in_use()) return kInvalidValue;
+      operation.effect = [dptr, stream = found.weak_from_this()] {
+        GraphAllocation* still = FindGraphAllocation(dptr);
+        if (still != nullptr) still->Free(stream.lock().get());
+        return kSuccess;
+      };
+    } else if (given->kind == Allocation::Kind::kPlain) {
       operation.effect = [dptr, id = given->id] {
         const Allocation* still = Process::Get().memory().Find(dptr);
         const bool same = still != nullptr && still->base == dptr && still->id == id;

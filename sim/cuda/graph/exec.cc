@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sim/cuda/graph/capture.h"
+#include "sim/cuda/graph/memory.h"
 #include "sim/cuda/library.h"
 
 namespace tranche::sim::cuda {
@@ -41,7 +42,6 @@ bool Flatten(const GraphObject& graph, const std::vector<GraphNode>& parents, co
                     .parents = parents,
                     .parameters = node->parameters,
                     .operation = node->operation,
-                    .memory = node->memory,
                     .before = std::move(before)});
   }
   *ends = start;
@@ -132,6 +132,35 @@ Result LaunchNode(const ExecNode& node, StreamObject& stream) {
   }
 }
 
+// Memory for the allocation nodes, all or none.
+Result TakeMemory(const ExecObject& exec, StreamObject& stream) {
+  std::vector<GraphAllocation*> taken;
+  for (const ExecNode& node : exec.nodes) {
+    GraphAllocation* const memory = node.parameters->memory.get();
+    if (memory == nullptr) continue;
+    if (memory->in_use() && (exec.flags & kInstantiateAutoFreeOnLaunch) != 0) {
+      memory->Free(&stream);
+    }
+    const Result result = memory->in_use() ? kInvalidValue : memory->Take(stream);
+    if (result == kSuccess) {
+      taken.push_back(memory);
+      continue;
+    }
+    for (GraphAllocation* const one : taken) one->Free(&stream);
+    return result;
+  }
+  return kSuccess;
+}
+
+// What the graph frees itself is there for the next one in the stream.
+void FreeMemory(const ExecObject& exec, StreamObject& stream) {
+  for (const ExecNode& node : exec.nodes) {
+    if (node.parameters->type != kNodeMemFree) continue;
+    GraphAllocation* const memory = FindGraphAllocation(node.parameters->freed);
+    if (memory != nullptr) memory->Free(&stream);
+  }
+}
+
 Result LaunchNodeByNode(const ExecObject& exec, StreamObject& stream) {
   const std::vector<ExecNode> nodes = exec.nodes;  // they may be changed while this waits for room
   const auto kept = stream.shared_from_this();
@@ -179,9 +208,9 @@ void ForgetExec(const std::shared_ptr<ExecObject>& exec) {
   Execs().Remove(exec->handle);
 }
 
-Result LaunchGraph(ExecObject& exec, StreamObject& stream) {
-  if (stream.capture != nullptr) return CaptureGraph(stream, *exec.shape);
-  if (exec.nodes.empty()) return kSuccess;
+namespace {
+
+Result Launch(ExecObject& exec, StreamObject& stream) {
   if (!exec.node_by_node && (exec.id == 0 || exec.id_context != stream.context->index)) {
     Outdate(exec);
     bool taken = false;
@@ -198,6 +227,32 @@ Result LaunchGraph(ExecObject& exec, StreamObject& stream) {
     return kSuccess;
   };
   return Enqueue(stream, launch);
+}
+
+}  // namespace
+
+Result LaunchGraph(ExecObject& exec, StreamObject& stream) {
+  if (stream.capture != nullptr) return CaptureGraph(stream, *exec.shape);
+  if (exec.nodes.empty()) return kSuccess;
+  if (const Result taken = TakeMemory(exec, stream); taken != kSuccess) return taken;
+  const auto kept = exec.shared_from_this();
+  const Result launched = Launch(exec, stream);
+  FreeMemory(*kept, stream);
+  return launched;
+}
+
+Result UploadGraph(ExecObject& exec, StreamObject& stream) {
+  std::vector<GraphAllocation*> taken;
+  Result result = kSuccess;
+  for (const ExecNode& node : exec.nodes) {
+    GraphAllocation* const memory = node.parameters->memory.get();
+    if (memory == nullptr || memory->in_use()) continue;
+    result = memory->Take(stream);
+    if (result != kSuccess) break;
+    taken.push_back(memory);
+  }
+  for (GraphAllocation* const memory : taken) memory->Free(&stream);
+  return result;
 }
 
 Result UpdateExec(ExecObject& exec, const GraphObject& graph, ExecUpdateInfo* info) {
@@ -222,7 +277,6 @@ Result UpdateExec(ExecObject& exec, const GraphObject& graph, ExecUpdateInfo* in
   for (std::size_t i = 0; i < row.size(); ++i) {
     exec.nodes[i].parameters = row[i].parameters;
     exec.nodes[i].operation = row[i].operation;
-    exec.nodes[i].memory = row[i].memory;
   }
   ForgetGraph(exec.shape);
   exec.shape = CloneGraph(graph);

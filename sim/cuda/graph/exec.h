@@ -22,7 +22,6 @@ struct ExecNode {
   std::vector<GraphNode> parents;  // the nodes of kind kNodeGraph that it is in, outermost first
   std::shared_ptr<const NodeParameters> parameters;
   Operation operation;
-  std::shared_ptr<void> memory;
   std::vector<unsigned> before;  // places in the row
   bool enabled = true;
 };
@@ -45,6 +44,8 @@ Result Instantiate(const GraphObject& graph, std::uint64_t flags,
                    std::shared_ptr<ExecObject>* exec);
 void ForgetExec(const std::shared_ptr<ExecObject>& exec);
 Result LaunchGraph(ExecObject& exec, StreamObject& stream);
+// Takes what its allocation nodes will need when it is launched in that stream.
+Result UploadGraph(ExecObject& exec, StreamObject& stream);
 // Makes it do what `graph` does, which must have the same shape.
 Result UpdateExec(ExecObject& exec, const GraphObject& graph, ExecUpdateInfo* info);
 

@@ -38,7 +38,6 @@ struct NodeObject {
   // For kernels, copies, fills and host functions; else it does nothing itself.
   Operation operation;
   std::shared_ptr<GraphObject> child;  // kNodeGraph
-  std::shared_ptr<void> memory;        // kNodeMemAlloc: held by all that may run it
   std::vector<Edge> before;            // what it waits for, in the order in which it was said
   GraphNode origin = nullptr;          // the node that this one is a clone of
   std::map<LaunchAttributeId, LaunchAttributeValue> attributes;

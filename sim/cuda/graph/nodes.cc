@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "sim/cuda/graph/graph.h"
+#include "sim/cuda/graph/memory.h"
 #include "sim/cuda/library.h"
 #include "sim/cuda/memory.h"
 
@@ -20,12 +21,6 @@ void SetWork(std::shared_ptr<const NodeParameters> parameters, const Operation& 
   node->operation = operation;
   node->operation.node = nullptr;  // it is `parameters`
   node->parameters = std::move(parameters);
-}
-
-// Frees what a node of a graph has allocated, unless the program has done it. Under the lock.
-void FreeOfGraph(DevicePtr base, std::uint64_t id) {
-  const Allocation* const found = Process::Get().memory().Find(base);
-  if (found != nullptr && found->base == base && found->id == id) FreeDevice(*found);
 }
 
 }  // namespace
@@ -122,7 +117,6 @@ Result SetChild(const GraphObject& child, NodeObject* node) {
   return kSuccess;
 }
 
-// The memory is there as long as the node, its clones and what was instantiated of them.
 Result SetAlloc(const MemAllocNodeParams& alloc, NodeObject* node) {
   if (alloc.bytes == 0 || alloc.pool.allocation_type != kAllocationPinned ||
       alloc.pool.location.type != kLocationDevice) {
@@ -130,17 +124,13 @@ Result SetAlloc(const MemAllocNodeParams& alloc, NodeObject* node) {
   }
   std::shared_ptr<ContextObject> context;
   if (const Result found = ContextFor(nullptr, &context); found != kSuccess) return found;
-  Allocation* allocation = nullptr;
-  const Result made = AllocateDevice(*context, alloc.bytes, &allocation);
-  if (made != kSuccess) return made;
   auto parameters = OfType(kNodeMemAlloc);
+  const Result made = MakeGraphAllocation(*context, alloc.bytes, &parameters->memory);
+  if (made != kSuccess) return made;
   parameters->alloc = alloc;
   parameters->alloc.access = nullptr;
   parameters->alloc.access_count = 0;
-  parameters->alloc.pointer = allocation->base;
-  const DevicePtr base = allocation->base;
-  const std::uint64_t id = allocation->id;
-  node->memory = std::shared_ptr<void>(nullptr, [base, id](void*) { FreeOfGraph(base, id); });
+  parameters->alloc.pointer = parameters->memory->base();
   SetWork(std::move(parameters), {.work = link::Work::kAfter}, node);
   return kSuccess;
 }

@@ -33,7 +33,7 @@ constexpr auto kFields = daemon::WithEventFields(std::to_array<StatusField>({
      "What is odd about the config in force, and values of the chart that have no effect."},
     {"config.warnings[]", "text", "One of them: `FILE:LINE: …`, or `values: …` of the chart."},
     {"config.notInForce", "list", "Keys that are valid, but that nothing enforces yet."},
-    {"config.notInForce[]", "text", "One of them: `tranche.memory` or `tranche.time`."},
+    {"config.notInForce[]", "text", "One of them: `tranche.time`."},
     {"config.applied", "number", "Configs that came into force since the start."},
     {"config.rejected", "number", "Configs that could not be used since the start."},
     {"driver", "object", "The NVIDIA driver."},
@@ -83,6 +83,9 @@ constexpr auto kFields = daemon::WithEventFields(std::to_array<StatusField>({
     {"resources[].allocations", "number", "Containers that were given devices."},
     {"resources[].refusals", "number", "Allocations that were refused."},
     {"resources[].error", "text", "Why it could not be registered; empty when it could."},
+    {"walls", "text",
+     "Whether pods get the memory walls that the config asks for: `not asked for`, `installed`, or "
+     "`not installed` and why."},
     {"holders", "object", "Which pods hold devices, as the kubelet says."},
     {"holders.known", "bool", "Whether that can be read."},
     {"holders.error", "text", "Why not."},

@@ -22,7 +22,7 @@ AgentState FullState() {
   AgentState state;
   state.config.usable = true;
   state.config.warnings = {"w"};
-  state.config.not_in_force = {"tranche.memory"};
+  state.config.not_in_force = {"tranche.time"};
   state.driver.ready = true;
   state.driver.warnings = {"w"};
   state.gpus.push_back(

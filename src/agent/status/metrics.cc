@@ -21,8 +21,8 @@ constexpr std::size_t kMaxSeries = 1024;
 constexpr std::string_view kPrefix = "tranche_plugin_";
 
 // What the reasons of being degraded begin with.
-constexpr std::array<std::string_view, 6> kParts{"config", "driver",     "gpu",
-                                                 "node",   "kubernetes", "resource"};
+constexpr std::array<std::string_view, 7> kParts{"config",     "driver",   "gpu",  "node",
+                                                 "kubernetes", "resource", "walls"};
 
 double Flag(bool value) { return value ? 1 : 0; }
 

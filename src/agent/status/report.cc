@@ -104,6 +104,11 @@ Json KubernetesJson(const profile::KubernetesState& kubernetes) {
                            {"events", kubernetes.events}});
 }
 
+std::string WallsWord(const WallsState& walls) {
+  if (!walls.asked) return "not asked for";
+  return walls.Missing() ? "not installed: " + walls.why_not : "installed";
+}
+
 Json EventJson(const daemon::Event& event) {
   return Json::MakeObject({{"type", std::string(daemon::TypeName(event.type))},
                            {"reason", event.reason},
@@ -140,6 +145,7 @@ Json StatusJson(const AgentState& state) {
                                 {"gpus", Each(state.gpus, GpuJson)},
                                 {"missingParts", Json::MakeTexts(state.missing_parts)},
                                 {"resources", Each(state.resources, ResourceJson)},
+                                {"walls", WallsWord(state.walls)},
                                 {"holders", std::move(holders)},
                                 {"kubernetes", KubernetesJson(state.kubernetes)},
                                 {"predecessor", state.predecessor},

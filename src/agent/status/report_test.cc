@@ -43,7 +43,7 @@ TEST(ReportTest, StatusHasEveryKeyInAFixedOrder) {
   const base::Json json = StatusJson(State());
   EXPECT_EQ(Keys(json),
             "apiVersion kind version started nodeName ready degraded config driver gpus "
-            "missingParts resources holders kubernetes predecessor warnings events ");
+            "missingParts resources walls holders kubernetes predecessor warnings events ");
   EXPECT_EQ(Keys(*json.Find("config")),
             "usable profile source fromLastGood wantedProfile wantedSource error awaiting warnings "
             "notInForce applied rejected ");
@@ -73,6 +73,11 @@ TEST(ReportTest, StatusCarriesTheValues) {
   EXPECT_EQ(resource.Find("refusals")->as_int(), 6);
   EXPECT_EQ(json.Find("events")->as_array()[0].Dump(),
             R"({"type":"Warning","reason":"R","message":"m\\x1b\"","time":"t","count":2})");
+  EXPECT_EQ(json.Find("walls")->as_string(), "not asked for");
+  state.walls = {.asked = true, .why_not = "nothing publishes it"};
+  EXPECT_EQ(StatusJson(state).Find("walls")->as_string(), "not installed: nothing publishes it");
+  state.walls.why_not = "";
+  EXPECT_EQ(StatusJson(state).Find("walls")->as_string(), "installed");
   state.resources[0].held = 0;
   EXPECT_EQ(StatusJson(state).Find("resources")->as_array()[0].Find("held")->as_int(), 0);
 }

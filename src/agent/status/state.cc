@@ -130,6 +130,7 @@ std::vector<std::string> AgentState::Degraded() const {
   for (const std::string& part : missing_parts) AddMissingReason(part, reasons);
   for (const agent::serve::ResourceState& resource : resources)
     AddResourceReasons(resource, reasons);
+  if (walls.Missing()) reasons.push_back("walls: not installed: " + walls.why_not);
   reasons.insert(reasons.end(), warnings.begin(), warnings.end());
   return reasons;
 }

@@ -20,6 +20,14 @@
 
 namespace tranche::agent::status {
 
+// Whether pods get the memory walls that the config asks for.
+struct WallsState {
+  bool asked = false;
+  std::string why_not;  // "" where they do
+
+  [[nodiscard]] bool Missing() const { return asked && !why_not.empty(); }
+};
+
 struct AgentState {
   std::string version;
   std::string started;    // RFC 3339
@@ -30,6 +38,7 @@ struct AgentState {
   std::vector<agent::serve::ResourceState> resources;
   // What containers need of the node, or a flag asks for, and it has not: "nvidia-uvm".
   std::vector<std::string> missing_parts;
+  WallsState walls;
   bool holders_known = false;
   std::string holders_error;
   profile::KubernetesState kubernetes;

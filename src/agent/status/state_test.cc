@@ -66,22 +66,22 @@ TEST(AgentStateTest, ANodeWithoutGpusIsReady) {
 
 TEST(AgentStateTest, EveryKindOfTroubleIsAReason) {
   AgentState state = Well();
-  state.config.not_in_force = {"tranche.memory"};
+  state.config.not_in_force = {"tranche.time"};
   state.config.not_saved = "No space left on device";
   state.driver = {.error = "no driver", .stuck_call = "nvmlInit", .stuck_seconds = 12.4};
   state.gpus[0].lost = true;
   state.gpus.push_back({.uuid = "GPU-2", .healthy = false, .reason = "XID 79"});
   state.gpus.push_back({.index = "3", .error = "the driver would not tell"});
   state.resources[0].error = "device plugin already connected";
+  state.walls = {.asked = true, .why_not = "nothing publishes it"};
   state.warnings = {"CDI spec not written"};
-  EXPECT_THAT(
-      state.Degraded(),
-      ElementsAre("config: the last good one is not saved: No space left on device",
-                  "config: tranche.memory is asked for but not in force", "driver: no driver",
-                  "driver: nvmlInit has not returned for 12 s", "gpu GPU-1: lost",
-                  "gpu GPU-2: unhealthy: XID 79", "gpu 3: the driver would not tell",
-                  "resource nvidia.com/gpu: device plugin already connected",
-                  "CDI spec not written"));
+  EXPECT_THAT(state.Degraded(),
+              ElementsAre("config: the last good one is not saved: No space left on device",
+                          "config: tranche.time is asked for but not in force", "driver: no driver",
+                          "driver: nvmlInit has not returned for 12 s", "gpu GPU-1: lost",
+                          "gpu GPU-2: unhealthy: XID 79", "gpu 3: the driver would not tell",
+                          "resource nvidia.com/gpu: device plugin already connected",
+                          "walls: not installed: nothing publishes it", "CDI spec not written"));
 }
 
 TEST(AgentStateTest, ANewAgentSaysThatItHasNoConfigYet) {

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 
 #include "base/log.h"
 #include "cli/common/version.h"
@@ -69,7 +70,9 @@ bool FlagValues::Bool(std::string_view flag) const { return Text(flag) == "true"
 
 std::vector<std::string> FlagValues::List(std::string_view flag) const {
   const FlagSpec& spec = Find(flag);
-  std::vector<std::string> words{spec.default_value};
+  std::vector<std::string> words;
+  std::istringstream by_default(spec.default_value);
+  for (std::string word; std::getline(by_default, word, ',');) words.push_back(word);
   for (const auto* overrides : {&call_.environment, &call_.command_line}) {
     for (const config::Override& given : *overrides) {
       if (given.flag == flag) words = given.values;

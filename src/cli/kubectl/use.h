@@ -59,8 +59,8 @@ std::string ShowNames(const ClusterUse& use, const UseOptions& options);
 // {"apiVersion": "tranche.dev/v1", "kind": "ClusterUse", "nodes": [{"name", "namespace", "pod",
 // "status"}], "warnings": […]}, where status is the node's own NodeStatus.
 base::Json TopDocument(const ClusterUse& use, const UseOptions& options);
-// {"apiVersion": …, "kind": "GpuPodList", "items": [a pod as in NodeStatus, with node, device, uuid
-// and sharedWith], "warnings": […]}
+// {"apiVersion": …, "kind": "GpuPodList", "items": [a pod as in NodeStatus, with node, device,
+// uuid, wall and sharedWith], "warnings": […]}
 base::Json PodsDocument(const ClusterUse& use, const UseOptions& options);
 
 }  // namespace tranche::cli::kubectl

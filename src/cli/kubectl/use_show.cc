@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "base/json_read.h"
@@ -100,19 +102,40 @@ Json Texts(const std::vector<std::string>& lines) {
   return Json::MakeTexts(printable);
 }
 
+// What NodeStatus says of the walls of pods, by device, namespace and pod.
+using Walls = std::map<std::tuple<std::string, std::string, std::string>, const Json*>;
+
+Walls WallsOf(const Json& status) {
+  Walls walls;
+  for (const Json& wall : base::ItemsAt(status, "memoryWalls")) {
+    walls.try_emplace(
+        {base::TextAt(wall, "device"), base::TextAt(wall, "namespace"), base::TextAt(wall, "pod")},
+        &wall);
+  }
+  return walls;
+}
+
+// The items of a list that are of a pod that is shown.
+Json OfShown(const Json& json, const char* list, const UseOptions& options) {
+  Json items = Json::MakeArray();
+  for (const Json& item : base::ItemsAt(json, list)) {
+    if (IsShown(base::TextAt(item, "namespace"), options)) items.Append(item);
+  }
+  return items;
+}
+
 // The node's own document, without the pods that are not shown.
 Json Shown(Json status, const UseOptions& options) {
   if (options.pod_namespace.empty()) return status;
   Json devices = Json::MakeArray();
   for (Json device : base::ItemsAt(status, "devices")) {
-    Json pods = Json::MakeArray();
-    for (const Json& pod : base::ItemsAt(device, "pods")) {
-      if (IsShown(base::TextAt(pod, "namespace"), options)) pods.Append(pod);
-    }
-    if (device.is_object()) device.Set("pods", std::move(pods));
+    if (device.is_object()) device.Set("pods", OfShown(device, "pods", options));
     devices.Append(std::move(device));
   }
   status.Set("devices", std::move(devices));
+  for (const char* list : {"memoryWalls", "waiting"}) {
+    if (status.Find(list) != nullptr) status.Set(list, OfShown(status, list, options));
+  }
   return status;
 }
 
@@ -143,6 +166,8 @@ std::string ShowPods(const ClusterUse& use, const UseOptions& options, const Use
                                                 {"MEMORY"},
                                                 {"SHARED WITH"},
                                                 {"FLAGS"}}};
+  const bool walls = std::ranges::any_of(nodes, &top::NodeUse::HasWalls);
+  if (walls) lines.front().insert(lines.front().end() - 2, {"WALL"});
   if (view.wide) lines.front().insert(lines.front().end(), {{"MODEL"}, {"RESOURCE"}, {"UUID"}});
   const auto text = [](const std::string& value) {
     return common::Cell{value.empty() ? top::kNotKnown : value};
@@ -157,11 +182,12 @@ std::string ShowPods(const ClusterUse& use, const UseOptions& options, const Use
                      text(pod.container),
                      {top::Whole(pod.replicas)},
                      {top::Percent(pod.busy_percent)},
-                     {top::BytesOf(pod.memory_bytes, pod.limit_bytes)},
+                     {top::BytesOf(pod.memory_bytes, pod.Limit())},
                      {Some(SharedWith(row), view.wide)},
                      {pod.Flags().empty() ? "-" : pod.Flags(), Tint::kWarn}});
+    auto& cells = lines.back();
+    if (walls) cells.insert(cells.end() - 2, top::WallCell(pod));
     if (view.wide) {
-      auto& cells = lines.back();
       cells.insert(cells.end(), {text(device.model), text(device.resource), text(device.uuid)});
     }
   }
@@ -199,6 +225,7 @@ Json TopDocument(const ClusterUse& use, const UseOptions& options) {
 Json PodsDocument(const ClusterUse& use, const UseOptions& options) {
   Json items = Json::MakeArray();
   for (const ClusterUse::Node& node : use.nodes) {
+    const Walls walls = WallsOf(node.status);
     // Both lists are of the same document, and in its order.
     for (std::size_t d = 0; d < node.use.devices.size(); ++d) {
       const top::DeviceUse& device = node.use.devices[d];
@@ -210,6 +237,9 @@ Json PodsDocument(const ClusterUse& use, const UseOptions& options) {
         item.Set("node", node.use.node);
         item.Set("device", device.Name());
         item.Set("uuid", device.uuid);
+        const auto wall =
+            walls.find({device.uuid, base::TextAt(item, "namespace"), base::TextAt(item, "pod")});
+        item.Set("wall", wall == walls.end() ? Json() : *wall->second);
         item.Set("sharedWith", Json::MakeTexts(SharedWith({&node.use, &device, &device.pods[p]})));
         items.Append(std::move(item));
       }

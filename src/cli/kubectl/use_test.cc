@@ -141,6 +141,30 @@ TEST_F(KubectlUseTest, DocumentsAreWhatTheNodesSay) {
               ElementsAre("default/stranger", "team-b/notebook"));
 }
 
+TEST_F(KubectlUseTest, WallsAreInTablesAndDocuments) {
+  Json status = top::testing::NodeStatus();
+  status.Set("memoryWalls", top::testing::Walls());
+  status.Set("waiting", Json::MakeArray({Json::MakeObject({{"namespace", "team-b"}})}));
+  Says("gpu-node", status);
+  const ClusterUse use = Collect();
+  EXPECT_THAT(ShowPods(use, {}, {.now = kNow}),
+              AllOf(HasSubstr("MEMORY         WALL      SHARED WITH"), HasSubstr("no: musl"),
+                    HasSubstr("30.0/40.0 GiB")));
+  const Json pods = PodsDocument(use, {});
+  const Json::Array& items = base::ItemsAt(pods, "items");
+  ASSERT_EQ(items.size(), 4U);
+  EXPECT_EQ(base::TextAt(items[2], {"wall", "reason"}), "musl");
+  EXPECT_TRUE(base::ValueAt(items[0], "wall").is_null());
+  const UseOptions team{.pod_namespace = "team-b"};
+  const Json shown = base::ValueAt(base::ItemsAt(TopDocument(use, team), "nodes")[1], "status");
+  EXPECT_EQ(base::ItemsAt(shown, "memoryWalls").size(), 1U) << "not those of others";
+  EXPECT_EQ(base::ItemsAt(shown, "waiting").size(), 1U);
+  const Json other = base::ValueAt(
+      base::ItemsAt(TopDocument(use, {.pod_namespace = "else"}), "nodes")[1], "status");
+  EXPECT_EQ(base::ItemsAt(other, "memoryWalls").size(), 0U);
+  EXPECT_EQ(base::ItemsAt(other, "waiting").size(), 0U);
+}
+
 TEST_F(KubectlUseTest, NamesAreEachPodOnce) {
   EXPECT_EQ(ShowNames(Collect(), {.sort = top::Sort::kMemory}),
             "pod/train-0\npod/notebook\npod/infer\npod/stranger\n");

@@ -14,9 +14,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cdi/shim.h"
 #include "daemon/handover_note.h"
 #include "daemon/status_file.h"
 #include "kubelet/unix_socket.h"
+#include "node/delivery/shim_files.h"
+#include "wire/message.h"
 
 namespace tranche::cli::node {
 
@@ -42,6 +45,17 @@ constexpr std::string_view kCdiPrefix = "k8s.device-plugin.nvidia.com-";
 constexpr std::array<std::string_view, 5> kCdiClasses{"gpu", "imex-channel", "gdrcopy", "gds",
                                                       "mofed"};
 constexpr std::size_t kMaxNamed = 3;  // pods in a message
+
+// Of `tranche node`, with the paths of the chart and with the defaults of its flags.
+constexpr char kNodeRunDirectory[] = "/run/tranche/node";
+constexpr char kBirths[] = "/run/tranche/births";  // what the hook has noted; nobody else's
+constexpr char kShimDirectory[] = "/var/lib/tranche/shim";
+constexpr std::array<const char*, 2> kWallsDirectories{"/var/lib/tranche/walls",
+                                                       "/run/tranche/walls"};
+constexpr std::array<const char*, 3> kShimCdiDirectories{"/etc/cdi", "/var/run/cdi", "/run/cdi"};
+constexpr std::array<std::string_view, 3> kNodeRunFiles{daemon::kStatusName,
+                                                        daemon::kStatusLockName, "walls.json"};
+constexpr std::array<std::string_view, 2> kWallsFiles{wire::kSocketFile, wire::kAwayFile};
 
 constexpr char kOtherPlugin[] = "another plugin serves this node";
 
@@ -74,6 +88,13 @@ bool IsCdiFile(std::string_view name) {
 // See labels/outlet for the two hidden ones.
 bool IsFeatureFile(std::string_view name) {
   return IsOneOf(name, std::array<std::string_view, 2>{kFeatureFile, ".gfd.new"});
+}
+
+// Also what an interrupted write of it left.
+bool IsShimFile(std::string_view name) {
+  return tranche::node::delivery::IsShimFile(name) ||
+         (name.find(".tmp.") != std::string_view::npos &&
+          tranche::node::delivery::IsShimFile(name.substr(0, name.find(".tmp."))));
 }
 
 bool IsSocket(const std::string& path) {
@@ -125,11 +146,12 @@ class Planner {
     plan_.agent = RunningAgent(state);
     AddSockets(plugins);
     AddFolder(state, IsStateFile, "");
+    AddCdi();
+    AddFeatureFile();
+    AddNode();
     AddFolder(
         InRoot(options_.root, kRunDirectory),
         [](std::string_view name) { return IsOneOf(name, kRunFiles); }, "");
-    AddCdi();
-    AddFeatureFile();
     return std::move(plan_);
   }
 
@@ -166,6 +188,10 @@ class Planner {
   std::string WhyKeepCdi() {
     if (options_.all) return "";
     if (served_by_other_) return kOtherPlugin;
+    return WhyPodsNeedIt();
+  }
+
+  std::string WhyPodsNeedIt() {
     const auto holdings = holdings_(InRoot(options_.root, kPodResources));
     if (holdings.ok()) return Holders(*holdings);
     if (holdings.status().code() == Code::kNotFound) return "";  // no kubelet, so no pods
@@ -193,6 +219,44 @@ class Planner {
   void AddFeatureFile() {
     AddFiles(InRoot(options_.root, kFeatureDirectory), IsFeatureFile,
              served_by_other_ && !options_.all ? kOtherPlugin : "");
+  }
+
+  // Running pods refer to the shim, its folder of sockets and its CDI device; to status and record
+  // nobody does.
+  void AddNode() {
+    const std::string run = InRoot(options_.root, kNodeRunDirectory);
+    const bool runs = daemon::StatusWriter(run) == daemon::Writer::kAlive && !options_.force;
+    const std::string running = runs ? "tranche node runs on this node" : "";
+    AddFolder(
+        run, [](std::string_view name) { return IsOneOf(name, kNodeRunFiles); }, running);
+    AddFolder(
+        InRoot(options_.root, kBirths), [](std::string_view) { return true; }, running);
+    const std::size_t before = plan_.files.size();
+    for (const char* directory : kWallsDirectories) {
+      AddFolder(
+          InRoot(options_.root, directory),
+          [](std::string_view name) { return IsOneOf(name, kWallsFiles); }, "");
+    }
+    AddFolder(InRoot(options_.root, kShimDirectory), IsShimFile, "");
+    AddShimSpecs();
+    if (before != plan_.files.size()) {
+      const std::string kept = runs || options_.all ? running : WhyPodsNeedIt();
+      for (std::size_t i = before; i < plan_.files.size(); ++i) plan_.files[i].kept = kept;
+    }
+    const std::string home = base::ParentDirectory(InRoot(options_.root, kShimDirectory));
+    if (base::Exists(home)) plan_.folders.push_back(home);
+  }
+
+  void AddShimSpecs() {
+    std::vector<base::FileIdentity> seen;
+    for (const char* directory : kShimCdiDirectories) {
+      const std::string path = InRoot(options_.root, directory);
+      const base::FileIdentity identity = base::IdentityOf(path + "/.");
+      if (!identity.exists() || std::ranges::find(seen, identity) != seen.end()) continue;
+      seen.push_back(identity);
+      AddFiles(
+          path, [](std::string_view name) { return IsOrWasMeantAs(name, cdi::kShimFile); }, "");
+    }
   }
 
   const CleanupOptions& options_;

@@ -1,10 +1,11 @@
-// `tranche cleanup`: removes from a node what an uninstalled agent leaves there.
+// `tranche cleanup`: removes from a node what an uninstalled agent, and an uninstalled `tranche
+// node`, leave there.
 //
 // Only files of our names are touched. Whatever else lies beside them stays, and so does a folder
 // that it keeps from being empty. Some of ours is left alone too, which is then said: everything
 // while an agent runs (unless forced), what another plugin serves or has written, and CDI specs
-// while pods hold GPUs, whose containers would not start again without them (unless all is asked
-// for).
+// and the shim of memory walls while pods hold GPUs, whose containers would not start again without
+// them (unless all is asked for). What is `tranche node`'s stays while one runs (unless forced).
 //
 // Threading: one thread.
 // Errors: exit code 1 where an agent runs, or something could not be removed; else 0.

@@ -36,17 +36,18 @@ Result<Holdings> AskKubelet(const std::string& socket) {
 
 void AddCleanupCommand(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<CleanupOptions>();
-  CLI::App* command =
-      app.add_subcommand("cleanup", "Remove what an uninstalled agent leaves on this node");
+  CLI::App* command = app.add_subcommand(
+      "cleanup", "Remove what an uninstalled agent or tranche node leaves on this node");
   command->add_option("--root", options->root,
                       "The node's root folder, where it is mounted elsewhere");
   command->add_flag("--dry-run", options->dry_run, "Only say what would be removed");
-  command->add_flag("--force", options->force, "Even while an agent runs");
+  command->add_flag("--force", options->force, "Even while an agent or tranche node runs");
   command->add_flag("--all", options->all,
-                    "CDI specs too that running pods, or another plugin, may need");
+                    "CDI specs and the shim too, which running pods or another plugin may need");
   command->footer(
       "Removed are the agent's lock, last good config and notes, sockets that nobody serves, CDI\n"
-      "specs, status.json, the feature file, and what interrupted writes of these left.\n" +
+      "specs, status.json, the feature file, the shim of memory walls with its CDI device and the\n"
+      "folder of its socket, and what interrupted writes of these left.\n" +
       common::ExitStatus("tranche cleanup") +
       "Examples:\n"
       "  tranche cleanup --dry-run\n"

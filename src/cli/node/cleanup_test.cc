@@ -13,6 +13,7 @@
 #include "base/testing/fake_loop.h"
 #include "base/testing/real_loop.h"
 #include "daemon/handover.h"
+#include "daemon/status_file.h"
 #include "kubelet/unix_socket.h"
 #include "profile/last_good.h"
 
@@ -177,6 +178,63 @@ TEST_F(CleanupTest, OnlyDeadSocketsGoAndAnotherPluginsFilesStay) {
   EXPECT_TRUE(There(kCdiFile));
   EXPECT_TRUE(There(std::string(kFeatures) + "/gfd"));
   EXPECT_THAT(out_.str(), HasSubstr("another plugin serves this node"));
+}
+
+// ---- what tranche node leaves ----
+
+constexpr const char* kOfNode[] = {"/var/lib/tranche/shim/tranche-hook",
+                                   "/var/lib/tranche/shim/libcuda.tranche-12000.so.1",
+                                   "/var/lib/tranche/shim/libcuda.tranche-12000.so.1.tmp.77",
+                                   "/var/lib/tranche/walls/arbiter.sock",
+                                   "/var/lib/tranche/walls/arbiter-away",
+                                   "/run/tranche/walls/arbiter-away",
+                                   "/etc/cdi/tranche.dev-shim.json",
+                                   "/var/run/cdi/tranche.dev-shim.json"};
+
+TEST_F(CleanupTest, WhatTheNodeProgramLeavesGoesToo) {
+  for (const char* path : kOfNode) Write(path);
+  Write("/run/tranche/node/walls.json");
+  Write("/etc/cdi/mine.json");
+  EXPECT_EQ(Run(), 0) << errors_.str();
+  for (const char* path : kOfNode) EXPECT_FALSE(There(path)) << path;
+  EXPECT_FALSE(There("/var/lib/tranche")) << out_.str();
+  EXPECT_FALSE(There("/run/tranche")) << out_.str();
+  EXPECT_TRUE(There("/etc/cdi/mine.json"));
+}
+
+TEST_F(CleanupTest, WhatARunningPodRefersToStays) {
+  for (const char* path : kOfNode) Write(path);
+  Write("/run/tranche/node/walls.json");
+  holdings_ = {{.pod_namespace = "default", .pod = "train", .resource = "nvidia.com/gpu"}};
+  EXPECT_EQ(Run(), 0);
+  for (const char* path : kOfNode) EXPECT_TRUE(There(path)) << path;
+  EXPECT_FALSE(There("/run/tranche/node"));
+  EXPECT_THAT(out_.str(), HasSubstr("kept " + root_.path() +
+                                    "/var/lib/tranche/shim/tranche-hook: running pods hold GPUs"));
+  holdings_status_ = {Code::kUnavailable, "connection refused"};
+  EXPECT_EQ(Run(), 0);
+  EXPECT_TRUE(There(kOfNode[0])) << "nobody knows what pods hold";
+  options_.all = true;
+  EXPECT_EQ(Run(), 0);
+  for (const char* path : kOfNode) EXPECT_FALSE(There(path)) << path;
+}
+
+TEST_F(CleanupTest, ANodeProgramThatRunsKeepsItsOwn) {
+  for (const char* path : kOfNode) Write(path);
+  base::testing::FakeLoop loop;
+  auto status = std::make_unique<daemon::StatusFile>(loop, root_.path() + "/run/tranche/node",
+                                                     [] { return base::Json(); });
+  status->Changed();
+  loop.AdvanceBy(std::chrono::seconds(1));
+  options_.all = true;
+  EXPECT_EQ(Run(), 0);
+  for (const char* path : kOfNode) EXPECT_TRUE(There(path)) << path;
+  EXPECT_TRUE(There("/run/tranche/node/status.json"));
+  EXPECT_THAT(out_.str(), HasSubstr("tranche node runs"));
+  EXPECT_FALSE(There(kCdiFile)) << "what is the agent's goes";
+  status.reset();
+  EXPECT_EQ(Run(), 0);
+  for (const char* path : kOfNode) EXPECT_FALSE(There(path)) << path;
 }
 
 TEST_F(CleanupTest, AFolderThatHoldsMoreStays) {

@@ -94,6 +94,7 @@ Result<agent::AgentOptions> ToOptions(const cli::common::FlagValues& values) {
   options.pod_resources_socket = values.Text("pod-resources-socket");
   options.run_directory = values.Text("run-dir");
   options.cdi_directory = values.Text("cdi-dir");
+  options.shim.directories = values.List("shim-cdi-dirs");
   options.listen = values.Text("listen");
   if (!options.listen.empty()) {
     TRANCHE_TRY(http::CheckTcpAddress(options.listen).Wrap("--listen"));

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "cdi/shim.h"
 #include "cli/common/upstream_flags.h"
 #include "cli/programs/profile_flags.h"
 #include "cli/programs/unused_values.h"
@@ -102,6 +103,10 @@ FlagGroup NodeFlags() {
                   .Env("TRANCHE_CDI_DIR")
                   .Default("/var/run/cdi")
                   .Help("where CDI specs are written"),
+              ListFlag("shim-cdi-dirs")
+                  .Env("TRANCHE_SHIM_CDI_DIRS")
+                  .Default(cdi::kShimDirectories)
+                  .Help("where tranche node publishes the shim of memory walls"),
               Flag("sys-root")
                   .Env("TRANCHE_SYS_ROOT")
                   .Help("prefix for /sys and /proc (simulated nodes)"),

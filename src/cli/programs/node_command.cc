@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cdi/shim.h"
 #include "cli/common/exit_status.h"
 #include "cli/common/version.h"
 #include "cli/programs/profile_flags.h"
@@ -31,7 +34,10 @@ std::string Help() {
   return "usage: tranche node [flags]\n\n"
          "Shows who uses this node's GPUs, by pod: memory, time, energy, processes. It observes "
          "from\n"
-         "outside and enforces nothing, whatever plugin serves the GPUs. It has to see the host's\n"
+         "outside, whatever plugin serves the GPUs. Where the sharing config has `memory: {mode: "
+         "enforce}`,\n"
+         "it also holds up memory walls, and brings their library to pods. It has to see the "
+         "host's\n"
          "processes (hostPID in a pod).\n\n" +
          common::FormatFlags(NodeFlags()) +
          "\nThe command line beats the environment, which beats the default.\n"
@@ -41,6 +47,8 @@ std::string Help() {
          "  tranche node --node-name=$NODE_NAME\n"
          "  tranche node --node-name=$NODE_NAME --watch-node "
          "--profiles-configmap=gpu-operator/device-plugin-config\n"
+         "  tranche node --node-name=$NODE_NAME --config-file=/config/config.yaml   # memory "
+         "walls, if it has them\n"
          "  tranche node --listen=127.0.0.1:9436 --dcgm-names=off\n"
          "  tranche node --page-listen=127.0.0.1:8080   # then http://127.0.0.1:8080 in a "
          "browser\n";
@@ -118,14 +126,37 @@ common::FlagGroup ShowingFlags() {
       }};
 }
 
-common::FlagGroup RunningFlags() {
-  return {.title = "Running",
+common::FlagGroup WallsFlags() {
+  return {.title = "Memory walls, where the config has `memory: {mode: enforce}`",
           .flags = {
               Flag("walls-directory")
                   .Env("TRANCHE_WALLS_DIRECTORY")
                   .Default(node::Node::kWallsDirectory)
-                  .Help("where programs in pods ask for their walls, where the config has `memory: "
-                        "{mode: enforce}`; empty: nothing is enforced"),
+                  .Help("where programs in pods ask for their walls; empty: nothing is enforced"),
+              Flag("shim-files")
+                  .Env("TRANCHE_SHIM_FILES")
+                  .DefaultWords("beside this program")
+                  .Help("the folder of the library that goes into pods, as it was installed"),
+              Flag("shim-directory")
+                  .Env("TRANCHE_SHIM_DIRECTORY")
+                  .Default("/var/lib/tranche/shim")
+                  .Help("the folder of the host from which pods get it, by the same path here; "
+                        "empty: none do"),
+              Flag("births-directory")
+                  .Env("TRANCHE_BIRTHS_DIRECTORY")
+                  .Default("/run/tranche/births")
+                  .Help("where tranche-hook says what came of each container; empty: not read"),
+              ListFlag("shim-cdi-dirs")
+                  .Env("TRANCHE_SHIM_CDI_DIRS")
+                  .Default(cdi::kShimDirectories)
+                  .Help("where the CDI device tranche.dev/shim=pod is published: folders that the "
+                        "container runtime reads, one of which is there again after a reboot"),
+          }};
+}
+
+common::FlagGroup RunningFlags() {
+  return {.title = "Running",
+          .flags = {
               Flag("interval")
                   .Env("TRANCHE_NODE_INTERVAL")
                   .Default("1s")
@@ -154,6 +185,38 @@ Status ReadDuration(const common::FlagValues& values, std::string_view flag, bas
                                       "1s, not too short and not too long, not '" + text + "'"};
 }
 
+// In a build, and as it is installed.
+std::string FilesBesideProgram() {
+  std::error_code error;
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  const std::string folder = base::ParentDirectory(program);
+  const std::string built = base::JoinPath(folder, "shim");
+  if (base::Exists(built)) return built;
+  return base::JoinPath(base::ParentDirectory(folder), "lib/tranche/shim");
+}
+
+Status ReadWallsOptions(const common::FlagValues& values, node::NodeOptions& options) {
+  options.walls = {.directory = values.Text("walls-directory"),
+                   .proc_root = values.TextUnlessEmpty("proc-root"),
+                   .shims = values.Text("shim-directory"),
+                   .births = values.Text("births-directory")};
+  options.delivery = {.source = values.Text("shim-files"),
+                      .files = values.Text("shim-directory"),
+                      .walls = options.walls.directory,
+                      .cdi_directories = values.List("shim-cdi-dirs")};
+  if (options.delivery.source.empty()) options.delivery.source = FilesBesideProgram();
+  // Names of host paths go into the kubelet's own records.
+  for (const std::string& path : {options.walls.directory, options.delivery.files}) {
+    if (!path.empty() && !path.starts_with('/')) {
+      return {Code::kInvalidArgument,
+              "--walls-directory and --shim-directory are absolute paths, "
+              "not '" +
+                  base::Printable(path) + "'"};
+    }
+  }
+  return Status::Ok();
+}
+
 std::string MachineName() {
   std::array<char, 256> name{};
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
@@ -162,7 +225,7 @@ std::string MachineName() {
 }  // namespace
 
 std::vector<common::FlagGroup> NodeFlags() {
-  return {SourcesFlags(), ConfigFlags(), ShowingFlags(), RunningFlags()};
+  return {SourcesFlags(), ConfigFlags(), ShowingFlags(), WallsFlags(), RunningFlags()};
 }
 
 Result<node::NodeOptions> ToNodeOptions(const common::FlagValues& values) {
@@ -205,8 +268,7 @@ Result<node::NodeOptions> ToNodeOptions(const common::FlagValues& values) {
   TRANCHE_TRY(ReadDuration(values, "rescan-interval", milliseconds(100), hours(24),
                            options.rescan_interval));
   options.gpus.start_driver = gpu::nvml::NvmlDriverStarter(values.Text("sys-root"));
-  options.walls = {.directory = values.Text("walls-directory"),
-                   .proc_root = values.TextUnlessEmpty("proc-root")};
+  TRANCHE_TRY(ReadWallsOptions(values, options));
   options.new_proc = [root = values.TextUnlessEmpty("proc-root")] {
     return node::identity::NewProc(root);
   };

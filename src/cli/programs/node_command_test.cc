@@ -51,6 +51,25 @@ TEST(NodeFlagsTest, TheConfigIsFollowedAsTheAgentDoes) {
   EXPECT_THAT(Read({"--profiles-configmap=map"}).status().message(), HasSubstr("NAMESPACE/NAME"));
 }
 
+TEST(NodeFlagsTest, WallsAreBroughtToPodsFromFixedPlaces) {
+  const auto options = Read({});
+  ASSERT_TRUE(options.ok()) << options.status().message();
+  EXPECT_EQ(options->walls.directory, "/run/tranche/walls");
+  EXPECT_EQ(options->delivery.files, "/var/lib/tranche/shim");
+  EXPECT_EQ(options->delivery.walls, "/run/tranche/walls");
+  EXPECT_THAT(options->delivery.cdi_directories,
+              ::testing::ElementsAre("/etc/cdi", "/var/run/cdi"));
+  EXPECT_TRUE(options->delivery.source.ends_with("/shim")) << options->delivery.source;
+  const auto other = Read(
+      {"--walls-directory=/w", "--shim-files=/i", "--shim-directory=", "--shim-cdi-dirs=/c,/d"});
+  ASSERT_TRUE(other.ok()) << other.status().message();
+  EXPECT_EQ(other->delivery.walls, "/w");
+  EXPECT_EQ(other->delivery.source, "/i");
+  EXPECT_EQ(other->delivery.files, "");
+  EXPECT_THAT(other->delivery.cdi_directories, ::testing::ElementsAre("/c", "/d"));
+  EXPECT_THAT(Read({"--shim-directory=shim"}).status().message(), HasSubstr("absolute"));
+}
+
 TEST(NodeFlagsTest, WhatMakesNoSenseIsSaid) {
   EXPECT_THAT(Read({"--dcgm-names=some"}).status().message(), HasSubstr("auto, on or off"));
   EXPECT_THAT(Read({"--interval=1ms"}).status().message(), HasSubstr("--interval"));

@@ -120,7 +120,9 @@ constexpr auto kKeys = std::to_array<KeyText>({
     {"tranche.health.quietPeriod", "duration above zero", "", "",
      "How long no further error may come; doubled at each repeat."},
     {"tranche.memory", "map", "absent", "",
-     "Limits of memory for pods on devices that are shared. Without the key memory is observed."},
+     "Limits of memory for pods on devices that are shared ([walls.md](../walls.md)); without the "
+     "key "
+     "it is observed. Enforced where `tranche node` runs with walls."},
     {"tranche.memory.mode", "`off`, `observe` or `enforce`", "", "", "What the limits do."},
     {"tranche.memory.limit", "quantity or percent", "(device memory - reserve) / replicas", "",
      "What a pod may have for each replica that it holds, by device; not more than `max`. A "

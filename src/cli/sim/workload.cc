@@ -1,5 +1,7 @@
 #include "cli/sim/workload.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -15,6 +17,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/common/exit_status.h"
+#include "sim/link/protocol.h"
 #include "sim/node/files.h"
 #include "sim/node/home.h"
 #include "sim/workloads/catalog.h"
@@ -73,6 +76,20 @@ std::vector<std::string> Words(const Typed& typed) {
   return words;
 }
 
+// Whether a driver serves the node. One that was killed leaves its socket, at which nobody listens.
+bool HasDriver(const std::string& root) {
+  const std::string path = base::JoinPath(root, tranche::sim::link::kSocket);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return base::Exists(path);
+  path.copy(address.sun_path, path.size());
+  const base::UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    return true;
+  }
+  return errno != ENOENT && errno != ECONNREFUSED;  // another trouble is the program's to tell
+}
+
 // Comes back only where it cannot.
 Status Become(const Typed& typed) {
   auto home = tranche::sim::FindSimHome();
@@ -81,6 +98,11 @@ Status Become(const Typed& typed) {
   if (!base::Exists(libraries + "/libcuda.so.1")) {
     return {Code::kNotFound, "no simulated node in " + typed.root +
                                  ": tranche sim node create PROFILE --root " + typed.root};
+  }
+  if (!HasDriver(typed.root)) {
+    return {Code::kFailedPrecondition,
+            "no driver serves the simulated node in " + typed.root +
+                ": start one, which then runs beside it: tranche sim driver --root " + typed.root};
   }
   const char* before = std::getenv("LD_LIBRARY_PATH");
   const std::string path =

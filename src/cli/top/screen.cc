@@ -65,7 +65,7 @@ Line PodLine(const PodUse& pod, const Widths& widths, double now) {
   }
   line.Add(FitRight(Percent(pod.busy_percent), kBusy));
   const Tint memory = pod.OverLimit() ? Tint::kBad : Tint::kNone;
-  line.Add(" ").Add(FitRight(BytesOf(pod.memory_bytes, pod.limit_bytes), kMemory - 1), memory);
+  line.Add(" ").Add(FitRight(BytesOf(pod.memory_bytes, pod.Limit()), kMemory - 1), memory);
   line.Add(FitRight(Whole(pod.processes), kCount));
   line.Add(FitRight(Idle(pod, now), kIdle), Tint::kFaint);
   if (const std::string flags = pod.Flags(); !flags.empty()) {
@@ -175,7 +175,7 @@ std::vector<Line> HelpLines() {
   lines.emplace_back();
   for (const char* text :
        {"busy    part of the last ten seconds in which something of it ran on the GPU",
-        "memory  what it holds, and of how much where the profile names a limit",
+        "memory  what it holds, and of how much where it has a wall or the profile names a limit",
         "idle    how long it has not computed while it holds the GPU", "-       not known"}) {
     lines.push_back(Line{}.Add(std::string("  ") + text));
   }

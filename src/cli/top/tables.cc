@@ -52,6 +52,11 @@ std::string Model(const DeviceUse& device) {
 
 }  // namespace
 
+Cell WallCell(const PodUse& pod) {
+  if (!pod.wall) return {kNotKnown};
+  return {pod.wall->Word(), pod.wall->walled == false ? Tint::kBad : Tint::kNone};
+}
+
 std::vector<PodRow> PodRows(std::span<const NodeUse> nodes) {
   std::vector<PodRow> rows;
   for (const NodeUse& node : nodes) {
@@ -105,9 +110,13 @@ std::string DevicesTable(std::span<const NodeUse> nodes, const TableView& view) 
 std::string PodsTable(const std::vector<PodRow>& pods, const TableView& view) {
   Cells headings{{"GPU"},    {"NAMESPACE"}, {"POD"},   {"CONTAINER"}, {"BUSY"},
                  {"MEMORY"}, {"LIMIT"},     {"PROCS"}, {"IDLE"},      {"FLAGS"}};
+  const bool walls =
+      std::ranges::any_of(pods, [](const PodRow& row) { return row.pod->wall.has_value(); });
+  if (walls) headings.insert(headings.end() - 1, {"WALL"});
   if (view.nodes) headings.insert(headings.begin(), {"NODE"});
   if (view.wide) {
     headings.insert(headings.end(), {{"REPLICAS"}, {"GPU TIME"}, {"ENERGY"}, {"UID"}});
+    if (walls) headings.insert(headings.end(), {{"RESERVED"}, {"CONTEXTS"}, {"REFUSED"}});
   }
   std::vector<Cells> rows{std::move(headings)};
   for (const PodRow& row : pods) {
@@ -119,15 +128,22 @@ std::string PodsTable(const std::vector<PodRow>& pods, const TableView& view) {
                 Text(pod.container),
                 {Percent(pod.busy_percent)},
                 {Bytes(pod.memory_bytes), pod.OverLimit() ? Tint::kBad : Tint::kNone},
-                {Bytes(pod.limit_bytes)},
+                {Bytes(pod.Limit())},
                 {Whole(pod.processes)},
                 {idle.empty() ? "busy" : idle},
                 Text(pod.Flags(), pod.Flags().empty() ? Tint::kNone : Tint::kWarn)};
+    if (walls) cells.insert(cells.end() - 1, WallCell(pod));
     if (view.nodes) cells.insert(cells.begin(), Text(row.node->node, Tint::kBold));
     if (view.wide) {
       cells.insert(
           cells.end(),
           {{Whole(pod.replicas)}, {Seconds(pod.gpu_seconds)}, {Energy(pod)}, Text(pod.uid)});
+      if (walls) {
+        const WallUse wall = pod.wall.value_or(WallUse{});
+        cells.insert(
+            cells.end(),
+            {{Bytes(wall.used_bytes)}, {Bytes(wall.context_bytes)}, {Whole(wall.refusals)}});
+      }
     }
     rows.push_back(std::move(cells));
   }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/common/table.h"
 #include "cli/top/use.h"
 
 namespace tranche::cli::top {
@@ -31,6 +32,9 @@ struct PodRow {
 std::vector<PodRow> PodRows(std::span<const NodeUse> nodes);
 // All of them together.
 void SortRows(std::vector<PodRow>& rows, Sort sort);
+
+// "yes", "no" and why, or "-".
+common::Cell WallCell(const PodUse& pod);
 
 // Each with a heading; "" where there is nothing to show.
 std::string DevicesTable(std::span<const NodeUse> nodes, const TableView& view);

@@ -36,6 +36,19 @@ TEST(TopTablesTest, WideTellsMore) {
                     HasSubstr("2         1234.5 s  99000 J  u1\n")));
 }
 
+TEST(TopTablesTest, WallsHaveAColumnWhereThereAreAny) {
+  base::Json status = testing::NodeStatus();
+  status.Set("memoryWalls", testing::Walls());
+  EXPECT_THAT(ShowOnce(testing::Node(status), false, false, testing::kNow),
+              AllOf(HasSubstr("MEMORY    LIMIT     PROCS  IDLE    WALL      FLAGS\n"),
+                    HasSubstr("30.0 GiB  40.0 GiB  4      busy    no: musl  no wall: musl, "),
+                    HasSubstr("1 MiB     -         1      busy    -         not granted\n"),
+                    HasSubstr("10.0 GiB  20.0 GiB  1      12 min  -         -\n")));
+  EXPECT_THAT(ShowOnce(testing::Node(status), true, false, testing::kNow),
+              AllOf(HasSubstr("UID  RESERVED  CONTEXTS  REFUSED\n"),
+                    HasSubstr("u1   10.0 GiB  512 MiB   7\n")));
+}
+
 TEST(TopTablesTest, SortsThePodsOfAllNodesTogether) {
   std::vector<NodeUse> nodes{testing::Node(), testing::Node()};
   nodes[1].node = "other";

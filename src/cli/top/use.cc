@@ -1,9 +1,13 @@
 #include "cli/top/use.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <span>
 #include <tuple>
+#include <utility>
 
 #include "base/json_read.h"
 #include "base/log.h"
@@ -90,6 +94,35 @@ DeviceUse ReadDevice(const Json& device, bool grants_known) {
   return use;
 }
 
+// By device, namespace and pod.
+using Walls = std::map<std::tuple<std::string, std::string, std::string>, WallUse>;
+
+Walls ReadWalls(const Json& status) {
+  Walls walls;
+  for (const Json& item : Some(status, "memoryWalls", kMaxWalls)) {
+    WallUse wall;
+    wall.limit_bytes = Figure(item, "limitBytes");
+    wall.used_bytes = Figure(item, "usedBytes");
+    wall.context_bytes = Figure(item, "contextBytes");
+    wall.refusals = Figure(item, "refusals");
+    const Json& walled = base::ValueAt(item, "walled");
+    if (walled.is_bool()) wall.walled = walled.as_bool();
+    wall.reason = Name(item, "reason");
+    wall.why = base::PrintableAt(item, "why", kMaxReason);
+    wall.mismatch = base::BoolAt(item, "ledgerMismatch");
+    walls.try_emplace({Name(item, "device"), Name(item, "namespace"), Name(item, "pod")},
+                      std::move(wall));
+  }
+  return walls;
+}
+
+void AddWalls(const Walls& walls, DeviceUse& device) {
+  for (PodUse& pod : device.pods) {
+    const auto wall = walls.find({device.uuid, pod.pod_namespace, pod.pod});
+    if (wall != walls.end()) pod.wall = wall->second;
+  }
+}
+
 // Greater first, what is not known last.
 double Descending(const std::optional<double>& value) { return value ? -*value : 1; }
 // Less first, what is not known last.
@@ -101,15 +134,39 @@ std::string PodUse::FullName() const {
   return pod_namespace.empty() ? pod : pod_namespace + "/" + pod;
 }
 
+std::string WallUse::Word() const {
+  if (!walled) return "-";
+  if (*walled) return "yes";
+  return reason.empty() ? "no" : "no: " + reason;
+}
+
+std::optional<double> PodUse::Limit() const {
+  return wall && wall->limit_bytes ? wall->limit_bytes : limit_bytes;
+}
+
+// By the profile. A wall is the pod's, and what its container has says little of it.
 bool PodUse::OverLimit() const {
-  return memory_bytes && limit_bytes && *memory_bytes > *limit_bytes;
+  return !wall && memory_bytes && limit_bytes && *memory_bytes > *limit_bytes;
 }
 
 std::string PodUse::Flags() const {
   std::vector<std::string> flags;
   if (stranger) flags.emplace_back("not granted");
   if (OverLimit()) flags.emplace_back("over limit");
+  if (wall && wall->walled == false) {
+    flags.push_back(wall->reason.empty() ? "no wall" : "no wall: " + wall->reason);
+  }
+  if (wall && wall->mismatch) flags.emplace_back("more than counted");
+  if (wall && wall->refusals.value_or(0) > 0) {
+    flags.push_back(fmt::format("{:.0f} refused", *wall->refusals));
+  }
   return base::Join(flags, ", ");
+}
+
+bool NodeUse::HasWalls() const {
+  return std::ranges::any_of(devices, [](const DeviceUse& device) {
+    return std::ranges::any_of(device.pods, [](const PodUse& pod) { return pod.wall.has_value(); });
+  });
 }
 
 Result<NodeUse> ReadNodeUse(const Json& status) {
@@ -131,8 +188,10 @@ Result<NodeUse> ReadNodeUse(const Json& status) {
       node.degraded.push_back(base::Printable(reason.as_string(), kMaxReason));
   }
   const bool grants_known = !SaysNo(status, {"grants", "known"});
+  const Walls walls = ReadWalls(status);
   for (const Json& device : Some(status, "devices", kMaxDevices)) {
     node.devices.push_back(ReadDevice(device, grants_known));
+    AddWalls(walls, node.devices.back());
   }
   return node;
 }

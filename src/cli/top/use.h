@@ -22,6 +22,22 @@ namespace tranche::cli::top {
 
 inline constexpr std::size_t kMaxDevices = 1024;
 inline constexpr std::size_t kMaxPods = 1024;  // of a device
+inline constexpr std::size_t kMaxWalls = 65536;
+
+// The wall of a pod on a device.
+struct WallUse {
+  std::optional<double> limit_bytes;
+  std::optional<double> used_bytes;
+  std::optional<double> context_bytes;
+  std::optional<double> refusals;
+  std::optional<bool> walled;  // absent before the pod's first program
+  std::string reason;          // why not, in a word
+  std::string why;             // and in a sentence
+  bool mismatch = false;       // it has more memory than its own counters say
+
+  // "yes", "no", "no: musl", or "-" where it is not known yet.
+  [[nodiscard]] std::string Word() const;
+};
 
 struct PodUse {
   std::string pod_namespace;  // "": the pod's name is not known, and its UID stands for it
@@ -38,11 +54,14 @@ struct PodUse {
   std::optional<double> energy_joules;
   std::optional<double> last_active;  // seconds of the wall clock
   bool stranger = false;              // the kubelet has not given it the device
+  std::optional<WallUse> wall;        // of the pod, all of its containers together
 
   // "namespace/pod", or the UID alone.
   [[nodiscard]] std::string FullName() const;
+  // What it may hold: by its wall, or else by the profile, which is only shown.
+  [[nodiscard]] std::optional<double> Limit() const;
   [[nodiscard]] bool OverLimit() const;
-  // "not granted, over limit"; "" for none.
+  // "not granted, over limit, no wall: musl, 3 refused"; "" for none.
   [[nodiscard]] std::string Flags() const;
 };
 
@@ -84,6 +103,9 @@ struct NodeUse {
   bool fresh = true;  // false: the driver does not answer, and the figures are old
   std::vector<std::string> degraded;
   std::vector<DeviceUse> devices;
+
+  // Whether any pod has a wall.
+  [[nodiscard]] bool HasWalls() const;
 };
 
 base::Result<NodeUse> ReadNodeUse(const base::Json& status);

@@ -36,6 +36,24 @@ TEST(NodeUseTest, ReadsWhatTheDocumentSays) {
   EXPECT_EQ(first.Flags(), "over limit");
 }
 
+TEST(NodeUseTest, TheWallOfAPodIsThatOfItsContainers) {
+  Json status = testing::NodeStatus();
+  status.Set("memoryWalls", testing::Walls());
+  const NodeUse node = testing::Node(status);
+  ASSERT_TRUE(node.HasWalls());
+  EXPECT_FALSE(testing::Node().HasWalls());
+  const auto& pods = node.devices[0].pods;
+  ASSERT_THAT(Names(node.devices[0]), ElementsAre("train-0", "stranger", "notebook"));
+  ASSERT_TRUE(pods[0].wall);
+  EXPECT_EQ(pods[0].wall->Word(), "no: musl");
+  EXPECT_EQ(pods[0].Limit(), 40.0 * (1 << 30)) << "the wall's, not the profile's";
+  EXPECT_EQ(pods[0].Flags(), "no wall: musl, more than counted, 7 refused");
+  EXPECT_FALSE(pods[1].wall);
+  ASSERT_TRUE(pods[2].wall);
+  EXPECT_EQ(pods[2].wall->Word(), "-");
+  EXPECT_EQ(pods[2].Flags(), "");
+}
+
 TEST(NodeUseTest, WhatIsNotKnownIsNotZero) {
   const NodeUse node = testing::Node();
   EXPECT_EQ(node.devices[1].busy_percent, std::nullopt);

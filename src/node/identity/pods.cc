@@ -177,4 +177,12 @@ std::optional<bool> Pods::Alive(const Owner& owner) const {
   return alive;
 }
 
+std::set<std::string> Pods::ContainerIds() const {
+  std::set<std::string> ids;
+  for (const auto& [uid, pod] : pods_) {
+    for (const Container& container : pod.containers) ids.insert(container.id);
+  }
+  return ids;
+}
+
 }  // namespace tranche::node::identity

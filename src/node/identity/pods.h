@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,8 @@ class Pods {
   void WithUids(std::vector<Held>& held, base::TimePoint asked) const;
   // When a pod was told of for the first time, of all of them the last.
   [[nodiscard]] base::TimePoint newest() const { return newest_; }
+  // Of all containers that are known.
+  [[nodiscard]] std::set<std::string> ContainerIds() const;
   [[nodiscard]] std::size_t size() const { return pods_.size(); }
 
  private:

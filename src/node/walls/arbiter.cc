@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstring>
 #include <iterator>
 #include <span>
 
 #include "base/log.h"
+#include "node/walls/requests.h"
 
 namespace tranche::node::walls {
 namespace {
@@ -29,43 +29,6 @@ void RaiseDescriptorLimit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-// Bit N: the program would use a device that has no wall.
-std::uint32_t Unwalled(const wire::Hello& hello, const std::vector<WalledDevice>& devices) {
-  std::uint32_t bits = 0;
-  for (std::uint32_t i = 0; i < hello.device_count; ++i) {
-    const bool walled = std::any_of(devices.begin(), devices.end(), [&](const auto& device) {
-      return std::memcmp(device.uuid.bytes, hello.devices[i].bytes, sizeof(wire::Uuid)) == 0;
-    });
-    if (!walled) bits |= 1U << i;
-  }
-  return bits;
-}
-
-const std::string& DeviceOf(const gpu::Gpu& gpu, const gpu::RunningProcess& process) {
-  for (const gpu::MigDevice& mig : gpu.mig_devices) {
-    if (process.gpu_instance && mig.gpu_instance == process.gpu_instance &&
-        mig.compute_instance == process.compute_instance) {
-      return mig.uuid;
-    }
-  }
-  return gpu.uuid;
-}
-
-template <class Message>
-std::span<const std::byte> BytesOf(const Message& message) {
-  return std::as_bytes(std::span(&message, 1));
-}
-
-wire::HelloAnswer HelloAnswer(wire::Status status) {
-  return {.header = {wire::kMagic, wire::kVersion, wire::Kind::kHelloAnswer}, .status = status};
-}
-
-wire::MeasureAnswer MeasureAnswer(wire::Status status, std::uint64_t bytes) {
-  return {.header = {wire::kMagic, wire::kVersion, wire::Kind::kMeasureAnswer},
-          .status = status,
-          .context_bytes = bytes};
 }
 
 }  // namespace
@@ -111,11 +74,12 @@ void Arbiter::OpenDoor() {
 
 void Arbiter::Handle(Door::ConnectionId id, Caller& caller, const Request& request) {
   if (const auto* hello = std::get_if<wire::Hello>(&request)) return Greet(id, caller, *hello);
+  if (std::holds_alternative<wire::Look>(request)) return Show(id, caller);
   Measure(id, caller, std::get<wire::Measure>(request));
 }
 
 void Arbiter::Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& hello) {
-  wire::HelloAnswer answer = HelloAnswer(Admit(caller));
+  wire::HelloAnswer answer = AnswerHello(Admit(caller));
   if (answer.status != wire::Status::kOk) return door_.Answer(id, BytesOf(answer), {});
   PodLedger& ledger = *pods_.at(caller.pod_uid).ledger;
   Program program = caller.program;
@@ -130,8 +94,19 @@ void Arbiter::Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& he
   Settle();  // another image of the program may have left something
   answer.slot = *slot;
   answer.pid = program.pid;
-  answer.unwalled = Unwalled(hello, ledger.devices());
+  answer.unwalled = ledger.Unwalled(hello);
   const std::array descriptors{ledger.pages().limits_fd(), ledger.pages().counters_fd()};
+  door_.Answer(id, BytesOf(answer), descriptors);
+}
+
+// The pages alone: who only looks has no slot, and its end is nothing to wait for.
+void Arbiter::Show(Door::ConnectionId id, const Caller& caller) {
+  wire::HelloAnswer answer = AnswerHello(Admit(caller));
+  if (answer.status != wire::Status::kOk) return door_.Answer(id, BytesOf(answer), {});
+  const PodPages& pages = pods_.at(caller.pod_uid).ledger->pages();
+  answer.slot = wire::kNoSlot;
+  answer.pid = caller.program.pid;
+  const std::array descriptors{pages.limits_fd(), pages.counters_fd()};
   door_.Answer(id, BytesOf(answer), descriptors);
 }
 
@@ -141,7 +116,7 @@ void Arbiter::Measure(Door::ConnectionId id, const Caller& caller, const wire::M
                      pod->second.ledger->Find(caller.program.pid) == measure.slot &&
                      measure.device < pod->second.ledger->devices().size();
   if (!right) {
-    return door_.Answer(id, BytesOf(MeasureAnswer(wire::Status::kRefused, 0)), {});
+    return door_.Answer(id, BytesOf(AnswerMeasure(wire::Status::kRefused, 0)), {});
   }
   const PodLedger& ledger = *pod->second.ledger;
   measuring_[id] = {.seat = {caller.pod_uid, measure.slot},
@@ -149,6 +124,11 @@ void Arbiter::Measure(Door::ConnectionId id, const Caller& caller, const wire::M
                     .held_before = ledger.HeldBy(measure.slot, measure.device),
                     .asked_us = WallMicroseconds()};
   sources_.look();
+}
+
+void Arbiter::LookBegins() {
+  look_began_us_ = WallMicroseconds();
+  for (auto& [uid, pod] : pods_) pod.ledger->NoteChanges();
 }
 
 // ---- programs that end
@@ -182,137 +162,6 @@ void Arbiter::Settle() {
   bool all = true;
   for (auto& [uid, pod] : pods_) all = pod.ledger->Settle() && all;
   if (!all) settle_.Start(kSettle, [this] { Settle(); });
-}
-
-// ---- what the driver shows
-
-void Arbiter::UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage,
-                        const std::function<std::string(unsigned pid)>& whose) {
-  if (!usage.status.ok() || pods_.empty()) return;
-  std::set<DeviceOfPod> above;
-  for (auto& [key, seen] : seen_) seen.unattached = 0;
-  for (const gpu::DeviceUsage& gpu_usage : usage.devices) {
-    const auto gpu = std::find_if(inventory.gpus.begin(), inventory.gpus.end(),
-                                  [&](const auto& one) { return one.uuid == gpu_usage.uuid; });
-    if (gpu == inventory.gpus.end() || !gpu_usage.processes) continue;
-    for (const gpu::RunningProcess& process : *gpu_usage.processes) {
-      const DeviceOfPod key(whose(process.pid), DeviceOf(*gpu, process));
-      if (See(key, process, usage.time_us)) above.insert(key);
-    }
-  }
-  TellOfMismatches(above);
-  EndMeasures(usage.time_us);
-}
-
-// One process on a device; whether it has more there than the ledger says.
-bool Arbiter::See(const DeviceOfPod& key, const gpu::RunningProcess& process,
-                  std::uint64_t time_us) {
-  const auto pod = pods_.find(key.first);
-  if (pod == pods_.end()) return false;
-  PodLedger& ledger = *pod->second.ledger;
-  const auto device = ledger.DeviceAt(key.second);
-  if (!device) return false;
-  const auto slot = ledger.Find(process.pid);
-  Seen& seen = seen_[key];
-  if (!slot) {
-    ++seen.unattached;
-    return false;
-  }
-  if (!process.memory_bytes) return false;
-  const std::uint64_t bytes = *process.memory_bytes;
-  AnswerMeasures(key.second, process.pid, bytes, time_us);
-  const std::uint64_t held = ledger.HeldBy(*slot, *device);
-  ledger.CorrectContext(*slot, *device, bytes - std::min(held, bytes));
-  const std::uint64_t known = held + ledger.ContextOf(*slot, *device);
-  return bytes > known && bytes - known > kToleranceBytes;
-}
-
-void Arbiter::AnswerMeasures(const std::string& device, unsigned pid, std::uint64_t bytes,
-                             std::uint64_t time_us) {
-  for (auto at = measuring_.begin(); at != measuring_.end();) {
-    const Measuring& one = at->second;
-    const PodLedger& ledger = *pods_.at(one.seat.first).ledger;
-    const auto& program = ledger.slots()[one.seat.second];
-    if (!program || program->pid != pid || ledger.devices()[one.device].device != device ||
-        time_us < one.asked_us) {
-      ++at;
-      continue;
-    }
-    const std::uint64_t held =
-        std::min(one.held_before, ledger.HeldBy(one.seat.second, one.device));
-    const auto answer = MeasureAnswer(wire::Status::kOk, bytes - std::min(bytes, held));
-    door_.Answer(at->first, BytesOf(answer), {});
-    at = measuring_.erase(at);
-  }
-}
-
-// What a look of later than the question has not shown will not be waited for.
-void Arbiter::EndMeasures(std::uint64_t time_us) {
-  for (auto at = measuring_.begin(); at != measuring_.end();) {
-    if (time_us < at->second.asked_us) {
-      ++at;
-      continue;
-    }
-    door_.Answer(at->first, BytesOf(MeasureAnswer(wire::Status::kNotYet, 0)), {});
-    at = measuring_.erase(at);
-  }
-  if (!measuring_.empty()) sources_.look();
-}
-
-void Arbiter::TellOfMismatches(const std::set<DeviceOfPod>& above) {
-  for (auto at = seen_.begin(); at != seen_.end();) {
-    at = pods_.contains(at->first.first) ? std::next(at) : seen_.erase(at);
-  }
-  for (auto& [key, seen] : seen_) {
-    seen.above = above.contains(key) ? seen.above + 1 : 0;
-    if (seen.above == 0) seen.told = false;
-    if (seen.above < kMismatchLooks || seen.told) continue;
-    seen.told = true;
-    const PodName& name = pods_.at(key.first).name;
-    sources_.tell(News::kLedgerMismatch,
-                  {.pod_namespace = name.pod_namespace, .name = name.pod, .uid = key.first},
-                  "pod " + name.pod_namespace + "/" + name.pod + " has more memory on " +
-                      key.second + " than its own counters say");
-  }
-}
-
-// ---- for reports
-
-std::vector<Wall> Arbiter::Walls() const {
-  std::vector<Wall> walls;
-  for (const auto& [uid, pod] : pods_) {
-    const auto& devices = pod.ledger->devices();
-    for (unsigned i = 0; i < devices.size(); ++i) {
-      const PodLedger::Use use = pod.ledger->UseOf(i);
-      Wall wall{.pod = pod.name,
-                .pod_uid = uid,
-                .device = devices[i].device,
-                .limit_bytes = pod.ledger->pages().LimitOf(i),
-                .used_bytes = use.used_bytes,
-                .context_bytes = use.context_bytes,
-                .refusals = use.refusals,
-                .programs = pod.ledger->programs()};
-      if (const auto seen = seen_.find({uid, wall.device}); seen != seen_.end()) {
-        wall.mismatch = seen->second.above >= kMismatchLooks;
-        wall.walled = seen->second.unattached == 0;
-        if (!wall.walled) wall.reason = "a program on the GPU has not attached";
-      }
-      walls.push_back(std::move(wall));
-    }
-  }
-  for (const auto& [uid, granted] : limits_.grants().pods()) {
-    if (pods_.contains(uid)) continue;
-    for (const auto& [device, grant] : granted.devices) {
-      walls.push_back({.pod = granted.name,
-                       .pod_uid = uid,
-                       .device = device,
-                       .limit_bytes = grant.limit_bytes,
-                       .walled = false,
-                       .reason = trouble_.ok() ? "no program has attached yet"
-                                               : base::Printable(trouble_.message())});
-    }
-  }
-  return walls;
 }
 
 }  // namespace tranche::node::walls

@@ -24,10 +24,13 @@
 #include "base/timer.h"
 #include "gpu/device.h"
 #include "gpu/usage.h"
+#include "node/identity/cgroup.h"
 #include "node/identity/held.h"
 #include "node/identity/pods.h"
 #include "node/identity/proc.h"
 #include "node/walls/door.h"
+#include "node/walls/evidence.h"
+#include "node/walls/inside.h"
 #include "node/walls/news.h"
 #include "node/walls/pod_ledger.h"
 #include "node/walls/pod_limits.h"
@@ -44,11 +47,14 @@ struct Wall {
   std::uint64_t used_bytes = 0;  // contexts included; the pod's own word
   std::uint64_t context_bytes = 0;
   std::uint64_t refusals = 0;
-  std::size_t programs = 0;  // attached
-  // Whether every program of the pod that the driver shows on the device is attached; if not, why.
-  bool walled = true;
-  std::string reason;
-  bool mismatch = false;  // the driver shows more than the ledger
+  std::size_t programs = 0;          // attached
+  std::uint64_t passed_through = 0;  // calls that shims passed on because of trouble of their own
+  // Whether every program of the pod that the driver shows on the device keeps to the wall; nullopt
+  // where none has come yet.
+  std::optional<bool> walled;
+  Reason reason;                // why not
+  bool mismatch = false;        // the driver shows more than the ledger
+  bool refused_lately = false;  // memory, within Evidence::kLatelyUs
 };
 
 // The devices of a pod's pages, and whether its programs go on where nobody arbitrates.
@@ -58,15 +64,15 @@ bool AwayOpen(const GrantedPod& granted);
 class Arbiter {
  public:
   static constexpr std::size_t kMaxPrograms = 16384;  // attached, of all pods
-  // What the driver may show above the ledger before it is told of, and for how many looks.
-  static constexpr std::uint64_t kToleranceBytes = 64ULL << 20U;
-  static constexpr int kMismatchLooks = 3;
+  // Why a program has not attached is looked at so often.
+  static constexpr std::uint64_t kLookInsideUs = 10'000'000;
   static constexpr base::Duration kSettle = std::chrono::milliseconds(10);
 
   struct Options {
     std::string directory;  // of the socket; "": no walls
     std::string record;     // file; "": none is kept, and a successor takes nothing over
     std::string proc_root = "/proc";
+    bool births_told = false;  // somebody writes down what comes of the shim at births
   };
   struct Sources {
     std::function<identity::Owner(const identity::PodGroup&)> owner;
@@ -75,6 +81,9 @@ class Arbiter {
     // What annotations ask for a pod; nullopt: it is not known (yet).
     std::function<std::optional<identity::MemoryAsk>(const std::string& uid)> ask;
     TellNews tell;
+    // What can be seen of a program that has not attached (inside.h), now or later.
+    std::function<void(unsigned pid, std::string container_id, std::function<void(Inside)> done)>
+        look_inside;
   };
 
   Arbiter(base::EventLoop& loop, identity::Proc& proc, Options options, Sources sources);
@@ -89,9 +98,11 @@ class Arbiter {
   void SetHeld(const std::vector<identity::Held>& held);
   // Annotations of any pod may be others.
   void AsksChanged() { limits_.Reconsider(); }
-  // `whose`: the pod of a process by its UID, "" for none.
-  void UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage,
-                 const std::function<std::string(unsigned pid)>& whose);
+  // The driver is about to be asked who uses the GPUs.
+  void LookBegins();
+  // What it said. `whose`: the pod and container of a process; one without a UID for none.
+  using WhoseIs = std::function<identity::PodGroup(unsigned pid)>;
+  void UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage, const WhoseIs& whose);
 
   [[nodiscard]] std::vector<Wall> Walls() const;
   [[nodiscard]] bool asked_for() const {
@@ -118,16 +129,16 @@ class Arbiter {
     std::uint64_t held_before = 0;
     std::uint64_t asked_us = 0;
   };
-  struct Seen {     // of one pod on one device, by the driver
-    int above = 0;  // looks in a row
-    bool told = false;
-    int unattached = 0;
+  struct Look {  // into a program that has not attached
+    std::uint64_t asked_us = 0;
+    std::optional<Inside> inside;
+    bool there = true;  // in the look at the GPUs that is under way
   };
-  using DeviceOfPod = std::pair<std::string, std::string>;  // pod and device
 
   void OpenDoor();
   void Handle(Door::ConnectionId id, Caller& caller, const Request& request);
   void Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& hello);
+  void Show(Door::ConnectionId id, const Caller& caller);
   void Measure(Door::ConnectionId id, const Caller& caller, const wire::Measure& measure);
   wire::Status Admit(const Caller& caller);
   base::Status MakeLedger(const std::string& uid, const GrantedPod& granted);
@@ -140,11 +151,16 @@ class Arbiter {
   void RestorePrograms(const std::string& uid, PodLedger& ledger);
   void Write();
   void Forget();
-  bool See(const DeviceOfPod& key, const gpu::RunningProcess& process, std::uint64_t time_us);
+  void SeeDevice(const gpu::Gpu& gpu, const gpu::DeviceUsage& shown, std::uint64_t time_us,
+                 const WhoseIs& whose);
+  void SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned slot,
+                   const gpu::RunningProcess& process, std::uint64_t time_us);
+  Reason WhyUnattached(const identity::PodGroup& group, unsigned pid, std::uint64_t time_us);
+  void Tell(const Evidence::Found& found);
+  void AddWall(std::vector<Wall>& walls, Wall wall) const;
   void AnswerMeasures(const std::string& device, unsigned pid, std::uint64_t bytes,
                       std::uint64_t time_us);
   void EndMeasures(std::uint64_t time_us);
-  void TellOfMismatches(const std::set<DeviceOfPod>& above);
 
   base::EventLoop& loop_;
   identity::Proc& proc_;
@@ -155,7 +171,9 @@ class Arbiter {
   std::map<std::string, Pod> pods_;   // by UID
   std::map<Seat, Watched> watched_;
   std::map<Door::ConnectionId, Measuring> measuring_;
-  std::map<DeviceOfPod, Seen> seen_;
+  std::uint64_t look_began_us_ = 0;
+  Evidence evidence_;
+  std::map<unsigned, Look> looks_;  // by pid
   base::Status trouble_;
   base::Timer settle_;
   Door door_;

@@ -44,20 +44,25 @@ class ArbiterTest : public ::testing::Test {
         Arbiter::Options{.directory = dir_.path() + "/walls",
                          .record = dir_.path() + "/walls.json",
                          .proc_root = proc_.root()},
-        Arbiter::Sources{
-            .owner =
-                [](const identity::PodGroup& group) {
-                  const bool greedy = group.pod_uid == kGreedy;
-                  return identity::Owner{.pod_namespace = "team",
-                                         .pod = greedy ? "greedy" : "modest",
-                                         .container = "",
-                                         .pod_uid = group.pod_uid};
-                },
-            .ask_kubelet = [this] { ++asked_kubelet_; },
-            .look = [this] { ++looks_; },
-            .ask = [this](const std::string& uid) { return asks_[uid]; },
-            .tell = [this](News news, const identity::PodRef& /*pod*/,
-                           const std::string& /*message*/) { news_.push_back(news); }});
+        Arbiter::Sources{.owner =
+                             [](const identity::PodGroup& group) {
+                               const bool greedy = group.pod_uid == kGreedy;
+                               return identity::Owner{.pod_namespace = "team",
+                                                      .pod = greedy ? "greedy" : "modest",
+                                                      .container = "",
+                                                      .pod_uid = group.pod_uid};
+                             },
+                         .ask_kubelet = [this] { ++asked_kubelet_; },
+                         .look = [this] { ++looks_; },
+                         .ask = [this](const std::string& uid) { return asks_[uid]; },
+                         .tell = [this](News news, const identity::PodRef& /*pod*/,
+                                        const std::string& /*message*/) { news_.push_back(news); },
+                         .look_inside =
+                             [this](unsigned /*pid*/, const std::string& container_id,
+                                    const std::function<void(Inside)>& done) {
+                               looked_into_.push_back(container_id);
+                               done(inside_);
+                             }});
     arbiter_->Start();
   }
   void Enforce() {
@@ -76,13 +81,21 @@ class ArbiterTest : public ::testing::Test {
     }
     return {};
   }
+  // One look, a second after the last one.
   void DriverShows(unsigned pid, std::uint64_t bytes) {
     gpu::Inventory inventory;
     inventory.gpus.push_back({.uuid = kGpu});
     gpu::DeviceUsage device{.uuid = kGpu};
     device.processes.emplace({gpu::RunningProcess{.pid = pid, .memory_bytes = bytes}});
-    arbiter_->UsageRead(inventory, {.status = {}, .time_us = UINT64_MAX, .devices = {device}},
-                        [](unsigned /*pid*/) { return kGreedy; });
+    arbiter_->LookBegins();
+    arbiter_->UsageRead(inventory,
+                        {.status = {}, .time_us = time_us_ += 1'000'000, .devices = {device}},
+                        [](unsigned /*pid*/) {
+                          return identity::PodGroup{.pod_uid = kGreedy, .container_id = "c1"};
+                        });
+  }
+  void DriverShows(unsigned pid, std::uint64_t bytes, int looks) {
+    for (int i = 0; i < looks; ++i) DriverShows(pid, bytes);
   }
 
   base::testing::TempDir dir_;
@@ -92,6 +105,9 @@ class ArbiterTest : public ::testing::Test {
   std::unique_ptr<Arbiter> arbiter_;
   std::vector<News> news_;
   std::map<std::string, identity::MemoryAsk> asks_;
+  std::uint64_t time_us_ = 1ULL << 62U;  // later than whatever is asked
+  Inside inside_;
+  std::vector<std::string> looked_into_;
   int looks_ = 0;
   int asked_kubelet_ = 0;
 };
@@ -146,6 +162,25 @@ TEST_F(ArbiterTest, AnotherImageOfAProcessHasNothingOfWhatTheFirstHad) {
   EXPECT_EQ(arbiter_->programs(), 1U);
 }
 
+TEST_F(ArbiterTest, AProgramThatOnlyLooksSeesThePodsPagesAndHoldsNothing) {
+  Enforce();
+  const auto looks = Start(kGreedy);
+  const Outcome seen = looks->Do(loop_, {Order::kLook, 0});
+  EXPECT_TRUE(seen.done);
+  EXPECT_EQ(seen.limit, 4 * kGib);
+  EXPECT_EQ(seen.slot, wire::kNoSlot);
+  EXPECT_EQ(arbiter_->programs(), 0U);
+  const auto program = Start(kGreedy);
+  EXPECT_EQ(program->Do(loop_, {Order::kHello, 1}).slot, 0U);
+  EXPECT_TRUE(program->Do(loop_, {Order::kReserve, 1 * kGib}).done);
+  EXPECT_EQ(looks->Do(loop_, {Order::kLook, 0}).total, 1 * kGib);
+  EXPECT_EQ(WallOf("greedy").programs, 1U);
+  arbiter_->SetRules({});
+  arbiter_->SetHeld({});
+  arbiter_->SetHeld({Holds("modest")});
+  EXPECT_EQ(Start(kModest)->Do(loop_, {Order::kLook, 0}).status, wire::Status::kNotWalled);
+}
+
 TEST_F(ArbiterTest, APodWithoutALimitIsToldSoAndAnUnknownOneIsToAskAgain) {
   Enforce();
   arbiter_->SetRules({});
@@ -162,7 +197,6 @@ TEST_F(ArbiterTest, APodWithoutALimitIsToldSoAndAnUnknownOneIsToAskAgain) {
   EXPECT_EQ(modest->Do(loop_, {Order::kHello, 1}).status, wire::Status::kNotWalled);
 }
 
-// What it has mapped once it never maps again.
 TEST_F(ArbiterTest, ALimitThatIsRaisedIsUsableAtOnceByAProgramThatRuns) {
   Enforce();
   const auto program = Start(kGreedy);
@@ -201,7 +235,6 @@ TEST_F(ArbiterTest, ASuccessorKeepsWhatWasAskedForAlsoOfAPodWithoutPrograms) {
   EXPECT_EQ(program->Do(loop_, {Order::kHello, 1}).limit, 4 * kGib);
 }
 
-// A pod whose end takes long, and another one that has its name already.
 TEST_F(ArbiterTest, APodThatIsMadeAgainUnderItsNameHasAWallOfItsOwn) {
   Enforce();
   const auto first = Start(kGreedy);
@@ -257,23 +290,80 @@ TEST_F(ArbiterTest, WhatTheDriverShowsAboveTheLedgerIsToldOnce) {
   const auto program = Start(kGreedy);
   program->Do(loop_, {Order::kHello, 1});
   EXPECT_TRUE(program->Do(loop_, {Order::kReserve, 1 * kGib}).done);
-  for (int i = 0; i < 5; ++i) DriverShows(program->pid(), kGib + Arbiter::kToleranceBytes);
+  DriverShows(program->pid(), kGib + Evidence::kToleranceBytes, 8);
   EXPECT_THAT(news_, IsEmpty());
-  for (int i = 0; i < 5; ++i) DriverShows(program->pid(), 3 * kGib);
+  DriverShows(program->pid(), 3 * kGib, 8);
   EXPECT_THAT(news_, ElementsAre(News::kLedgerMismatch));
   EXPECT_TRUE(WallOf("greedy").mismatch);
 }
 
+TEST_F(ArbiterTest, WhoAllocatesWhileTheDriverIsAskedHasNotMoreThanItCounts) {
+  Enforce();
+  const auto program = Start(kGreedy);
+  program->Do(loop_, {Order::kHello, 1});
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_TRUE(program->Do(loop_, {Order::kReserve, 2 * kGib}).done);
+    arbiter_->LookBegins();
+    EXPECT_TRUE(program->Do(loop_, {Order::kRelease, 2 * kGib}).done);
+    gpu::Inventory inventory;
+    inventory.gpus.push_back({.uuid = kGpu});
+    gpu::DeviceUsage device{.uuid = kGpu};
+    device.processes.emplace(
+        {gpu::RunningProcess{.pid = program->pid(), .memory_bytes = 2 * kGib}});
+    arbiter_->UsageRead(inventory,
+                        {.status = {}, .time_us = time_us_ += 1'000'000, .devices = {device}},
+                        [](unsigned /*pid*/) { return identity::PodGroup{.pod_uid = kGreedy}; });
+  }
+  EXPECT_THAT(news_, IsEmpty());
+}
+
 TEST_F(ArbiterTest, AProgramOnTheGpuThatHasNotAttachedMakesThePodUnwalled) {
   Enforce();
-  EXPECT_FALSE(WallOf("greedy").walled);
+  EXPECT_EQ(WallOf("greedy").walled, std::nullopt) << "nobody has come yet";
   const auto program = Start(kGreedy);
   program->Do(loop_, {Order::kHello, 1});
   DriverShows(program->pid(), kGib);
-  EXPECT_TRUE(WallOf("greedy").walled);
+  EXPECT_EQ(WallOf("greedy").walled, true);
+  inside_ = {.loaded = Loaded::kOther, .birth = Birth{.walled = true, .word = "", .message = ""}};
   DriverShows(1, kGib);
-  EXPECT_FALSE(WallOf("greedy").walled);
-  EXPECT_FALSE(WallOf("greedy").reason.empty());
+  EXPECT_EQ(WallOf("greedy").walled, std::nullopt) << "it may be about to attach";
+  DriverShows(1, kGib, 6);
+  EXPECT_EQ(WallOf("greedy").walled, false);
+  EXPECT_EQ(WallOf("greedy").reason.word, "not-loaded");
+  EXPECT_THAT(news_, ElementsAre(News::kUnwalled));
+  EXPECT_THAT(looked_into_, ElementsAre("c1")) << "not at every look";
+}
+
+TEST_F(ArbiterTest, APodOfWhichNobodyEverAttachedIsUnwalledOnceItIsOnTheGpu) {
+  Enforce();
+  inside_.loaded = Loaded::kOther;
+  DriverShows(1, kGib, 6);
+  EXPECT_EQ(WallOf("greedy").walled, false);
+  EXPECT_EQ(WallOf("greedy").reason.word, "no-shim");
+  EXPECT_EQ(WallOf("modest").walled, std::nullopt);
+  EXPECT_THAT(news_, ElementsAre(News::kUnwalled));
+}
+
+TEST_F(ArbiterTest, AShimOfAnotherVersionIsTheReason) {
+  Enforce();
+  const auto program = Start(kGreedy);
+  EXPECT_EQ(program->Do(loop_, {Order::kOtherVersion, 1}).status, wire::Status::kUnknownVersion);
+  DriverShows(program->pid(), kGib, 6);
+  EXPECT_EQ(WallOf("greedy").walled, false);
+  EXPECT_EQ(WallOf("greedy").reason.word, "other-version");
+}
+
+TEST_F(ArbiterTest, WhoIsRefusedIsSaidToHaveBeenLately) {
+  Enforce();
+  const auto program = Start(kGreedy);
+  program->Do(loop_, {Order::kHello, 1});
+  DriverShows(program->pid(), 0);
+  EXPECT_FALSE(WallOf("greedy").refused_lately);
+  EXPECT_FALSE(program->Do(loop_, {Order::kReserve, 5 * kGib}).done);
+  DriverShows(program->pid(), 0);
+  EXPECT_TRUE(WallOf("greedy").refused_lately);
+  DriverShows(program->pid(), 0, 60);
+  EXPECT_FALSE(WallOf("greedy").refused_lately);
 }
 
 TEST_F(ArbiterTest, ASuccessorGoesOnWithWhatProgramsHold) {

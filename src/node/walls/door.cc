@@ -192,9 +192,19 @@ void Door::Read(ConnectionId id) {
   }
   const wire::Status status = std::get<wire::Status>(read);
   ++(status == wire::Status::kUnknownVersion ? counts_.unknown_versions : counts_.malformed);
-  const wire::HelloAnswer answer{.header = {wire::kMagic, wire::kVersion, wire::Kind::kHelloAnswer},
-                                 .status = status};
-  Answer(id, std::as_bytes(std::span(&answer, 1)), {});
+  if (status == wire::Status::kUnknownVersion) {
+    if (other_versions_.size() >= kMaxOtherVersions) other_versions_.clear();
+    other_versions_[connection.caller.program.pid] = connection.caller.program.start_ticks;
+  }
+  const wire::HelloAnswer answer = AnswerHello(status);
+  Answer(id, BytesOf(answer), {});
+}
+
+bool Door::SpokeOtherVersion(unsigned pid) const {
+  const auto at = other_versions_.find(pid);
+  if (at == other_versions_.end()) return false;
+  const auto start = StartTicks(proc_, pid);
+  return start.ok() && *start == at->second;
 }
 
 void Door::Answer(ConnectionId id, std::span<const std::byte> packet,

@@ -49,6 +49,7 @@ class Door {
  public:
   static constexpr std::size_t kMaxConnections = 512;
   static constexpr std::size_t kMaxOfPod = 64;
+  static constexpr std::size_t kMaxOtherVersions = 4096;
   static constexpr base::Duration kPatience = std::chrono::seconds(2);
 
   using ConnectionId = std::uint64_t;
@@ -69,6 +70,8 @@ class Door {
   void Answer(ConnectionId id, std::span<const std::byte> packet, std::span<const int> descriptors);
 
   [[nodiscard]] const DoorCounts& counts() const { return counts_; }
+  // Whether this very process has spoken a version that is not known here.
+  [[nodiscard]] bool SpokeOtherVersion(unsigned pid) const;
   [[nodiscard]] std::size_t connections() const { return connections_.size(); }
 
  private:
@@ -95,6 +98,7 @@ class Door {
   std::map<ConnectionId, Connection> connections_;
   ConnectionId next_ = 1;
   DoorCounts counts_;
+  std::map<unsigned, std::uint64_t> other_versions_;  // pid and when it began
 };
 
 }  // namespace tranche::node::walls

@@ -13,6 +13,7 @@ namespace tranche::node::walls {
 
 enum class News {
   kLedgerMismatch,  // a pod has more memory than its counters say
+  kUnwalled,        // a program of a pod is on a device with a wall and does not keep to it
   kLimitReduced,    // a pod gets less than the profile says
   kLimitChanged,    // as its annotation asks
   kAskRefused,      // it asks for more than it can have

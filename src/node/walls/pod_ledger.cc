@@ -1,8 +1,9 @@
 #include "node/walls/pod_ledger.h"
 
 #include <algorithm>
+#include <cstring>
 
-#include "wire/ledger.h"
+#include "wire/shares.h"
 
 namespace tranche::node::walls {
 
@@ -47,16 +48,29 @@ void PodLedger::Enter(unsigned slot, const Program& program) {
   entry.pid_inside = program.pid_inside;
   entry.start_ticks = program.start_ticks;
   entry.taken.store(1);
+  if (pages_.counters().slots_used.load() <= slot) pages_.counters().slots_used.store(slot + 1);
 }
 
 void PodLedger::Leave(unsigned slot) {
   if (slot >= slots_.size()) return;
   wire::Counters& counters = pages_.counters();
+  wire::LeaveShares(counters, slot);
   for (unsigned device = 0; device < devices_.size(); ++device) {
     if (!wire::Reclaim(counters, slot, device)) unsettled_ = true;
   }
   counters.slots[slot].taken.store(0);
   slots_[slot].reset();
+  SweepOrphans();
+}
+
+void PodLedger::SweepOrphans() {
+  for (unsigned device = 0; device < devices_.size(); ++device) {
+    wire::SweepOrphans(pages_.counters(), device);
+  }
+}
+
+std::uint64_t PodLedger::OrphansOn(unsigned device) const {
+  return wire::OrphansOn(pages_.counters(), device);
 }
 
 bool PodLedger::Settle() {
@@ -81,6 +95,17 @@ std::optional<unsigned> PodLedger::DeviceAt(const std::string& uuid) const {
   return std::nullopt;
 }
 
+std::uint32_t PodLedger::Unwalled(const wire::Hello& hello) const {
+  std::uint32_t bits = 0;
+  for (std::uint32_t i = 0; i < hello.device_count; ++i) {
+    const bool walled = std::any_of(devices_.begin(), devices_.end(), [&](const auto& device) {
+      return std::memcmp(device.uuid.bytes, hello.devices[i].bytes, sizeof(wire::Uuid)) == 0;
+    });
+    if (!walled) bits |= 1U << i;
+  }
+  return bits;
+}
+
 PodLedger::Use PodLedger::UseOf(unsigned device) const {
   const wire::Counters& counters = pages_.counters();
   Use use{.used_bytes = counters.devices[device].total_bytes.load(),
@@ -96,6 +121,29 @@ std::uint64_t PodLedger::HeldBy(unsigned slot, unsigned device) const {
 
 std::uint64_t PodLedger::ContextOf(unsigned slot, unsigned device) const {
   return pages_.counters().slots[slot].holdings[device].context_bytes.load();
+}
+
+void PodLedger::NoteChanges() {
+  noted_.clear();
+  for (unsigned slot = 0; slot < slots_.size(); ++slot) {
+    for (unsigned device = 0; device < devices_.size(); ++device) {
+      noted_.push_back(pages_.counters().slots[slot].holdings[device].begun.load());
+    }
+  }
+}
+
+bool PodLedger::Unchanged(unsigned slot, unsigned device) const {
+  const std::size_t at = slot * devices_.size() + device;
+  return at < noted_.size() &&
+         noted_[at] == pages_.counters().slots[slot].holdings[device].begun.load();
+}
+
+std::uint64_t PodLedger::PassedThrough() const {
+  std::uint64_t calls = 0;
+  for (unsigned slot = 0; slot < slots_.size(); ++slot) {
+    if (slots_[slot]) calls += pages_.counters().slots[slot].passed_through.load();
+  }
+  return calls;
 }
 
 void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes) {

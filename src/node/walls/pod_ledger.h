@@ -40,6 +40,9 @@ class PodLedger {
   void Leave(unsigned slot);
   // Takes away what killed programs have left of changes under way; false: to be tried again.
   bool Settle();
+  // Gives back what no program has any more of memory whose owner has gone. Programs do so as well,
+  // but for what they share by descriptors.
+  void SweepOrphans();
   // Another count of what the slots hold, whoever left what.
   void SettleLater() { unsettled_ = true; }
 
@@ -48,6 +51,8 @@ class PodLedger {
   [[nodiscard]] std::size_t programs() const;
   [[nodiscard]] const std::vector<WalledDevice>& devices() const { return devices_; }
   [[nodiscard]] std::optional<unsigned> DeviceAt(const std::string& uuid) const;
+  // Bit N: Hello::devices[N] has no wall.
+  [[nodiscard]] std::uint32_t Unwalled(const wire::Hello& hello) const;
   [[nodiscard]] PodPages& pages() { return pages_; }
   [[nodiscard]] const PodPages& pages() const { return pages_; }
 
@@ -58,8 +63,14 @@ class PodLedger {
     std::uint64_t refusals = 0;
   };
   [[nodiscard]] Use UseOf(unsigned device) const;
+  // What has no owner any more, and is in no slot.
+  [[nodiscard]] std::uint64_t OrphansOn(unsigned device) const;
   [[nodiscard]] std::uint64_t HeldBy(unsigned slot, unsigned device) const;
   [[nodiscard]] std::uint64_t ContextOf(unsigned slot, unsigned device) const;
+  // Whether the program has reserved and released nothing there since NoteChanges.
+  void NoteChanges();
+  [[nodiscard]] bool Unchanged(unsigned slot, unsigned device) const;
+  [[nodiscard]] std::uint64_t PassedThrough() const;
   // A context that was charged at its bound is now known to take less.
   void CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes);
 
@@ -70,6 +81,7 @@ class PodLedger {
   std::vector<WalledDevice> devices_;
   std::vector<std::optional<Program>> slots_;  // those that were ever in use
   bool unsettled_ = false;
+  std::vector<std::uint64_t> noted_;  // changes that were begun, by slot and device
 };
 
 }  // namespace tranche::node::walls

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "wire/pages.h"
+#include "wire/uuid.h"
 
 namespace tranche::node::walls {
 namespace {
@@ -13,13 +14,6 @@ std::optional<Message> As(std::span<const std::byte> packet) {
   if (packet.size() != sizeof message) return std::nullopt;
   std::memcpy(&message, packet.data(), sizeof message);
   return message;
-}
-
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 }  // namespace
@@ -38,29 +32,15 @@ std::variant<Request, wire::Status> ReadRequest(std::span<const std::byte> packe
     if (measure && measure->slot < wire::kMaxSlots && measure->device < wire::kMaxDevices) {
       return Request(*measure);
     }
+  } else if (header.kind == wire::Kind::kLook) {
+    if (const auto look = As<wire::Look>(packet)) return Request(*look);
   }
   return wire::Status::kRefused;
 }
 
 std::optional<wire::Uuid> ParseUuid(std::string_view text) {
-  constexpr std::size_t kPrefix = 4;
-  constexpr std::size_t kLength = 36;
-  if (!text.starts_with("GPU-") && !text.starts_with("MIG-")) return std::nullopt;
-  text.remove_prefix(kPrefix);
-  if (text.size() != kLength) return std::nullopt;
   wire::Uuid uuid{};
-  std::size_t byte = 0;
-  for (std::size_t i = 0; i < kLength;) {
-    if (i == 8 || i == 13 || i == 18 || i == 23) {
-      if (text[i++] != '-') return std::nullopt;
-      continue;
-    }
-    const int high = HexDigit(text[i]);
-    const int low = HexDigit(text[i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    uuid.bytes[byte++] = static_cast<std::uint8_t>(high << 4 | low);
-    i += 2;
-  }
+  if (!wire::ParseUuid(text.data(), text.size(), &uuid)) return std::nullopt;
   return uuid;
 }
 

@@ -30,6 +30,10 @@ TEST(RequestsTest, ReadsWhatIsRight) {
   const wire::Hello hello = Hello();
   const auto read = ReadRequest(Bytes(hello));
   EXPECT_EQ(std::get<wire::Hello>(std::get<Request>(read)).image, 7U);
+  const wire::Look look{.header = {wire::kMagic, wire::kVersion, wire::Kind::kLook}};
+  const auto read_look = ReadRequest(Bytes(look));
+  EXPECT_TRUE(std::holds_alternative<wire::Look>(std::get<Request>(read_look)));
+  EXPECT_EQ(Refusal(Bytes(look).first(sizeof look - 1)), Status::kRefused);
 }
 
 TEST(RequestsTest, AnotherVersionIsToldApartFromNonsense) {

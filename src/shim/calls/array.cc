@@ -1,5 +1,5 @@
-// Arrays and mipmaps. By how much they are padded, only the driver knows: what the elements need is
-// taken first, and the rest once the driver tells.
+// Arrays and mipmaps. By how much they are padded, only the driver knows: the most that it can be
+// is taken first, and what of that the driver says it did not need is given back.
 #include "shim/driver.h"
 #include "shim/walls.h"
 
@@ -23,31 +23,54 @@ std::uint64_t ChannelBytes(int format) {
   }
 }
 
-// UINT64_MAX / 2 where it is no size.
-std::uint64_t ElementBytes(std::uint64_t width, std::uint64_t height, std::uint64_t depth,
-                           int format, unsigned channels) {
-  std::uint64_t bytes = ChannelBytes(format);
-  for (const std::uint64_t factor :
-       {AtLeastOne(channels), AtLeastOne(width), AtLeastOne(height), AtLeastOne(depth)}) {
-    if (bytes > UINT64_MAX / 2 / factor) return UINT64_MAX / 2;
+constexpr std::uint64_t kTooMuch = UINT64_MAX / 4;  // where it is no size
+
+std::uint64_t Product(std::uint64_t first, std::uint64_t second, std::uint64_t third) {
+  std::uint64_t bytes = first;
+  for (const std::uint64_t factor : {second, third}) {
+    if (bytes > kTooMuch / factor) return kTooMuch;
     bytes *= factor;
   }
   return bytes;
 }
 
-std::uint64_t ElementBytes(const Array3dShape& shape) {
+// Rows and slices lie in blocks of a power of two of them, no larger than the array needs.
+std::uint64_t InBlocks(std::uint64_t count, std::uint64_t largest) {
+  std::uint64_t block = 1;
+  while (block < count && block < largest) block *= 2;
+  return count > kTooMuch ? count : (count + block - 1) / block * block;
+}
+
+// What an array takes: at least, and at most.
+struct Span {
+  std::uint64_t least;
+  std::uint64_t most;
+};
+
+Span BytesOf(const Array3dShape& shape) {
   // Memory comes later, by cuMemMapArrayAsync, and is charged where it was made.
-  if ((shape.flags & (kArraySparse | kArrayDeferredMapping)) != 0) return 0;
-  return ElementBytes(shape.width, shape.height, shape.depth, shape.format, shape.channels);
+  if ((shape.flags & (kArraySparse | kArrayDeferredMapping)) != 0) return {0, 0};
+  constexpr std::uint64_t kRow = 512;
+  constexpr std::uint64_t kRows = 128;
+  constexpr std::uint64_t kSlices = 32;
+  const std::uint64_t element = ChannelBytes(shape.format) * AtLeastOne(shape.channels);
+  const std::uint64_t row = Product(element, AtLeastOne(shape.width), 1);
+  const std::uint64_t height = AtLeastOne(shape.height);
+  const std::uint64_t depth = AtLeastOne(shape.depth);
+  return {Rounded(Product(row, height, depth)),
+          Rounded(Product((row + kRow - 1) / kRow * kRow, InBlocks(height, kRows),
+                          InBlocks(depth, kSlices)))};
 }
 
 // Each level as an array of its own, as some drivers have it.
-std::uint64_t LevelBytes(Array3dShape shape, unsigned levels) {
+Span BytesOfLevels(Array3dShape shape, unsigned levels) {
   constexpr unsigned kMostLevels = 18;
-  std::uint64_t bytes = 0;
+  Span bytes = {0, 0};
   for (unsigned i = 0; i < levels && i < kMostLevels; ++i) {
-    bytes += Rounded(ElementBytes(shape));
-    if (bytes > UINT64_MAX / 4) return UINT64_MAX / 2;
+    const Span level = BytesOf(shape);
+    bytes.least += level.least;
+    bytes.most += level.most;
+    if (bytes.most > kTooMuch) return {kTooMuch, kTooMuch};
     shape.width = AtLeastOne(shape.width / 2);
     shape.height = shape.height == 0 ? 0 : AtLeastOne(shape.height / 2);
     const bool flat = shape.depth == 0 || (shape.flags & (kArrayLayered | kArrayCubemap)) != 0;
@@ -59,16 +82,16 @@ std::uint64_t LevelBytes(Array3dShape shape, unsigned levels) {
 struct Making {
   Kind kind;
   Plain requirements;  // the driver's function that tells what it took
-  std::uint64_t bytes;
+  Span bytes;
 };
 
 // `call()` makes it in *handle, `undo()` destroys it again.
 template <typename Made, typename Call, typename Undo>
 Result Make(const Making& making, Made* handle, Call call, Undo undo) {
   Program* program = ThisProgram();
-  if (program == nullptr || handle == nullptr || making.bytes == 0) return call();
+  if (program == nullptr || handle == nullptr || making.bytes.most == 0) return call();
   const Device ordinal = CurrentDevice();
-  std::uint64_t charged = Rounded(making.bytes);
+  std::uint64_t charged = making.bytes.most;
   const Taking taking = Take(*program, ordinal, charged);
   if (taking.verdict == Verdict::kRefused) return kOutOfMemory;
   const Result result = call();
@@ -79,13 +102,15 @@ Result Make(const Making& making, Made* handle, Call call, Undo undo) {
   }
   ArrayRequirements told = {};
   if (CallReal(PlainAddress(making.requirements), &told, *handle, ordinal) == kSuccess) {
-    const std::uint64_t needed = Rounded(told.size);
+    const std::uint64_t size = Rounded(told.size);
+    const std::uint64_t needed = size > making.bytes.least ? size : making.bytes.least;
     if (needed > charged && !TakeMore(*program, taking.device, needed - charged)) {
       undo();
       Give(*program, taking.device, charged);
       return kOutOfMemory;
     }
-    if (needed > charged) charged = needed;
+    if (needed < charged) Give(*program, taking.device, charged - needed);
+    charged = needed;
   }
   Remember(*program, {.kind = making.kind,
                       .handle = reinterpret_cast<std::uintptr_t>(*handle),
@@ -103,6 +128,7 @@ Result Destroy(Kind kind, const void* handle, Call call) {
       !program->table.Take(kind, reinterpret_cast<std::uintptr_t>(handle), &record)) {
     return call();
   }
+  const UnderWay under_way(*program, record.device);
   const Result result = call();
   if (result == kSuccess) {
     Give(*program, record.device, record.bytes);
@@ -112,8 +138,29 @@ Result Destroy(Kind kind, const void* handle, Call call) {
   return result;
 }
 
+template <typename Shape>
+Span BytesOfFlat(const Shape* shape) {
+  if (shape == nullptr) return {0, 0};
+  return BytesOf({.width = shape->width,
+                  .height = shape->height,
+                  .depth = 0,
+                  .format = shape->format,
+                  .channels = shape->channels,
+                  .flags = 0});
+}
+template <typename Shape>
+Span BytesOfSolid(const Shape* shape) {
+  if (shape == nullptr) return {0, 0};
+  return BytesOf({.width = shape->width,
+                  .height = shape->height,
+                  .depth = shape->depth,
+                  .format = shape->format,
+                  .channels = shape->channels,
+                  .flags = shape->flags});
+}
+
 template <typename Call>
-Result MakeArray(std::uint64_t bytes, Array* handle, Call call) {
+Result MakeArray(const Span& bytes, Array* handle, Call call) {
   return Make({Kind::kArray, Plain::kArrayRequirements, bytes}, handle, call,
               [&] { (void)TRANCHE_REAL(cuArrayDestroy, *handle); });
 }
@@ -124,29 +171,19 @@ Result MakeArray(std::uint64_t bytes, Array* handle, Call call) {
 extern "C" {
 
 Result cuArrayCreate(Array* handle, const OldArrayShape* shape) {
-  const std::uint64_t bytes = shape == nullptr ? 0
-                                               : ElementBytes(shape->width, shape->height, 1,
-                                                              shape->format, shape->channels);
-  return MakeArray(bytes, handle, [&] { return TRANCHE_REAL(cuArrayCreate, handle, shape); });
+  return MakeArray(BytesOfFlat(shape), handle,
+                   [&] { return TRANCHE_REAL(cuArrayCreate, handle, shape); });
 }
 Result cuArrayCreate_v2(Array* handle, const ArrayShape* shape) {
-  const std::uint64_t bytes = shape == nullptr ? 0
-                                               : ElementBytes(shape->width, shape->height, 1,
-                                                              shape->format, shape->channels);
-  return MakeArray(bytes, handle, [&] { return TRANCHE_REAL(cuArrayCreate_v2, handle, shape); });
+  return MakeArray(BytesOfFlat(shape), handle,
+                   [&] { return TRANCHE_REAL(cuArrayCreate_v2, handle, shape); });
 }
 Result cuArray3DCreate(Array* handle, const OldArray3dShape* shape) {
-  const std::uint64_t bytes = shape == nullptr ? 0
-                                               : ElementBytes({.width = shape->width,
-                                                               .height = shape->height,
-                                                               .depth = shape->depth,
-                                                               .format = shape->format,
-                                                               .channels = shape->channels,
-                                                               .flags = shape->flags});
-  return MakeArray(bytes, handle, [&] { return TRANCHE_REAL(cuArray3DCreate, handle, shape); });
+  return MakeArray(BytesOfSolid(shape), handle,
+                   [&] { return TRANCHE_REAL(cuArray3DCreate, handle, shape); });
 }
 Result cuArray3DCreate_v2(Array* handle, const Array3dShape* shape) {
-  return MakeArray(shape == nullptr ? 0 : ElementBytes(*shape), handle,
+  return MakeArray(BytesOfSolid(shape), handle,
                    [&] { return TRANCHE_REAL(cuArray3DCreate_v2, handle, shape); });
 }
 Result cuArrayDestroy(Array array) {
@@ -154,7 +191,7 @@ Result cuArrayDestroy(Array array) {
 }
 
 Result cuMipmappedArrayCreate(Mipmap* handle, const Array3dShape* shape, unsigned levels) {
-  const std::uint64_t bytes = shape == nullptr ? 0 : LevelBytes(*shape, levels);
+  const Span bytes = shape == nullptr ? Span{0, 0} : BytesOfLevels(*shape, levels);
   return Make(
       {Kind::kMipmap, Plain::kMipmapRequirements, bytes}, handle,
       [&] { return TRANCHE_REAL(cuMipmappedArrayCreate, handle, shape, levels); },

@@ -1,25 +1,37 @@
-// What makes and ends contexts. The driver's own bytes are measured when the first one is made on a
-// device; when a context ends, the allocations made in it end with it.
+// What makes and ends contexts. The driver's own bytes are measured when one is made; when a
+// context ends, the allocations made in it end with it.
 #include "shim/attach.h"
+#include "shim/contexts.h"
 #include "shim/driver.h"
-#include "shim/walls.h"
 
 namespace tranche::shim {
 namespace {
 
+// A context for which the pod has no room is not asked for; one that turns out to be too large is
+// ended again.
 template <typename Call>
 Result Create(Context* made, Device ordinal, Call call) {
-  const Result result = call();
   Program* program = ThisProgram();
-  if (result != kSuccess || program == nullptr) return result;
-  ContextMade(*program, ordinal);
-  if (program->phase.load(std::memory_order_acquire) == Phase::kWalled) {
-    Remember(*program, {.kind = Kind::kContext,
-                        .handle = reinterpret_cast<std::uintptr_t>(*made),
-                        .bytes = 0,
-                        .device = static_cast<unsigned>(ordinal),
-                        .owner = 0});
+  if (program != nullptr && made != nullptr && !RoomForContext(*program, ordinal)) {
+    return kOutOfMemory;
   }
+  const Result result = call();
+  if (result != kSuccess || program == nullptr || Attached(*program) != Phase::kWalled) {
+    return result;
+  }
+  std::uint64_t charged = 0;
+  if (!ContextMade(*program, ordinal, &charged)) {
+    (void)TRANCHE_REAL(cuCtxDestroy_v2, *made);
+    *made = nullptr;
+    return kOutOfMemory;
+  }
+  // Were there no memory to remember it, its bytes would stay charged until the program ends.
+  const bool known = program->table.Put({.kind = Kind::kContext,
+                                         .handle = reinterpret_cast<std::uintptr_t>(*made),
+                                         .bytes = charged,
+                                         .device = static_cast<unsigned>(ordinal),
+                                         .owner = 0});
+  if (!known) CountTrouble(*program);
   return result;
 }
 
@@ -37,26 +49,38 @@ Result DestroyContext(Context context, Call call) {
   ForgetContext(*program, context, &forgotten);
   const Result result = call();
   if (result == kSuccess) {
-    ContextEnded(*program, static_cast<Device>(record.device), forgotten);
+    ContextEnded(*program, static_cast<Device>(record.device), record.bytes, forgotten);
   } else {
-    Remember(*program, record);
+    program->table.Put(record);
   }
   return result;
 }
 
 // Whether a primary context is there after it was released or reset, only the driver knows.
-void PrimaryGone(Device ordinal, Result result) {
+Result PrimaryMayBeGone(Device ordinal, Result result) {
   Program* program = ThisProgram();
-  if (result != kSuccess || program == nullptr || ordinal < 0 || ordinal >= kMaxOrdinals) return;
+  if (result == kSuccess && program != nullptr) (void)FollowPrimary(*program, ordinal, nullptr);
+  return result;
+}
+
+// Whether the primary context would be made by retaining it.
+bool PrimaryIsThere(Device ordinal) {
   unsigned flags = 0;
-  int active = 1;
-  if (CallReal(PlainAddress(Plain::kPrimaryGetState), ordinal, &flags, &active) != kSuccess) return;
-  if (active != 0) return;
-  Context context = program->devices[ordinal].primary.exchange(nullptr);
-  if (context == nullptr) return;
-  Forgotten forgotten;
-  ForgetContext(*program, context, &forgotten);
-  ContextEnded(*program, ordinal, forgotten);
+  int active = 0;
+  const Result asked = CallReal(PlainAddress(Plain::kPrimaryGetState), ordinal, &flags, &active);
+  return asked != kSuccess || active != 0;
+}
+
+template <typename Call>
+Result Retain(Context* made, Device ordinal, Call call) {
+  Program* program = ThisProgram();
+  if (program == nullptr || made == nullptr || Attached(*program) != Phase::kWalled) return call();
+  if (!PrimaryIsThere(ordinal) && !RoomForContext(*program, ordinal)) return kOutOfMemory;
+  const Result result = call();
+  if (result != kSuccess || FollowPrimary(*program, ordinal, *made)) return result;
+  (void)TRANCHE_REAL(cuDevicePrimaryCtxRelease_v2, ordinal);
+  *made = nullptr;
+  return kOutOfMemory;
 }
 
 }  // namespace
@@ -85,35 +109,19 @@ Result cuCtxDestroy_v2(Context ctx) {
 }
 
 Result cuDevicePrimaryCtxRetain(Context* pctx, Device dev) {
-  const Result result = TRANCHE_REAL(cuDevicePrimaryCtxRetain, pctx, dev);
-  Program* program = ThisProgram();
-  if (result != kSuccess || program == nullptr || dev < 0 || dev >= kMaxOrdinals) return result;
-  Context none = nullptr;
-  if (program->devices[dev].primary.load(std::memory_order_relaxed) == *pctx) return result;
-  if (program->devices[dev].primary.compare_exchange_strong(none, *pctx)) {
-    ContextMade(*program, dev);
-  }
-  return result;
+  return Retain(pctx, dev, [&] { return TRANCHE_REAL(cuDevicePrimaryCtxRetain, pctx, dev); });
 }
 Result cuDevicePrimaryCtxRelease(Device dev) {
-  const Result result = TRANCHE_REAL(cuDevicePrimaryCtxRelease, dev);
-  PrimaryGone(dev, result);
-  return result;
+  return PrimaryMayBeGone(dev, TRANCHE_REAL(cuDevicePrimaryCtxRelease, dev));
 }
 Result cuDevicePrimaryCtxRelease_v2(Device dev) {
-  const Result result = TRANCHE_REAL(cuDevicePrimaryCtxRelease_v2, dev);
-  PrimaryGone(dev, result);
-  return result;
+  return PrimaryMayBeGone(dev, TRANCHE_REAL(cuDevicePrimaryCtxRelease_v2, dev));
 }
 Result cuDevicePrimaryCtxReset(Device dev) {
-  const Result result = TRANCHE_REAL(cuDevicePrimaryCtxReset, dev);
-  PrimaryGone(dev, result);
-  return result;
+  return PrimaryMayBeGone(dev, TRANCHE_REAL(cuDevicePrimaryCtxReset, dev));
 }
 Result cuDevicePrimaryCtxReset_v2(Device dev) {
-  const Result result = TRANCHE_REAL(cuDevicePrimaryCtxReset_v2, dev);
-  PrimaryGone(dev, result);
-  return result;
+  return PrimaryMayBeGone(dev, TRANCHE_REAL(cuDevicePrimaryCtxReset_v2, dev));
 }
 
 }  // extern "C"

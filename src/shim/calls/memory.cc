@@ -1,6 +1,7 @@
 // Memory that has an address from the start: taken before the driver is asked, given back once the
 // driver has freed it.
 #include "shim/driver.h"
+#include "shim/share.h"
 #include "shim/walls.h"
 
 namespace tranche::shim {
@@ -34,9 +35,10 @@ Result Free(std::uint64_t address, Call call) {
   Program* program = ThisProgram();
   Record record;
   if (program == nullptr || !program->table.Take(Kind::kAddress, address, &record)) return call();
+  const UnderWay under_way(*program, record.device);
   const Result result = call();
   if (result == kSuccess) {
-    Give(*program, record.device, record.bytes);
+    GiveBack(*program, record);
   } else {
     Remember(*program, record);
   }

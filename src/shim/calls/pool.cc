@@ -6,13 +6,6 @@
 namespace tranche::shim {
 namespace {
 
-// A captured allocation takes nothing of a pool: its memory is a graph's.
-bool IsCapturing(Stream stream) {
-  int status = 0;
-  CallReal(PlainAddress(Plain::kIsCapturing), stream, &status);
-  return status != 0;
-}
-
 template <typename Call, typename Undo>
 Result Allocate(Pool named, std::uint64_t bytes, Stream stream, Call call, Undo undo) {
   Program* program = ThisProgram();

@@ -3,12 +3,14 @@
 // the memory of the host is not charged.
 #include "shim/attach.h"
 #include "shim/driver.h"
+#include "shim/share.h"
 #include "shim/walls.h"
 
 namespace tranche::shim {
 namespace {
 
 constexpr std::uint64_t kPiece = 2U << 20U;  // the smallest mapping there is
+constexpr std::size_t kFabricBytes = 64;     // of a CUmemFabricHandle
 
 // A use of physical memory that is to end. It is dropped before the driver is asked: once the
 // memory is free, its handle may be another's.
@@ -19,8 +21,11 @@ class Drop {
         handle_(handle),
         left_(program.table.Change(Kind::kPhysical, handle, -1, &record_)) {}
 
+  // Where memory may go; kNoWall where none does.
+  [[nodiscard]] unsigned device() const { return left_ == 0 ? record_.device : kNoWall; }
+
   void Done() {
-    if (left_ == 0) Give(program_, record_.device, record_.bytes);
+    if (left_ == 0) GiveBack(program_, record_);
   }
   void Undo() {
     if (left_ == 0) {
@@ -37,10 +42,18 @@ class Drop {
   int left_;
 };
 
-// One use more of a handle that the driver has given once more.
-void Keep(Program& program, Handle handle) {
+// One use more of a handle that the driver has given once more; false where it is not known.
+bool Keep(Program& program, Handle handle) {
   Record unused;
-  program.table.Change(Kind::kPhysical, handle, 1, &unused);
+  return program.table.Change(Kind::kPhysical, handle, 1, &unused) > 0;
+}
+
+// The device on which memory lies; kNoWall where it is the host's, or has no wall.
+unsigned WallOfHandle(Program& program, Handle handle) {
+  AllocationProperties properties = {};
+  const Result told = CallReal(PlainAddress(Plain::kPhysicalProperties), &properties, handle);
+  if (told != kSuccess || properties.location.type != kLocationDevice) return kNoWall;
+  return WallOf(program, properties.location.id);
 }
 
 struct Range {
@@ -58,6 +71,7 @@ Result UnmapFrom(Program& program, Range range, unsigned frames) {
   }
   if (range.done >= range.bytes) return TRANCHE_REAL(cuMemUnmap, range.begin, range.bytes);
   Drop drop(program, mapping.owner);
+  const UnderWay under_way(program, drop.device());
   range.done += mapping.bytes;
   // Beyond so many, what is left is taken out after the driver's call.
   const bool deeper = frames < kMostFrames;
@@ -110,6 +124,7 @@ Result cuMemRelease(Handle handle) {
   Program* program = ThisProgram();
   if (program == nullptr) return TRANCHE_REAL(cuMemRelease, handle);
   Drop drop(*program, handle);
+  const UnderWay under_way(*program, drop.device());
   const Result result = TRANCHE_REAL(cuMemRelease, handle);
   if (result == kSuccess) {
     drop.Done();
@@ -125,6 +140,9 @@ Result cuMemMap(DevicePtr ptr, std::size_t size, std::size_t offset, Handle hand
   if (result != kSuccess || program == nullptr) return result;
   Record unused;
   if (program->table.Change(Kind::kPhysical, handle, 1, &unused) < 0) return result;
+  if (program->table.Look(Kind::kPhysical, handle, &unused)) {
+    ImportIs(*program, unused.share, size);
+  }
   Remember(
       *program,
       {.kind = Kind::kMapping, .handle = ptr, .bytes = size, .device = kNoWall, .owner = handle});
@@ -142,16 +160,47 @@ Result cuMemUnmap(DevicePtr ptr, std::size_t size) {
 Result cuMemRetainAllocationHandle(Handle* handle, void* addr) {
   const Result result = TRANCHE_REAL(cuMemRetainAllocationHandle, handle, addr);
   Program* program = ThisProgram();
-  if (result == kSuccess && program != nullptr) Keep(*program, *handle);
+  if (result == kSuccess && program != nullptr) (void)Keep(*program, *handle);
   return result;
 }
 
-// Who made the memory is charged for it. Imported where it was made, it may be the same handle.
-Result cuMemImportFromShareableHandle(Handle* handle, void* os_handle, int sh_handle_type) {
+// Its maker is charged for it, and the pod once that one is gone (wire/shares.h). A descriptor says
+// nothing of what it stands for; a handle of a fabric names it.
+Result cuMemExportToShareableHandle(void* shareable, Handle handle, int handle_type, Flags flags) {
   const Result result =
-      TRANCHE_REAL(cuMemImportFromShareableHandle, handle, os_handle, sh_handle_type);
+      TRANCHE_REAL(cuMemExportToShareableHandle, shareable, handle, handle_type, flags);
   Program* program = ThisProgram();
-  if (result == kSuccess && program != nullptr) Keep(*program, *handle);
+  if (result != kSuccess || program == nullptr) return result;
+  const bool named = handle_type == kHandleFabric;
+  NoteExport(*program, Kind::kPhysical, handle, named ? KeyOf(shareable, kFabricBytes) : 0);
+  return result;
+}
+// Imported where it was made, it may be the same handle.
+Result cuMemImportFromShareableHandle(Handle* handle, void* os_handle, int sh_handle_type) {
+  const auto call = [&] {
+    return TRANCHE_REAL(cuMemImportFromShareableHandle, handle, os_handle, sh_handle_type);
+  };
+  Program* program = ThisProgram();
+  if (program == nullptr || program->attachment.load() == nullptr) return call();
+  const bool named = sh_handle_type == kHandleFabric && os_handle != nullptr;
+  const unsigned share = NoteImport(*program, named ? KeyOf(os_handle, kFabricBytes) : 0);
+  const Result result = call();
+  if (result != kSuccess || Keep(*program, *handle)) {
+    DropImport(*program, share);
+    return result;
+  }
+  const unsigned device = WallOfHandle(*program, *handle);
+  if (device == kNoWall || share == 0) {
+    DropImport(*program, share);
+    return result;
+  }
+  ImportIsOn(*program, share, device);
+  Remember(*program, {.kind = Kind::kPhysical,
+                      .handle = *handle,
+                      .bytes = 0,
+                      .device = kNoWall,
+                      .owner = 0,
+                      .share = share});
   return result;
 }
 

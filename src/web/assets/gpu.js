@@ -92,20 +92,25 @@ class PodRow {
     this.element.append(name, picture, ...this.cells);
   }
 
-  change({ pod, device, color, history, now, grantsKnown }) {
+  change({ pod, device, color, history, now, grantsKnown, wall }) {
     this.swatch.className = `swatch ${color}`;
     this.timeline.element.className = `small-timeline ${color}`;
     put(this.pod, words(pod.pod) || 'unnamed');
     put(this.where, [words(pod.namespace), words(pod.container)].filter(Boolean).join(' · '));
     const [busy, memory, time, processes] = this.cells;
     put(busy, percent(pod.busyPercent));
-    put(memory, isNumber(pod.memoryLimitBytes) ? `${bytes(pod.memoryBytes)} of ${bytes(pod.memoryLimitBytes)}` : bytes(pod.memoryBytes));
+    const limit = isNumber(wall?.limitBytes) ? wall.limitBytes : pod.memoryLimitBytes;
+    put(memory, isNumber(limit) ? `${bytes(pod.memoryBytes)} of ${bytes(limit)}` : bytes(pod.memoryBytes));
     put(time, duration(pod.gpuSeconds));
     put(processes, isNumber(pod.processes) ? String(pod.processes) : DASH);
     const idle = idleFor(pod, now);
     this.badgeList.show([
       grantsKnown && pod.granted === false && { kind: 'bad', text: 'not given this GPU' },
-      pod.wouldRefuse > 0 && { kind: 'warn', text: `over its memory limit ${pod.wouldRefuse}×` },
+      wall?.walled === false && { kind: 'bad no-wall', text: `no wall: ${words(wall.reason) || 'not known why'}` },
+      wall?.ledgerMismatch === true && { kind: 'bad mismatch', text: 'more memory than it counts' },
+      wall?.refusals > 0 && { kind: 'warn', text: `refused memory ${wall.refusals}×` },
+      !wall && pod.wouldRefuse > 0 && { kind: 'warn', text: `over its memory limit ${pod.wouldRefuse}×` },
+      wall?.walled === true && { kind: 'plain walled', text: 'walled' },
       idle !== null && { kind: 'quiet', text: `idle ${duration(idle)}` },
       pod.replicas > 1 && { kind: 'plain', text: `${pod.replicas} shares` },
     ].filter(Boolean));
@@ -172,7 +177,7 @@ export class GpuCard {
     return (pod) => `c${this.colors.get(podKey(pod))}`;
   }
 
-  change(device, { history, now, matches, grantsKnown }) {
+  change(device, { history, now, matches, grantsKnown, wallOf }) {
     const pods = list(device.pods);
     const color = this.color(pods);
     put(this.title, `GPU ${words(device.index) || '?'}`);
@@ -187,7 +192,8 @@ export class GpuCard {
     const why = [unhealthy(device) ? words(device.healthReason) : '', whyUnmeasured(device)].filter(Boolean).join(' ');
     put(this.note, why);
     this.note.hidden = why === '';
-    const shown = pods.filter(matches).map((pod) => ({ pod, device, color: color(pod), history, now, grantsKnown }));
+    const shown = pods.filter(matches).map((pod) => ({ pod, device, color: color(pod), history, now, grantsKnown,
+      wall: wallOf(device, pod) }));
     this.rows.show(shown);
     this.table.hidden = shown.length === 0;
     put(this.caption, `Pods on GPU ${words(device.index)}`);

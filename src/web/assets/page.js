@@ -65,11 +65,22 @@ function showSummary(devices, pods, now) {
   ]);
 }
 
+// ---- walls ----
+
+// Of the pod on the device; undefined where it has none.
+let walls = new Map();
+const wallKey = (device, pod) => JSON.stringify([words(device), words(pod.namespace), words(pod.pod)]);
+const wallOf = (device, pod) => walls.get(wallKey(device.uuid, pod));
+const gpuName = (uuid) => {
+  const device = list(node.devices).find((one) => words(one.uuid) === words(uuid));
+  return `GPU ${words(device?.index) || words(uuid)}`;
+};
+
 // ---- what needs attention ----
 
 const attention = texts(find('attention-list'), 'li');
 
-function showAttention(devices, pods) {
+function showAttention(devices) {
   const sentences = list(node.degraded).map(words).filter(Boolean);
   if (node.ready === false) sentences.push('The driver has not been asked yet.');
   if (node.fresh === false) sentences.push('The driver says nothing new: figures are old.');
@@ -83,8 +94,14 @@ function showAttention(devices, pods) {
       if (pod.granted === false && node.grants?.known && pod.processes > 0) {
         sentences.push(`${name} uses GPU ${words(device.index)}, which it was not given`);
       }
-      if (pod.wouldRefuse > 0) sentences.push(`${name} has gone over its memory limit ${pod.wouldRefuse} times; nothing is enforced`);
+      if (pod.wouldRefuse > 0 && !wallOf(device, pod)) sentences.push(`${name} has gone over its memory limit ${pod.wouldRefuse} times; nothing is enforced`);
     }
+  }
+  if (words(node.walls).startsWith('not standing')) sentences.push(`Walls are ${words(node.walls)}.`);
+  for (const wall of walls.values()) {
+    const name = fullName(wall);
+    if (wall.walled === false) sentences.push(`${name} keeps to no wall on ${gpuName(wall.device)}: ${words(wall.why)}`);
+    if (wall.ledgerMismatch === true) sentences.push(`${name} has more memory on ${gpuName(wall.device)} than its own counters say`);
   }
   if (words(node.config?.error)) sentences.push(`config: ${words(node.config.error)}`);
   sentences.push(...list(node.config?.warnings).map((warning) => `config: ${words(warning)}`));
@@ -92,11 +109,26 @@ function showAttention(devices, pods) {
   find('attention').hidden = sentences.length === 0;
 }
 
+// ---- what waits ----
+
+const waits = texts(find('waiting-list'), 'li');
+const WAITS = { time: 'time on', memory: 'memory of', device: '' };
+
+function showWaiting() {
+  const sentences = list(node.waiting).map((one) => {
+    const what = [WAITS[words(one.for)] ?? words(one.for), `GPU ${words(one.index) || words(one.device)}`];
+    return `${fullName(one)} waits for ${what.filter(Boolean).join(' ')}: ${words(one.why)}`;
+  });
+  if (node.waitingLeftOut > 0) sentences.push(`and ${node.waitingLeftOut} more`);
+  waits.show([...new Set(sentences)]);
+  find('waiting').hidden = sentences.length === 0;
+}
+
 // ---- GPUs ----
 
 const cards = new Keyed(find('gpus'), (device) => words(device.uuid), () => new GpuCard(), (card, device) => {
   const matches = (pod) => `${fullName(pod)} ${words(pod.container)}`.toLowerCase().includes(filter);
-  card.change(device, { history, now: nodeNow(), matches, grantsKnown: node.grants?.known === true });
+  card.change(device, { history, now: nodeNow(), matches, wallOf, grantsKnown: node.grants?.known === true });
 });
 
 // ---- config and events ----
@@ -153,8 +185,10 @@ function show() {
   document.title = node.nodeName ? `${words(node.nodeName)} – Tranche` : 'Tranche';
   put(find('version'), node.version ? `Tranche ${words(node.version)}` : '');
   find('no-gpus')?.remove();
+  walls = new Map(list(node.memoryWalls).map((wall) => [wallKey(wall.device, wall), wall]));
   showSummary(devices, pods, nodeNow());
-  showAttention(devices, pods);
+  showAttention(devices);
+  showWaiting();
   cards.show(devices);
   showConfig();
   showEvents();

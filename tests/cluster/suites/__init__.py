@@ -12,7 +12,8 @@ fails by raising. Every other module is shared by suites or is a part of one, an
   adoption.py, page.py      pods that are to notice nothing while plugins change; the commands of a page of docs/
   usage.py                  pods that compute, and what each used: suites sharing, sight, sight_faults;
                             ./run --kubernetes
-  sighted.py                tranche-node, and what it shows beside what the driver counted: the latter two
+  sighted.py                tranche-node, and what it shows beside what the driver counted: the latter two, and operator
+  scraped.py                a real Prometheus in the cluster, with what the chart makes for it: suite sight
   fleet.py, requests.py     many agents, and what they ask of the API server: suite scale
   access_kubectl.py, access_policy.py      cases of the suite access
 """

@@ -1,10 +1,13 @@
 """Our image in the place of NVIDIA's inside the GPU operator's DaemonSets, as gpu_operator.py renders them."""
 
+import pathlib
 import re
 import time
 
 import bed
+from suites import usage
 from suites.gpu_operator import CHART_VERSION, GFD, LABEL, NAMESPACE, PLUGIN, discovery, plugin, set_up
+from suites.sighted import DAEMONSET, Sighted
 from suites.walk import Walk, apply
 
 
@@ -66,6 +69,30 @@ def discovers(walk):
     walk.check("it sees the GPUs through NVIDIA's runtime", "gpus=2" in log, log[-600:])
 
 
+def sees_who_uses_the_gpus(walk):
+    """`tranche-node` is installed beside the operator's plugin pods, and leaves them alone."""
+    cluster, node = walk.cluster, "train-gpu-node"
+    pod = cluster.pod(NAMESPACE, the_pod(cluster, node, PLUGIN))["metadata"]["uid"]
+    cluster.import_image(usage.workload_image(pathlib.Path(walk.folder)), [node])
+    sight = Sighted(cluster, node)
+    sight.install("--set", "devicePlugin.enabled=false", "--set", "runtimeClassName=nvidia")
+    names = {found["metadata"]["name"] for found in cluster.get("daemonsets", "-A")["items"]}
+    walk.check("tranche-node is installed beside the operator's DaemonSets, alone", names == {PLUGIN, GFD, DAEMONSET},
+               names)
+    sight.start_holder()
+
+    def granted():
+        """{pod: whether the kubelet has given it the GPU that it uses}; it is asked now and then."""
+        return {name: value for (_, name, _, _), value in sight.figures("tranche_pod_gpu_granted").items()}
+    walk.until("it knows what the operator's plugin has given", lambda: granted() == {"holder": 1} or granted())
+    walk.check("it names the pod that uses a GPU, and knows that the operator's plugin gave it",
+               granted() == {"holder": 1}, granted())
+    held = sum(value for _, value in sight.metrics()["tranche_gpu_replicas_held"])
+    walk.check("of the operator's shares one is held", held == 1, held)
+    walk.check("the operator's plugin is the pod that it was",
+               cluster.pod(NAMESPACE, the_pod(cluster, node, PLUGIN))["metadata"]["uid"] == pod)
+
+
 def cases(run):
     archive = bed.product_image()
     with bed.scratch() as folder, bed.Cluster(driver_root="/run/nvidia/driver") as cluster:
@@ -78,3 +105,4 @@ def cases(run):
         discovers(walk)
         ends_cleanly(walk)
         follows_edits(walk)
+        sees_who_uses_the_gpus(walk)

@@ -6,10 +6,12 @@ What it shows is compared with the account of the simulated driver.
 import json
 import pathlib
 import re
+import subprocess
+import urllib.request
 
 import bed
-from bed import expect, nvidia
-from suites import usage
+from bed import expect, network, nvidia
+from suites import scraped, usage
 from suites.scene import NODE
 from suites.sighted import DAEMONSET, NAMESPACE, SECONDS, SHARING, Load, Sighted, container, pod
 
@@ -42,7 +44,7 @@ def plugins_change(sight):
     """NVIDIA's plugin goes, ours comes: tranche-node and what it has counted stay."""
     before, seconds = sight.pod()["metadata"]["uid"], sight.figures("tranche_pod_gpu_seconds_total")
     sight.c.helm("uninstall", "nvdp", "-n", NVIDIA_NAMESPACE, "--wait")
-    sight.helm("upgrade", "--set", "devicePlugin.enabled=true")
+    sight.helm("upgrade", "--set", "devicePlugin.enabled=true", *scraped.VALUES)
     sight.plugin_serves()
     expect(sight.pod()["metadata"]["uid"] == before, "tranche-node was replaced")
     after = sight.figures("tranche_pod_gpu_seconds_total")
@@ -57,6 +59,43 @@ def page_is_its_own(sight):
     address = sight.pod()["status"]["podIP"]
     said = sight.node.run("bash", "-c", f"(: >/dev/tcp/{address}/9437) 2>&1", check=False).stdout
     expect("refused" in said, f"from outside: {said}")
+
+
+class Forwarded:
+    """A command of docs/sight.md that forwards a port of the program, on a port of this machine that is free."""
+
+    def __init__(self, sight, what):
+        page = (bed.ROOT / "docs/sight.md").read_text()
+        line, far = re.search(rf"^(kubectl --namespace {NAMESPACE} port-forward {what}\S*) (\d+)$", page, re.M).groups()
+        self._port = network.free_port()
+        line = re.sub(r"tranche-node-x+", sight.pod()["metadata"]["name"], line)
+        self._process = subprocess.Popen(["bash", "-c", f"exec {line} {self._port}:{far}"], env=sight.c.environment,
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                         text=True)
+
+    def __enter__(self):
+        said = self._process.stdout.readline()
+        expect("Forwarding from 127.0.0.1" in said, said)
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.communicate(timeout=60)
+
+    def get(self, path):
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"http://localhost:{self._port}{path}", timeout=60) as answer:
+            return answer.read().decode()
+
+
+def ports_are_forwarded(sight):
+    """Page and metrics, as docs/sight.md says that a user gets them."""
+    with Forwarded(sight, "pod/") as page:
+        expect("<title>" in page.get("/"), "that is no page")
+        status = json.loads(page.get("/api/v1/node"))
+        expect((status["kind"], status["nodeName"]) == ("NodeStatus", NODE), f"{status}")
+    with Forwarded(sight, "daemonset/") as metrics:
+        expect("tranche_node_ready 1" in metrics.get("/metrics"), "no metrics")
 
 
 # ---- who is who ----
@@ -160,12 +199,14 @@ def cases(run):
         folder = pathlib.Path(folder)
         for image in (archive, usage.workload_image(folder), upstream.make_image(folder)):
             cluster.import_image(image)
+        cluster.apply(scraped.types())
         sight = Sighted(cluster)
         load = Load(sight)
         run("NVIDIA's plugin serves the GPUs", nvidia_serves, cluster, upstream)
         if not run("tranche-node is installed beside it, and nothing else of ours", installed_alone, sight):
             return
         run("its page is for the pod's own address", page_is_its_own, sight)
+        run("its ports are forwarded to a user, as the documents say", ports_are_forwarded, sight)
         if not run("programs use the GPUs from everywhere", load.start):
             return
         run("memory is the driver's, to the byte", load.judge_memory)
@@ -176,5 +217,9 @@ def cases(run):
         run("our plugin takes the place of NVIDIA's", plugins_change, sight)
         run("series end with their pods", deleted_pods_go, sight, load)
         run("and go on with a container that is started again", restarted_container, sight)
+        with scraped.Scraped(sight, folder) as watched:
+            if run("Prometheus finds both programs by the chart's PodMonitors", scraped.both_programs_are_found, watched):
+                run("and keeps the names of the pods that use GPUs", scraped.names_of_pods_are_kept, watched)
+                run("an alert fires, and ends with its reason", scraped.an_alert_fires_and_ends, watched)
         run("no capability is needed, and what it cannot see", privileges, sight)
         run("without the host's process namespace nobody is known", without_host_pid, sight)

@@ -205,37 +205,6 @@ TEST(CudaGraphs, RecordAndAwaitEvents) {
   });
 }
 
-TEST(CudaGraphs, AllocateMemoryThatGoesWithThem) {
-  RunProgram([](const Cuda& cu) {
-    Begin(cu);
-    constexpr std::size_t kLarge = 1 << 30;
-    const auto free_bytes = [&] {
-      std::size_t left = 0;
-      std::size_t total = 0;
-      EXPECT_EQ(cu.cuMemGetInfo_v2(&left, &total), kSuccess);
-      return left;
-    };
-    const std::size_t before = free_bytes();
-    const Graph graph = MakeGraph(cu);
-    GraphNodeParams parameters{};
-    parameters.type = kNodeMemAlloc;
-    parameters.alloc.pool.allocation_type = kAllocationPinned;
-    parameters.alloc.pool.location = {.type = kLocationDevice, .id = 0};
-    parameters.alloc.bytes = kLarge;
-    GraphNode alloc = nullptr;
-    EXPECT_EQ(cu.cuGraphAddNode(&alloc, graph, nullptr, 0, &parameters), kSuccess);
-    EXPECT_NE(parameters.alloc.pointer, 0U);
-    AddFill(cu, graph, {alloc}, parameters.alloc.pointer, 5);
-    const GraphExec exec = Make(cu, graph);
-    EXPECT_EQ(cu.cuGraphDestroy(graph), kSuccess);
-    Launch(cu, exec);
-    EXPECT_EQ(FirstByte(cu, parameters.alloc.pointer), 5);
-    EXPECT_LE(free_bytes() + kLarge, before);
-    EXPECT_EQ(cu.cuGraphExecDestroy(exec), kSuccess);
-    EXPECT_EQ(free_bytes(), before);
-  });
-}
-
 TEST(CudaGraphs, KeepUserObjectsAlive) {
   RunProgram([](const Cuda& cu) {
     Begin(cu);

@@ -4,6 +4,11 @@
 {{- include "tranche.on" (.Values.node).enabled -}}
 {{- end }}
 
+{{- /* "true" where it holds up memory walls and brings their library to pods. Without the plugin of this chart too. */ -}}
+{{- define "tranche.wallsOn" -}}
+{{- if include "tranche.nodeOn" . -}}{{- include "tranche.on" (.Values.node).walls -}}{{- end -}}
+{{- end }}
+
 {{- define "tranche.nodeName" -}}
 {{- printf "%s-node" (include "tranche.base" .) -}}
 {{- end }}
@@ -35,8 +40,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 readOnlyRootFilesystem: true
 allowPrivilegeEscalation: false
 seccompProfile: {type: RuntimeDefault}
+{{- if include "tranche.wallsOn" . }}
+# To find a pod's counters again after a restart of its own, in the memory of the pod's programs.
+capabilities: {drop: [ALL], add: [CHECKPOINT_RESTORE, SYS_PTRACE]}
+{{- else }}
 # What it reads in /proc of other users' processes everybody may read.
 capabilities: {drop: [ALL]}
+{{- end }}
 {{- end -}}
 {{- end }}
 
@@ -56,6 +66,8 @@ capabilities: {drop: [ALL]}
 - --listen={{ .Values.node.port }}
 - --dcgm-names={{ .Values.node.dcgmNames }}
 - --interval={{ .Values.node.interval }}
+{{- /* There again after a reboot, as what pods refer to has to be. */}}
+- --walls-directory={{ ternary "/var/lib/tranche/walls" "" (eq (include "tranche.wallsOn" .) "true") }}
 - --log-level={{ .Values.logLevel }}
 - --log-format={{ .Values.logFormat }}
 {{- range .Values.node.args | default list }}

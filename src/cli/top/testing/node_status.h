@@ -49,6 +49,20 @@ inline base::Json NodeStatus() {
   return json.ok() ? *json : base::Json();
 }
 
+// Of two of its pods: one that keeps to none, and one that has had no program yet.
+inline base::Json Walls() {
+  auto json = base::Json::Parse(R"([
+    {"namespace": "team-a", "pod": "train-0", "uid": "u1", "device": "GPU-a",
+     "limitBytes": 42949672960, "usedBytes": 10737418240, "contextBytes": 536870912,
+     "refusals": 7, "programs": 1, "passedThrough": 0, "walled": false, "reason": "musl",
+     "why": "its image has musl for a C library", "ledgerMismatch": true},
+    {"namespace": "team-b", "pod": "notebook", "uid": "", "device": "GPU-a",
+     "limitBytes": 21474836480, "usedBytes": 0, "contextBytes": 0, "refusals": 0, "programs": 0,
+     "passedThrough": 0, "walled": null, "reason": "", "why": "", "ledgerMismatch": false}])");
+  EXPECT_TRUE(json.ok());
+  return json.ok() ? *json : base::Json();
+}
+
 inline NodeUse Node(const base::Json& status = NodeStatus()) {
   auto node = ReadNodeUse(status);
   EXPECT_TRUE(node.ok()) << node.status().message();

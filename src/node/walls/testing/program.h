@@ -73,7 +73,15 @@ bool Ask(const std::string& path, const Request& request, Answer& answer, int (&
 
 // What a program is told to do, and what came of it.
 struct Order {
-  enum What : int { kHello, kReserve, kRelease, kMeasure, kHold } what = kHello;
+  enum What : int {
+    kHello,
+    kOtherVersion,
+    kReserve,
+    kRelease,
+    kMeasure,
+    kHold,
+    kLook
+  } what = kHello;
   std::uint64_t number = 0;  // bytes; of kHello the image
 };
 struct Outcome {
@@ -92,7 +100,9 @@ class Shim {
 
   Outcome Do(const Order& order) {
     Outcome outcome;
-    if (order.what == Order::kHello) Attach(order.number, outcome);
+    if (order.what == Order::kHello) Attach(order.number, wire::kVersion, outcome);
+    if (order.what == Order::kOtherVersion) Attach(order.number, wire::kVersion + 1, outcome);
+    if (order.what == Order::kLook) Look(outcome);
     if (order.what == Order::kReserve && counters_ != nullptr) {
       outcome.done = wire::Reserve(*counters_, slot_, 0, wire::Part::kHeld, order.number,
                                    limits_->devices[0].limit_bytes.load());
@@ -118,19 +128,32 @@ class Shim {
   }
 
  private:
-  void Attach(std::uint64_t image, Outcome& outcome) {
+  void Attach(std::uint64_t image, std::uint16_t version, Outcome& outcome) {
     image_ = image;
-    wire::Hello hello{.header = {wire::kMagic, wire::kVersion, wire::Kind::kHello}, .image = image};
+    wire::Hello hello{.header = {wire::kMagic, version, wire::Kind::kHello}, .image = image};
     wire::HelloAnswer answer{};
     int fds[2];
     outcome.done = Ask(path_, hello, answer, fds);
+    TakePages(answer, fds, PROT_READ | PROT_WRITE, outcome);
+  }
+
+  void Look(Outcome& outcome) {
+    const wire::Look look{.header = {wire::kMagic, wire::kVersion, wire::Kind::kLook}};
+    wire::HelloAnswer answer{};
+    int fds[2];
+    outcome.done = Ask(path_, look, answer, fds);
+    TakePages(answer, fds, PROT_READ, outcome);
+  }
+
+  void TakePages(const wire::HelloAnswer& answer, const int (&fds)[2], int protection,
+                 Outcome& outcome) {
     outcome.status = answer.status;
     if (!outcome.done || answer.status != wire::Status::kOk) return;
     slot_ = answer.slot;
     limits_ = static_cast<const wire::Limits*>(
         mmap(nullptr, sizeof(wire::Limits), PROT_READ, MAP_SHARED, fds[0], 0));
     counters_ = static_cast<wire::Counters*>(
-        mmap(nullptr, sizeof(wire::Counters), PROT_READ | PROT_WRITE, MAP_SHARED, fds[1], 0));
+        mmap(nullptr, sizeof(wire::Counters), protection, MAP_SHARED, fds[1], 0));
     outcome.done = wire::LimitsFit(*limits_, sizeof(wire::Limits)) &&
                    wire::CountersFit(*counters_, sizeof(wire::Counters));
     close(fds[0]);

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace tranche::shim {
+namespace tranche::shim::guest {
 
 // Milliseconds of the monotonic clock.
 std::int64_t NowMilliseconds();
@@ -23,4 +23,4 @@ bool FolderExists();
 // Whether memory is refused while the node program does not answer.
 bool ClosedWhileAway();
 
-}  // namespace tranche::shim
+}  // namespace tranche::shim::guest

@@ -1,4 +1,4 @@
-#include "shim/channel.h"
+#include "shim/guest/channel.h"
 
 #include <errno.h>  // NOLINT(modernize-deprecated-headers): without the C++ library
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 
 #include "wire/message.h"
 
-namespace tranche::shim {
+namespace tranche::shim::guest {
 namespace {
 
 constexpr unsigned kDescriptors = 2;
@@ -116,4 +116,4 @@ bool ClosedWhileAway() {
   return length >= 6 && memcmp(text, "closed", 6) == 0;
 }
 
-}  // namespace tranche::shim
+}  // namespace tranche::shim::guest

@@ -7,7 +7,7 @@
 
 #include <dlfcn.h>
 
-namespace tranche::shim {
+namespace tranche::shim::guest {
 
 #ifdef __x86_64__
 // glibc 2.34 moved these from libdl into libc.
@@ -16,4 +16,4 @@ __asm__(".symver dlsym,dlsym@GLIBC_2.2.5");
 __asm__(".symver dladdr,dladdr@GLIBC_2.2.5");
 #endif
 
-}  // namespace tranche::shim
+}  // namespace tranche::shim::guest

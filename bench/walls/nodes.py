@@ -1,0 +1,180 @@
+"""What walls cost and hold on a node: programs that start, race and are killed under `tranche node`, each beside the same
+without the shim in the same run. For bench/walls/run.py."""
+
+import json
+import os
+import pathlib
+import socket
+import statistics
+import subprocess
+import time
+
+HANGS = 300  # seconds: only ends what would never end
+GOALS = {"attaching alone": "p50 1 ms", "attaching, 64 at once": "p50 1 ms, max 10 ms", "race, bytes over": "0",
+         "attached after its return": "1 s"}
+
+
+class Nodes:
+    """`build`: a build folder; `smoke`: each for a moment."""
+
+    def __init__(self, build, smoke):
+        import race_test
+        import wallsbed
+        self.bed, self.race = wallsbed, race_test
+        self.probe = build / "bench/walls_start_probe"
+        self.smoke = smoke
+        self.rows = []
+
+    def add(self, what, unit, shim, plain):
+        """`shim`, `plain`: lists of figures with and without it."""
+        self.rows.append({"name": what, "unit": unit, "shim": shim, "without": plain})
+
+    def measure(self):
+        with self.bed.Bed(limit="40Gi", away="closed") as bed:
+            if bed.groups.root is None:
+                print("no control group can be made here: what needs pods is left out")
+                return []
+            self.starts(bed, 1, 2 if self.smoke else 100)
+            self.starts(bed, 4 if self.smoke else 64, 1 if self.smoke else 10)
+            self.recovery(bed, 1 if self.smoke else 20)
+            self.returns(bed, 1 if self.smoke else 10)
+        self.races()
+        self.memory(4 if self.smoke else 64)
+        return self.rows
+
+    # ---- programs that start
+
+    def start_at_once(self, bed, count, walled):
+        """What `count` programs say that begin at the same time."""
+        reads, writes = os.pipe()
+        crew = [bed.start([self.probe, "start"], self.bed.POD, walled, container=i % 2, stdin=reads)
+                for i in range(count)]
+        os.close(reads)
+        for process in crew:
+            assert process.stdout.readline() == "ready\n"
+        os.close(writes)
+        return [self.json_of(process) for process in crew]
+
+    @staticmethod
+    def json_of(process):
+        out, errors = process.communicate(timeout=HANGS)
+        if process.returncode != 0:
+            raise RuntimeError(f"{process.returncode}: {errors}")
+        return json.loads(out)
+
+    def starts(self, bed, count, rounds):
+        took = {True: [], False: []}
+        for _ in range(rounds):
+            for walled in (True, False):
+                took[walled] += self.start_at_once(bed, count, walled)
+        assert {one["total"] for one in took[True]} == {40 << 30}, "they were walled"
+        assert {one["total"] for one in took[False]} == {80 << 30}, "and these were not"
+        how = "alone" if count == 1 else f"{count} at once"
+        for what, fields in ((f"attaching, {how}", ("attach",)), (f"first context, {how}", ("context",)),
+                             (f"process start in all, {how}", ("init", "attach", "again", "context", "allocate"))):
+            self.add(what, "ms", *([sum(one[field] for field in fields) / 1e6 for one in took[walled]]
+                                   for walled in (True, False)))
+
+    # ---- programs that are killed
+
+    def recovery(self, bed, kills):
+        """From the kill of a program that has all of it to the allocation of one that waits for some. Without the shim
+        the driver itself is full."""
+        took = {True: [], False: []}
+        for _ in range(kills):
+            for walled in (True, False):
+                took[walled].append(self.recover(bed, walled))
+        self.add("memory again after SIGKILL", "ms", took[True], took[False])
+
+    def recover(self, bed, walled):
+        waits = bed.start([self.probe, "await", 1024], self.bed.POD, walled, container=1)
+        assert waits.stdout.readline() == "ready\n", waits.communicate()  # its context is there
+        greedy = bed.start([self.probe, "hold", 0], self.bed.POD, walled)
+        taken = int(greedy.stdout.readline())
+        assert walled == (taken < 41 << 10), taken
+        self.refused(waits)
+        began = time.monotonic_ns()
+        greedy.kill()
+        got = int(waits.communicate(timeout=HANGS)[0])
+        greedy.communicate()
+        return (got - began) / 1e6
+
+    @staticmethod
+    def refused(waits):
+        waits.stdin.write("\n")
+        waits.stdin.flush()
+        assert waits.stdout.readline() == "ready\n", waits.communicate()
+
+    # ---- the node program returns
+
+    def returns(self, bed, times):
+        """From its first answer at the door, and from its start, to the memory of a program that has begun while it was
+        away. Beside that: from its start to its first answer at the door."""
+        after, opened, all_of_it = [], [], []
+        for _ in range(times):
+            bed.kill_node_program()
+            waits = bed.start([self.probe, "await", 64], self.bed.POD)
+            assert waits.stdout.readline() == "ready\n", waits.communicate()
+            self.refused(waits)
+            began = time.monotonic_ns()
+            bed.begin_node_program()
+            self.await_door()
+            door = time.monotonic_ns()
+            got = int(waits.communicate(timeout=HANGS)[0])
+            bed.await_walls()
+            after.append(max(0, got - door) / 1e6)
+            opened.append((door - began) / 1e6)
+            all_of_it.append((got - began) / 1e6)
+        self.add("attached after its return", "ms", after, [])
+        self.add("attached after its start", "ms", all_of_it, opened)
+
+    def await_door(self):
+        while True:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+                try:
+                    return door.connect(str(self.bed.FOLDER / "arbiter.sock"))
+                except OSError:
+                    time.sleep(0.001)
+
+    # ---- programs that race
+
+    def races(self):
+        over = {}
+        crew = (2, 2) if self.smoke else (16, 16)
+        for walled in (True, False):
+            limit = self.race.limit_of(crew)
+            with self.bed.Bed(limit=str(limit)) as bed:
+                _, pids = self.race.race(bed, crew, walled)
+                log = bed.node.log()
+            over[walled] = [max(0, self.bed.most_used(log, pids, slot) - limit) for slot in (0, 1)]
+        self.add(f"race of {crew[0]} x {crew[1]}, bytes over", "bytes", over[True], over[False])
+
+    # ---- the node program's memory
+
+    def memory(self, pods):
+        used = {}
+        for mode in ("enforce", "observe"):
+            with self.bed.Bed(limit="512Mi", mode=mode, more=pods - 2) as bed:
+                crew = [bed.start([self.probe, "hold", 16], uid, mode == "enforce")
+                        for uid in [self.bed.POD, self.bed.NEIGHBOUR, *bed.more]]
+                for process in crew:
+                    assert int(process.stdout.readline()) == 16
+                if mode == "enforce":
+                    self.bed.until(lambda bed=bed: bed.attached() == pods)
+                text = pathlib.Path(f"/proc/{bed.sight.process.pid}/smaps_rollup").read_text()
+                used[mode] = sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
+        self.add(f"node program with {pods} pods (PSS)", "MiB", [used["enforce"]], [used["observe"]])
+
+
+def show(rows):
+    print("\n| | unit | p50 | max | without the shim: p50 | max |\n|---|---|--:|--:|--:|--:|")
+    for row in rows:
+        figures = [f"{figure(values):.2f}" if values else "" for values in (row["shim"], row["without"])
+                   for figure in (statistics.median, max)]
+        print(f"| {row['name']} | {row['unit']} | {' | '.join(figures)} |")
+
+
+def load():
+    """How busy the machine is, for the record."""
+    return {"load": os.getloadavg(), "cores": os.cpu_count(),
+            "kernel": subprocess.run(["uname", "-r"], capture_output=True, text=True).stdout.strip()}

@@ -1,0 +1,55 @@
+// The CDI device that brings the library of memory walls (the shim) into a container. `tranche
+// node` publishes it, and the device plugin adds its name to the answers for devices that have a
+// wall, for as long as it is published.
+//
+// The name stands in answers that the kubelet keeps and gives again at each restart of a container,
+// so it is never withdrawn: what a running pod refers to stays. Whether it is to be given to new
+// pods says the time at which its file was last written or confirmed. Its publisher confirms it
+// every kShimConfirmed, and a publisher that has been silent for kShimStays is gone. A machine that
+// has started meanwhile gives it that time again.
+//
+// Threading: plain functions that read files; safe on any thread.
+// Errors: kNotFound where nothing is published.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/status.h"
+#include "cdi/spec.h"
+
+namespace tranche::cdi {
+
+inline constexpr char kShimKind[] = "tranche.dev/shim";
+inline constexpr char kShimName[] = "tranche.dev/shim=pod";
+inline constexpr char kShimFile[] = "tranche.dev-shim.json";
+// Where container runtimes look. The first is there after a reboot; the second has what plugins in
+// other DaemonSets see.
+inline constexpr char kShimDirectories[] = "/etc/cdi,/var/run/cdi";
+inline constexpr base::Duration kShimConfirmed = std::chrono::seconds(60);
+inline constexpr base::Duration kShimStays = std::chrono::minutes(10);
+// Where containers have the files, and the folder of the socket.
+inline constexpr char kShimInside[] = "/run/tranche/shim";
+inline constexpr char kWallsInside[] = "/run/tranche/walls";
+// Run by the runtime, from the folder of the files, while a container is being created.
+inline constexpr char kShimHook[] = "tranche-hook";
+inline constexpr char kShimHookArgument[] = "create-container";
+
+// On the host. Both stay the same for ever, because answers are kept.
+struct ShimPlaces {
+  std::string files;
+  std::string walls;  // the folder of the arbiter's socket
+};
+
+CdiFile ShimSpec(const ShimPlaces& places);
+
+// When the spec in one of these folders was last written or confirmed: st_mtime in nanoseconds, of
+// the newest. A file that does not define the device counts for nothing.
+base::Result<std::int64_t> ShimConfirmedAt(const std::vector<std::string>& directories);
+
+// How long ago that was, or how long the machine has been up, whichever is less. Never below 0.
+base::Duration ShimAge(std::int64_t confirmed_at_ns);
+
+}  // namespace tranche::cdi

@@ -1,0 +1,138 @@
+#include "node/walls/inside.h"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <string>
+
+#include "base/file.h"
+#include "base/json_read.h"
+
+namespace tranche::node::walls {
+namespace {
+
+using base::JoinPath;
+
+constexpr std::size_t kMaxBirthBytes = 4096;
+constexpr std::size_t kMaxMapsBytes = 16U << 20U;
+constexpr time_t kForgetSeconds = 3600;
+constexpr std::string_view kShimName = "libcuda.tranche";
+constexpr std::string_view kLibrary = "libcuda.so";
+
+std::string_view NextField(std::string_view& line) {
+  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+  const std::string_view field = line.substr(0, line.find(' '));
+  line.remove_prefix(field.size());
+  return field;
+}
+
+// "START-END PERMISSIONS OFFSET MAJOR:MINOR INODE   PATH", proc_pid_maps(5).
+struct Mapping {
+  MappedFile file;
+  std::string_view name;  // of the file, without its folder
+};
+
+std::optional<Mapping> ReadMapping(std::string_view line) {
+  for (int i = 0; i < 3; ++i) NextField(line);
+  const std::string_view device = NextField(line);
+  const std::string_view inode = NextField(line);
+  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+  if (!line.starts_with('/')) return std::nullopt;
+  Mapping mapping{.file = {}, .name = line.substr(line.rfind('/') + 1)};
+  const auto colon = device.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const char* end = device.data() + device.size();
+  std::from_chars(device.data(), device.data() + colon, mapping.file.major, 16);
+  std::from_chars(device.data() + colon + 1, end, mapping.file.minor, 16);
+  std::from_chars(inode.data(), inode.data() + inode.size(), mapping.file.inode);
+  return mapping;
+}
+
+std::vector<MappedFile> FilesIn(const std::string& folder) {
+  std::vector<MappedFile> files;
+  if (folder.empty()) return files;
+  const auto names = base::ListDirectory(folder);
+  if (!names.ok()) return files;
+  for (const std::string& name : *names) {
+    struct stat facts {};
+    if (!name.starts_with(kShimName) || stat(JoinPath(folder, name).c_str(), &facts) != 0) continue;
+    files.push_back({.major = major(facts.st_dev),
+                     .minor = minor(facts.st_dev),
+                     .inode = static_cast<std::uint64_t>(facts.st_ino)});
+  }
+  return files;
+}
+
+bool IsId(const std::string& text) {
+  return !text.empty() && text.size() <= 128 &&
+         text.find_first_not_of("0123456789abcdefABCDEF-") == std::string::npos;
+}
+
+}  // namespace
+
+std::optional<Birth> ReadBirth(std::string_view text) {
+  const auto json = base::Json::Parse(text);
+  if (!json.ok()) return std::nullopt;
+  const std::string& walls = base::TextAt(*json, "walls");
+  if (walls != "yes" && walls != "no") return std::nullopt;
+  return Birth{.walled = walls == "yes",
+               .word = base::PrintableAt(*json, "reason", 32),
+               .message = base::PrintableAt(*json, "message", 200)};
+}
+
+Loaded ReadLoaded(std::string_view maps, const std::vector<MappedFile>& shims) {
+  Loaded loaded = Loaded::kNothing;
+  while (!maps.empty()) {
+    const std::string_view line = maps.substr(0, maps.find('\n'));
+    maps.remove_prefix(std::min(maps.size(), line.size() + 1));
+    const auto mapping = ReadMapping(line);
+    if (!mapping) continue;
+    const bool shim = mapping->name.starts_with(kShimName) ||
+                      std::ranges::find(shims, mapping->file) != shims.end();
+    if (shim) return Loaded::kShim;
+    if (mapping->name.starts_with(kLibrary)) loaded = Loaded::kOther;
+  }
+  return loaded;
+}
+
+Inside LookInside(const InsidePaths& paths, unsigned pid, const std::string& container_id) {
+  Inside inside;
+  if (!paths.births.empty() && IsId(container_id)) {
+    const auto text = base::ReadFile(JoinPath(paths.births, container_id), kMaxBirthBytes);
+    if (text.ok()) inside.birth = ReadBirth(*text);
+  }
+  const std::string process = JoinPath(paths.proc, std::to_string(pid));
+  const auto maps = base::ReadFile(process + "/maps", kMaxMapsBytes);
+  // A process that the kernel does not let be read is an empty file, too.
+  if (maps.ok() && !maps->empty()) inside.loaded = ReadLoaded(*maps, FilesIn(paths.shims));
+  return inside;
+}
+
+void ForgetBirths(const std::string& folder, const std::set<std::string>& kept) {
+  const auto names = base::ListDirectory(folder);
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    const std::string path = JoinPath(folder, name);
+    struct stat facts {};
+    if (kept.contains(name) || lstat(path.c_str(), &facts) != 0 || !S_ISREG(facts.st_mode))
+      continue;
+    if (time(nullptr) - facts.st_mtime > kForgetSeconds) unlink(path.c_str());
+  }
+}
+
+Reason WhyNoWall(const Inside& inside, bool other_version, bool births_told) {
+  if (other_version) return ReasonOf("other-version");
+  if (inside.birth && !inside.birth->walled) {
+    return ReasonOf(inside.birth->word, inside.birth->message);
+  }
+  if (inside.loaded == Loaded::kShim) return ReasonOf("not-attached");
+  if (inside.birth) return ReasonOf("not-loaded");
+  if (births_told || inside.loaded != Loaded::kNotKnown) return ReasonOf("no-shim");
+  return ReasonOf("not-known");
+}
+
+}  // namespace tranche::node::walls

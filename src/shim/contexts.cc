@@ -1,0 +1,213 @@
+#include "shim/contexts.h"
+
+#include "shim/attach.h"
+#include "shim/driver.h"
+#include "shim/guest/channel.h"
+#include "shim/pools.h"
+#include "shim/share.h"
+#include "wire/ledger.h"
+
+namespace tranche::shim {
+namespace {
+
+constexpr std::uint64_t kBusy = UINT64_MAX;  // DeviceRecord::primary_id while a thread sees to it
+constexpr int kPatienceMilliseconds = 1000;
+
+// One thread at a time measures a device.
+bool BeginMeasuring(WallRecord& wall) {
+  for (int waited = 0; waited < kPatienceMilliseconds; ++waited) {
+    std::uint32_t none = 0;
+    if (wall.measuring.compare_exchange_strong(none, 1)) return true;
+    guest::SleepMilliseconds(1);
+  }
+  return false;
+}
+
+bool NothingUnderWay(const WallRecord& wall, std::int64_t deadline) {
+  while (wall.under_way.load() != 0) {
+    if (guest::NowMilliseconds() >= deadline) return false;
+    guest::SleepMilliseconds(1);
+  }
+  return true;
+}
+
+// What the driver has taken for all contexts of this program on a device. Pools may give memory
+// back when other threads synchronize, which nobody waits for: then it is asked again.
+bool MeasureAll(Program& program, unsigned device, std::uint64_t* bytes) {
+  const std::int64_t deadline = guest::NowMilliseconds() + wire::kMeasureMilliseconds;
+  if (!NothingUnderWay(program.walls[device], deadline)) return false;
+  do {
+    SettlePools(program);
+    const std::uint64_t reserved = ReservedOn(program, device);
+    if (!MeasureContext(Pages(program), device, bytes)) return false;
+    if (ReservedOn(program, device) == reserved) return true;
+  } while (guest::NowMilliseconds() < deadline);
+  return false;
+}
+
+bool Reserve(const Attachment& pages, unsigned device, std::uint64_t bytes, std::uint64_t limit) {
+  return wire::Reserve(*pages.counters, pages.slot, device, wire::Part::kContext, bytes, limit);
+}
+
+wire::Holding& HoldingOf(const Attachment& pages, unsigned device) {
+  return pages.counters->slots[pages.slot].holdings[device];
+}
+
+std::uint64_t LimitOf(const Attachment& pages, unsigned device) {
+  return pages.limits->devices[device].limit_bytes.load();
+}
+
+// Charges what a new context has added, measured or at its bound.
+bool Charge(Program& program, unsigned device, std::uint64_t* charged) {
+  std::uint64_t all = 0;
+  const bool known = MeasureAll(program, device, &all);
+  const Attachment& pages = Pages(program);
+  wire::Holding& holding = HoldingOf(pages, device);
+  const std::uint64_t before = holding.context_bytes.load();
+  *charged = known ? (all > before ? all - before : 0)
+                   : pages.limits->devices[device].context_bound.load();
+  if (!known) {
+    holding.context.store(wire::ContextState::kBound);
+    return Reserve(pages, device, *charged, wire::kNoLimit);
+  }
+  if (!Reserve(pages, device, *charged, LimitOf(pages, device))) {
+    TrimPools(program, device);
+    if (!Reserve(pages, device, *charged, LimitOf(pages, device))) return false;
+  }
+  if (before == 0) holding.context.store(wire::ContextState::kKnown);
+  return true;
+}
+
+// Brings the charge to what the contexts that are left take; false where that is not known.
+bool Recount(Program& program, unsigned device) {
+  WallRecord& wall = program.walls[device];
+  if (!BeginMeasuring(wall)) return false;
+  std::uint64_t all = 0;
+  const bool known = MeasureAll(program, device, &all);
+  const Attachment& pages = Pages(program);
+  wire::Holding& holding = HoldingOf(pages, device);
+  const std::uint64_t before = holding.context_bytes.load();
+  if (known && all < before) {
+    wire::Release(*pages.counters, pages.slot, device, wire::Part::kContext, before - all);
+  } else if (known && all > before) {
+    Reserve(pages, device, all - before, wire::kNoLimit);
+  }
+  if (known) holding.context.store(wire::ContextState::kKnown);
+  wall.measuring.store(0);
+  return known;
+}
+
+void ReleaseContext(Program& program, unsigned device, std::uint64_t bytes) {
+  const Attachment& pages = Pages(program);
+  wire::Release(*pages.counters, pages.slot, device, wire::Part::kContext, bytes);
+}
+
+// A number that tells the primary context from the one that was there before; 0 where there is
+// none.
+std::uint64_t PrimaryNow(Device ordinal, Context handle) {
+  unsigned flags = 0;
+  int active = 0;
+  const Result asked = CallReal(PlainAddress(Plain::kPrimaryGetState), ordinal, &flags, &active);
+  if (asked != kSuccess || active == 0 || handle == nullptr) return 0;
+  if (PlainAddress(Plain::kContextGetId) == nullptr) return 1;  // drivers before CUDA 12
+  Flags id = 0;
+  if (CallReal(PlainAddress(Plain::kContextGetId), handle, &id) != kSuccess) return 0;
+  return id + 1 == kBusy ? 1 : id + 1;
+}
+
+}  // namespace
+
+bool RoomForContext(Program& program, Device ordinal) {
+  if (ordinal < 0 || ordinal >= kMaxOrdinals || Attached(program) != Phase::kWalled) return true;
+  const unsigned device = WallOf(program, ordinal);
+  if (device >= wire::kMaxDevices) return true;
+  const Attachment& pages = Pages(program);
+  wire::DeviceTotals& totals = pages.counters->devices[device];
+  if (totals.total_bytes.load() < LimitOf(pages, device)) return true;
+  TrimPools(program, device);
+  if (totals.total_bytes.load() < LimitOf(pages, device)) return true;
+  totals.refusals.fetch_add(1);
+  return false;
+}
+
+bool ContextMade(Program& program, Device ordinal, std::uint64_t* charged) {
+  *charged = 0;
+  if (ordinal < 0 || ordinal >= kMaxOrdinals) return true;
+  program.devices[ordinal].contexts.fetch_add(1);
+  const unsigned device = WallOf(program, ordinal);
+  if (device >= wire::kMaxDevices) return true;
+  WallRecord& wall = program.walls[device];
+  const bool alone = BeginMeasuring(wall);
+  const bool fits = Charge(program, device, charged);
+  if (alone) wall.measuring.store(0);
+  if (fits) return true;
+  Pages(program).counters->devices[device].refusals.fetch_add(1);
+  program.devices[ordinal].contexts.fetch_sub(1);
+  return false;
+}
+
+void ForgetContext(Program& program, Context context, Forgotten* forgotten) {
+  *forgotten = {};
+  Record gone;
+  while (program.table.TakeOf(reinterpret_cast<std::uintptr_t>(context), &gone)) {
+    if (gone.share != 0 && forgotten->shared_count < Forgotten::kMostShared) {
+      forgotten->shared[forgotten->shared_count++] = gone;
+      continue;
+    }
+    if (gone.share != 0) EndShare(program, gone);
+    if (gone.device < wire::kMaxDevices) forgotten->bytes[gone.device] += gone.bytes;
+  }
+}
+
+void ContextEnded(Program& program, Device ordinal, std::uint64_t charged,
+                  const Forgotten& forgotten) {
+  for (unsigned i = 0; i < wire::kMaxDevices; ++i) Give(program, i, forgotten.bytes[i]);
+  for (unsigned i = 0; i < forgotten.shared_count; ++i) GiveBack(program, forgotten.shared[i]);
+  if (ordinal < 0 || ordinal >= kMaxOrdinals) return;
+  const std::int32_t left = program.devices[ordinal].contexts.fetch_sub(1) - 1;
+  const unsigned device = WallOf(program, ordinal);
+  if (device >= wire::kMaxDevices) return;
+  SettlePools(program);
+  if (left > 0) {
+    if (!Recount(program, device)) ReleaseContext(program, device, charged);
+    return;
+  }
+  // What was allocated under another name of the context, as that of a green one, ended with it.
+  Record gone;
+  while (program.table.TakeOn(device, &gone)) GiveBack(program, gone);
+  // The node program may have put the figure right meanwhile: what stands there goes.
+  wire::Holding& holding = HoldingOf(Pages(program), device);
+  holding.context.store(wire::ContextState::kNone);
+  ReleaseContext(program, device, holding.context_bytes.load());
+}
+
+bool FollowPrimary(Program& program, Device ordinal, Context handle) {
+  if (ordinal < 0 || ordinal >= kMaxOrdinals || program.attachment.load() == nullptr) return true;
+  DeviceRecord& record = program.devices[ordinal];
+  for (int waited = 0; waited < kPatienceMilliseconds;) {
+    const Context context = handle != nullptr ? handle : record.primary.load();
+    const std::uint64_t now = PrimaryNow(ordinal, context);
+    std::uint64_t seen = record.primary_id.load();
+    if (seen == now) return true;
+    if (seen == kBusy) {
+      guest::SleepMilliseconds(1);
+      ++waited;
+      continue;
+    }
+    if (!record.primary_id.compare_exchange_strong(seen, kBusy)) continue;
+    if (seen != 0) {
+      Forgotten forgotten;
+      ForgetContext(program, record.primary.load(), &forgotten);
+      ContextEnded(program, ordinal, record.primary_bytes.load(), forgotten);
+    }
+    std::uint64_t charged = 0;
+    record.primary.store(context);
+    const bool fits = now == 0 || ContextMade(program, ordinal, &charged);
+    record.primary_bytes.store(charged);
+    record.primary_id.store(fits ? now : 0);
+    if (!fits) return false;
+  }
+  return true;
+}
+
+}  // namespace tranche::shim

@@ -1,0 +1,40 @@
+// What the driver takes for contexts of its own, and what ends with a context.
+//
+// When a context is made, the node program is asked what the driver has taken for this program, and
+// the part that is no allocation is charged. Meanwhile no other thread allocates or frees.
+//
+// Threading: any thread. Threads wait for one that measures, a fraction of a second at most.
+// Errors: where the node program does not answer in time, an upper bound is charged.
+#pragma once
+
+#include "shim/walls.h"
+
+namespace tranche::shim {
+
+// Whether the pod has anything left on a device for a context; a refusal is counted.
+bool RoomForContext(Program& program, Device ordinal);
+
+// A context was made: charges it. False: it does not fit, nothing is charged, and it is to be
+// ended.
+bool ContextMade(Program& program, Device ordinal, std::uint64_t* charged);
+
+// What was allocated or opened in a context that is about to end: taken out before the driver is
+// asked, since its addresses may be another's afterwards, and given back once it has ended.
+struct Forgotten {
+  static constexpr unsigned kMostShared = 64;  // of what is shared with other programs
+  std::uint64_t bytes[wire::kMaxDevices];
+  unsigned shared_count;
+  Record shared[kMostShared];
+};
+void ForgetContext(Program& program, Context context, Forgotten* forgotten);
+
+// A context that was charged has ended.
+void ContextEnded(Program& program, Device ordinal, std::uint64_t charged,
+                  const Forgotten& forgotten);
+
+// Sees to it that the primary context of a device is accounted for as the driver has it: made,
+// gone, or gone and made anew, whichever thread did that. `handle` is the context's, or null where
+// the caller has none. False: it does not fit.
+bool FollowPrimary(Program& program, Device ordinal, Context handle);
+
+}  // namespace tranche::shim
