@@ -33,6 +33,7 @@ void Arbiter::UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage
     SeeDevice(*gpu, shown, usage.time_us, whose);
   }
   for (const auto& [uid, pod] : pods_) {
+    pod.ledger->SweepOrphans();
     const auto& devices = pod.ledger->devices();
     for (unsigned i = 0; i < devices.size(); ++i) {
       evidence_.NoteRefusals({pod.name, devices[i].device}, pod.ledger->UseOf(i).refusals);
@@ -80,6 +81,10 @@ void Arbiter::SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned 
     const std::uint64_t held = ledger.HeldBy(slot, device);
     ledger.CorrectContext(slot, device, program.shown_bytes - std::min(held, program.shown_bytes));
     program.known_bytes = held + ledger.ContextOf(slot, device);
+    // What has no owner any more, the driver shows at one of those who still have it.
+    const std::uint64_t more =
+        program.shown_bytes - std::min(program.known_bytes, program.shown_bytes);
+    program.known_bytes += std::min(more, ledger.OrphansOn(device));
     program.steady = look_began_us_ <= time_us && ledger.Unchanged(slot, device);
   }
   evidence_.See(key, program);
