@@ -133,14 +133,16 @@ inline std::uint64_t EndExport(Counters& page, unsigned slot, unsigned index, st
   const unsigned device = share.device.load();
   if (device >= kMaxDevices || share.state.load() != own) return 0;
   const std::uint64_t key = share.key.load();
-  std::uint64_t kept = StillHad(page, device, key, bytes);
+  const std::uint64_t kept = StillHad(page, device, key, bytes);
   if (kept == 0) {
     share.state.compare_exchange_strong(own, 0);
     return 0;
   }
+  // Who is killed between the two steps has less in its slot than it exported: then the node
+  // program does both again, and settles.
   Holding& holding = page.slots[slot].holdings[device];
   holding.begun.fetch_add(1);
-  kept = Lower(holding.held_bytes, kept);
+  Lower(holding.held_bytes, kept);
   share.bytes.store(kept);
   share.state.compare_exchange_strong(own, StateOf(ShareKind::kOrphan, kMaxSlots));
   holding.ended.fetch_add(1);
@@ -150,16 +152,23 @@ inline std::uint64_t EndExport(Counters& page, unsigned slot, unsigned index, st
 
 // ---- for the node program
 
-// Gives back what programs no longer have of memory without a key. Not for programs of the pod: two
-// that compare sums at once would do it twice.
+// Gives back what no program has any more: without a key by sums, which is not for programs of the
+// pod, since two that compare sums at once would give it back twice; and under a key where who was
+// to do it has been killed.
 inline void SweepOrphans(Counters& page, unsigned device) {
   const std::uint64_t imported = BytesShared(page, ShareKind::kImport, device, 0);
   const std::uint64_t orphans = BytesShared(page, ShareKind::kOrphan, device, 0);
   std::uint64_t excess = orphans > imported ? orphans - imported : 0;
-  for (unsigned i = 0; i < SharesUsed(page) && excess != 0; ++i) {
+  for (unsigned i = 0; i < SharesUsed(page); ++i) {
     Share& share = page.shares[i];
-    if (share.key.load() == 0 && share.device.load() == device)
+    std::uint64_t state = share.state.load();
+    if (KindOf(state) != ShareKind::kOrphan || share.device.load() != device) continue;
+    if (share.bytes.load() == 0) share.state.compare_exchange_strong(state, 0);
+    if (const std::uint64_t key = share.key.load(); key != 0) {
+      DropOrphans(page, key, kMaxSlots);
+    } else {
       excess -= Shrink(page, share, excess);
+    }
   }
 }
 
