@@ -112,9 +112,13 @@ def one_line(walls, strategy):
 
 def what_is_live(walls):
     """Said from inside, by a program that is there without the image knowing of it."""
-    checked = walls.c.exec("greedy", "/run/tranche/shim/tranche-check", check=False)
-    tell(checked.stdout)
-    expect(checked.returncode == 0, f"{checked.returncode}: {checked.stdout}{checked.stderr}")
+    def check(*options):
+        return walls.c.exec("greedy", "/run/tranche/shim/tranche-check", *options, check=False)
+    walls.until("tranche-check finds the wall", lambda: check().returncode == 0)
+    tell(check().stdout)
+    said = json.loads(check("-o", "json").stdout)
+    expect(said["walled"] is True, said)
+    expect([device["limitBytes"] for device in said["devices"]] == [walls.limit()], said)
 
 
 def the_neighbour_never_notices(walls):
