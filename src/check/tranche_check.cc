@@ -53,7 +53,7 @@ std::string_view LibraryPath(char** environment) {
 
 int Run(int count, char** arguments) {
   bool json = false;
-  for (int i = 1; i < count; ++i) {
+  for (int i = 1; i < count; i += 2) {
     const std::string_view option = arguments[i];
     const std::string_view value = i + 1 < count ? arguments[i + 1] : "";
     if (option == "-h" || option == "--help") {
@@ -65,7 +65,6 @@ int Run(int count, char** arguments) {
       return kUsageError;
     }
     json = value == "json";
-    ++i;
   }
   static Libraries libraries;
   static Text text;
