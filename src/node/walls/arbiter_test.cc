@@ -73,11 +73,14 @@ class ArbiterTest : public ::testing::Test {
   }
   // One look, a second after the last one.
   void DriverShows(unsigned pid, std::uint64_t bytes) {
+    arbiter_->LookBegins();
+    LookEnds(pid, bytes);
+  }
+  void LookEnds(unsigned pid, std::uint64_t bytes) {
     gpu::Inventory inventory;
     inventory.gpus.push_back({.uuid = kGpu});
     gpu::DeviceUsage device{.uuid = kGpu};
     device.processes.emplace({gpu::RunningProcess{.pid = pid, .memory_bytes = bytes}});
-    arbiter_->LookBegins();
     arbiter_->UsageRead(inventory,
                         {.status = {}, .time_us = time_us_ += 1'000'000, .devices = {device}},
                         [](unsigned /*pid*/) {
@@ -202,6 +205,36 @@ TEST_F(ArbiterTest, ContextsAreMeasuredByALookOfLater) {
   EXPECT_TRUE(loop_.RunUntil([&] { return program->Finished(outcome); }));
   EXPECT_EQ(outcome.status, wire::Status::kOk);
   EXPECT_EQ(outcome.number, 300U);
+}
+
+TEST_F(ArbiterTest, FromItsFirstContextAPodLearnsWhatOneTakes) {
+  Enforce();
+  const auto program = Start(kGreedy);
+  const auto neighbour = Start(kModest);
+  EXPECT_EQ(program->Do(loop_, {Order::kHello, 1}).context_bound, PodPages::kMostContextBytes);
+  program->Start({Order::kMeasure, 0});
+  EXPECT_TRUE(loop_.RunUntil([&] { return looks_ > 0; }));
+  DriverShows(program->pid(), 300);
+  Outcome outcome;
+  EXPECT_TRUE(loop_.RunUntil([&] { return program->Finished(outcome); }));
+  EXPECT_EQ(outcome.context_bound, 300U);
+  // Of another pod nothing is learned: what a pod says of itself changes nothing of others.
+  EXPECT_EQ(neighbour->Do(loop_, {Order::kHello, 1}).context_bound, PodPages::kMostContextBytes);
+}
+
+TEST_F(ArbiterTest, ABoundIsPutRightByALookInWhichNothingChanged) {
+  Enforce();
+  const auto program = Start(kGreedy);
+  program->Do(loop_, {Order::kHello, 1});
+  program->Do(loop_, {Order::kBound, 700});
+  // The driver has been asked before the program took a GiB, which the look does not show.
+  arbiter_->LookBegins();
+  program->Do(loop_, {Order::kReserve, kGib});
+  LookEnds(program->pid(), 300);
+  EXPECT_EQ(program->Do(loop_, {Order::kReserve, 0}).context, 700U);
+  DriverShows(program->pid(), kGib + 300);
+  EXPECT_EQ(program->Do(loop_, {Order::kReserve, 0}).context, 300U);
+  EXPECT_EQ(WallOf("greedy").used_bytes, kGib + 300);
 }
 
 TEST_F(ArbiterTest, AContextThatTheDriverDoesNotShowIsNotWaitedFor) {

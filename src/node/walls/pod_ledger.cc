@@ -156,4 +156,13 @@ void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t byt
   wire::Lower(pages_.counters().devices[device].total_bytes, taken);
 }
 
+void PodLedger::LearnContext(unsigned slot, unsigned device, std::uint64_t bytes) {
+  const wire::Holding& holding = pages_.counters().slots[slot].holdings[device];
+  // A program that lies about itself only makes its own pod's contexts count for something else.
+  if (holding.context.load() != wire::ContextState::kNone) return;
+  std::uint64_t& largest = largest_context_[device];
+  largest = std::max(largest, bytes);
+  pages_.SetContextBytes(device, std::min(largest, PodPages::kMostContextBytes));
+}
+
 }  // namespace tranche::node::walls
