@@ -141,7 +141,7 @@ class Bed(contextlib.ExitStack):
         api = self.enter_context(Names([pod(uid, f"team-{i % 8}", self.names[uid], each)
                                         for i, (uid, each) in enumerate(numbers.items())]))
         self.flags = ["--node-name=worker-1", f"--kubeconfig={api.kubeconfig}", f"--pod-resources-socket={kubelet}",
-                      f"--config-file={self.folder / 'config.yaml'}", f"--run-dir={self.folder / 'node'}"]
+                      f"--config-file={self.folder / 'config.yaml'}", f"--run-dir={self.folder / 'node'}", "--shim-directory="]
         self.arbitrate()
 
     @staticmethod
