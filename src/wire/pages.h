@@ -63,8 +63,8 @@ struct Limits {
 struct alignas(64) DeviceTotals {
   // At every instant at least the sum of what the slots hold and of what has no owner (Share).
   Word total_bytes;
-  Word refusals;     // allocations refused at the wall
-  Word trims;        // times that pools were trimmed before a refusal
+  Word refusals;  // allocations refused at the wall
+  Word trims;     // times that pools were trimmed before a refusal
   std::uint64_t reserved[5];
 };
 
@@ -99,8 +99,8 @@ struct alignas(64) Slot {
   Holding holdings[kMaxDevices];  // as in Limits::devices
 };
 
-// What a program has made known to others, or has opened of another's: so memory whose owner lets go
-// of it, or ends, while others still have it stays charged to the pod (wire/shares.h).
+// What a program has made known to others, or has opened of another's: so memory whose owner lets
+// go of it, or ends, while others still have it stays charged to the pod (wire/shares.h).
 enum class ShareKind : std::uint8_t {
   kFree = 0,
   kBusy,    // being filled

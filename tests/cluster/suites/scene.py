@@ -171,6 +171,11 @@ class Scene:
         return sum(event.get("count") or 1 for event in self.cluster.events()
                    if event["involvedObject"]["name"] == self.name and re.search(pattern, event["message"]))
 
+    def last_words(self):
+        """What the agents of the node have said last; it needs no API server."""
+        logs = f"tail -n 25 /var/log/pods/{NAMESPACE}_{DAEMONSET}*/*/*.log; ls -l /var/lib/kubelet/device-plugins"
+        return f"{json.dumps(self.agent_status())[:1500]}\n{self.node.run('sh', '-c', logs, check=False).stdout[-6000:]}"
+
     def show(self):
         tell(self.kubectl_tranche("status"))
 
@@ -252,8 +257,11 @@ class PodLoop(threading.Thread):
 
 def case(run, scene, name, function, *arguments):
     def all_of_it():
-        function(scene, *arguments)
-        scene.check_holders()
+        try:
+            function(scene, *arguments)
+            scene.check_holders()
+        except bed.Fault as fault:
+            raise bed.Fault(f"{fault}\n{scene.last_words()}") from None
     run(name, all_of_it)
 
 

@@ -57,7 +57,8 @@ def snake(name):
 def scrapes(monitor, discovery):
     """What Prometheus' operator makes of a PodMonitor: a scrape config for each of its endpoints."""
     for number, endpoint in enumerate(monitor["spec"]["podMetricsEndpoints"]):
-        relabel = [{"action": "keep", "source_labels": [f"__meta_kubernetes_pod_label_{snake(label)}"], "regex": value}
+        relabel = [{"action": "keep", "regex": value,
+                    "source_labels": ["__meta_kubernetes_pod_label_" + re.sub(r"\W", "_", label)]}
                    for label, value in monitor["spec"]["selector"]["matchLabels"].items()]
         relabel.append({"action": "keep", "source_labels": ["__meta_kubernetes_pod_container_port_name"],
                         "regex": endpoint["port"]})
