@@ -86,7 +86,7 @@ class PodLedger {
   std::vector<std::optional<Program>> slots_;  // those that were ever in use
   bool unsettled_ = false;
   std::vector<std::uint64_t> noted_;  // changes that were begun, by slot and device
-  std::map<unsigned, std::uint64_t> largest_context_;  // measured, by device
+  std::map<unsigned, std::uint64_t> smallest_context_;  // measured, by device
 };
 
 }  // namespace tranche::node::walls
