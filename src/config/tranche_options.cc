@@ -88,8 +88,9 @@ MemoryOptions ReadMemory(OptionReader& reader, const Node& node) {
   if (out.reserve == MemoryAmount(Milli{1000})) reader.Fail(node, "reserve: nothing is left");
   if (out.limit && out.max && Above(*out.limit, *out.max)) {
     reader.Fail(*node.Find("max")->value,
-                fmt::format("limit is more than max, {} and {}; raise max, or lower limit",
-                            AmountText(*out.limit), AmountText(*out.max)));
+                fmt::format("limit is more than max, {} and {}", AmountText(*out.limit),
+                            AmountText(*out.max)),
+                "raise max, or lower limit");
   }
   return out;
 }
