@@ -156,4 +156,14 @@ void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t byt
   wire::Lower(pages_.counters().devices[device].total_bytes, taken);
 }
 
+void PodLedger::LearnContext(unsigned slot, unsigned device, std::uint64_t bytes) {
+  const wire::Holding& holding = pages_.counters().slots[slot].holdings[device];
+  // A program that lies about itself only makes its own pod's contexts count for something else.
+  if (holding.context.load() != wire::ContextState::kNone) return;
+  // Two of one program that are made at once are measured as one.
+  const auto at = smallest_context_.emplace(device, PodPages::kMostContextBytes).first;
+  at->second = std::min(at->second, bytes);
+  pages_.SetContextBytes(device, at->second);
+}
+
 }  // namespace tranche::node::walls

@@ -79,6 +79,7 @@ struct Order {
     kReserve,
     kRelease,
     kMeasure,
+    kBound,
     kHold,
     kLook
   } what = kHello;
@@ -90,6 +91,8 @@ struct Outcome {
   std::uint64_t number = 0;
   std::uint64_t total = 0;
   std::uint64_t limit = 0;
+  std::uint64_t context = 0;        // what it is charged for its contexts
+  std::uint64_t context_bound = 0;  // what a context counts as that is not measured yet
   unsigned slot = 0;
 };
 
@@ -113,6 +116,11 @@ class Shim {
       outcome.done = true;
     }
     if (order.what == Order::kMeasure) MeasureContext(outcome);
+    if (order.what == Order::kBound && counters_ != nullptr) {
+      outcome.done =
+          wire::Reserve(*counters_, slot_, 0, wire::Part::kContext, order.number, wire::kNoLimit);
+      counters_->slots[slot_].holdings[0].context.store(wire::ContextState::kBound);
+    }
     if (order.what == Order::kHold && counters_ != nullptr) {
       // As if killed in the middle of a reservation.
       counters_->slots[slot_].holdings[0].begun.fetch_add(1);
@@ -122,6 +130,10 @@ class Shim {
     if (counters_ != nullptr) {
       outcome.total = counters_->devices[0].total_bytes.load();
       outcome.limit = limits_->devices[0].limit_bytes.load();
+      if (slot_ < wire::kMaxSlots) {
+        outcome.context = counters_->slots[slot_].holdings[0].context_bytes.load();
+      }
+      outcome.context_bound = limits_->devices[0].context_bound.load();
       outcome.slot = slot_;
     }
     return outcome;
