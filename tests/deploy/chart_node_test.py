@@ -191,6 +191,12 @@ class WallsTest(unittest.TestCase):
     HOST = {"tranche": "/var/lib/tranche", "births": "/run/tranche/births", "cdi": "/var/run/cdi",
             "cdi-kept": "/etc/cdi"}
 
+    def test_events_are_written_on_pods_in_whichever_namespace(self):
+        everywhere = {("", "", "pods", ()): {"list", "watch"}, ("", "", "events", ()): {"create", "patch"}}
+        self.assertEqual(Node(self.ON).rules(), everywhere)
+        self.assertEqual(Node({**self.ON, "events": False}).rules(), {("", "", "pods", ()): {"list", "watch"}})
+        self.assertEqual(Node().rules()[("default", "", "events", ())], {"create", "patch"})
+
     def test_off_by_default(self):
         for values in ({}, {"node.walls": False}, {"node.walls": "false"}):
             node = Node(values)

@@ -1,6 +1,7 @@
 """Contexts behind the wall of a pod: what the driver takes for each is charged, whichever thread makes it, and what was
 allocated in one ends with it. Judged by what the driver itself shows for the program."""
 
+import json
 import threading
 import time
 import unittest
@@ -242,6 +243,19 @@ step(json.dumps(results))
                     break
         self.assertEqual(said, "[2, null, 0]")
         self.assertEqual(arbiter.holding(0)[:2], (0, 2 * CONTEXT))
+
+    def test_what_a_context_is_known_to_take_is_taken_before_it_is_made(self):
+        """A pod that has not so much left gets none, and the driver is not asked."""
+        with Arbiter(GIB, context=CONTEXT, bound=CONTEXT, known=True) as arbiter, Bed() as bed:
+            self.assertEqual(bed.run(LEAVING + """
+begin()
+free = plain(500 * MiB)
+made = ctypes.c_void_p()
+print(json.dumps([cuda.cuCtxCreate_v2(ref(made), 0, 0), made.value, info()[0] // MiB]))
+"""), [2, None, 1024 - 500 - CONTEXT // MIB])
+            self.assertEqual((arbiter.measured, arbiter.totals()[1]), (1, 1))
+            events = [json.loads(line)["event"] for line in bed.node.log()]
+            self.assertEqual(events.count("context"), 1)
 
     def test_without_the_shim_contexts_are_had(self):
         with Arbiter(GIB), Bed(walled=False) as bed:
