@@ -1,5 +1,6 @@
 // /proc/PID/stat of a process that has given itself any name: the text is read or refused, and what
-// is read is the 22nd field, wherever the name has blanks, brackets or numbers.
+// is read is the 22nd field, wherever the name has blanks, brackets or numbers. By the node
+// program, and by the library in front of NVML.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 #include <string_view>
 
 #include "node/identity/proc.h"
+#include "shim/nvml/start_ticks.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using tranche::node::identity::ReadStartTicks;
@@ -20,5 +22,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   stat += " " + std::to_string(kTicks) + " 23 24\n";
   const auto ticks = ReadStartTicks(stat);
   if (!ticks.ok() || *ticks != kTicks) std::abort();
+  std::uint64_t inside = 0;
+  namespace shim = tranche::shim::nvml;
+  (void)shim::ReadStartTicks(text.data(), text.size(), &inside);
+  if (!shim::ReadStartTicks(stat.data(), stat.size(), &inside) || inside != kTicks) std::abort();
   return 0;
 }

@@ -1,5 +1,6 @@
 // What a program in a pod may send to the node program (src/node/walls/requests.h), and the record
-// of walls (src/node/walls/record.h), which a successor reads: any bytes.
+// of walls (src/node/walls/record.h), which a successor reads, and what a pod's annotation may ask
+// for (src/config/memory_amount.h): any bytes.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -7,6 +8,7 @@
 #include <variant>
 
 #include "base/status.h"
+#include "config/memory_amount.h"
 #include "node/walls/record.h"
 #include "node/walls/requests.h"
 #include "wire/pages.h"
@@ -26,6 +28,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   static_cast<void>(walls::ParseUuid(text));
+  if (const auto amount = tranche::config::ParseMemoryAmount(text); amount.ok()) {
+    constexpr std::uint64_t kDevice = 80ULL << 30U;
+    const bool percent = std::holds_alternative<tranche::config::Milli>(*amount);
+    TRANCHE_CHECK(!percent || tranche::config::BytesOf(*amount, kDevice) <= kDevice);
+    TRANCHE_CHECK(tranche::config::AmountText(*amount).size() < 64);
+  }
   const auto pods = walls::ReadRecord(text);
   if (!pods.ok()) return 0;
   for (const walls::PodRecord& pod : *pods) {

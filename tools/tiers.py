@@ -20,7 +20,8 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
                from Debian
   nvml         only the NVML clients of unit
   driver       the simulated libcuda beside NVIDIA's own libraries, which it fetches from Debian (root)
-  shim         the libraries in front of libcuda and NVML, before NVIDIA's own of three versions (root)
+  shim         the libraries in front of libcuda and NVML, before NVIDIA's own of three versions, and how they get into a
+               container, among NVIDIA's own hooks and under runc (root)
   format       clang-format changes nothing
   tidy         clang-tidy and clang's warnings, thread-safety analysis included
   asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
@@ -199,11 +200,15 @@ def driver(session):
 
 
 def shim(session):
-    """Before NVIDIA's libcuda and libnvidia-ml, and under its libcudart; fetched as for the tier `driver`."""
+    """Before NVIDIA's libcuda and libnvidia-ml, fetched as for the tier `driver`, under its libcudart, and among the
+    hooks of its container toolkit."""
     if os.geteuid() != 0:
         raise Unable("root: the real library makes device nodes, and runs with a /dev of its own")
+    install("go")
+    parts = dict(line.split() for line in output_of([ROOT / "tests/cluster/build", "toolkit", "runc"]).splitlines())
     environment = {"TRANCHE_DRIVERS": output_of([TOOLS / "real-drivers"]),
-                   "TRANCHE_NVML_DRIVERS": output_of([TOOLS / "real-drivers", "libnvidia-ml"]), **client_environment()}
+                   "TRANCHE_NVML_DRIVERS": output_of([TOOLS / "real-drivers", "libnvidia-ml"]), **client_environment(),
+                   "TRANCHE_TOOLKIT": parts["toolkit"], "TRANCHE_RUNC": parts["runc"]}
     build = session.build("release", "tranche tranche_sim_home tranche_shim")
     return session.ctest(build, "-L", "^shim$", environment=environment)
 

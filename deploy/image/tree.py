@@ -1,11 +1,13 @@
 """The tree of the image: what is where, from which file, belonging to which package."""
 
 import pathlib
+import platform
 import re
 
 import debian
 
 HERE = pathlib.Path(__file__).resolve().parent
+SHIM = "/usr/lib/tranche/shim"  # where tranche looks, being in /usr/bin
 
 
 class Entry:
@@ -130,10 +132,27 @@ def licences(tree, packages, inside):
             tree.add(f"/var/lib/dpkg/status.d/{name}", Entry(0o644, data=package.control.encode()))
 
 
-def product(contents, stripped, sbom):
+def shim(contents, binary, work):
+    """{name: stripped file} of what goes into pods with a memory wall; nothing on machines that have no such walls."""
+    if platform.machine() != "x86_64":
+        return {}
+    found = {}
+    for pattern in contents.all("shim"):
+        files = sorted((binary.parent / "shim").glob(pattern))
+        if not files:
+            raise debian.Failed(f"there is no {pattern} in {binary.parent / 'shim'}")
+        for file in files:
+            found[file.name] = work / file.name
+            debian.output_of("strip", "--strip-all", "-o", found[file.name], file)
+    return found
+
+
+def product(contents, stripped, shim_files, sbom):
     """The layer that changes with each version of ours."""
     tree = Tree()
     tree.add("/usr/bin/tranche", Entry(0o755, file=stripped))
+    for name, file in shim_files.items():
+        tree.add(f"{SHIM}/{name}", Entry(0o644 if ".so" in name else 0o755, file=file))
     for name in contents.all("name"):
         tree.add(f"/usr/bin/{name}", Entry(0o777, link="tranche"))
     tree.add("/usr/share/tranche/sbom.spdx.json", Entry(0o644, data=sbom))

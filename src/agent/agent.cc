@@ -5,7 +5,7 @@
 
 #include "agent/status/metrics.h"
 #include "agent/status/report.h"
-#include "plan/enforced_memory.h"
+#include "plan/memory_rules.h"
 #include "plan/plan.h"
 
 namespace tranche::agent {

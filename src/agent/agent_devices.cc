@@ -9,7 +9,7 @@
 #include "base/disk/look.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "plan/enforced_memory.h"
+#include "plan/memory_rules.h"
 
 namespace tranche::agent {
 

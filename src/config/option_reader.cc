@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "config/decode_sharing.h"
+#include "config/memory_amount.h"
 #include "config/resource_name.h"
 #include "config/schema.h"
 #include "config/units.h"
@@ -17,7 +18,6 @@ namespace {
 using yaml::CompactJson;
 using yaml::kMaxMistakes;
 
-constexpr std::uint64_t kMebibyte = 1ULL << 20U;
 constexpr std::size_t kMaxShown = 80;
 
 std::string Shown(const Node& node) { return CompactJson(node, kMaxShown); }
@@ -140,22 +140,13 @@ std::chrono::nanoseconds OptionReader::Period(const Node& node) {
 }
 
 MemoryAmount OptionReader::Memory(const Node& node) {
-  if (node.is_string() && !node.text.empty() && node.text.back() == '%') return Percent(node);
   if (!node.is_string() && node.kind != Node::Kind::kInt && node.kind != Node::Kind::kFloat) {
     Fail(node, fmt::format("{} is neither a quantity (4Gi) nor a percent (25%)", Shown(node)));
     return Bytes{};
   }
-  const std::string text = node.is_string() ? node.text : CompactJson(node);
-  auto bytes = ParseQuantity(text);
-  if (!bytes.ok()) {
-    Fail(node, bytes.status().message());
-    return Bytes{};
-  }
-  const bool bare = text.find_first_not_of("+0123456789.") == std::string::npos;
-  if (bare && *bytes > 0 && *bytes < kMebibyte) {
-    Fail(node, fmt::format("{0} without a unit means {0} bytes; write {0}Mi or {0}Gi", text));
-  }
-  return Bytes{*bytes};
+  const auto amount = ParseMemoryAmount(node.is_string() ? node.text : CompactJson(node));
+  if (!amount.ok()) Fail(node, amount.status().message());
+  return amount.ok() ? *amount : Bytes{};
 }
 
 Milli OptionReader::Percent(const Node& node) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "config/memory_amount.h"
 #include "config/units.h"
 
 namespace tranche::config {
@@ -9,15 +10,10 @@ namespace {
 
 using base::Json;
 
-std::string PercentText(Milli amount) {
-  if (amount.thousandths % 10 == 0) return fmt::format("{}%", amount.thousandths / 10);
-  return fmt::format("{}.{}%", amount.thousandths / 10, amount.thousandths % 10);
-}
-
 // Bytes as a number, a share as "25%".
 Json AmountJson(const MemoryAmount& amount) {
   if (const auto* bytes = std::get_if<Bytes>(&amount)) return bytes->bytes;
-  return PercentText(std::get<Milli>(amount));
+  return AmountText(amount);
 }
 
 Json FlagsJson(const Flags& flags) {
@@ -103,8 +99,8 @@ Json TrancheJson(const TrancheOptions& options) {
     out.Set("time", Json::MakeObject({{"mode", Text(options.time->mode)},
                                       {"weight", options.time->weight},
                                       {"maxWeight", options.time->max_weight},
-                                      {"min", PercentText(options.time->min)},
-                                      {"max", PercentText(options.time->max)},
+                                      {"min", AmountText(options.time->min)},
+                                      {"max", AmountText(options.time->max)},
                                       {"class", options.time->time_class},
                                       {"classes", Json::MakeTexts(options.time->classes)}}));
   }

@@ -84,6 +84,7 @@ MemoryOptions ReadMemory(OptionReader& reader, const Node& node) {
   if (reader.errors() > before) return out;
   if (out.limit && IsZero(*out.limit)) reader.Fail(node, "limit: nothing fits in 0");
   if (out.max && IsZero(*out.max)) reader.Fail(node, "max: nothing fits in 0");
+  if (out.reserve == MemoryAmount(Milli{1000})) reader.Fail(node, "reserve: nothing is left");
   if (out.limit && out.max && Above(*out.limit, *out.max)) {
     reader.Fail(node, "limit is more than max");
   }

@@ -221,7 +221,7 @@ void ConfigManager::Warn(daemon::Reason reason, const std::string& message) {
                             .message = "config-manager: " + message,
                             .wall_time = base::Rfc3339Now()};
   event_ = api_.Send({.method = apiserver::Method::kPost,
-                      .path = daemon::kEventsPath,
+                      .path = daemon::EventsPath(event),
                       .body = daemon::EventObject(
                           event, {.node = options_.node_name, .component = "config-manager"},
                           /*name=*/"", event.wall_time),

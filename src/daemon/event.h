@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,12 +22,21 @@ constexpr std::string_view TypeName(EventType type) {
   return type == EventType::kNormal ? "Normal" : "Warning";
 }
 
+// A pod as the API server names it.
+struct EventPod {
+  std::string pod_namespace;
+  std::string name;
+  std::string uid;
+  friend bool operator==(const EventPod&, const EventPod&) = default;
+};
+
 struct Event {
   EventType type = EventType::kNormal;
   std::string reason;  // one of reasons.h
   std::string message;
-  std::string wall_time;    // RFC 3339
-  std::uint64_t count = 1;  // repeats of the same message in a row
+  std::string wall_time;                       // RFC 3339
+  std::uint64_t count = 1;                     // repeats of the same message in a row
+  std::optional<EventPod> pod = std::nullopt;  // that it is about; none: the node
 };
 
 // How a part of a program reports what has happened to it.

@@ -10,10 +10,13 @@ namespace tranche::daemon {
 EventLog::EventLog(base::EventLoop& loop, const std::string& node_name,
                    std::function<void()> changed)
     : loop_(loop), changed_(std::move(changed)) {
-  if (!node_name.empty()) kubernetes_ = std::make_unique<NodeEvents>(loop, node_name, changed_);
+  if (node_name.empty()) return;
+  kubernetes_ = std::make_unique<NodeEvents>(loop, node_name, changed_);
+  on_pods_ = std::make_unique<NodeEvents>(loop, node_name, changed_);
 }
 
-void EventLog::Raise(EventType type, Reason reason, const std::string& text) {
+void EventLog::Raise(EventType type, Reason reason, const std::string& text,
+                     const std::optional<EventPod>& pod) {
   Rate& rate = rates_[reason.name()];
   if (!rate.bucket.Take(loop_.Now())) {
     ++rate.left_out;
@@ -26,7 +29,7 @@ void EventLog::Raise(EventType type, Reason reason, const std::string& text) {
   base::Log(type == EventType::kNormal ? base::LogLevel::kInfo : base::LogLevel::kWarning, message,
             {base::Kv("event", reason.name())});
   if (!events_.empty() && events_.back().reason == reason.name() &&
-      events_.back().message == message) {
+      events_.back().message == message && events_.back().pod == pod) {
     ++events_.back().count;
     events_.back().wall_time = base::Rfc3339Now();
   } else {
@@ -34,10 +37,11 @@ void EventLog::Raise(EventType type, Reason reason, const std::string& text) {
                        .reason = std::string(reason.name()),
                        .message = std::move(message),
                        .wall_time = base::Rfc3339Now(),
-                       .count = 1});
+                       .count = 1,
+                       .pod = pod});
     if (events_.size() > kMost) events_.pop_front();
   }
-  if (kubernetes_ != nullptr) kubernetes_->Raise(events_.back());
+  if (kubernetes_ != nullptr) (pod ? on_pods_ : kubernetes_)->Raise(events_.back());
   changed_();
 }
 
@@ -48,7 +52,9 @@ RaiseEvent EventLog::raiser() {
 }
 
 void EventLog::Connect(apiserver::ApiClient& api) {
-  if (kubernetes_ != nullptr) kubernetes_->Connect(api);
+  if (kubernetes_ == nullptr) return;
+  kubernetes_->Connect(api);
+  on_pods_->Connect(api);
 }
 
 std::string EventLog::kubernetes_state() const {

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,7 +39,9 @@ class EventLog {
   // A repeat of the last event is counted, not kept twice. The message may have come from outside:
   // control bytes are escaped, and it is cut at kMaxMessage. One beyond the rate is left out; the
   // next of its reason says how many were.
-  void Raise(EventType type, Reason reason, const std::string& message);
+  // One about a pod is a Kubernetes Event on that pod, and else like any other.
+  void Raise(EventType type, Reason reason, const std::string& message,
+             const std::optional<EventPod>& pod = std::nullopt);
   // The same as a function that may be called as long as this object lives.
   [[nodiscard]] RaiseEvent raiser();
 
@@ -59,6 +62,8 @@ class EventLog {
   std::map<std::string_view, Rate> rates_;  // by reason, of which there is a table
   std::deque<Event> events_;
   std::unique_ptr<NodeEvents> kubernetes_;
+  // Apart, so that what pods bring about leaves the node's own Events their room.
+  std::unique_ptr<NodeEvents> on_pods_;
 };
 
 }  // namespace tranche::daemon

@@ -1,4 +1,4 @@
-// An Event object of Kubernetes about a node, as `kubectl describe node` shows it.
+// An Event object of Kubernetes about a node or a pod, as `kubectl describe` shows it.
 //
 // Threading: a plain function.
 // Errors: none; a message that is too long for the API server (1024 bytes) is cut.
@@ -11,11 +11,12 @@
 
 namespace tranche::daemon {
 
-// Events about what has no namespace lie in "default", as the kubelet's do.
-inline constexpr char kEventsPath[] = "/api/v1/namespaces/default/events";
+// Where it lies: beside the pod. Events about what has no namespace lie in "default", as the
+// kubelet's do.
+std::string EventsPath(const Event& event);
 
 struct EventOrigin {
-  std::string node;       // whom it is about
+  std::string node;       // where it happened, and whom it is about where that is no pod
   std::string component;  // who says it: "tranche", "config-manager"
 };
 

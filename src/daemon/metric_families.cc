@@ -68,7 +68,9 @@ void AppendValue(double value, std::string& out) {
 struct MetricFamilies::Families {
   const MetricText* text = nullptr;
   std::string page;
-  std::unordered_set<std::string> seen;  // labels of the series of the one opened last
+  // Of the one opened last.
+  std::size_t series = 0;
+  std::unordered_set<std::string> seen;  // labels, by Add
 };
 
 MetricFamilies::MetricFamilies(const std::vector<MetricText>& table, std::string prefix,
@@ -85,34 +87,44 @@ void MetricFamilies::Open(std::string_view name) {
   TRANCHE_CHECK(text != table_.end());
   families_->text = &*text;
   families_->seen.clear();
+  families_->series = 0;
 }
 
-void MetricFamilies::Add(const std::vector<std::string>& label_values, double value) {
-  const MetricText& text = *families_->text;
-  TRANCHE_CHECK(label_values.size() == text.labels.size());
+std::string MetricFamilies::Labels(const std::vector<std::string>& names,
+                                   const std::vector<std::string>& values) {
+  TRANCHE_CHECK(values.size() == names.size());
   std::string labels;
   labels.reserve(kUsualLabels);
-  for (std::size_t i = 0; i < label_values.size(); ++i) {
-    labels += i == 0 ? "{" : ",";
-    labels += text.labels[i];
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    labels += i == 0 ? '{' : ',';
+    labels += names[i];
     labels += "=\"";
-    AppendLabel(label_values[i], labels);
+    AppendLabel(values[i], labels);
     labels += '"';
   }
   if (!labels.empty()) labels += '}';
+  return labels;
+}
+
+void MetricFamilies::Add(const std::vector<std::string>& label_values, double value) {
+  if (families_->series >= most_series_) return;
+  const auto [labels, is_new] =
+      families_->seen.insert(Labels(families_->text->labels, label_values));
+  if (is_new) AddLabelled(*labels, value);
+}
+
+void MetricFamilies::AddLabelled(std::string_view labels, double value) {
+  const MetricText& text = *families_->text;
   std::string& page = families_->page;
-  if (families_->seen.size() >= most_series_) return;
-  const bool first = families_->seen.empty();
-  const auto [series, is_new] = families_->seen.insert(std::move(labels));
-  if (!is_new) return;
-  if (first) {
+  if (families_->series >= most_series_) return;
+  if (families_->series++ == 0) {
     page += "# HELP " + text.name + " ";
     AppendEscaped(text.help, false, page);
     page += "\n# TYPE " + text.name + " ";
     page += text.kind == MetricKind::kCounter ? "counter\n" : "gauge\n";
   }
   page += text.name;
-  page += *series;
+  page += labels;
   page += ' ';
   AppendValue(value, page);
   page += '\n';

@@ -38,6 +38,10 @@ class MetricFamilies {
   // that the driver reports twice) would make a scraper refuse the whole page: the first one
   // stands.
   void Add(const std::vector<std::string>& label_values, double value);
+  // For labels that several metrics have: what Labels made of them, none of it twice in one metric.
+  void AddLabelled(std::string_view labels, double value);
+  static std::string Labels(const std::vector<std::string>& names,
+                            const std::vector<std::string>& values);
   // A metric without labels.
   void Only(std::string_view name, double value);
 

@@ -47,7 +47,7 @@ void NodeEvents::Raise(const Event& event) {
   });
   const auto same = std::ranges::find_if(entries_, [&](const std::shared_ptr<Entry>& entry) {
     return entry->event.type == event.type && entry->event.reason == event.reason &&
-           entry->event.message == event.message;
+           entry->event.message == event.message && entry->event.pod == event.pod;
   });
   if (same != entries_.end()) {
     ++(*same)->event.count;
@@ -122,13 +122,13 @@ void NodeEvents::Send(Entry& entry) {
                                 std::chrono::duration_cast<std::chrono::nanoseconds>(wall).count(),
                                 ++names_ % 256);
     request.method = apiserver::Method::kPost;
-    request.path = kEventsPath;
+    request.path = EventsPath(entry.event);
     request.body = EventObject(entry.event, {.node = node_name_, .component = "tranche"},
                                sending_name_, entry.first_time);
   } else {
     sending_name_ = entry.name;
     request.method = apiserver::Method::kPatch;
-    request.path = std::string(kEventsPath) + "/" + entry.name;
+    request.path = EventsPath(entry.event) + "/" + entry.name;
     request.body =
         Json::MakeObject({{"count", entry.event.count}, {"lastTimestamp", entry.event.wall_time}});
   }
@@ -147,7 +147,9 @@ void NodeEvents::Answered(const Status& status) {
       SetState("sent");
       break;
     case Code::kPermissionDenied:
-      return Denied();
+      Denied(entry);
+      if (denied_) return;
+      break;
     case Code::kNotFound:
     case Code::kAlreadyExists:
       // The server keeps Events for an hour only; a name that is taken is not ours.
@@ -170,9 +172,17 @@ void NodeEvents::Answered(const Status& status) {
   WakeAfter({});
 }
 
-void NodeEvents::Denied() {
+void NodeEvents::Denied(const std::shared_ptr<Entry>& entry) {
+  const bool on_pod = entry->event.pod.has_value();
   if (state_ != "not permitted") {
-    base::LogWarning("this account may not write Events on the node; they are in log and status");
+    base::LogWarning(on_pod
+                         ? "this account may not write Events on pods; they are in log and status"
+                         : "this account may not write Events on the node; they are in log and "
+                           "status");
+  }
+  if (on_pod) {
+    std::erase(entries_, entry);
+    return SetState("not permitted");
   }
   entries_.clear();
   denied_ = true;

@@ -1,4 +1,5 @@
-// NodeEvents writes events as Kubernetes Events on the agent's own node (`kubectl describe node`).
+// NodeEvents writes events as Kubernetes Events on the program's own node (`kubectl describe node`)
+// or on a pod of it (`kubectl describe pod`).
 //
 // Nothing waits for them. Repeats are counted in one Event, no more than kBurst are sent at once
 // and one each kRefill after, and at most kMaxKept are held while the server is away. Something
@@ -6,8 +7,9 @@
 // over time: each node waits for a random part of kNormalSpread or kWarningSpread.
 //
 // Threading: the loop's thread.
-// Errors: state() says why Events wait. An account that may not write Events (403) tries again
-// every kDeniedFor only.
+// Errors: state() says why Events wait. An account that may not write Events on the node (403)
+// tries again every kDeniedFor only; one on a pod that may not be written, because the pod's
+// namespace is about to end, say, is given up.
 #pragma once
 
 #include <cstdint>
@@ -63,7 +65,7 @@ class NodeEvents {
   void SendNext();
   void Send(Entry& entry);
   void Answered(const base::Status& status);
-  void Denied();
+  void Denied(const std::shared_ptr<Entry>& entry);
   void SetState(std::string state);
   void DropOldest();
   [[nodiscard]] base::Duration Due(const Entry& entry) const;

@@ -171,5 +171,37 @@ TEST(NodeEventsBeforeConnectTest, TheyAreKept) {
   EXPECT_EQ(api.List(kEvents).size(), 1U);
 }
 
+constexpr char kPodEvents[] = "/api/v1/namespaces/team/events";
+
+Event OnPod(const std::string& message) {
+  return {.type = EventType::kWarning,
+          .reason = "MemoryLimitReduced",
+          .message = message,
+          .wall_time = "2026-01-01T00:00:00Z",
+          .pod = EventPod{"team", "trainer", "u1"}};
+}
+
+TEST_F(NodeEventsTest, OneOnAPodLiesBesideItAsKubectlLooksForIt) {
+  events_.Raise(OnPod("less"));
+  EXPECT_EQ(Settle().size(), 0U) << "none on the node";
+  const auto all = api_.List(kPodEvents);
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(TextAt(all[0], {"involvedObject", "kind"}), "Pod");
+  EXPECT_EQ(TextAt(all[0], {"involvedObject", "namespace"}), "team");
+  EXPECT_EQ(TextAt(all[0], {"involvedObject", "name"}), "trainer");
+  EXPECT_EQ(TextAt(all[0], {"involvedObject", "uid"}), "u1");
+  EXPECT_EQ(TextAt(all[0], {"metadata", "namespace"}), "team");
+  EXPECT_EQ(TextAt(all[0], {"source", "host"}), "gpu-node");
+}
+
+// Where a namespace ends, the server takes no new Events in it.
+TEST_F(NodeEventsTest, OneOnAPodThatMayNotBeWrittenKeepsNoOtherBack) {
+  api_.Deny(Method::kPost, kPodEvents);
+  for (int i = 0; i < 5; ++i) events_.Raise(OnPod(std::to_string(i)));
+  Raise("on the node");
+  EXPECT_EQ(Settle().size(), 1U);
+  EXPECT_EQ(api_.Count(Method::kPost, kPodEvents), 5);
+}
+
 }  // namespace
 }  // namespace tranche::daemon

@@ -130,11 +130,30 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "The driver shows more memory of a pod than the pod's own counters say: its programs allocate "
      "past the shim, or wrote over their counters. The wall of that pod does not hold.",
      "Look at what the pod runs. [walls.md](../walls.md) says what a wall does not stop."},
+    {"MemoryLimitBelowUse", "Warning", "`tranche node`",
+     "A pod's limit of GPU memory was lowered below what its programs have. They keep that, and "
+     "are "
+     "refused any more until they have freed enough.",
+     "Nothing, where that is meant; else raise the annotation `tranche.dev/gpu-memory` again."},
+    {"MemoryLimitChanged", "Normal", "`tranche node`",
+     "A pod has another limit of GPU memory, as its annotation `tranche.dev/gpu-memory` asks. The "
+     "message has the old and the new one.",
+     "Nothing."},
+    {"MemoryLimitInvalid", "Warning", "`tranche node`",
+     "What the annotation of a pod asks for cannot be used: it is no quantity and no percent, or "
+     "it "
+     "is for a single container, which is not supported yet. The limit stays as it is.",
+     "Write a quantity (`10Gi`) or a percent of the device (`25%`) into `tranche.dev/gpu-memory`."},
     {"MemoryLimitReduced", "Warning", "`tranche node`",
      "A pod was given less GPU memory than the profile says, because the rest of the GPU is "
      "granted "
      "to pods that were there before.",
      "Nothing, where that is meant; else lower `tranche.memory.limit`, or the number of replicas."},
+    {"MemoryLimitRefused", "Warning", "`tranche node`",
+     "The annotation of a pod asks for more GPU memory than the profile allows, or than other pods "
+     "leave. The message says which, and what the limit is. What others leave later, the pod gets "
+     "then.",
+     "Ask for less, raise `tranche.memory.max` in the profile, or wait until other pods end."},
     {"NoHttp", "Warning", "the device plugin, `tranche node`",
      "Nothing listens for `/metrics`, `/livez` and `/readyz`: the address is taken. It is tried "
      "again.",

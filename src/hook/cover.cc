@@ -67,6 +67,7 @@ class Cover {
 
   void All(const Places& places) {
     for (const Place& place : places) {
+      if (shims_.empty(place.kind)) continue;
       Report::Entry entry{.path = Line<255>(place.name.view()), .kind = place.kind};
       entry.state = One(place);
       report_->libraries.Add(entry);
@@ -103,11 +104,11 @@ class Cover {
       case FileKind::kLibrary:
         break;
     }
-    const bool cuda = place.kind == LibraryKind::kCuda;
-    if (!library.Exports(cuda ? "cuInit" : "nvmlInit_v2")) return State::kNoLibrary;
     if (library.NeedsFrom(kRealFolder)) {
       return Fail(place, "it is a copy of a shim, which belongs to no image");
     }
+    const bool cuda = place.kind == LibraryKind::kCuda;
+    if (!library.Exports(cuda ? "cuInit" : "nvmlInit_v2")) return State::kNoLibrary;
     const std::uint64_t version = shims_.VersionFor(place.kind, library);
     if (version == 0) return TooOld(place);
     const Failure failure = mounts_.Cover(place, found, version);

@@ -177,7 +177,9 @@ bool Library::OffsetOf(std::uint64_t address, std::uint64_t* offset) const {
 std::string_view Library::NameAt(std::uint64_t offset) const {
   if (offset >= name_bytes_) return {};
   const char* begin = names_.data() + offset;
-  return {begin, strnlen(begin, name_bytes_ - offset)};
+  const std::size_t size = strnlen(begin, name_bytes_ - offset);
+  if (size == name_bytes_ - offset) return {};  // without an end
+  return {begin, size};
 }
 
 bool Library::IsFunction(std::size_t i) const {

@@ -153,7 +153,15 @@ void Search::LookInCompat(std::string_view folder) {
 
 void Search::LookInConfigured(std::string_view file, int depth) {
   const Descriptor open = root_.OpenFile(file);
-  if (!open.valid()) return;
+  struct stat status = {};
+  if (!open.valid() || fstat(open.get(), &status) != 0) return;
+  for (const FileId& known : configurations_) {
+    if (known == IdOf(status)) return;
+  }
+  if (!configurations_.Add(IdOf(status))) {
+    whole_ = false;
+    return;
+  }
   const Memory text(kMostConfigBytes);
   const ssize_t size = text.data() == nullptr ? -1 : ReadAll(open.get(), text.data(), text.size());
   if (size < 0) return;

@@ -60,6 +60,7 @@ class Search {
   const Birth& birth_;
   Places* places_ = nullptr;
   List<FileId, 512> folders_;
+  List<FileId, 512> configurations_;
   List<Link, 64> links_;
   std::size_t left_ = 50'000;  // names and lines to be read
   bool whole_ = true;

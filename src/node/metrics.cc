@@ -3,6 +3,7 @@
 #include <array>
 #include <functional>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "daemon/degraded_reasons.h"
@@ -30,31 +31,67 @@ constexpr char kSource[] = "nvml";
 constexpr std::array<std::string_view, 6> kParts{"config", "driver", "gpu",
                                                  "grants", "pods",   "walls"};
 
+const std::vector<std::string>& PodLabels() {
+  static const std::vector<std::string> labels{"gpu", "index", "namespace", "pod", "container"};
+  return labels;
+}
+const std::vector<std::string>& TimedLabels() {
+  static const std::vector<std::string> labels = [] {
+    std::vector<std::string> timed = PodLabels();
+    timed.emplace_back("source");
+    return timed;
+  }();
+  return labels;
+}
+
 double Flag(bool value) { return value ? 1 : 0; }
 
 using Shown = ShownDevice;
-using PodValue = std::function<std::optional<double>(const Shown&, const PodUse&)>;
+// One pod on a device, or the device's rest, with the labels that all of its metrics have: they are
+// written once for each page, since a page has thousands of series.
+struct PodSeries {
+  const Shown* shown = nullptr;
+  const PodUse* use = nullptr;
+  bool rest = false;
+  std::string labels;
+  std::string timed;  // with the source of time
+};
 
-// One series for each pod and, where `rest` says so, one for the rest.
-void AddPods(Families& out, const char* name, const std::vector<Shown>& all, bool source, bool rest,
-             const PodValue& value) {
-  out.Open(name);
-  const auto add = [&](const Shown& shown, const Holder& holder, const PodUse& use) {
-    const auto number = value(shown, use);
-    if (!number) return;
-    std::vector<std::string> labels{shown.uuid, shown.index, holder.pod_namespace, holder.pod,
+std::vector<PodSeries> PodSeriesOf(const std::vector<Shown>& all) {
+  std::vector<PodSeries> series;
+  std::unordered_set<std::string> seen;
+  const auto add = [&](const Shown& shown, const Holder& holder, const PodUse& use, bool rest) {
+    std::vector<std::string> values{shown.uuid, shown.index, holder.pod_namespace, holder.pod,
                                     holder.container};
-    if (source) labels.emplace_back(kSource);
-    out.Add(labels, *number);
+    std::string labels = Families::Labels(PodLabels(), values);
+    // Two that read alike make a scraper refuse the whole page: the first one stands.
+    if (!seen.insert(labels).second) return;
+    values.emplace_back(kSource);
+    std::string timed = Families::Labels(TimedLabels(), values);
+    series.push_back({&shown, &use, rest, std::move(labels), std::move(timed)});
   };
   for (const Shown& shown : all) {
     if (shown.cut) continue;
-    for (const auto& [holder, use] : shown.account->pods) add(shown, holder, use);
-    if (rest) add(shown, {}, shown.account->rest);
+    for (const auto& [holder, use] : shown.account->pods) add(shown, holder, use, false);
+    add(shown, {}, shown.account->rest, true);
+  }
+  return series;
+}
+
+// One series for each pod and, where `rest` says so, one for the rest.
+template <class Value>
+void AddPods(Families& out, const char* name, const std::vector<PodSeries>& all, bool source,
+             bool rest, const Value& value) {
+  out.Open(name);
+  for (const PodSeries& one : all) {
+    if (one.rest && !rest) continue;
+    const std::optional<double> number = value(*one.shown, *one.use);
+    if (number) out.AddLabelled(source ? one.timed : one.labels, *number);
   }
 }
 
-void AddPodMetrics(Families& out, const std::vector<Shown>& all, const NodeState& state) {
+void AddPodMetrics(Families& out, const std::vector<Shown>& devices, const NodeState& state) {
+  const std::vector<PodSeries> all = PodSeriesOf(devices);
   const auto measured = [](const Shown& shown) { return shown.account->unmeasured.empty(); };
   const auto counted = [](const Shown& shown) { return shown.account->Counted(); };
   AddPods(out, "pod_gpu_seconds_total", all, true, true,
@@ -227,9 +264,8 @@ std::vector<MetricText> Texts() {
   constexpr MetricKind kGauge = MetricKind::kGauge;
   constexpr MetricKind kCounter = MetricKind::kCounter;
   const std::vector<std::string> gpu{"gpu", "index"};
-  const std::vector<std::string> pod{"gpu", "index", "namespace", "pod", "container"};
-  std::vector<std::string> timed = pod;
-  timed.emplace_back("source");
+  const std::vector<std::string>& pod = PodLabels();
+  const std::vector<std::string>& timed = TimedLabels();
   const std::string rest =
       " The series without a pod is the rest of the device, so that all together are the device.";
   return {

@@ -9,7 +9,7 @@
 #include "apiserver/client.h"
 #include "base/log.h"
 #include "kubelet/rpc_client.h"
-#include "node/memory_limit.h"
+#include "plan/memory_rules.h"
 
 namespace tranche::node {
 namespace {
@@ -56,9 +56,10 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
       rules_{.config = FollowedConfig(loop, options_.config,
                                       [this] {
                                         status_file_.Changed();
-                                        ApplyWalls();
+                                        ApplyConfig();
                                       }),
-             .walls = nullptr},
+             .walls = nullptr,
+             .plan = std::nullopt},
       api_(
           loop,
           options_.node_name.empty() && !options_.config.cluster.Any() ? nullptr : options_.new_api,
@@ -72,7 +73,7 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
             {.scanned =
                  [this](const gpu::GpuWatch::News& news) {
                    if (news.first) Look();
-                   if (news.first || news.devices_changed) ApplyWalls();
+                   if (news.first || news.devices_changed) ApplyConfig();
                    if (news.status_changed || news.devices_changed) status_file_.Changed();
                  },
              .health_changed =
@@ -268,9 +269,13 @@ void Node::TellOfStrangers() {
 // ---- who tells what ----
 
 void Node::AskKubelet() {
-  if (options_.pod_resources_socket.empty()) return;
+  // One question after the other: an answer is of a time after the last one was known.
+  if (options_.pod_resources_socket.empty() || known_.asking_kubelet) return;
+  known_.asking_kubelet = true;
   ask_kubelet_(options_.pod_resources_socket,
-               runner_.Wrap([this](const Result<KubeletAnswer>& answer) {
+               runner_.Wrap([this, asked = loop_.Now()](const Result<KubeletAnswer>& answer) {
+                 known_.asking_kubelet = false;
+                 known_.kubelet_asked = asked;
                  if (answer.ok() != known_.grants.ok()) status_file_.Changed();
                  known_.grants = answer.status();
                  if (answer.ok()) known_.kubelet = *answer;
@@ -287,18 +292,25 @@ std::map<std::string, identity::Shares> Node::Shares() const {
 // What the config lets one share of each device hold: by the shares that there really are, whoever
 // advertises them.
 void Node::SetLimits() {
-  std::map<std::string, std::uint64_t> limits;
+  std::map<std::string, share::MemoryShare> limits;
   if (const auto& config = rules_.config.config()) {
-    // Memory is observed also where the config does not speak of it.
-    const config::MemoryOptions memory = config->tranche.memory.value_or(config::MemoryOptions{});
     for (const auto& [uuid, shares] : Shares()) {
       const auto account = sight_.accounts().find(uuid);
-      if (!shares.shared || account == sight_.accounts().end() || !account->second.memory) continue;
-      const auto limit = ShareLimit(memory, account->second.memory->total, shares.advertised);
-      if (limit) limits[uuid] = *limit;
+      if (!shares.shared || shares.advertised < 1 || account == sight_.accounts().end() ||
+          !account->second.memory) {
+        continue;
+      }
+      plan::PlannedDevice device{.uuid = uuid, .resource = shares.resource};
+      if (rules_.plan) {
+        const auto planned = rules_.plan->devices.find(uuid);
+        if (planned != rules_.plan->devices.end()) device = planned->second;
+      }
+      device.replicas = shares.advertised;
+      const auto rule = plan::MemoryRuleOf(*config, device, account->second.memory->total);
+      if (rule) limits[uuid] = rule->share;
     }
   }
-  sight_.SetShareLimits(std::move(limits));
+  sight_.SetShares(std::move(limits));
 }
 
 void Node::NotConnected(const Status& why) {
@@ -314,8 +326,16 @@ void Node::Connected(apiserver::ApiClient& api, const std::string& default_names
                       .field_selector = "spec.nodeName=" + options_.node_name,
                       .label_selector = "",
                       .form = apiserver::ReplyForm::kObject},
-                     {.listed = [this](const base::Json::Array& pods) { pods_.Listed(pods); },
-                      .changed = [this](const base::Json& pod) { pods_.Changed(pod); },
+                     {.listed =
+                          [this](const base::Json::Array& pods) {
+                            pods_.Listed(pods);
+                            PodsChanged();
+                          },
+                      .changed =
+                          [this](const base::Json& pod) {
+                            pods_.Changed(pod);
+                            PodsChanged();
+                          },
                       .removed = [this](const base::Json& pod) { pods_.Removed(pod); },
                       .state =
                           [this](const Status& status) {

@@ -38,6 +38,7 @@
 #include "node/metrics.h"
 #include "node/sight/sight.h"
 #include "node/walls/arbiter.h"
+#include "plan/plan.h"
 #include "web/page.h"
 #include "wire/message.h"
 
@@ -130,8 +131,11 @@ class Node {
   void SetLimits();
   void LookForExporter();
   std::unique_ptr<walls::Arbiter> NewWalls();
-  void ApplyWalls();
+  void ApplyConfig();
   void TellWallsWhoHoldsWhat();
+  void AskKubeletSoon();
+  void PodsChanged();
+  void TellOfWall(walls::News news, const identity::PodRef& pod, const std::string& message);
   void DeliverShim();
   void DeliveryChanged();
   [[nodiscard]] identity::PodGroup GroupOf(unsigned pid) const;  // without a UID: of no pod
@@ -152,6 +156,8 @@ class Node {
     base::Status pods{base::Code::kUnavailable, "not asked yet"};
     base::Status grants{base::Code::kUnavailable, "not asked yet"};
     KubeletAnswer kubelet;
+    bool asking_kubelet = false;
+    base::TimePoint kubelet_asked{};  // for that answer
     base::Status usage{base::Code::kUnavailable, "not asked yet"};
     std::optional<base::TimePoint> usage_at;
     struct Stranger {
@@ -174,6 +180,7 @@ class Node {
   struct Rules {
     FollowedConfig config;
     std::unique_ptr<walls::Arbiter> walls;  // what of it is enforced
+    std::optional<plan::Plan> plan;         // what it makes of the devices
     // Looks into programs that have not attached, which may take as long as those like.
     std::unique_ptr<base::disk::Worker> looks = {};
   } rules_;

@@ -41,7 +41,8 @@ TEST_F(NodeTest, TheLimitOfTheConfigIsToldAndWhatGoesOverItCounted) {
   const std::string file = root_ / "config.yaml";
   const auto write = [&](const std::string& limit) {
     EXPECT_TRUE(
-        base::WriteFileAtomic(file, "version: v1\ntranche:\n  memory:\n    limit: " + limit + "\n")
+        base::WriteFileAtomic(
+            file, "version: v1\ntranche:\n  memory:\n    reserve: 0\n    limit: " + limit + "\n")
             .ok());
     node_->OnSignal(SIGHUP);
     for (int i = 0; i < 3; ++i) Second({});

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "node/node.h"
-#include "plan/plan.h"
+#include "plan/memory_rules.h"
 
 namespace tranche::node {
 namespace {
@@ -29,27 +29,15 @@ std::unique_ptr<walls::Arbiter> Node::NewWalls() {
                               .births_told = !options_.walls.births.empty()},
       walls::Arbiter::Sources{
           .owner = [this](const identity::PodGroup& group) { return pods_.OwnerOf(group); },
-          .ask_kubelet =
-              [this] {
-                if (timers_.walls_kubelet.running()) return;
-                timers_.walls_kubelet.Start(kAskAgain, [this] { AskKubelet(); });
-              },
+          .ask_kubelet = [this] { AskKubeletSoon(); },
           .look =
               [this] {
                 if (timers_.walls_look.running()) return;
                 timers_.walls_look.Start(kLookAgain, [this] { AskDriver(); });
               },
-          .tell =
-              [this](walls::News news, const std::string& message) {
-                switch (news) {
-                  case walls::News::kLedgerMismatch:
-                    return events_.Raise(EventType::kWarning, "LedgerMismatch", message);
-                  case walls::News::kLimitReduced:
-                    return events_.Raise(EventType::kWarning, "MemoryLimitReduced", message);
-                  case walls::News::kUnwalled:
-                    return events_.Raise(EventType::kWarning, "PodUnwalled", message);
-                }
-              },
+          .ask = [this](const std::string& uid) { return pods_.AskOf(uid); },
+          .tell = [this](walls::News news, const identity::PodRef& pod,
+                         const std::string& message) { TellOfWall(news, pod, message); },
           .look_inside =
               [this](unsigned pid, const std::string& container_id,
                      std::function<void(walls::Inside)> done) {
@@ -57,16 +45,40 @@ std::unique_ptr<walls::Arbiter> Node::NewWalls() {
               }});
 }
 
+void Node::TellOfWall(walls::News news, const identity::PodRef& pod, const std::string& message) {
+  std::optional<daemon::EventPod> about;
+  if (const auto object = pods_.ObjectOf(pod.uid)) {
+    about = {object->pod_namespace, object->name, object->uid};
+  }
+  switch (news) {
+    case walls::News::kLedgerMismatch:
+      return events_.Raise(EventType::kWarning, "LedgerMismatch", message, about);
+    case walls::News::kLimitReduced:
+      return events_.Raise(EventType::kWarning, "MemoryLimitReduced", message, about);
+    case walls::News::kLimitChanged:
+      return events_.Raise(EventType::kNormal, "MemoryLimitChanged", message, about);
+    case walls::News::kUnwalled:
+      return events_.Raise(EventType::kWarning, "PodUnwalled", message, about);
+    case walls::News::kAskRefused:
+      return events_.Raise(EventType::kWarning, "MemoryLimitRefused", message, about);
+    case walls::News::kAskInvalid:
+      return events_.Raise(EventType::kWarning, "MemoryLimitInvalid", message, about);
+    case walls::News::kLimitBelowUse:
+      return events_.Raise(EventType::kWarning, "MemoryLimitBelowUse", message, about);
+  }
+}
+
 // The config, or the devices that it speaks of, may be others.
-void Node::ApplyWalls() {
+void Node::ApplyConfig() {
   const std::optional<config::Config>& config = rules_.config.config();
   if (!config) return;  // what stands goes on standing
-  const auto plan = plan::BuildPlan(*config, gpus_.listed());
+  auto plan = plan::BuildPlan(*config, gpus_.listed());
   if (!plan.ok()) {
     base::LogWarning("the walls stay as they are", {Kv("error", plan.status().message())});
     return;
   }
-  rules_.walls->SetRules(walls::RulesOf(*config, *plan, gpus_.listed()));
+  rules_.plan = *std::move(plan);
+  rules_.walls->SetRules(plan::EnforcedMemoryRules(*config, *rules_.plan, gpus_.listed()));
   TellWallsWhoHoldsWhat();
   DeliverShim();
 }
@@ -92,7 +104,21 @@ void Node::DeliveryChanged() {
 
 void Node::TellWallsWhoHoldsWhat() {
   if (!known_.grants.ok()) return;
-  rules_.walls->SetHeld(identity::HeldDevices(known_.kubelet.holdings, gpus_.listed()));
+  auto held = identity::HeldDevices(known_.kubelet.holdings, gpus_.listed());
+  pods_.WithUids(held, known_.kubelet_asked);
+  rules_.walls->SetHeld(held);
+  // A pod that is newer than the answer may hold something that is not told of yet.
+  if (rules_.walls->asked_for() && pods_.newest() >= known_.kubelet_asked) AskKubeletSoon();
+}
+
+void Node::AskKubeletSoon() {
+  if (timers_.walls_kubelet.running()) return;
+  timers_.walls_kubelet.Start(kAskAgain, [this] { AskKubelet(); });
+}
+
+void Node::PodsChanged() {
+  rules_.walls->AsksChanged();
+  if (rules_.walls->asked_for() && pods_.newest() >= known_.kubelet_asked) AskKubeletSoon();
 }
 
 identity::PodGroup Node::GroupOf(unsigned pid) const {

@@ -8,7 +8,7 @@ namespace {
 
 using daemon::StatusField;
 
-constexpr auto kFields = std::to_array<StatusField>({
+constexpr auto kFields = daemon::WithEventFields(std::to_array<StatusField>({
     {"apiVersion", "text", "`tranche.dev/v1`."},
     {"kind", "text", "`NodeStatus`."},
     {"version", "text", "The program's version."},
@@ -28,7 +28,7 @@ constexpr auto kFields = std::to_array<StatusField>({
     {"memoryWalls[]", "object", "One of them."},
     {"memoryWalls[].namespace", "text", "Of the pod."},
     {"memoryWalls[].pod", "text", "Its name."},
-    {"memoryWalls[].uid", "text", "Its UID; empty before a program has attached."},
+    {"memoryWalls[].uid", "text", "Its UID."},
     {"memoryWalls[].device", "text", "UUID of the GPU or MIG device."},
     {"memoryWalls[].limitBytes", "number", "What all programs of the pod may have together."},
     {"memoryWalls[].usedBytes", "number", "What they have reserved, by the pod's own counters."},
@@ -128,14 +128,7 @@ constexpr auto kFields = std::to_array<StatusField>({
      "the GPU is not well."},
     {"waiting[].why", "text", "The same as a sentence."},
     {"waitingLeftOut", "number", "How many more there are."},
-    {"events", "list", "What has happened, the newest last; at most 64."},
-    {"events[]", "object", "One of them."},
-    {"events[].type", "text", "`Normal` or `Warning`."},
-    {"events[].reason", "text", "One of the reasons in [events](events.md)."},
-    {"events[].message", "text", "What happened."},
-    {"events[].time", "text", "When it last happened (RFC 3339, UTC)."},
-    {"events[].count", "number", "How often, in a row."},
-});
+}));
 
 }  // namespace
 

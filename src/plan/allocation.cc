@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "plan/enforced_memory.h"
+#include "plan/memory_rules.h"
 #include "share/replica.h"
 
 namespace tranche::plan {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/resource_name.h"
+#include "plan/memory_rules.h"
 #include "share/replica.h"
 
 namespace tranche::plan {
@@ -287,6 +288,7 @@ Result<Plan> BuildPlan(const config::Config& config, const gpu::Inventory& inven
     resource.advertised = std::move(advertised);
     plan.resources.push_back(std::move(resource));
   }
+  WarnAboutMemory(config, inventory, plan);
   return plan;
 }
 

@@ -77,7 +77,7 @@ struct IpcHandle {                                      // CUipcMemHandle
 };
 inline constexpr int kHandlePosixDescriptor = 1;  // CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR
 inline constexpr int kHandleFabric = 8;           // CU_MEM_HANDLE_TYPE_FABRIC
-inline constexpr int kPoolReservedCurrent = 5;  // CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT
+inline constexpr int kPoolReservedCurrent = 5;    // CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT
 
 struct ArrayShape {  // CUDA_ARRAY_DESCRIPTOR
   std::size_t width;

@@ -1,8 +1,8 @@
 #include "shim/contexts.h"
 
 #include "shim/attach.h"
-#include "shim/guest/channel.h"
 #include "shim/driver.h"
+#include "shim/guest/channel.h"
 #include "shim/pools.h"
 #include "shim/share.h"
 #include "wire/ledger.h"
@@ -31,8 +31,8 @@ bool NothingUnderWay(const WallRecord& wall, std::int64_t deadline) {
   return true;
 }
 
-// What the driver has taken for all contexts of this program on a device. Pools may give memory back
-// when other threads synchronize, which nobody waits for: then it is asked again.
+// What the driver has taken for all contexts of this program on a device. Pools may give memory
+// back when other threads synchronize, which nobody waits for: then it is asked again.
 bool MeasureAll(Program& program, unsigned device, std::uint64_t* bytes) {
   const std::int64_t deadline = guest::NowMilliseconds() + wire::kMeasureMilliseconds;
   if (!NothingUnderWay(program.walls[device], deadline)) return false;
@@ -57,25 +57,60 @@ std::uint64_t LimitOf(const Attachment& pages, unsigned device) {
   return pages.limits->devices[device].limit_bytes.load();
 }
 
-// Charges what a new context has added, measured or at its bound.
-bool Charge(Program& program, unsigned device, std::uint64_t* charged) {
+void ReleaseContext(Program& program, unsigned device, std::uint64_t bytes) {
+  const Attachment& pages = Pages(program);
+  wire::Release(*pages.counters, pages.slot, device, wire::Part::kContext, bytes);
+}
+
+// What is charged for contexts that are there, and not ahead of others.
+std::uint64_t ChargedOn(Program& program, unsigned device) {
+  const std::uint64_t all = HoldingOf(Pages(program), device).context_bytes.load();
+  const std::uint64_t ahead = program.walls[device].ahead.load();
+  return all > ahead ? all - ahead : 0;
+}
+
+// Charges what a new context has added, measured or at its bound, of which `ahead` is there
+// already.
+bool Charge(Program& program, unsigned device, std::uint64_t ahead, std::uint64_t* charged) {
   std::uint64_t all = 0;
   const bool known = MeasureAll(program, device, &all);
   const Attachment& pages = Pages(program);
   wire::Holding& holding = HoldingOf(pages, device);
-  const std::uint64_t before = holding.context_bytes.load();
+  const std::uint64_t before = ChargedOn(program, device);
   *charged = known ? (all > before ? all - before : 0)
                    : pages.limits->devices[device].context_bound.load();
-  if (!known) {
-    holding.context.store(wire::ContextState::kBound);
-    return Reserve(pages, device, *charged, wire::kNoLimit);
+  if (*charged > ahead) {
+    const std::uint64_t limit = known ? LimitOf(pages, device) : wire::kNoLimit;
+    if (!Reserve(pages, device, *charged - ahead, limit)) {
+      TrimPools(program, device);
+      if (!Reserve(pages, device, *charged - ahead, limit)) return false;
+    }
+  } else if (*charged < ahead) {
+    ReleaseContext(program, device, ahead - *charged);
   }
-  if (!Reserve(pages, device, *charged, LimitOf(pages, device))) {
-    TrimPools(program, device);
-    if (!Reserve(pages, device, *charged, LimitOf(pages, device))) return false;
-  }
-  if (before == 0) holding.context.store(wire::ContextState::kKnown);
+  holding.context.store(known ? wire::ContextState::kKnown : wire::ContextState::kBound);
+  program.walls[device].ahead.fetch_sub(ahead);
   return true;
+}
+
+// All that a pod has left; 0 where that is nothing.
+std::uint64_t ReserveRest(const Attachment& pages, unsigned device, std::uint64_t limit) {
+  for (;;) {
+    const std::uint64_t used = pages.counters->devices[device].total_bytes.load();
+    if (used >= limit) return 0;
+    if (Reserve(pages, device, limit - used, limit)) return limit - used;
+  }
+}
+
+bool TakeAhead(const Attachment& pages, unsigned device, std::uint64_t* ahead) {
+  const wire::DeviceLimits& limits = pages.limits->devices[device];
+  const std::uint64_t limit = LimitOf(pages, device);
+  if (pages.counters->devices[device].total_bytes.load() >= limit) return false;
+  *ahead = limits.context_bound.load();
+  if (*ahead == 0 || Reserve(pages, device, *ahead, limit)) return true;
+  // A guess may be too much: what is left may do.
+  *ahead = limits.context_known.load() != 0 ? 0 : ReserveRest(pages, device, limit);
+  return *ahead != 0;
 }
 
 // Brings the charge to what the contexts that are left take; false where that is not known.
@@ -86,9 +121,9 @@ bool Recount(Program& program, unsigned device) {
   const bool known = MeasureAll(program, device, &all);
   const Attachment& pages = Pages(program);
   wire::Holding& holding = HoldingOf(pages, device);
-  const std::uint64_t before = holding.context_bytes.load();
+  const std::uint64_t before = ChargedOn(program, device);
   if (known && all < before) {
-    wire::Release(*pages.counters, pages.slot, device, wire::Part::kContext, before - all);
+    ReleaseContext(program, device, before - all);
   } else if (known && all > before) {
     Reserve(pages, device, all - before, wire::kNoLimit);
   }
@@ -97,12 +132,8 @@ bool Recount(Program& program, unsigned device) {
   return known;
 }
 
-void ReleaseContext(Program& program, unsigned device, std::uint64_t bytes) {
-  const Attachment& pages = Pages(program);
-  wire::Release(*pages.counters, pages.slot, device, wire::Part::kContext, bytes);
-}
-
-// A number that tells the primary context from the one that was there before; 0 where there is none.
+// A number that tells the primary context from the one that was there before; 0 where there is
+// none.
 std::uint64_t PrimaryNow(Device ordinal, Context handle) {
   unsigned flags = 0;
   int active = 0;
@@ -116,20 +147,35 @@ std::uint64_t PrimaryNow(Device ordinal, Context handle) {
 
 }  // namespace
 
-bool RoomForContext(Program& program, Device ordinal) {
-  if (ordinal < 0 || ordinal >= kMaxOrdinals || Attached(program) != Phase::kWalled) return true;
+bool TakeContext(Program& program, Device ordinal, std::uint64_t* ahead) {
+  *ahead = 0;
   const unsigned device = WallOf(program, ordinal);
   if (device >= wire::kMaxDevices) return true;
+  WallRecord& wall = program.walls[device];
+  const bool alone = BeginMeasuring(wall);  // or it would be taken for a context that is there
   const Attachment& pages = Pages(program);
-  wire::DeviceTotals& totals = pages.counters->devices[device];
-  if (totals.total_bytes.load() < LimitOf(pages, device)) return true;
-  TrimPools(program, device);
-  if (totals.total_bytes.load() < LimitOf(pages, device)) return true;
-  totals.refusals.fetch_add(1);
-  return false;
+  bool taken = TakeAhead(pages, device, ahead);
+  if (!taken) {
+    TrimPools(program, device);
+    taken = TakeAhead(pages, device, ahead);
+  }
+  wall.ahead.fetch_add(*ahead);
+  if (alone) wall.measuring.store(0);
+  if (!taken) pages.counters->devices[device].refusals.fetch_add(1);
+  return taken;
 }
 
-bool ContextMade(Program& program, Device ordinal, std::uint64_t* charged) {
+void DropContext(Program& program, Device ordinal, std::uint64_t ahead) {
+  const unsigned device = WallOf(program, ordinal);
+  if (ahead == 0 || device >= wire::kMaxDevices) return;
+  WallRecord& wall = program.walls[device];
+  const bool alone = BeginMeasuring(wall);
+  ReleaseContext(program, device, ahead);
+  wall.ahead.fetch_sub(ahead);
+  if (alone) wall.measuring.store(0);
+}
+
+bool ContextMade(Program& program, Device ordinal, std::uint64_t ahead, std::uint64_t* charged) {
   *charged = 0;
   if (ordinal < 0 || ordinal >= kMaxOrdinals) return true;
   program.devices[ordinal].contexts.fetch_add(1);
@@ -137,7 +183,7 @@ bool ContextMade(Program& program, Device ordinal, std::uint64_t* charged) {
   if (device >= wire::kMaxDevices) return true;
   WallRecord& wall = program.walls[device];
   const bool alone = BeginMeasuring(wall);
-  const bool fits = Charge(program, device, charged);
+  const bool fits = Charge(program, device, ahead, charged);
   if (alone) wall.measuring.store(0);
   if (fits) return true;
   Pages(program).counters->devices[device].refusals.fetch_add(1);
@@ -175,20 +221,25 @@ void ContextEnded(Program& program, Device ordinal, std::uint64_t charged,
   Record gone;
   while (program.table.TakeOn(device, &gone)) GiveBack(program, gone);
   // The node program may have put the figure right meanwhile: what stands there goes.
-  wire::Holding& holding = HoldingOf(Pages(program), device);
-  holding.context.store(wire::ContextState::kNone);
-  ReleaseContext(program, device, holding.context_bytes.load());
+  const bool alone = BeginMeasuring(program.walls[device]);
+  HoldingOf(Pages(program), device).context.store(wire::ContextState::kNone);
+  ReleaseContext(program, device, ChargedOn(program, device));
+  if (alone) program.walls[device].measuring.store(0);
 }
 
-bool FollowPrimary(Program& program, Device ordinal, Context handle) {
+bool FollowPrimary(Program& program, Device ordinal, Context handle, std::uint64_t ahead) {
   if (ordinal < 0 || ordinal >= kMaxOrdinals || program.attachment.load() == nullptr) return true;
   DeviceRecord& record = program.devices[ordinal];
+  const unsigned device = WallOf(program, ordinal);
   for (int waited = 0; waited < kPatienceMilliseconds;) {
     const Context context = handle != nullptr ? handle : record.primary.load();
     const std::uint64_t now = PrimaryNow(ordinal, context);
     std::uint64_t seen = record.primary_id.load();
-    if (seen == now) return true;
-    if (seen == kBusy) {
+    if (seen == now) break;
+    // Who has taken for it ahead sees to it that it is charged.
+    const bool others = now != 0 && ahead == 0 && device < wire::kMaxDevices &&
+                        program.walls[device].ahead.load() != 0;
+    if (seen == kBusy || others) {
       guest::SleepMilliseconds(1);
       ++waited;
       continue;
@@ -201,11 +252,13 @@ bool FollowPrimary(Program& program, Device ordinal, Context handle) {
     }
     std::uint64_t charged = 0;
     record.primary.store(context);
-    const bool fits = now == 0 || ContextMade(program, ordinal, &charged);
+    const bool fits = now == 0 || ContextMade(program, ordinal, ahead, &charged);
+    if (now != 0 && fits) ahead = 0;
     record.primary_bytes.store(charged);
     record.primary_id.store(fits ? now : 0);
     if (!fits) return false;
   }
+  DropContext(program, ordinal, ahead);
   return true;
 }
 

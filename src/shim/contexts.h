@@ -1,7 +1,8 @@
 // What the driver takes for contexts of its own, and what ends with a context.
 //
-// When a context is made, the node program is asked what the driver has taken for this program, and
-// the part that is no allocation is charged. Meanwhile no other thread allocates or frees.
+// Before the driver makes a context, the most that one is known to take is charged; then the node
+// program is asked what the driver has taken for this program, and the part that is no allocation
+// is charged in its place. Meanwhile no other thread allocates or frees.
 //
 // Threading: any thread. Threads wait for one that measures, a fraction of a second at most.
 // Errors: where the node program does not answer in time, an upper bound is charged.
@@ -11,11 +12,15 @@
 
 namespace tranche::shim {
 
-// Whether the pod has anything left on a device for a context; a refusal is counted.
-bool RoomForContext(Program& program, Device ordinal);
+// Takes what a context may need, ahead of it. False: the pod has not so much left, which is
+// counted.
+bool TakeContext(Program& program, Device ordinal, std::uint64_t* ahead);
+// There is no such context after all.
+void DropContext(Program& program, Device ordinal, std::uint64_t ahead);
 
-// A context was made: charges it. False: it does not fit, nothing is charged, and it is to be ended.
-bool ContextMade(Program& program, Device ordinal, std::uint64_t* charged);
+// A context was made: charges what it takes in place of what was taken ahead. False: it does not
+// fit. It is to be ended, and then dropped.
+bool ContextMade(Program& program, Device ordinal, std::uint64_t ahead, std::uint64_t* charged);
 
 // What was allocated or opened in a context that is about to end: taken out before the driver is
 // asked, since its addresses may be another's afterwards, and given back once it has ended.
@@ -33,7 +38,8 @@ void ContextEnded(Program& program, Device ordinal, std::uint64_t charged,
 
 // Sees to it that the primary context of a device is accounted for as the driver has it: made,
 // gone, or gone and made anew, whichever thread did that. `handle` is the context's, or null where
-// the caller has none. False: it does not fit.
-bool FollowPrimary(Program& program, Device ordinal, Context handle);
+// the caller has none; `ahead` is what the caller has taken for it, and is used up unless the
+// answer is false: it does not fit, and is to be released and dropped.
+bool FollowPrimary(Program& program, Device ordinal, Context handle, std::uint64_t ahead);
 
 }  // namespace tranche::shim

@@ -3,8 +3,8 @@
 #include <sys/mman.h>
 
 #include "shim/attach.h"
-#include "shim/guest/channel.h"
 #include "shim/driver.h"
+#include "shim/guest/channel.h"
 
 namespace tranche::shim {
 namespace {
@@ -69,8 +69,7 @@ void AddGraph(Graph graph, unsigned nested, Needs* needs) {
 }
 
 std::uint64_t HandleOf(GraphExec exec, Device ordinal) {
-  return reinterpret_cast<std::uintptr_t>(exec) |
-         static_cast<std::uint64_t>(ordinal) << kOrdinalAt;
+  return reinterpret_cast<std::uintptr_t>(exec) | static_cast<std::uint64_t>(ordinal) << kOrdinalAt;
 }
 
 // Tells whether a graph was launched last where it is to be launched now, with nothing between that

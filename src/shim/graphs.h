@@ -1,12 +1,12 @@
-// Memory of graphs. An allocation node takes memory when its graph is launched or uploaded, not when
-// it is added; what a graph has freed the driver keeps for graphs that are launched after it, until
-// cuDeviceGraphMemTrim. So it is charged as a pool is: by what the driver has reserved for graphs on
-// the device, of which the most that a launch can add is taken before it.
+// Memory of graphs. An allocation node takes memory when its graph is launched or uploaded, not
+// when it is added; what a graph has freed the driver keeps for graphs that are launched after it,
+// until cuDeviceGraphMemTrim. So it is charged as a pool is: by what the driver has reserved for
+// graphs on the device, of which the most that a launch can add is taken before it.
 //
-// A graph that frees all that it allocates takes nothing more when it is launched in the same stream
-// again, and nothing is taken before. So a graph that has run once runs at the limit as well. It is
-// not so once the memory was trimmed, or another graph has left its allocation behind in it:
-// whoever does that (GraphTaking) waits, for a moment, for launches that count on it.
+// A graph that frees all that it allocates takes nothing more when it is launched in the same
+// stream again, and nothing is taken before. So a graph that has run once runs at the limit as
+// well. It is not so once the memory was trimmed, or another graph has left its allocation behind
+// in it: whoever does that (GraphTaking) waits, for a moment, for launches that count on it.
 //
 // Threading: any thread; without a lock.
 // Errors: as in shim/pools.h.

@@ -41,6 +41,7 @@ struct Stage {
   std::atomic<std::uint64_t> given;
   std::atomic<std::uint64_t> reserved;  // of that, by the pool
   std::atomic<std::uint64_t> next;      // address or handle
+  std::atomic<int> primary;             // 1: the primary context is there
 };
 Stage* stage = nullptr;
 
@@ -84,17 +85,21 @@ Result Map(DevicePtr /*at*/, std::size_t /*bytes*/, std::size_t /*offset*/, Hand
 }
 Result Unmap(DevicePtr /*at*/, std::size_t /*bytes*/) { return End(stage->next.load()); }
 Result Retain(Context* context, Device /*device*/) {
+  stage->primary.store(1);
   return *context = reinterpret_cast<Context>(std::uintptr_t{0x7000}), kSuccess;
 }
 Result ReleasePrimary(Device /*device*/) {
+  stage->primary.store(0);
   stage->given.store(0);  // what was allocated in it ends with it
   return kSuccess;
 }
 
 Result GetDevice(Device* device) { return *device = 0, kSuccess; }
-Result GetCurrent(Context* context) { return Retain(context, 0); }
+Result GetCurrent(Context* context) {
+  return *context = reinterpret_cast<Context>(std::uintptr_t{0x7000}), kSuccess;
+}
 Result PrimaryState(Device /*device*/, unsigned* flags, int* active) {
-  return *flags = 0, *active = 0, kSuccess;
+  return *flags = 0, *active = stage->primary.load(), kSuccess;
 }
 Result GetPool(Pool* pool, Device /*device*/) {
   return *pool = reinterpret_cast<Pool>(std::uintptr_t{0x9000}), kSuccess;
@@ -231,6 +236,7 @@ class ShimKillTest : public ::testing::Test {
     stage_->given.store(0);
     stage_->reserved.store(0);
     stage_->next.store(0);
+    stage_->primary.store(0);
     wire::Reserve(stage_->counters, kNeighbour, 0, wire::Part::kHeld, kOfNeighbour, kLimit);
   }
 

@@ -1,5 +1,5 @@
-// Memory that programs of the pod share (wire/shares.h): what this one has exported, and what it has
-// opened of others.
+// Memory that programs of the pod share (wire/shares.h): what this one has exported, and what it
+// has opened of others.
 //
 // Threading: any thread; without a lock.
 // Errors: what there is no place for is counted as trouble, and goes with its owner.

@@ -56,6 +56,8 @@ struct DeviceRecord {
 struct WallRecord {
   std::atomic<std::int32_t> under_way;
   std::atomic<std::uint32_t> measuring;
+  // Taken ahead for contexts that the driver is making (shim/contexts.h).
+  std::atomic<std::uint64_t> ahead;
 };
 
 // Of the memory of graphs (shim/graphs.h).

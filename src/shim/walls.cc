@@ -1,8 +1,8 @@
 #include "shim/walls.h"
 
 #include "shim/attach.h"
-#include "shim/guest/channel.h"
 #include "shim/driver.h"
+#include "shim/guest/channel.h"
 #include "shim/pools.h"
 #include "wire/ledger.h"
 

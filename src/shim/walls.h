@@ -16,9 +16,9 @@ enum class Verdict {
 };
 
 // While one lives, memory of this program on a device may be changing in the driver and in the
-// pages, and not at the same instant. Who measures a context waits until there is none, and while it
-// measures none begins: so what the driver says and what the pages say are of one time. Both waits
-// are bounded.
+// pages, and not at the same instant. Who measures a context waits until there is none, and while
+// it measures none begins: so what the driver says and what the pages say are of one time. Both
+// waits are bounded.
 class UnderWay {
  public:
   UnderWay() = default;

@@ -100,8 +100,8 @@ inline bool Reclaim(Counters& page, unsigned slot, unsigned device) {
 }
 
 // Lowers the total of a device to what the slots hold and what has no owner, once programs that
-// were killed have been reclaimed. Only the first `slots` were ever in use. False: some program was changing its holding,
-// and it is to be tried again.
+// were killed have been reclaimed. Only the first `slots` were ever in use. False: some program was
+// changing its holding, and it is to be tried again.
 inline bool Settle(Counters& page, unsigned slots, unsigned device) {
   // What has ended by now, in all slots …
   std::uint64_t ended = 0;

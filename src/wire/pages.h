@@ -45,7 +45,8 @@ struct alignas(64) DeviceLimits {
   Word limit_bytes;    // of all programs of the pod together, contexts included
   Word context_bound;  // what to charge for a context whose bytes are not known
   std::uint64_t device_bytes;
-  std::uint64_t reserved[3];
+  Word context_known;  // 1: context_bound was measured on this device; 0: it is a guess
+  std::uint64_t reserved[2];
   std::uint64_t time[8];  // `time:` later: the gate, in a cache line of its own
 };
 
@@ -62,8 +63,8 @@ struct Limits {
 struct alignas(64) DeviceTotals {
   // At every instant at least the sum of what the slots hold and of what has no owner (Share).
   Word total_bytes;
-  Word refusals;     // allocations refused at the wall
-  Word trims;        // times that pools were trimmed before a refusal
+  Word refusals;  // allocations refused at the wall
+  Word trims;     // times that pools were trimmed before a refusal
   std::uint64_t reserved[5];
 };
 
@@ -98,8 +99,8 @@ struct alignas(64) Slot {
   Holding holdings[kMaxDevices];  // as in Limits::devices
 };
 
-// What a program has made known to others, or has opened of another's: so memory whose owner lets go
-// of it, or ends, while others still have it stays charged to the pod (wire/shares.h).
+// What a program has made known to others, or has opened of another's: so memory whose owner lets
+// go of it, or ends, while others still have it stays charged to the pod (wire/shares.h).
 enum class ShareKind : std::uint8_t {
   kFree = 0,
   kBusy,    // being filled
@@ -135,6 +136,7 @@ struct Counters {
 };
 
 static_assert(sizeof(DeviceLimits) == 128 && offsetof(DeviceLimits, time) == 64);
+static_assert(offsetof(DeviceLimits, context_known) == 40);
 static_assert(sizeof(Limits) == 64 + kMaxDevices * 128 && offsetof(Limits, devices) == 64);
 static_assert(offsetof(Limits, arbiter_away_open) == 20);
 static_assert(sizeof(DeviceTotals) == 64 && sizeof(Holding) == 64);

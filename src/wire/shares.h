@@ -1,18 +1,18 @@
 // What programs of a pod share with each other, and the memory that stays when its owner goes.
 //
-// Memory that a program exports is in the owner's holding, and those who open it are charged nothing.
-// When the owner frees it or ends while others still have it, the driver keeps it; so does the
-// pod's total: the export becomes an orphan, which is in the total and in no slot. The last one
+// Memory that a program exports is in the owner's holding, and those who open it are charged
+// nothing. When the owner frees it or ends while others still have it, the driver keeps it; so does
+// the pod's total: the export becomes an orphan, which is in the total and in no slot. The last one
 // that closes it gives it back.
 //
 // A key tells which imports are of an export. Where there is none (a descriptor says nothing of
-// what it stands for), sums are compared: orphans without a key are at most as much as what programs
-// have opened without a key. That is never too little; it is too much while they have as much
-// opened from owners that still live.
+// what it stands for), sums are compared: orphans without a key are at most as much as what
+// programs have opened without a key. That is never too little; it is too much while they have as
+// much opened from owners that still live.
 //
 // An importer notes its import before it asks the driver, and an owner looks for imports after the
-// driver has freed: so one of the two sees the other. Whoever ends an import looks for orphans after
-// it, and whoever makes an orphan looks for its imports once more.
+// driver has freed: so one of the two sees the other. Whoever ends an import looks for orphans
+// after it, and whoever makes an orphan looks for its imports once more.
 //
 // Threading: any thread of any program, without a lock; LeaveShares is the node program's.
 // Errors: kNoShare where the table is full; the memory then goes with its owner.
@@ -133,14 +133,16 @@ inline std::uint64_t EndExport(Counters& page, unsigned slot, unsigned index, st
   const unsigned device = share.device.load();
   if (device >= kMaxDevices || share.state.load() != own) return 0;
   const std::uint64_t key = share.key.load();
-  std::uint64_t kept = StillHad(page, device, key, bytes);
+  const std::uint64_t kept = StillHad(page, device, key, bytes);
   if (kept == 0) {
     share.state.compare_exchange_strong(own, 0);
     return 0;
   }
+  // Who is killed between the two steps has less in its slot than it exported: then the node
+  // program does both again, and settles.
   Holding& holding = page.slots[slot].holdings[device];
   holding.begun.fetch_add(1);
-  kept = Lower(holding.held_bytes, kept);
+  Lower(holding.held_bytes, kept);
   share.bytes.store(kept);
   share.state.compare_exchange_strong(own, StateOf(ShareKind::kOrphan, kMaxSlots));
   holding.ended.fetch_add(1);
@@ -150,15 +152,23 @@ inline std::uint64_t EndExport(Counters& page, unsigned slot, unsigned index, st
 
 // ---- for the node program
 
-// Gives back what programs no longer have of memory without a key. Not for programs of the pod: two
-// that compare sums at once would do it twice.
+// Gives back what no program has any more: without a key by sums, which is not for programs of the
+// pod, since two that compare sums at once would give it back twice; and under a key where who was
+// to do it has been killed.
 inline void SweepOrphans(Counters& page, unsigned device) {
   const std::uint64_t imported = BytesShared(page, ShareKind::kImport, device, 0);
   const std::uint64_t orphans = BytesShared(page, ShareKind::kOrphan, device, 0);
   std::uint64_t excess = orphans > imported ? orphans - imported : 0;
-  for (unsigned i = 0; i < SharesUsed(page) && excess != 0; ++i) {
+  for (unsigned i = 0; i < SharesUsed(page); ++i) {
     Share& share = page.shares[i];
-    if (share.key.load() == 0 && share.device.load() == device) excess -= Shrink(page, share, excess);
+    std::uint64_t state = share.state.load();
+    if (KindOf(state) != ShareKind::kOrphan || share.device.load() != device) continue;
+    if (share.bytes.load() == 0) share.state.compare_exchange_strong(state, 0);
+    if (const std::uint64_t key = share.key.load(); key != 0) {
+      DropOrphans(page, key, kMaxSlots);
+    } else {
+      excess -= Shrink(page, share, excess);
+    }
   }
 }
 

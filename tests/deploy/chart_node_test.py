@@ -191,12 +191,20 @@ class WallsTest(unittest.TestCase):
     HOST = {"tranche": "/var/lib/tranche", "births": "/run/tranche/births", "cdi": "/var/run/cdi",
             "cdi-kept": "/etc/cdi"}
 
+    def test_events_are_written_on_pods_in_whichever_namespace(self):
+        everywhere = {("", "", "pods", ()): {"list", "watch"}, ("", "", "events", ()): {"create", "patch"}}
+        self.assertEqual(Node(self.ON).rules(), everywhere)
+        self.assertEqual(Node({**self.ON, "events": False}).rules(), {("", "", "pods", ()): {"list", "watch"}})
+        self.assertEqual(Node().rules()[("default", "", "events", ())], {"create", "patch"})
+
     def test_off_by_default(self):
         for values in ({}, {"node.walls": False}, {"node.walls": "false"}):
             node = Node(values)
             self.assertEqual(node.flags["walls-directory"], "")
             self.assertFalse(self.HOST.keys() & node.volumes.keys())
-        self.assertEqual(Rendered({"node.walls": True}).text, Rendered().text, "without the program")
+        without_program = Rendered({"node.walls": True}).text
+        self.assertIn("node.walls", without_program, "the agent warns that it has no effect")
+        self.assertNotIn("cdi-kept", without_program)
 
     def test_it_writes_what_pods_are_given_by_the_paths_of_the_host(self):
         for on in (True, "true"):

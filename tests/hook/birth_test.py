@@ -43,7 +43,17 @@ class Births(unittest.TestCase):
         self.expect_shim(container.ask(client="linked"), container.driver)
 
     def covered(self, report):
-        return [entry["path"] for entry in report["libraries"] if entry["state"] == "covered"]
+        return [entry["path"] for entry in report["libraries"]
+                if entry["state"] == "covered" and "libnvidia-ml" not in entry["path"]]
+
+    def test_the_programs_need_nothing_of_the_host(self):
+        self.assertNotIn("(NEEDED)", run("readelf", "--dynamic", births.HOOK).stdout)
+        self.assertNotIn("INTERP", run("readelf", "--segments", births.HOOK).stdout)
+        symbols = {line.split()[-1] for line in run("nm", "--defined-only", births.HOOK).stdout.splitlines()}
+        self.assertIn("main", symbols)
+        self.assertEqual(symbols & {"__cxa_throw", "__gxx_personality_v0", "_Znwm", "_ZSt9terminatev"}, set())
+        self.assertIn("usage:", run(births.HOOK, "--help").stdout)
+        self.assertEqual(run(births.HOOK, "create", check=False).returncode, 2)
 
     def test_without_the_hook_the_driver_answers(self):
         """Shows that the others can fail."""
@@ -74,6 +84,23 @@ class Births(unittest.TestCase):
                 container.cover()
                 container.make_links()
                 self.expect_shim(container.ask("libcuda.so.1"), container.driver)
+
+    def test_nvml_is_covered_too(self):
+        shims = {path.stat().st_ino for path in births.BIN.glob("shim/libnvidia-ml.tranche-*.so.1")}
+        for version in births.CUDA:
+            for first in ("hook", "links"):
+                container = self.container(driver=version)
+                if first == "links":
+                    container.make_links()
+                container.cover()
+                container.make_links()
+                file = f"/{DEBIAN}/libnvidia-ml.so.{version}"
+                for name, answer in container.ask("libnvidia-ml.so.1", f"/{DEBIAN}/libnvidia-ml.so.1", file).items():
+                    with self.subTest(version=version, first=first, name=name):
+                        self.assertIn(answer.hooked, shims)
+                        self.assertEqual(answer.plain_path, "/run/tranche/real/0/libnvidia-ml.so.1")
+                        real = container.driver.with_name(f"libnvidia-ml.so.{version}")
+                        self.assertEqual(answer.plain, real.stat().st_ino)
 
     def compat(self, container, version="610.1.2", folder=COMPAT):
         """The image's own, newer libcuda, as NVIDIA's packages put it there; its file."""

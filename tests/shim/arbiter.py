@@ -62,9 +62,9 @@ class Arbiter:
     Look is answered; `context` is what contexts take, or a function of pid, slot and device that says it; `bound` is
     charged where that comes too late."""
 
-    def __init__(self, limit, context=0, status="ok", devices=(), bound=None):
+    def __init__(self, limit, context=0, status="ok", devices=(), bound=None, known=False):
         self.limit, self.context, self.status = limit, context, STATUS[status]
-        self.bound = context if bound is None else bound
+        self.bound, self.known = context if bound is None else bound, int(known)
         self.hellos, self.slots, self.measured, self.looks = [], {}, 0, []
         self.devices = [uuid_bytes(device) for device in devices]
         self.limits_fd, self.limits = page("limits", LIMITS_BYTES, SEAL | SHRINK | GROW | FUTURE_WRITE)
@@ -133,7 +133,7 @@ class Arbiter:
 
     def set_walls(self, uuids):
         for i, uuid in enumerate(uuids):
-            struct.pack_into("<16sQQQ", self.limits, 64 + 128 * i, uuid, self.limit, self.bound, 80 << 30)
+            struct.pack_into("<16sQQQQ", self.limits, 64 + 128 * i, uuid, self.limit, self.bound, 80 << 30, self.known)
         struct.pack_into("<I", self.limits, 16, len(uuids))
 
     def give_pages(self, connection, slot, pid, unwalled):

@@ -1,6 +1,7 @@
 """Contexts behind the wall of a pod: what the driver takes for each is charged, whichever thread makes it, and what was
 allocated in one ends with it. Judged by what the driver itself shows for the program."""
 
+import json
 import threading
 import time
 import unittest
@@ -129,6 +130,44 @@ step("again")
             program.go("again")
             self.assertEqual(arbiter.holding(0)[:2], (0, CONTEXT))
 
+    def test_a_primary_context_that_is_released_while_another_thread_retains_it(self):
+        """It is the same one, with what was allocated in it, or a new one, and then that is no longer charged."""
+        script = """
+wrong, same, anew = [], 0, 0
+first, second = ctypes.c_void_p(), ctypes.c_void_p()
+both, done = threading.Barrier(2), threading.Barrier(2)
+rounds = 400
+def other():
+    for _ in range(rounds):
+        both.wait()
+        ok(cuda.cuDevicePrimaryCtxRetain(ref(second), 0), "cuDevicePrimaryCtxRetain")
+        done.wait()
+        done.wait()
+thread = threading.Thread(target=other)
+thread.start()
+for _ in range(rounds):
+    begin()
+    at = u64()
+    ok(cuda.cuMemAlloc_v2(ref(at), size(64 * MiB)), "cuMemAlloc_v2")
+    both.wait()
+    ok(cuda.cuDevicePrimaryCtxRelease_v2(0), "cuDevicePrimaryCtxRelease_v2")
+    done.wait()
+    ok(cuda.cuCtxSetCurrent(second), "cuCtxSetCurrent")
+    there = cuda.cuMemGetAddressRange_v2(None, ref(size()), at) == 0
+    same, anew = same + there, anew + (not there)
+    free, total = info()
+    wrong.append(total - free - (64 * MiB if there else 0))
+    ok(cuda.cuDevicePrimaryCtxRelease_v2(0), "cuDevicePrimaryCtxRelease_v2")
+    done.wait()
+thread.join()
+print(json.dumps([sorted(set(wrong)), same, anew]))
+"""
+        with Arbiter(8 * GIB, context=CONTEXT) as arbiter, Bed() as bed:
+            charged, same, anew = bed.run(script)
+            self.assertEqual(charged, [CONTEXT])
+            self.assertEqual(same + anew, 400)
+            self.assertEqual(arbiter.totals()[0], 0)
+
     def test_nothing_is_allocated_while_the_first_context_is_measured(self):
         """Memory of a thread that allocates meanwhile would be taken for the context's."""
         bed, arbiter, program = self.begin("""
@@ -204,6 +243,19 @@ step(json.dumps(results))
                     break
         self.assertEqual(said, "[2, null, 0]")
         self.assertEqual(arbiter.holding(0)[:2], (0, 2 * CONTEXT))
+
+    def test_what_a_context_is_known_to_take_is_taken_before_it_is_made(self):
+        """A pod that has not so much left gets none, and the driver is not asked."""
+        with Arbiter(GIB, context=CONTEXT, bound=CONTEXT, known=True) as arbiter, Bed() as bed:
+            self.assertEqual(bed.run(LEAVING + """
+begin()
+free = plain(500 * MiB)
+made = ctypes.c_void_p()
+print(json.dumps([cuda.cuCtxCreate_v2(ref(made), 0, 0), made.value, info()[0] // MiB]))
+"""), [2, None, 1024 - 500 - CONTEXT // MIB])
+            self.assertEqual((arbiter.measured, arbiter.totals()[1]), (1, 1))
+            events = [json.loads(line)["event"] for line in bed.node.log()]
+            self.assertEqual(events.count("context"), 1)
 
     def test_without_the_shim_contexts_are_had(self):
         with Arbiter(GIB), Bed(walled=False) as bed:

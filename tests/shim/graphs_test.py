@@ -1,7 +1,6 @@
 """Memory of graphs behind the wall of a pod: charged by what the driver has reserved for graphs, from the launch until
 it is trimmed, and refused where a launch could pass the limit."""
 
-import json
 import unittest
 
 from arbiter import Arbiter, own_run

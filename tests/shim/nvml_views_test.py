@@ -18,7 +18,7 @@ from arbiter import COUNTERS_BYTES, FOLDER, SLOT_BYTES, SLOTS_AT, Arbiter, own_r
 from nvml_programs import ACCOUNTS, ATTACHED, LISTS, MEMORY, MIG, PROFILE, RAW, WATCHER
 from pod import Bed, Pod, node_pids
 from programs import PRELUDE
-from shim import SOURCE
+from shim import NVML, SOURCE
 
 MIB, GIB = 1 << 20, 1 << 30
 CONTEXT = 396361728  # what the simulated driver takes for one of an A100
@@ -26,6 +26,7 @@ TOTAL = 85899345920  # of an A100 of 80 GB, as NVML has it
 LIMIT = 8 * GIB
 NEIGHBOUR = 10 * GIB
 NOT_FOUND, INSUFFICIENT_SIZE = 6, 7
+OF_470 = sorted(NVML.hooks() - NVML.hooks(11040))  # what that driver has not
 
 
 def load(path):
@@ -43,9 +44,9 @@ need = load(SOURCE / "tests/nvml/node.py").need
 class WhatClientsSee(unittest.TestCase):
     maxDiff = None
 
-    def seen(self, script, views=True):
+    def seen(self, script, views=True, missing=()):
         """What a client shows in a pod with two programs: its JSON, and the bytes by pid that are right."""
-        with Arbiter(LIMIT, CONTEXT) as arbiter, Bed(views=views) as bed:
+        with Arbiter(LIMIT, CONTEXT) as arbiter, Bed(views=views, missing=missing) as bed:
             self.stranger = bed.neighbour(NEIGHBOUR)
             with Pod(bed) as pod:
                 own = {str(pod.hold(size)): size + CONTEXT for size in (1 * GIB, 2 * GIB)}
@@ -82,9 +83,22 @@ class WhatClientsSee(unittest.TestCase):
         self.assertEqual((gpu["memory"], gpu["used"]), (LIMIT, sum(own.values())))
         self.assertEqual(gpu["processes"], own)
 
+    @need("nvitop")
+    def test_nvitop_on_older_drivers(self):
+        """It tells layouts by what a driver has: so far back that there is no _v3, and where _v3 has longer entries."""
+        for missing in (OF_470, ["nvmlDeviceGetRunningProcessDetailList", "nvmlDeviceGetProcessesUtilizationInfo"]):
+            with self.subTest(missing=missing):
+                found, own = self.seen(clients.NVITOP, missing=missing)
+                self.assertEqual((found["gpus"][0]["memory"], found["gpus"][0]["processes"]), (LIMIT, own))
+
     @need("gpustat")
     def test_gpustat(self):
-        found, own = self.seen(clients.GPUSTAT)
+        for missing in ((), OF_470):
+            with self.subTest(missing=missing):
+                self.check_gpustat(missing)
+
+    def check_gpustat(self, missing):
+        found, own = self.seen(clients.GPUSTAT, missing=missing)
         gpu = found["gpus"][0]
         self.assertEqual((gpu["memory.total"], gpu["memory.used"]), (LIMIT // MIB, sum(own.values()) // MIB))
         self.assertEqual({str(entry["pid"]): entry["gpu_memory_usage"] for entry in gpu["processes"]},

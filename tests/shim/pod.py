@@ -39,15 +39,24 @@ for line in sys.stdin:
 
 
 class Bed:
-    """A node with a driver, and both shims in front of its libraries; `views` False leaves out the one of NVML."""
+    """A node with a driver, and both shims in front of its libraries; `views` False leaves out the one of NVML. Of what
+    is `missing` the node's NVML has no function of that name, as older drivers have not."""
 
-    def __init__(self, profile="a100x2", views=True):
-        self.node, self.views = DrivenNode(profile), views
+    def __init__(self, profile="a100x2", views=True, missing=()):
+        self.node, self.views, self.missing = DrivenNode(profile), views, missing
         self.neighbours = []
 
     def __enter__(self):
         self.node.__enter__()
-        self.shadow = Shadow(self.node.library(), self.node.library("libnvidia-ml.so.1") if self.views else None)
+        nvml = pathlib.Path(self.node.library("libnvidia-ml.so.1")).resolve()
+        data = nvml.read_bytes()
+        for name in self.missing:
+            # Another name is not found under the place in the table that is this one's.
+            data = data.replace(b"\0" + name.encode() + b"\0", b"\0X" + name[1:].encode() + b"\0")
+        if self.missing:
+            nvml.unlink()
+            nvml.write_bytes(data)
+        self.shadow = Shadow(self.node.library(), nvml if self.views else None)
         return self
 
     def __exit__(self, *arguments):

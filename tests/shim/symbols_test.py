@@ -6,7 +6,7 @@ import subprocess
 import sys
 import unittest
 
-from shim import BIN, CUDA, NVML, SHIM, SOURCE
+from shim import CUDA, NVML, SHIM, SOURCE
 
 os.environ.setdefault("TRANCHE_BIN_DIR", str(SHIM.parent.parent))
 sys.path.insert(0, str(SOURCE / "tests/workloads"))
@@ -36,11 +36,11 @@ class Symbols(unittest.TestCase):
             self.assertNotRegex(dynamic, "RPATH|RUNPATH")
 
     def test_each_version_is_there_for_each_of_four_real_libraries(self):
-        for version in CUDA.paths:
-            for number in range(4):
-                name = f"libcuda.tranche-{version}{'-' + str(number) if number else ''}.so.1"
-                needed = re.findall(r"\(NEEDED\).*\[(.*)\]", readelf("--dynamic", BIN / "shim" / name))
-                self.assertEqual(needed[0], CUDA.shipped_real.format(number))
+        for shims, path in self.each():
+            for number in range(1, 4):
+                numbered = path.with_name(path.name.replace(".so.1", f"-{number}.so.1"))
+                needed = re.findall(r"\(NEEDED\).*\[(.*)\]", readelf("--dynamic", numbered))
+                self.assertEqual(needed[0], shims.shipped_real.format(number))
 
     def test_nothing_runs_when_it_is_loaded(self):
         for _, path in self.each():

@@ -172,6 +172,34 @@ print(json.dumps([reserved.value, charged]))
             self.assertEqual(arbiter.totals()[2], 1, "one trim")
             self.assertLessEqual(most_tracked(bed.node.log()), 1 << 30)
 
+    def test_for_an_array_the_most_that_it_can_take_is_taken_before(self):
+        """How a driver pads rows and slices, only it knows. What it did not need is given back."""
+        script = """
+begin()
+def solid(depth):
+    made = ctypes.c_void_p()
+    checked(cuda.cuArray3DCreate_v2(ref(made), ref(Shape3d(1000, 1000, depth, 0x20, 1, 0))), "cuArray3DCreate_v2")
+before = info()[0]
+solid(33)
+charged = before - info()[0]
+free = plain(info()[0] - 140 * MiB)
+try:
+    solid(33)
+    again = "given"
+except Refused:
+    again = "refused"
+free()
+solid(33)
+print(json.dumps([charged, again]))
+"""
+        one = 2 * MIB * 63  # 1000 x 1000 x 33 elements of 4 bytes; with all padding it may be 256 MiB
+        with Arbiter(1 << 30) as arbiter, Bed() as bed:
+            self.assertEqual(bed.run(script), [one, "refused"])
+            self.assertEqual(arbiter.holding(0)[0], 2 * one)
+            self.assertLessEqual(most_tracked(bed.node.log()), 1 << 30)
+        with Bed(walled=False) as bed:
+            self.assertEqual(bed.run(script)[1], "given")
+
     def test_a_limit_that_falls_below_what_is_held_refuses_more(self):
         with Arbiter(4 << 30) as arbiter, Bed() as bed:
             process = bed.start(PRELUDE + """

@@ -1,6 +1,7 @@
 """An API server as far as `tranche node` needs one for the names of pods: the list of them and a watch that stays
 open, over http on the loopback interface. While its event `away` is set it answers nobody.
-with Names([pod(…)]) as names: … --kubeconfig=names.kubeconfig"""
+with Names([pod(…)]) as names: … --kubeconfig=names.kubeconfig
+names.annotate(name, {key: value}) changes a pod; names.events are the Events that it was sent."""
 
 import http.server
 import json
@@ -30,6 +31,21 @@ class Names:
     def __init__(self, pods):
         self.pods = pods
         self.away = threading.Event()
+        self.changes, self.changed = [], threading.Condition()
+        self.events = []
+
+    def annotate(self, name, annotations):
+        """The pod of this name has these from now on."""
+        (found,) = [each for each in self.pods if each["metadata"]["name"] == name]
+        with self.changed:
+            self.changes.append(None)
+            found["metadata"]["annotations"] = annotations
+            found["metadata"]["resourceVersion"] = self.version()
+            self.changes[-1] = json.dumps({"type": "MODIFIED", "object": found}) + "\n"
+            self.changed.notify_all()
+
+    def version(self):
+        return str(1 + len(self.changes))
 
     def __enter__(self):
         outer = self
@@ -45,12 +61,29 @@ class Names:
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
-                if "watch" in urllib.parse.parse_qs(address.query):
-                    while not outer.ended.wait(0.1) and not outer.away.is_set():
-                        pass
-                else:
+                query = urllib.parse.parse_qs(address.query)
+                if "watch" in query:
+                    return self.follow(int(query.get("resourceVersion", ["1"])[0]) - 1)
+                with outer.changed:
                     self.wfile.write(json.dumps({"kind": "PodList", "apiVersion": "v1", "items": outer.pods,
-                                                 "metadata": {"resourceVersion": "1"}}).encode())
+                                                 "metadata": {"resourceVersion": outer.version()}}).encode())
+
+            def follow(self, seen):
+                """What changes, until this server ends or goes away."""
+                while not outer.ended.is_set() and not outer.away.is_set():
+                    with outer.changed:
+                        outer.changed.wait_for(lambda: len(outer.changes) > seen, timeout=0.1)
+                        news, seen = outer.changes[seen:], len(outer.changes)
+                    for line in news:
+                        self.wfile.write(line.encode())
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                outer.events.append(body)
+                self.send_response(201)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
 
             def log_message(self, *_):
                 pass

@@ -1,5 +1,6 @@
 """The page of `tranche node` in a real browser: what it shows of programs on a simulated node, live."""
 
+import json
 import os
 import pathlib
 import socket
@@ -16,6 +17,10 @@ PODS = [names.pod(SMALL, "team-red", "trainer", {1: "main"}),
 CONFIG = """version: v1
 sharing: {{timeSlicing: {{resources: [{{name: nvidia.com/gpu, replicas: 4}}]}}}}
 {key}: true
+"""
+WALLS = """version: v1
+sharing: {timeSlicing: {resources: [{name: nvidia.com/gpu, replicas: 4}]}}
+tranche: {memory: {mode: enforce, limit: 8Gi}}
 """
 # The colours of a text and of what it stands on, as they are drawn, and the contrast that WCAG makes of them.
 CONTRAST = """
@@ -46,7 +51,7 @@ class Page(Programs):
             self.skipTest("no control group can be made here")
         self.small = self.groups.container(SMALL, 1)
         self.large = self.groups.container(LARGE, 2)
-        self.names = self.enterContext(names.Names(PODS))
+        self.names = self.enterContext(names.Names(list(PODS)))
         self.port = free_port()
         self.browser = self.enterContext(browser.Browser())
 
@@ -189,6 +194,43 @@ class Page(Programs):
             self.wait_for("#attention li", "GPU 0 is unhealthy")
             self.wait_for(".gpu.unhealthy .health", "Unhealthy")
             self.wait_for(".tile.bad", "1 not healthy")
+
+    def walled(self):
+        """What makes pods walled: a kubelet that has given both pods a share of GPU 0, and the config. The names of the
+        pods there are not ours to choose."""
+        folder = pathlib.Path(self.names.folder.name)
+        shown = subprocess.run([BIN / "tranche", "sim", "node", "show", "--root", self.node.root, "-o", "json"],
+                               check=True, capture_output=True, text=True).stdout
+        uuid = json.loads(shown)["gpus"][0]["uuid"]
+        kubelet = subprocess.Popen([BIN.parent / "bench/held_pods", folder / "kubelet.sock", "2", uuid])
+        self.addCleanup(kubelet.wait)
+        self.addCleanup(kubelet.terminate)
+        until((folder / "kubelet.sock").exists, kubelet)
+        for uid, (number, held) in zip((SMALL, LARGE), enumerate(f"worker-{uuid[-12:]}-{i}" for i in range(2))):
+            self.names.pods[number] = names.pod(uid, f"team-{number}", held, {number + 1: "main"})
+        (folder / "config.yaml").write_text(WALLS)
+        return [f"--config-file={folder}/config.yaml", f"--pod-resources-socket={folder}/kubelet.sock",
+                f"--walls-directory={folder}/walls"]
+
+    def test_who_keeps_to_no_wall_and_what_waits(self):
+        with self.sight(*self.walled()):
+            self.look()
+            self.wait_for("#config div", "Walls", "standing")
+            self.wait_for("tbody tr", "-0", "team-0 · main")
+            self.assertTrue(self.browser.run("return document.getElementById('waiting').hidden"))
+            self.assertEqual(self.browser.texts(".badge.no-wall"), [], "no program has come yet")
+            programs = [self.start("steady --memory 2Gi", self.small), self.start("steady --memory 1Gi", self.large)]
+            self.wait_for("tbody tr", "-0", "of 8.0 GiB", "no wall: no-shim")
+            self.wait_for("#attention li", "team-0/worker-", "keeps to no wall on GPU 0", "without the shim")
+            self.wait_for("#events li", "PodUnwalled")
+            self.wait_for("#waiting li", "team-0/worker-", "waits for time on GPU 0", "2 pods computed at once")
+            self.sim("xid", "0", "79")
+            self.wait_for("#waiting li", "team-1/worker-", "waits for GPU 0", "unhealthy")
+            self.sim("heal")
+            for program in programs:
+                program.kill()
+            self.browser.until(lambda: not self.browser.texts(".badge.no-wall"), "the end of the programs")
+            self.assertEqual(self.browser.console(), [])
 
     def test_the_config_in_force_and_its_warnings_are_shown(self):
         file = pathlib.Path(self.names.folder.name) / "sharing.yaml"

@@ -135,7 +135,8 @@ class Boards(Watched):
         """A GPU that two pods share, one that another holds idly, and one pod that was given none."""
         self.given("small", "large", "sleeper")
         processes = [self.pod_runs("small", "steady --memory 2Gi"), self.pod_runs("large", "steady --memory 4Gi"),
-                     self.pod_runs("stranger", "hold --memory 1Gi --device 1")]
+                     self.pod_runs("stranger", "hold --memory 1Gi --device 1"),
+                     self.pod_runs("sleeper", "hold --memory 1Gi --device 1")]
         until(lambda: (self.prometheus.value('gpu:tranche_gpu_contended:ratio_rate5m{index="0"}') or 0) > 0.5,
               bed.sight.process, *processes)
         return processes
@@ -167,6 +168,9 @@ class Boards(Watched):
         idle = {labels["pod"] for labels, _ in self.prometheus.query(shown["Idle holders"][0]) if labels["index"] == "0"}
         self.assertIn("sleeper", idle)
         self.assertEqual(idle & {"small", "large"}, set())
+        unwalled = self.prometheus.query(shown["Pods that keep to no wall"][0])
+        self.assertEqual([(labels["pod"], labels["index"], labels["reason"]) for labels, _ in unwalled],
+                         [("sleeper", "1", "no-shim")])
         strangers = self.prometheus.query(shown["Pods on a GPU that they were not given"][0])
         self.assertEqual([(labels["pod"], labels["index"]) for labels, _ in strangers], [("stranger", "1")])
 
@@ -240,6 +244,26 @@ class Alerts(Watched):
         self.assert_fires(
             lambda: (self.pod_runs("small", "steady --memory 1Gi"), self.pod_runs("large", "steady --memory 1Gi")),
             lambda processes: self.end(processes[0]), "TrancheGpuContended", index="0")
+
+    def test_a_pod_without_a_wall(self):
+        """Its programs have no shim here. On the first GPU limits are only shown."""
+        self.given("small", "large")
+        other = self.pod_runs("small", "hold --memory 1Gi")
+        self.until_value('tranche_pod_gpu_processes{pod="small",index="0"}', 1)
+        said = self.assert_fires(lambda: self.pod_runs("large", "hold --memory 1Gi --device 1"), self.end,
+                                 "TrancheUnwalledPod")
+        self.assertEqual([said["labels"][name] for name in ("namespace", "pod", "index", "reason")],
+                         ["default", "large", "1", "no-shim"])
+        self.end(other)
+
+    def test_memory_that_no_counter_knows_of_and_walls_that_do_not_stand(self):
+        """Neither is made here: the first is walls.evidence_test's, and promtool's what they fire on. A node whose walls
+        stand has neither."""
+        self.given("large")
+        self.until_value("tranche_walls_standing", 1)
+        self.until_value('tranche_pod_gpu_ledger_mismatch{pod="large",index="1"}', 0)
+        for alert in ("TrancheLedgerMismatch", "TrancheWallsNotStanding"):
+            self.assertEqual(self.prometheus.firing(alert), [])
 
     def test_a_gpu_that_was_not_given(self):
         self.given("small")

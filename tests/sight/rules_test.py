@@ -39,7 +39,7 @@ class RulesTest(unittest.TestCase):
         self.assertEqual(status, 0, said)
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "rules.yaml"
-            path.write_text(quick_rules())
+            path.write_text(quick_rules(RULES.read_text()))
             status, said = promtool("check", "rules", path)
         self.assertEqual(status, 0, said)
 

@@ -87,7 +87,7 @@ class Sight:
             [*(["unshare", "--cgroup"] if within else []),
              BIN / "tranche", "node", f"--driver-root={node.root}", f"--sys-root={node.root}",
              f"--listen=127.0.0.1:{self.port}", f"--run-dir={self.folder.name}", "--pod-resources-socket=",
-             "--node-name=", "--hostname=worker-1", "--page-listen=", *flags],
+             "--node-name=", "--hostname=worker-1", "--page-listen=", "--shim-directory=", *flags],
             stderr=subprocess.PIPE, text=True, preexec_fn=join if within else None)
         if wait:
             self.await_gpus()

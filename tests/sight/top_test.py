@@ -112,6 +112,22 @@ class Screen(unittest.TestCase):
         terminal.shows("team-a/late", "Unhealthy: XID 79", "not granted, over limit", "12.5 %")
         self.assertNotIn("train", terminal.text())
 
+    def test_walls_are_shown_where_there_are_any(self):
+        walls = [{"namespace": "team-a", "pod": name, "device": "GPU-0", "limitBytes": limit * GIB, "usedBytes": GIB,
+                  "contextBytes": 0, "refusals": refused, "walled": walled, "reason": reason, "why": "",
+                  "ledgerMismatch": walled} for name, limit, refused, walled, reason in
+                 (("train", 8, 3, True, ""), ("old", 4, 0, False, "no-shim"))]
+        terminal = self.open()
+        terminal.shows("team-a/train")
+        terminal.shows_no("refused")
+        self.server.says = status([gpu(0, [pod("train"), pod("old"), pod("new")])], memoryWalls=walls)
+        screen = terminal.shows("team-a/old", "team-a/new")
+        lines = {name: next(line for line in screen.split("\n") if f"team-a/{name}" in line)
+                 for name in ("train", "old", "new")}
+        self.assertRegex(lines["train"], r" 2\.0/8\.0 GiB +1 +more than counted, 3 refused$")
+        self.assertRegex(lines["old"], r" 2\.0/4\.0 GiB +1 +no wall: no-shim$")
+        self.assertRegex(lines["new"], r" 2\.0 GiB +1$")
+
     def test_nothing_flickers(self):
         self.server.says = status([gpu(0, [pod("train")])])
         terminal = self.open()

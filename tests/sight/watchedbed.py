@@ -19,8 +19,11 @@ sharing:
     - {name: nvidia.com/gpu, replicas: 4}
 """
 # Only `tranche node` is given this: the agent calls itself degraded where limits are asked for.
+# The first GPU's is only shown, that of the second one enforced.
 LIMIT = """tranche:
   memory: {mode: observe, limit: 25%}
+  resources:
+  - {name: nvidia.com/gpu, devices: ["1"], memory: {mode: enforce, limit: 25%}}
 """
 
 
@@ -70,7 +73,8 @@ class WatchedBed(contextlib.ExitStack):
                          f"--cdi-dir={self.folder}/cdi", f"--listen=127.0.0.1:{self.agent_port}", "--rescan-interval=1s")
         self.sight = self.enter_context(Sight(
             self.node, f"--pod-resources-socket={resources}", "--node-name=worker-1", "--rescan-interval=1s",
-            f"--kubeconfig={self.api.kubeconfig}", f"--config-file={limits}", "--dcgm-names=on"))
+            f"--kubeconfig={self.api.kubeconfig}", f"--config-file={limits}", "--dcgm-names=on",
+            f"--walls-directory={self.folder}/walls"))
         until((self.folder / "run/status.json").exists, agent)
         self.sim("wait", f"{RESOURCE}=8", "--control", self.control, "--timeout", HANGS)
         (self.folder / "prometheus").mkdir()

@@ -34,7 +34,7 @@ RACER = BIN.parent / "tests/walls_racer"
 HELD_PODS = BIN.parent / "bench/held_pods"
 CONFIG = """version: v1
 sharing: {{timeSlicing: {{resources: [{{name: nvidia.com/gpu, replicas: {replicas}}}]}}}}
-tranche: {{memory: {{mode: {mode}, limit: {limit}, reserve: 0, arbiterAway: {away}}}}}
+tranche: {{memory: {{mode: {mode}, limit: {limit}, reserve: 0, arbiterAway: {away}{bounds}}}}}
 """
 # Does what each line of its input says and answers with a line of JSON: `take MIB` [CUDA's error, MiB held],
 # `free` all of it, `info` [free, total].
@@ -103,13 +103,14 @@ class Program:
 
 
 class Bed(contextlib.ExitStack):
-    """`limit` of a pod on each GPU, `mode` and `away` as the config has them. `sight` is the node program. `more` pods
-    beside the two of tests have a container each."""
+    """`limit` of a pod on each GPU, the `most` that one may ask for, `mode` and `away` as the config has them. `sight` is
+    the node program. `more` pods beside the two of tests have a container each."""
 
-    def __init__(self, limit="4Gi", mode="enforce", away="open", more=0):
+    def __init__(self, limit="4Gi", mode="enforce", away="open", more=0, most=None):
         super().__init__()
         self.more = [f"6d2f1d4e-5c0f-4b39-9a50-1f6a{number:08x}" for number in range(more)]
-        self.config = {"limit": limit, "mode": mode, "away": away, "replicas": 4 + more}
+        self.config = {"limit": limit, "mode": mode, "away": away, "replicas": 4 + more,
+                       "bounds": f", max: {most}" if most else ""}
         self.sight = None
 
     def __enter__(self):
@@ -138,9 +139,10 @@ class Bed(contextlib.ExitStack):
         self.names = {uid: f"worker-{self.uuids[-1][-12:]}-{i}" for i, uid in enumerate(numbers)}
         self.containers = {uid: [self.groups.container(uid, number) for number in each]
                            for uid, each in numbers.items()}
-        api = self.enter_context(Names([pod(uid, f"team-{i % 8}", self.names[uid], each)
-                                        for i, (uid, each) in enumerate(numbers.items())]))
-        self.flags = ["--node-name=worker-1", f"--kubeconfig={api.kubeconfig}", f"--pod-resources-socket={kubelet}",
+        self.api = self.enter_context(Names([pod(uid, f"team-{i % 8}", self.names[uid], each)
+                                             for i, (uid, each) in enumerate(numbers.items())]))
+        self.flags = ["--node-name=worker-1", "--events", f"--kubeconfig={self.api.kubeconfig}",
+                      f"--pod-resources-socket={kubelet}",
                       f"--config-file={self.folder / 'config.yaml'}", f"--run-dir={self.folder / 'node'}"]
         self.arbitrate()
 
@@ -174,6 +176,10 @@ class Bed(contextlib.ExitStack):
         self.sight.await_gpus()
         until(lambda: self.status()["memoryWalls" if self.config["mode"] == "enforce" else "config"],
               self.sight.process)
+
+    def ask(self, memory, uid=POD):
+        """The pod's annotation asks for so much memory; None: there is none."""
+        self.api.annotate(self.names[uid], {"tranche.dev/gpu-memory": memory} if memory else {})
 
     def attached(self):
         """How many programs are."""

@@ -96,13 +96,11 @@ Result GraphAllocation::Take(StreamObject& stream) {
   if (context_ == nullptr) return kContextIsDestroyed;
   if (!TakeKept(memory, stream, bytes_, &block_)) {
     link::ReserveAnswer answer{};
-    const Result reserved = ReserveBytes(device_, stream.context.get(), link::MemoryKind::kGraph,
-                                         bytes_, &answer);
+    const Result reserved =
+        ReserveBytes(device_, stream.context.get(), link::MemoryKind::kGraph, bytes_, &answer);
     if (reserved != kSuccess) return reserved;
-    block_ = {.reservation = answer.id,
-              .bytes = bytes_,
-              .context = stream.context->handle,
-              .stream = {}};
+    block_ = {
+        .reservation = answer.id, .bytes = bytes_, .context = stream.context->handle, .stream = {}};
     memory.reserved += bytes_;
     memory.reserved_high = std::max(memory.reserved_high, memory.reserved);
   }

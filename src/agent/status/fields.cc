@@ -8,7 +8,7 @@ namespace {
 
 using daemon::StatusField;
 
-constexpr auto kFields = std::to_array<StatusField>({
+constexpr auto kFields = daemon::WithEventFields(std::to_array<StatusField>({
     {"apiVersion", "text", "`tranche.dev/v1`."},
     {"kind", "text", "`AgentStatus`."},
     {"version", "text", "The agent's version."},
@@ -102,14 +102,7 @@ constexpr auto kFields = std::to_array<StatusField>({
     {"predecessor", "text", "The agent that this one takes the node over from; empty for none."},
     {"warnings", "list", "Conditions that last, such as a CDI spec that could not be written."},
     {"warnings[]", "text", "One of them."},
-    {"events", "list", "What has happened, the newest last; at most 64."},
-    {"events[]", "object", "One of them."},
-    {"events[].type", "text", "`Normal` or `Warning`."},
-    {"events[].reason", "text", "One of the reasons in [events](events.md)."},
-    {"events[].message", "text", "What happened."},
-    {"events[].time", "text", "When it last happened (RFC 3339, UTC)."},
-    {"events[].count", "number", "How often, in a row."},
-});
+}));
 
 }  // namespace
 

@@ -17,6 +17,7 @@
 #include "cli/common/flag_values.h"
 #include "cli/common/version.h"
 #include "cli/programs/agent_flags.h"
+#include "cli/programs/profile_flags.h"
 #include "cli/programs/unused_values.h"
 #include "config/units.h"
 #include "daemon/api_link.h"
@@ -67,13 +68,9 @@ std::string Help(AgentName name) {
 }
 
 Status ReadClusterOptions(const cli::common::FlagValues& values, agent::AgentOptions& options) {
-  options.cluster = {.node_name = options.node_name,
-                     .watch_node = values.Bool("watch-node"),
-                     .node_label = values.TextUnlessEmpty("node-label"),
-                     .config_map = values.Text("profiles-configmap"),
-                     .cluster_policy = values.Text("cluster-policy"),
-                     .policy_namespace = values.Text("policy-namespace")};
-  TRANCHE_TRY(options.cluster.Check(options.config));
+  options.cluster.cluster_policy = values.Text("cluster-policy");
+  options.cluster.policy_namespace = values.Text("policy-namespace");
+  TRANCHE_TRY(ReadProfileFlags(values, options.node_name, options.config, options.cluster));
   options.events = values.Bool("events");
   options.labels = {.kind = values.TextUnlessEmpty("labels"),
                     .file = "",
@@ -105,15 +102,9 @@ Result<agent::AgentOptions> ToOptions(const cli::common::FlagValues& values) {
   options.node_name = values.Text("node-name");
   options.version = cli::common::kVersion;
   options.install_warnings = WarnOfUnusedValues(values.Text("unused-values"));
-  options.config = {.config_file = values.Text("config-file"),
-                    .profiles_directory = values.Text("profiles-dir"),
-                    .profile = values.Text("profile"),
-                    .profile_file = values.Text("profile-file"),
-                    .default_profile = values.Text("default-profile"),
-                    .fallbacks = {}};
-  auto fallbacks = profile::ParseFallbacks(values.List("fallback-strategies"));
-  if (!fallbacks.ok()) return fallbacks.status();
-  options.config.fallbacks = std::move(*fallbacks);
+  options.config.profiles_directory = values.Text("profiles-dir");
+  options.config.profile = values.Text("profile");
+  options.config.profile_file = values.Text("profile-file");
   TRANCHE_TRY(ReadClusterOptions(values, options));
 
   const std::string interval = values.Text("rescan-interval");

@@ -5,6 +5,7 @@
 
 #include "cdi/shim.h"
 #include "cli/common/upstream_flags.h"
+#include "cli/programs/profile_flags.h"
 #include "cli/programs/unused_values.h"
 #include "config/config.h"
 
@@ -15,10 +16,13 @@ namespace {
 using common::BoolFlag;
 using common::Flag;
 using common::FlagGroup;
-using common::ListFlag;
+
+void Append(std::vector<common::FlagSpec>& flags, std::vector<common::FlagSpec> more) {
+  for (common::FlagSpec& flag : more) flags.push_back(std::move(flag));
+}
 
 FlagGroup ProfileFlags() {
-  return {
+  FlagGroup group{
       .title = "Profiles",
       .flags = {
           Flag("profiles-dir")
@@ -28,45 +32,31 @@ FlagGroup ProfileFlags() {
           Flag("profile-file")
               .Env("TRANCHE_PROFILE_FILE")
               .Help("file that holds the name, watched; an empty one chooses none"),
-          Flag("default-profile").Env("DEFAULT_CONFIG").Help("config to use where none is chosen"),
-          ListFlag("fallback-strategies")
-              .Env("FALLBACK_STRATEGIES")
-              .Help("what to try, in order, where there is no default either: named, single, "
-                    "empty"),
       }};
+  Append(group.flags, DefaultProfileFlags());
+  return group;
 }
 
 FlagGroup KubernetesFlags() {
-  return {
-      .title = "Kubernetes (an API server is asked only where one of these says so)",
-      .flags = {
-          BoolFlag("watch-node", false)
-              .Env("TRANCHE_WATCH_NODE")
-              .Help("take the profile's name from a label of this node"),
-          Flag("node-label")
-              .Env("NODE_LABEL")
-              .Default("nvidia.com/device-plugin.config")
-              .Help("key of the label that --watch-node reads; empty: the default"),
-          Flag("profiles-configmap")
-              .Env("TRANCHE_PROFILES_CONFIGMAP")
-              .Help("NAMESPACE/NAME of a ConfigMap of named configs, watched; beats "
-                    "--profiles-dir"),
-          Flag("cluster-policy")
-              .Env("TRANCHE_CLUSTER_POLICY")
-              .Help("name of a ClusterPolicy of the GPU operator to take ConfigMap and default "
-                    "profile from; implies --watch-node"),
-          Flag("policy-namespace")
-              .Env("TRANCHE_POLICY_NAMESPACE")
-              .Env("NAMESPACE")
-              .Help("namespace of the ConfigMap that the ClusterPolicy names; empty: that of this "
-                    "program's account"),
-          BoolFlag("events", false)
-              .Env("TRANCHE_EVENTS")
-              .Help("tell what happens as Kubernetes Events on the node"),
-          Flag("kubeconfig")
-              .Env("KUBECONFIG")
-              .Help("how to reach the API server; empty: as the pod's service account"),
-      }};
+  FlagGroup group{.title = "Kubernetes (an API server is asked only where one of these says so)",
+                  .flags = ClusterProfileFlags()};
+  Append(group.flags,
+         {
+             Flag("cluster-policy")
+                 .Env("TRANCHE_CLUSTER_POLICY")
+                 .Help("name of a ClusterPolicy of the GPU operator to take ConfigMap and default "
+                       "profile from; implies --watch-node"),
+             Flag("policy-namespace")
+                 .Env("TRANCHE_POLICY_NAMESPACE")
+                 .Env("NAMESPACE")
+                 .Help("namespace of the ConfigMap that the ClusterPolicy names; empty: that of "
+                       "this program's account"),
+             BoolFlag("events", false)
+                 .Env("TRANCHE_EVENTS")
+                 .Help("tell what happens as Kubernetes Events on the node"),
+             KubeconfigFlag(),
+         });
+  return group;
 }
 
 FlagGroup LabelFlags() {

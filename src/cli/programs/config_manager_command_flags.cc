@@ -1,5 +1,6 @@
 // The flags of config-manager, apart from what runs it: pure.
 #include "cli/programs/config_manager_command.h"
+#include "cli/programs/profile_flags.h"
 #include "configmanager/signal.h"
 
 namespace tranche::cli::programs {
@@ -10,7 +11,6 @@ using base::Code;
 using base::Status;
 using common::BoolFlag;
 using common::Flag;
-using common::ListFlag;
 
 common::FlagGroup WhichConfigFlags() {
   return {.title = "Which config",
@@ -29,10 +29,7 @@ common::FlagGroup WhichConfigFlags() {
               Flag("default-config")
                   .Env("DEFAULT_CONFIG")
                   .Help("the config of a node without the label"),
-              ListFlag("fallback-strategies")
-                  .Env("FALLBACK_STRATEGIES")
-                  .Help("what to try, in order, where there is no default either: named, single, "
-                        "empty"),
+              FallbacksFlag(),
           }};
 }
 

@@ -12,6 +12,7 @@
 #include "cdi/shim.h"
 #include "cli/common/exit_status.h"
 #include "cli/common/version.h"
+#include "cli/programs/profile_flags.h"
 #include "config/units.h"
 #include "daemon/api_link.h"
 #include "daemon/life.h"
@@ -28,7 +29,6 @@ using base::Result;
 using base::Status;
 using common::BoolFlag;
 using common::Flag;
-using common::ListFlag;
 
 std::string Help() {
   return "usage: tranche node [flags]\n\n"
@@ -61,9 +61,7 @@ common::FlagGroup SourcesFlags() {
                   .Env("NODE_NAME")
                   .Help("name of this node, whose pods are watched for their names; empty: pods "
                         "have their UIDs for names"),
-              Flag("kubeconfig")
-                  .Env("KUBECONFIG")
-                  .Help("how to reach the API server; empty: as the pod's service account"),
+              KubeconfigFlag(),
               Flag("pod-resources-socket")
                   .Env("TRANCHE_POD_RESOURCES_SOCKET")
                   .Default("/var/lib/kubelet/pod-resources/kubelet.sock")
@@ -84,59 +82,48 @@ common::FlagGroup SourcesFlags() {
 }
 
 common::FlagGroup ConfigFlags() {
-  return {
-      .title = "The sharing config, as the agent has it (for limits)",
-      .flags = {
-          Flag("config-file")
-              .Env("CONFIG_FILE")
-              .Help("the config; empty, and none of the others: none is read"),
-          BoolFlag("watch-node", false)
-              .Env("TRANCHE_WATCH_NODE")
-              .Help("take the profile's name from a label of this node"),
-          Flag("node-label")
-              .Env("NODE_LABEL")
-              .Default("nvidia.com/device-plugin.config")
-              .Help("key of the label that --watch-node reads; empty: the default"),
-          Flag("profiles-configmap")
-              .Env("TRANCHE_PROFILES_CONFIGMAP")
-              .Help("NAMESPACE/NAME of a ConfigMap of named configs, watched"),
-          Flag("default-profile").Env("DEFAULT_CONFIG").Help("config to use where none is chosen"),
-          ListFlag("fallback-strategies")
-              .Env("FALLBACK_STRATEGIES")
-              .Help("what to try, in order, where there is no default either: named, single, "
-                    "empty"),
-      }};
+  common::FlagGroup group{.title = "The sharing config, as the agent has it (for limits of memory)",
+                          .flags = {
+                              Flag("config-file")
+                                  .Env("CONFIG_FILE")
+                                  .Help("the config; empty, and none of the others: none is read"),
+                          }};
+  for (auto& flag : ClusterProfileFlags()) group.flags.push_back(std::move(flag));
+  for (auto& flag : DefaultProfileFlags()) group.flags.push_back(std::move(flag));
+  return group;
 }
 
 common::FlagGroup ShowingFlags() {
-  return {.title = "What is shown",
-          .flags = {
-              Flag("listen")
-                  .Env("TRANCHE_LISTEN")
-                  .Default("9436")
-                  .Help("[address:]port of /metrics, /livez, /readyz and /status; empty: none"),
-              Flag("page-listen")
-                  .Env("TRANCHE_PAGE_LISTEN")
-                  .Default("127.0.0.1:9437")
-                  .Help("address:port of the page to look at in a browser, on this machine's own "
-                        "address (127.0.0.1 or [::1]); empty: none"),
-              Flag("dcgm-names")
-                  .Env("TRANCHE_DCGM_NAMES")
-                  .Default("auto")
-                  .Help("whether GPUs are also told of under the names of NVIDIA's dcgm-exporter: "
-                        "on, off, or auto, which is off where a dcgm-exporter runs on the node"),
-              Flag("hostname")
-                  .Env("NODE_NAME")
-                  .DefaultWords("the machine's")
-                  .Help("the label Hostname of these"),
-              BoolFlag("events", false)
-                  .Env("TRANCHE_EVENTS")
-                  .Help("tell what happens as Kubernetes Events on the node"),
-              Flag("run-dir")
-                  .Env("TRANCHE_NODE_RUN_DIR")
-                  .Default("/run/tranche/node")
-                  .Help("where status.json is written; empty: nowhere"),
-          }};
+  return {
+      .title = "What is shown",
+      .flags = {
+          Flag("listen")
+              .Env("TRANCHE_LISTEN")
+              .Default("9436")
+              .Help("[address:]port of /metrics, /livez, /readyz and /status; empty: none"),
+          Flag("page-listen")
+              .Env("TRANCHE_PAGE_LISTEN")
+              .Default("127.0.0.1:9437")
+              .Help("address:port of the page to look at in a browser, on this machine's own "
+                    "address (127.0.0.1 or [::1]); empty: none"),
+          Flag("dcgm-names")
+              .Env("TRANCHE_DCGM_NAMES")
+              .Default("auto")
+              .Help("whether GPUs are also told of under the names of NVIDIA's dcgm-exporter: "
+                    "on, off, or auto, which is off where a dcgm-exporter runs on the node"),
+          Flag("hostname")
+              .Env("NODE_NAME")
+              .DefaultWords("the machine's")
+              .Help("the label Hostname of these"),
+          BoolFlag("events", false)
+              .Env("TRANCHE_EVENTS")
+              .Help("tell what happens as Kubernetes Events on the node, and on pods what happens "
+                    "to their limits of memory"),
+          Flag("run-dir")
+              .Env("TRANCHE_NODE_RUN_DIR")
+              .Default("/run/tranche/node")
+              .Help("where status.json is written; empty: nowhere"),
+      }};
 }
 
 common::FlagGroup WallsFlags() {
@@ -196,25 +183,6 @@ Status ReadDuration(const common::FlagValues& values, std::string_view flag, bas
   }
   return {Code::kInvalidArgument, "--" + std::string(flag) + " is a duration such as " +
                                       "1s, not too short and not too long, not '" + text + "'"};
-}
-
-Status ReadConfigOptions(const common::FlagValues& values, node::NodeOptions& options) {
-  options.config.files = {.config_file = values.Text("config-file"),
-                          .profiles_directory = "",
-                          .profile = "",
-                          .profile_file = "",
-                          .default_profile = values.Text("default-profile"),
-                          .fallbacks = {}};
-  auto fallbacks = profile::ParseFallbacks(values.List("fallback-strategies"));
-  if (!fallbacks.ok()) return fallbacks.status();
-  options.config.files.fallbacks = std::move(*fallbacks);
-  options.config.cluster = {.node_name = options.node_name,
-                            .watch_node = values.Bool("watch-node"),
-                            .node_label = values.TextUnlessEmpty("node-label"),
-                            .config_map = values.Text("profiles-configmap"),
-                            .cluster_policy = "",
-                            .policy_namespace = ""};
-  return options.config.cluster.Check(options.config.files);
 }
 
 // In a build, and as it is installed.
@@ -282,7 +250,8 @@ Result<node::NodeOptions> ToNodeOptions(const common::FlagValues& values) {
   if (options.events && options.node_name.empty()) {
     return Status(Code::kInvalidArgument, "--events needs --node-name (NODE_NAME)");
   }
-  TRANCHE_TRY(ReadConfigOptions(values, options));
+  TRANCHE_TRY(
+      ReadProfileFlags(values, options.node_name, options.config.files, options.config.cluster));
   const std::string names = values.TextUnlessEmpty("dcgm-names");
   if (names == "on") {
     options.dcgm_names = node::DcgmNames::kOn;

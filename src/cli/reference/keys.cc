@@ -120,13 +120,19 @@ constexpr auto kKeys = std::to_array<KeyText>({
     {"tranche.health.quietPeriod", "duration above zero", "", "",
      "How long no further error may come; doubled at each repeat."},
     {"tranche.memory", "map", "absent", "",
-     "Limits of memory. Enforced where `tranche node` runs with walls ([walls.md](../walls.md))."},
+     "Limits of memory for pods on devices that are shared ([walls.md](../walls.md)); without the "
+     "key "
+     "it is observed. Enforced where `tranche node` runs with walls."},
     {"tranche.memory.mode", "`off`, `observe` or `enforce`", "", "", "What the limits do."},
     {"tranche.memory.limit", "quantity or percent", "(device memory - reserve) / replicas", "",
-     "What a pod may use; not more than `max`."},
+     "What a pod may have for each replica that it holds, by device; not more than `max`. A "
+     "percent "
+     "is of the whole device."},
     {"tranche.memory.max", "quantity or percent", "`limit`", "",
-     "The most that a pod may ask for."},
-    {"tranche.memory.reserve", "quantity or percent", "`512Mi`", "", "What no pod gets."},
+     "The most that a pod may ask for by the annotation `tranche.dev/gpu-memory`, for each replica "
+     "that it holds. Without it an annotation can only lower a limit."},
+    {"tranche.memory.reserve", "quantity or percent", "`512Mi`", "",
+     "What no pod gets of a device."},
     {"tranche.memory.arbiterAway", "`open` or `closed`", "", "",
      "Whether pods may go on when nobody arbitrates."},
     {"tranche.time", "map", "absent", "",

@@ -48,11 +48,14 @@ std::vector<Held> HeldDevices(const std::vector<kubelet::Holding>& holdings,
                               const gpu::Inventory& inventory) {
   const DeviceIds devices(inventory);
   std::map<std::tuple<std::string, std::string, std::string, std::string>, int> counts;
+  // An id counts once, also where several containers of a pod name it.
+  std::map<std::tuple<std::string, std::string, std::string>, std::set<std::string>> of_pods;
   for (const kubelet::Holding& holding : holdings) {
     for (const std::string& id : holding.ids) {
       const std::string* device = devices.Find(holding.resource, id);
       if (device == nullptr) continue;
       ++counts[{holding.pod_namespace, holding.pod, holding.container, *device}];
+      of_pods[{holding.pod_namespace, holding.pod, *device}].insert(id);
     }
   }
   std::vector<Held> held;
@@ -62,7 +65,9 @@ std::vector<Held> HeldDevices(const std::vector<kubelet::Holding>& holdings,
                     .pod = pod,
                     .container = container,
                     .device = device,
-                    .replicas = replicas});
+                    .replicas = replicas,
+                    .of_pod = static_cast<int>(of_pods[{name_space, pod, device}].size()),
+                    .pod_uid = ""});
   }
   return held;
 }

@@ -23,6 +23,9 @@ struct Held {
   std::string container;
   std::string device;  // UUID of the GPU or MIG device
   int replicas = 0;    // how many of its ids the container holds
+  int of_pod = 0;      // and all containers of the pod together
+  // By which the kubelet names the pod's group. The kubelet does not tell it: WithUids fills it in.
+  std::string pod_uid;
   friend bool operator==(const Held&, const Held&) = default;
 };
 

@@ -18,21 +18,29 @@ gpu::Inventory Node() {
 }
 
 TEST(HeldTest, ReplicasOfADeviceAreCountedUnderItsUuid) {
-  EXPECT_THAT(
-      HeldDevices({{"ns", "a", "c", "nvidia.com/gpu.shared", {"GPU-0::1", "GPU-0::3"}},
-                   {"ns", "a", "d", "nvidia.com/gpu", {"GPU-1"}}},
-                  Node()),
-      UnorderedElementsAre(Held{"ns", "a", "c", "GPU-0", 2}, Held{"ns", "a", "d", "GPU-1", 1}));
+  EXPECT_THAT(HeldDevices({{"ns", "a", "c", "nvidia.com/gpu.shared", {"GPU-0::1", "GPU-0::3"}},
+                           {"ns", "a", "d", "nvidia.com/gpu", {"GPU-1"}}},
+                          Node()),
+              UnorderedElementsAre(Held{"ns", "a", "c", "GPU-0", 2, 2, ""},
+                                   Held{"ns", "a", "d", "GPU-1", 1, 1, ""}));
+}
+
+TEST(HeldTest, AnIdThatTwoContainersOfAPodNameIsOneShareOfThePod) {
+  EXPECT_THAT(HeldDevices({{"ns", "a", "init", "nvidia.com/gpu", {"GPU-0::1"}},
+                           {"ns", "a", "main", "nvidia.com/gpu", {"GPU-0::1", "GPU-0::2"}}},
+                          Node()),
+              UnorderedElementsAre(Held{"ns", "a", "init", "GPU-0", 1, 2, ""},
+                                   Held{"ns", "a", "main", "GPU-0", 2, 2, ""}));
 }
 
 TEST(HeldTest, IndicesAndMigDevicesAreFound) {
-  EXPECT_THAT(
-      HeldDevices({{"ns", "a", "c", "nvidia.com/gpu", {"1::0"}},
-                   {"ns", "b", "c", "nvidia.com/mig-1g.10gb", {"2:1"}},
-                   {"ns", "e", "c", "nvidia.com/mig-1g.10gb", {"MIG-2-0"}}},
-                  Node()),
-      UnorderedElementsAre(Held{"ns", "a", "c", "GPU-1", 1}, Held{"ns", "b", "c", "MIG-2-1", 1},
-                           Held{"ns", "e", "c", "MIG-2-0", 1}));
+  EXPECT_THAT(HeldDevices({{"ns", "a", "c", "nvidia.com/gpu", {"1::0"}},
+                           {"ns", "b", "c", "nvidia.com/mig-1g.10gb", {"2:1"}},
+                           {"ns", "e", "c", "nvidia.com/mig-1g.10gb", {"MIG-2-0"}}},
+                          Node()),
+              UnorderedElementsAre(Held{"ns", "a", "c", "GPU-1", 1, 1, ""},
+                                   Held{"ns", "b", "c", "MIG-2-1", 1, 1, ""},
+                                   Held{"ns", "e", "c", "MIG-2-0", 1, 1, ""}));
 }
 
 TEST(HeldTest, WhatIsNoGpuOfThisNodeIsLeftOut) {

@@ -28,6 +28,18 @@ std::string GroupUid(const base::Json& object, const std::string& uid) {
   return is_hash && mirror != nullptr ? hash : uid;
 }
 
+// Whoever may write a pod may write anything here, so no more is kept than can be meant.
+MemoryAsk AskIn(const base::Json& object) {
+  MemoryAsk ask;
+  for (const auto& [key, value] : base::MembersAt(object, {"metadata", "annotations"})) {
+    if (!value.is_string()) continue;
+    if (key == kMemoryAnnotation) ask.text = value.as_string().substr(0, kMaxAskBytes + 1);
+    ask.for_container =
+        ask.for_container || key.ends_with(std::string(".container.") + kMemoryAnnotation);
+  }
+  return ask;
+}
+
 }  // namespace
 
 void Pods::Listed(const base::Json::Array& objects) {
@@ -58,6 +70,7 @@ void Pods::Put(const base::Json& object) {
   if (!pods_.contains(uid) && pods_.size() >= kMaxPods) return;
   Pod pod{.pod_namespace = base::TextAt(object, {"metadata", "namespace"}), .name = name};
   pod.group_uid = GroupUid(object, uid);
+  pod.ask = AskIn(object);
   for (const char* kind :
        {"containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"}) {
     for (const base::Json& status : base::ItemsAt(object, {"status", kind})) {
@@ -73,7 +86,10 @@ void Pods::Put(const base::Json& object) {
     }
   }
   group_uid_[pod.group_uid] = uid;
-  Pod& known = pods_[uid];
+  const auto [entry, fresh] = pods_.try_emplace(uid);
+  Pod& known = entry->second;
+  pod.since = fresh ? loop_.Now() : known.since;
+  if (fresh) newest_ = pod.since;
   // A container that has been restarted has another id; its processes of before may still be asked
   // about.
   for (Container& old : known.containers) {
@@ -104,10 +120,41 @@ void Pods::Forget() {
   });
 }
 
+const Pods::Pod* Pods::Find(const std::string& group_uid) const {
+  const auto uid = group_uid_.find(group_uid);
+  return uid == group_uid_.end() ? nullptr : &pods_.at(uid->second);
+}
+
+std::optional<PodRef> Pods::ObjectOf(const std::string& group_uid) const {
+  const Pod* pod = Find(group_uid);
+  if (pod == nullptr) return std::nullopt;
+  return PodRef{
+      .pod_namespace = pod->pod_namespace, .name = pod->name, .uid = group_uid_.at(group_uid)};
+}
+
+std::optional<MemoryAsk> Pods::AskOf(const std::string& group_uid) const {
+  const Pod* pod = Find(group_uid);
+  return pod == nullptr ? std::nullopt : std::optional(pod->ask);
+}
+
+void Pods::WithUids(std::vector<Held>& held, base::TimePoint asked) const {
+  std::map<std::pair<std::string, std::string>, const Pod*> in_force;
+  for (const auto& [uid, pod] : pods_) {
+    if (pod.gone) continue;
+    const Pod*& one = in_force[{pod.pod_namespace, pod.name}];
+    if (one == nullptr || one->since < pod.since) one = &pod;
+  }
+  for (Held& one : held) {
+    const auto pod = in_force.find({one.pod_namespace, one.pod});
+    const bool known = pod != in_force.end() && pod->second->since < asked;
+    one.pod_uid = known ? pod->second->group_uid : "";
+  }
+}
+
 Owner Pods::OwnerOf(const PodGroup& group) const {
-  const auto uid = group_uid_.find(group.pod_uid);
-  if (uid == group_uid_.end()) return {.pod_uid = group.pod_uid};
-  const Pod& pod = pods_.at(uid->second);
+  const Pod* found = Find(group.pod_uid);
+  if (found == nullptr) return {.pod_uid = group.pod_uid};
+  const Pod& pod = *found;
   Owner owner{.pod_namespace = pod.pod_namespace, .pod = pod.name, .pod_uid = group.pod_uid};
   for (const Container& container : pod.containers) {
     if (!group.container_id.empty() && container.id == group.container_id) {
@@ -119,9 +166,8 @@ Owner Pods::OwnerOf(const PodGroup& group) const {
 
 std::optional<bool> Pods::Alive(const Owner& owner) const {
   if (!owner.pod_uid.empty()) {
-    const auto uid = group_uid_.find(owner.pod_uid);
-    if (uid == group_uid_.end()) return std::nullopt;
-    return !pods_.at(uid->second).gone;
+    const Pod* pod = Find(owner.pod_uid);
+    return pod == nullptr ? std::nullopt : std::optional(!pod->gone);
   }
   std::optional<bool> alive;
   for (const auto& [uid, pod] : pods_) {

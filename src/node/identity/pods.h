@@ -18,6 +18,7 @@
 #include "base/event_loop.h"
 #include "base/json.h"
 #include "node/identity/cgroup.h"
+#include "node/identity/held.h"
 
 namespace tranche::node::identity {
 
@@ -33,6 +34,24 @@ struct Owner {
   friend bool operator==(const Owner&, const Owner&) = default;
 };
 
+// What the annotations of a pod ask for, as they stand there.
+struct MemoryAsk {
+  // Cut at kMaxAskBytes + 1, by which it can be told that it is too long.
+  std::optional<std::string> text;
+  bool for_container = false;  // there is one for a container, too
+  friend bool operator==(const MemoryAsk&, const MemoryAsk&) = default;
+};
+inline constexpr std::size_t kMaxAskBytes = 64;
+// On a pod; and with "NAME.container." before it for one container.
+inline constexpr char kMemoryAnnotation[] = "tranche.dev/gpu-memory";
+
+// A pod as the API server names it.
+struct PodRef {
+  std::string pod_namespace;
+  std::string name;
+  std::string uid;
+};
+
 class Pods {
  public:
   explicit Pods(const base::EventLoop& loop) : loop_(loop) {}
@@ -46,6 +65,15 @@ class Pods {
   [[nodiscard]] Owner OwnerOf(const PodGroup& group) const;
   // Whether the pod is there; nullopt where none of that name or UID is known.
   [[nodiscard]] std::optional<bool> Alive(const Owner& owner) const;
+  // The pods by the UIDs of their groups; nullopt where none of that UID is known.
+  [[nodiscard]] std::optional<PodRef> ObjectOf(const std::string& group_uid) const;
+  [[nodiscard]] std::optional<MemoryAsk> AskOf(const std::string& group_uid) const;
+  // Fills in whose each holding is, which the kubelet tells by name alone. A pod that was told of
+  // only after `asked`, when the kubelet was asked, may be another one of the same name: whoever
+  // holds something under it has no UID then.
+  void WithUids(std::vector<Held>& held, base::TimePoint asked) const;
+  // When a pod was told of for the first time, of all of them the last.
+  [[nodiscard]] base::TimePoint newest() const { return newest_; }
   // Of all containers that are known.
   [[nodiscard]] std::set<std::string> ContainerIds() const;
   [[nodiscard]] std::size_t size() const { return pods_.size(); }
@@ -60,16 +88,20 @@ class Pods {
     std::string name;
     std::string group_uid;  // by which the kubelet names its group: a static pod's is another
     std::vector<Container> containers;
+    MemoryAsk ask;
+    base::TimePoint since;  // it was told of
     bool gone = false;
     base::TimePoint gone_since;
   };
   void Put(const base::Json& object);
   void Go(const std::string& uid);
   void Forget();
+  [[nodiscard]] const Pod* Find(const std::string& group_uid) const;
 
   const base::EventLoop& loop_;
   std::map<std::string, Pod> pods_;               // by metadata.uid
   std::map<std::string, std::string> group_uid_;  // group's UID to metadata.uid
+  base::TimePoint newest_{};
 };
 
 }  // namespace tranche::node::identity

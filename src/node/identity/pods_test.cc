@@ -129,5 +129,58 @@ TEST_F(PodsTest, APodIsAliveUntilItIsRemoved) {
   EXPECT_EQ(pods_.Alive(by_name), true) << "another pod of that name";
 }
 
+Json Asking(const std::string& annotations) {
+  return Json::Parse(R"({"metadata": {"namespace": "team", "name": "trainer", "uid": "u1",
+                          "annotations": )" +
+                     annotations + "}}")
+      .value();
+}
+
+TEST_F(PodsTest, WhatAnnotationsAskIsKeptAsFarAsItCanBeMeant) {
+  EXPECT_EQ(pods_.AskOf("u1"), std::nullopt);
+  pods_.Changed(Asking(R"({"other": "x", "tranche.dev/gpu-memory": "10Gi"})"));
+  EXPECT_EQ(pods_.AskOf("u1"), (MemoryAsk{"10Gi", false}));
+  pods_.Changed(Asking(R"({"tranche.dev/gpu-memory": ")" + std::string(1U << 20U, '9') +
+                       R"(", "main.container.tranche.dev/gpu-memory": "1Gi"})"));
+  EXPECT_EQ(pods_.AskOf("u1"), (MemoryAsk{std::string(kMaxAskBytes + 1, '9'), true}));
+  pods_.Changed(Asking(R"({"tranche.dev/gpu-memory": 10})"));
+  EXPECT_EQ(pods_.AskOf("u1"), MemoryAsk{}) << "no text";
+  pods_.Changed(Asking("{}"));
+  EXPECT_EQ(pods_.AskOf("u1"), MemoryAsk{});
+}
+
+std::string UidOfHolder(const Pods& pods, base::TimePoint asked) {
+  std::vector<Held> held{{.pod_namespace = "team",
+                          .pod = "trainer",
+                          .container = "main",
+                          .device = "GPU-0",
+                          .replicas = 1,
+                          .pod_uid = "stale"}};
+  pods.WithUids(held, asked);
+  return held[0].pod_uid;
+}
+
+// The kubelet names pods, and a name may be that of one pod now and of another one soon.
+TEST_F(PodsTest, AHolderIsThePodOfThatNameThatWasThereWhenTheKubeletWasAsked) {
+  loop_.AdvanceBy(std::chrono::seconds(1));
+  EXPECT_EQ(UidOfHolder(pods_, loop_.Now()), "") << "not known";
+  pods_.Changed(PodObject("u1", "trainer", Running("main", kId)));
+  EXPECT_EQ(UidOfHolder(pods_, loop_.Now()), "") << "the answer may be older";
+  loop_.AdvanceBy(std::chrono::seconds(1));
+  const base::TimePoint asked = loop_.Now();
+  EXPECT_EQ(UidOfHolder(pods_, asked), "u1");
+  pods_.Removed(PodObject("u1", "trainer", Running("main", kId)));
+  EXPECT_EQ(UidOfHolder(pods_, asked), "");
+  loop_.AdvanceBy(std::chrono::seconds(1));
+  pods_.Changed(PodObject("u2", "trainer", Running("main", kOtherId)));
+  EXPECT_EQ(pods_.newest(), loop_.Now());
+  EXPECT_EQ(UidOfHolder(pods_, asked), "") << "what the first pod held is not the second one's";
+  loop_.AdvanceBy(std::chrono::seconds(1));
+  pods_.Changed(PodObject("u2", "trainer", Running("main", kOtherId)));
+  EXPECT_EQ(UidOfHolder(pods_, loop_.Now()), "u2");
+  EXPECT_EQ(pods_.ObjectOf("u2")->name, "trainer");
+  EXPECT_FALSE(pods_.ObjectOf("u3").has_value());
+}
+
 }  // namespace
 }  // namespace tranche::node::identity

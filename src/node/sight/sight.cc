@@ -103,8 +103,10 @@ void Sight::AddGrants(std::uint64_t now_us) {
     const auto account = accounts_.find(held.device);
     if (account == accounts_.end()) continue;
     std::optional<std::uint64_t> limit;
-    if (const auto share = share_limits_.find(held.device); share != share_limits_.end()) {
-      limit = share->second * static_cast<std::uint64_t>(held.replicas);
+    if (const auto found = shares_.find(held.device); found != shares_.end()) {
+      share::MemoryShare share = found->second;
+      share.held = held.replicas;
+      limit = share::WantedMemory(share);
     }
     bool found = false;
     // Under its UID, where a process of it has been seen.

@@ -24,6 +24,7 @@
 #include "node/identity/held.h"
 #include "node/sight/account.h"
 #include "node/sight/windows.h"
+#include "share/memory_limits.h"
 
 namespace tranche::node::sight {
 
@@ -55,9 +56,7 @@ class Sight {
 
   // How much memory the config lets one share of a device hold, by the device's UUID; one that is
   // not there has no limit.
-  void SetShareLimits(std::map<std::string, std::uint64_t> limits) {
-    share_limits_ = std::move(limits);
-  }
+  void SetShares(std::map<std::string, share::MemoryShare> shares) { shares_ = std::move(shares); }
 
   // By the UUID of the GPU or MIG device.
   [[nodiscard]] const std::map<std::string, Account>& accounts() const { return accounts_; }
@@ -84,7 +83,7 @@ class Sight {
 
   Sources sources_;
   std::optional<std::vector<identity::Held>> held_;
-  std::map<std::string, std::uint64_t> share_limits_;
+  std::map<std::string, share::MemoryShare> shares_;
   std::map<std::string, Account> accounts_;
   std::map<std::string, gpu::DeviceUsage> usage_;
   std::map<std::string, Windows> windows_;

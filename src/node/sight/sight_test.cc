@@ -79,9 +79,9 @@ class SightTest : public ::testing::Test {
 };
 
 TEST_F(SightTest, GoingOverTheLimitIsCountedOnceEachTime) {
-  sight_.SetShareLimits({{"GPU-0", 2 * kGi}});
-  sight_.SetHeld(std::vector<identity::Held>{{"team", "a", "main", "GPU-0", 2},
-                                             {"team", "b", "main", "GPU-0", 1}});
+  sight_.SetShares({{"GPU-0", {.device_bytes = 8 * kGi, .limit_bytes = 2 * kGi}}});
+  sight_.SetHeld(std::vector<identity::Held>{{"team", "a", "main", "GPU-0", 2, 2, ""},
+                                             {"team", "b", "main", "GPU-0", 1, 1, ""}});
   Put(7, 4 * kGi);
   Put(8, 2 * kGi + 1);
   for (int i = 0; i < 3; ++i) Second({});
@@ -97,7 +97,7 @@ TEST_F(SightTest, GoingOverTheLimitIsCountedOnceEachTime) {
   sight_.SetHeld(std::nullopt);
   Second({});
   EXPECT_EQ(Of("b").memory_limit, std::nullopt) << "nobody says how many shares it has";
-  sight_.SetHeld(std::vector<identity::Held>{{"team", "b", "main", "GPU-0", 1}});
+  sight_.SetHeld(std::vector<identity::Held>{{"team", "b", "main", "GPU-0", 1, 1, ""}});
   Second({});
   EXPECT_EQ(Of("b").would_refuse, 2U) << "it was over it all the while";
 }
@@ -216,7 +216,7 @@ TEST_F(SightTest, WhereNobodyTellsOfPodsOneThatIsNotSeenIsForgotten) {
 }
 
 TEST_F(SightTest, AGrantWithoutAProcessIsSeenAndOneProcessTakesItsPlace) {
-  sight_.SetHeld({{{"team", "a", "main", "GPU-0", 2}}});
+  sight_.SetHeld({{{"team", "a", "main", "GPU-0", 2, 2, ""}}});
   Second({});
   const Holder named{.pod_namespace = "team", .pod = "a", .container = "main", .pod_uid = ""};
   ASSERT_TRUE(Gpu().pods.contains(named));
@@ -230,7 +230,7 @@ TEST_F(SightTest, AGrantWithoutAProcessIsSeenAndOneProcessTakesItsPlace) {
 }
 
 TEST_F(SightTest, APodThatSeesAGpuItWasNotGivenIsSaid) {
-  sight_.SetHeld({{{"team", "a", "main", "GPU-0", 1}}});
+  sight_.SetHeld({{{"team", "a", "main", "GPU-0", 1, 1, ""}}});
   Put(7, kGi);
   Put(8, kGi);
   Second({});

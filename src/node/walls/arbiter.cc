@@ -17,8 +17,6 @@ namespace {
 using base::Kv;
 using base::Status;
 
-constexpr std::size_t kMaxAsked = 256;
-
 std::uint64_t WallMicroseconds() {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
                                         std::chrono::system_clock::now().time_since_epoch())
@@ -33,19 +31,6 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-std::vector<WalledDevice> DevicesOf(const Grants::OfPod& grants) {
-  std::vector<WalledDevice> devices;
-  for (const auto& [device, grant] : grants) {
-    const auto uuid = ParseUuid(device);
-    if (!uuid || devices.size() == wire::kMaxDevices) continue;
-    devices.push_back({.device = device,
-                       .uuid = *uuid,
-                       .limit_bytes = grant.limit_bytes,
-                       .device_bytes = grant.device_bytes});
-  }
-  return devices;
-}
-
 }  // namespace
 
 Arbiter::Arbiter(base::EventLoop& loop, identity::Proc& proc, Options options, Sources sources)
@@ -53,6 +38,16 @@ Arbiter::Arbiter(base::EventLoop& loop, identity::Proc& proc, Options options, S
       proc_(proc),
       options_(std::move(options)),
       sources_(std::move(sources)),
+      limits_(loop, {.ask = sources_.ask,
+                     .runs =
+                         [this](const std::string& uid) {
+                           const auto pod = pods_.find(uid);
+                           return pod != pods_.end() && pod->second.ledger->programs() > 0;
+                         },
+                     .used = [this](const std::string& uid,
+                                    const std::string& device) { return UsedBy(uid, device); },
+                     .changed = [this](const std::set<std::string>& uids) { LimitsChanged(uids); },
+                     .tell = sources_.tell}),
       settle_(loop),
       door_(loop, proc, [this](Door::ConnectionId id, Caller& caller, const Request& request) {
         Handle(id, caller, request);
@@ -62,14 +57,9 @@ Arbiter::~Arbiter() {
   for (const auto& [seat, watched] : watched_) loop_.UnwatchFd(watched.watch);
 }
 
-void Arbiter::SetRules(Rules rules) {
-  if (options_.directory.empty()) return;
-  rules_ = std::move(rules);
-  if (!rules_.empty()) OpenDoor();
-}
-
 void Arbiter::OpenDoor() {
-  const bool open = rules_.empty() || rules_.begin()->second.away_open;
+  const plan::MemoryRules& rules = limits_.rules();
+  const bool open = rules.empty() || rules.begin()->second.away_open;
   if (!door_.open()) {
     RaiseDescriptorLimit();
     trouble_ = door_.Open(options_.directory);
@@ -80,79 +70,12 @@ void Arbiter::OpenDoor() {
   if (!written.ok() && trouble_.ok()) trouble_ = written;
 }
 
-void Arbiter::SetHeld(const std::vector<identity::Held>& held) {
-  holders_.clear();
-  for (const identity::Held& one : held) holders_.insert({one.pod_namespace, one.pod});
-  for (auto& [uid, answers] : asked_) ++answers;
-  for (const PodName& pod : grants_.Update(rules_, held)) {
-    sources_.tell(News::kLimitReduced,
-                  "pod " + pod.pod_namespace + "/" + pod.pod +
-                      " gets less memory than the profile says: the rest is granted to others");
-  }
-  Forget();
-}
-
-// Pods that are gone, once no program of theirs is left.
-void Arbiter::Forget() {
-  bool changed = false;
-  for (auto at = pods_.begin(); at != pods_.end();) {
-    const bool gone =
-        grants_.Find(at->second.name) == nullptr && at->second.ledger->programs() == 0;
-    changed = changed || gone;
-    at = gone ? pods_.erase(at) : std::next(at);
-  }
-  if (changed) Write();
-}
-
 // ---- at the door
 
 void Arbiter::Handle(Door::ConnectionId id, Caller& caller, const Request& request) {
   if (const auto* hello = std::get_if<wire::Hello>(&request)) return Greet(id, caller, *hello);
   if (std::holds_alternative<wire::Look>(request)) return Show(id, caller);
   Measure(id, caller, std::get<wire::Measure>(request));
-}
-
-// Whether the caller's pod has a ledger; makes it where it should have one.
-wire::Status Arbiter::Admit(const Caller& caller) {
-  if (pods_.contains(caller.pod_uid)) return wire::Status::kOk;
-  const identity::Owner owner = sources_.owner({.pod_uid = caller.pod_uid, .container_id = ""});
-  const PodName name{owner.pod_namespace, owner.pod};
-  if (!owner.pod.empty()) {
-    if (const auto* grants = grants_.Find(name)) {
-      asked_.erase(caller.pod_uid);
-      const Status made = MakeLedger(caller.pod_uid, name, *grants);
-      if (made.ok()) return wire::Status::kOk;
-      trouble_ = made;
-      return wire::Status::kNoRoom;
-    }
-    if (holders_.contains(name)) return wire::Status::kNotWalled;
-  }
-  // The kubelet may not have told of it yet. What it says from now on is believed.
-  const auto asked = asked_.find(caller.pod_uid);
-  if (asked != asked_.end() && asked->second >= 2 && !owner.pod.empty()) {
-    asked_.erase(asked);
-    return wire::Status::kNotWalled;
-  }
-  if (asked == asked_.end()) {
-    if (asked_.size() >= kMaxAsked) asked_.clear();
-    asked_[caller.pod_uid] = 0;
-  }
-  sources_.ask_kubelet();
-  return wire::Status::kNotYet;
-}
-
-Status Arbiter::MakeLedger(const std::string& uid, const PodName& name,
-                           const Grants::OfPod& grants) {
-  std::vector<WalledDevice> devices = DevicesOf(grants);
-  const bool open = std::all_of(grants.begin(), grants.end(),
-                                [](const auto& grant) { return grant.second.away_open; });
-  auto pages = PodPages::New(devices, open);
-  if (!pages.ok()) return pages.status();
-  pods_[uid] = {.name = name,
-                .away_open = open,
-                .ledger = std::make_unique<PodLedger>(std::move(*pages), std::move(devices))};
-  Write();
-  return Status::Ok();
 }
 
 void Arbiter::Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& hello) {

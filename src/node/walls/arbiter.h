@@ -30,9 +30,10 @@
 #include "node/identity/proc.h"
 #include "node/walls/door.h"
 #include "node/walls/evidence.h"
-#include "node/walls/grants.h"
 #include "node/walls/inside.h"
+#include "node/walls/news.h"
 #include "node/walls/pod_ledger.h"
+#include "node/walls/pod_limits.h"
 #include "node/walls/record.h"
 
 namespace tranche::node::walls {
@@ -40,7 +41,7 @@ namespace tranche::node::walls {
 // One pod on one device, for reports.
 struct Wall {
   PodName pod;
-  std::string pod_uid;  // "" before a program has attached
+  std::string pod_uid;
   std::string device;
   std::uint64_t limit_bytes = 0;
   std::uint64_t used_bytes = 0;  // contexts included; the pod's own word
@@ -56,11 +57,9 @@ struct Wall {
   bool refused_lately = false;  // memory, within Evidence::kLatelyUs
 };
 
-enum class News {
-  kLedgerMismatch,  // a pod has more memory than its counters say
-  kLimitReduced,    // a pod gets less than the profile says
-  kUnwalled,        // a program of a pod is on a device with a wall and does not keep to it
-};
+// The devices of a pod's pages, and whether its programs go on where nobody arbitrates.
+std::vector<WalledDevice> DevicesOf(const GrantedPod& granted);
+bool AwayOpen(const GrantedPod& granted);
 
 class Arbiter {
  public:
@@ -79,7 +78,9 @@ class Arbiter {
     std::function<identity::Owner(const identity::PodGroup&)> owner;
     std::function<void()> ask_kubelet;  // who holds what, soon
     std::function<void()> look;         // ask the driver who uses the GPUs, now
-    std::function<void(News news, std::string message)> tell;  // once for each case
+    // What annotations ask for a pod; nullopt: it is not known (yet).
+    std::function<std::optional<identity::MemoryAsk>(const std::string& uid)> ask;
+    TellNews tell;
     // What can be seen of a program that has not attached (inside.h), now or later.
     std::function<void(unsigned pid, std::string container_id, std::function<void(Inside)> done)>
         look_inside;
@@ -92,8 +93,11 @@ class Arbiter {
 
   // Takes over what a forerunner has recorded. Call once, before anything else.
   void Start();
-  void SetRules(Rules rules);
+  void SetRules(plan::MemoryRules rules);
+  // By pods' UIDs, as far as they are known.
   void SetHeld(const std::vector<identity::Held>& held);
+  // Annotations of any pod may be others.
+  void AsksChanged() { limits_.Reconsider(); }
   // The driver is about to be asked who uses the GPUs.
   void LookBegins();
   // What it said. `whose`: the pod and container of a process; one without a UID for none.
@@ -101,7 +105,9 @@ class Arbiter {
   void UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage, const WhoseIs& whose);
 
   [[nodiscard]] std::vector<Wall> Walls() const;
-  [[nodiscard]] bool asked_for() const { return !rules_.empty() || !grants_.pods().empty(); }
+  [[nodiscard]] bool asked_for() const {
+    return !limits_.rules().empty() || !limits_.grants().pods().empty();
+  }
   [[nodiscard]] const base::Status& Trouble() const { return trouble_; }
   [[nodiscard]] const DoorCounts& counts() const { return door_.counts(); }
   [[nodiscard]] std::size_t programs() const { return watched_.size(); }
@@ -135,7 +141,9 @@ class Arbiter {
   void Show(Door::ConnectionId id, const Caller& caller);
   void Measure(Door::ConnectionId id, const Caller& caller, const wire::Measure& measure);
   wire::Status Admit(const Caller& caller);
-  base::Status MakeLedger(const std::string& uid, const PodName& name, const Grants::OfPod& grants);
+  base::Status MakeLedger(const std::string& uid, const GrantedPod& granted);
+  [[nodiscard]] std::uint64_t UsedBy(const std::string& uid, const std::string& device) const;
+  void LimitsChanged(const std::set<std::string>& uids);
   void Watch(const Seat& seat, base::UniqueFd process);
   void Ended(const Seat& seat);
   void Settle();
@@ -158,9 +166,7 @@ class Arbiter {
   identity::Proc& proc_;
   const Options options_;
   const Sources sources_;
-  Rules rules_;
-  Grants grants_;
-  std::set<PodName> holders_;         // of anything, by the kubelet
+  PodLimits limits_;
   std::map<std::string, int> asked_;  // unknown pods, and the answers since
   std::map<std::string, Pod> pods_;   // by UID
   std::map<Seat, Watched> watched_;

@@ -18,8 +18,6 @@ const std::string& DeviceOf(const gpu::Gpu& gpu, const gpu::RunningProcess& proc
   return gpu.uuid;
 }
 
-std::string NameOf(const PodName& pod) { return pod.pod_namespace + "/" + pod.pod; }
-
 }  // namespace
 
 void Arbiter::UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage,
@@ -33,9 +31,10 @@ void Arbiter::UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage
     SeeDevice(*gpu, shown, usage.time_us, whose);
   }
   for (const auto& [uid, pod] : pods_) {
+    pod.ledger->SweepOrphans();
     const auto& devices = pod.ledger->devices();
     for (unsigned i = 0; i < devices.size(); ++i) {
-      evidence_.NoteRefusals({pod.name, devices[i].device}, pod.ledger->UseOf(i).refusals);
+      evidence_.NoteRefusals({uid, devices[i].device}, pod.ledger->UseOf(i).refusals);
     }
   }
   std::erase_if(looks_, [](const auto& entry) { return !entry.second.there; });
@@ -56,16 +55,15 @@ void Arbiter::SeeDevice(const gpu::Gpu& gpu, const gpu::DeviceUsage& shown, std:
       PodLedger& ledger = *pod->second.ledger;
       if (!ledger.DeviceAt(device)) continue;
       if (const auto slot = ledger.Find(process.pid)) {
-        SeeAttached({pod->second.name, device}, ledger, *slot, process, time_us);
+        SeeAttached({group.pod_uid, device}, ledger, *slot, process, time_us);
         continue;
       }
     }
-    const identity::Owner owner = sources_.owner(group);
-    const PodName name{owner.pod_namespace, owner.pod};
-    const auto* grants = grants_.Find(name);
-    if (pod == pods_.end() && (grants == nullptr || !grants->contains(device))) continue;
+    const GrantedPod* granted = limits_.grants().Find(group.pod_uid);
+    const bool walled = granted != nullptr && granted->devices.contains(device);
+    if (pod == pods_.end() && !walled) continue;
     const Reason reason = WhyUnattached(group, process.pid, time_us);
-    evidence_.SeeUnattached({pod == pods_.end() ? name : pod->second.name, device}, reason);
+    evidence_.SeeUnattached({group.pod_uid, device}, reason);
   }
 }
 
@@ -80,6 +78,10 @@ void Arbiter::SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned 
     const std::uint64_t held = ledger.HeldBy(slot, device);
     ledger.CorrectContext(slot, device, program.shown_bytes - std::min(held, program.shown_bytes));
     program.known_bytes = held + ledger.ContextOf(slot, device);
+    // What has no owner any more, the driver shows at one of those who still have it.
+    const std::uint64_t more =
+        program.shown_bytes - std::min(program.known_bytes, program.shown_bytes);
+    program.known_bytes += std::min(more, ledger.OrphansOn(device));
     program.steady = look_began_us_ <= time_us && ledger.Unchanged(slot, device);
   }
   evidence_.See(key, program);
@@ -104,13 +106,21 @@ Reason Arbiter::WhyUnattached(const identity::PodGroup& group, unsigned pid,
 }
 
 void Arbiter::Tell(const Evidence::Found& found) {
+  const auto tell = [this](News news, const Evidence::Key& key, const std::string& what) {
+    const auto pod = pods_.find(key.pod_uid);
+    const GrantedPod* granted = limits_.grants().Find(key.pod_uid);
+    if (pod == pods_.end() && granted == nullptr) return;
+    const PodName& name = pod != pods_.end() ? pod->second.name : granted->name;
+    sources_.tell(news, {.pod_namespace = name.pod_namespace, .name = name.pod, .uid = key.pod_uid},
+                  "pod " + name.pod_namespace + "/" + name.pod + what);
+  };
   for (const Evidence::Key& key : found.unwalled) {
-    sources_.tell(News::kUnwalled, "pod " + NameOf(key.pod) + " keeps to no wall on " + key.device +
-                                       ": " + evidence_.Find(key)->reason.text);
+    tell(News::kUnwalled, key,
+         " keeps to no wall on " + key.device + ": " + evidence_.Find(key)->reason.text);
   }
   for (const Evidence::Key& key : found.mismatches) {
-    sources_.tell(News::kLedgerMismatch, "pod " + NameOf(key.pod) + " has more memory on " +
-                                             key.device + " than its own counters say");
+    tell(News::kLedgerMismatch, key,
+         " has more memory on " + key.device + " than its own counters say");
   }
 }
 
@@ -151,7 +161,7 @@ void Arbiter::EndMeasures(std::uint64_t time_us) {
 // ---- for reports
 
 void Arbiter::AddWall(std::vector<Wall>& walls, Wall wall) const {
-  const Evidence::Key key{wall.pod, wall.device};
+  const Evidence::Key key{wall.pod_uid, wall.device};
   const Evidence::State* state = evidence_.Find(key);
   if (state != nullptr && state->unattached > 0) {
     // For the first moments it may be about to attach.
@@ -171,9 +181,7 @@ void Arbiter::AddWall(std::vector<Wall>& walls, Wall wall) const {
 
 std::vector<Wall> Arbiter::Walls() const {
   std::vector<Wall> walls;
-  std::set<PodName> attached;
   for (const auto& [uid, pod] : pods_) {
-    attached.insert(pod.name);
     const auto& devices = pod.ledger->devices();
     for (unsigned i = 0; i < devices.size(); ++i) {
       const PodLedger::Use use = pod.ledger->UseOf(i);
@@ -188,10 +196,13 @@ std::vector<Wall> Arbiter::Walls() const {
                       .passed_through = pod.ledger->PassedThrough()});
     }
   }
-  for (const auto& [name, grants] : grants_.pods()) {
-    if (attached.contains(name)) continue;
-    for (const auto& [device, grant] : grants) {
-      AddWall(walls, {.pod = name, .device = device, .limit_bytes = grant.limit_bytes});
+  for (const auto& [uid, granted] : limits_.grants().pods()) {
+    if (pods_.contains(uid)) continue;
+    for (const auto& [device, grant] : granted.devices) {
+      AddWall(walls, {.pod = granted.name,
+                      .pod_uid = uid,
+                      .device = device,
+                      .limit_bytes = grant.limit_bytes});
     }
   }
   return walls;

@@ -20,11 +20,22 @@ void Arbiter::Write() {
   if (options_.record.empty()) return;
   std::vector<PodRecord> records;
   for (const auto& [uid, pod] : pods_) {
+    const GrantedPod* granted = limits_.grants().Find(uid);
     records.push_back({.uid = uid,
-                       .name = pod.name,
                        .counters = pod.ledger->pages().identity(),
                        .away_open = pod.away_open,
-                       .devices = pod.ledger->devices()});
+                       .devices = pod.ledger->devices(),
+                       .granted = granted != nullptr ? *granted : GrantedPod{.name = pod.name},
+                       .asked = limits_.AskedBy(uid)});
+  }
+  for (const auto& [uid, granted] : limits_.grants().pods()) {
+    if (pods_.contains(uid)) continue;
+    records.push_back({.uid = uid,
+                       .counters = {},
+                       .away_open = AwayOpen(granted),
+                       .devices = DevicesOf(granted),
+                       .granted = granted,
+                       .asked = limits_.AskedBy(uid)});
   }
   const Status written = base::WriteFileAtomic(options_.record, RecordText(records), kOwnerOnly);
   if (!written.ok()) {
@@ -50,28 +61,24 @@ void Arbiter::Start() {
 }
 
 void Arbiter::TakeOver(const PodRecord& record) {
+  limits_.Restore(record.uid, record.granted, record.asked);
+  if (record.counters.inode == 0) return;
+  const PodName& name = record.granted.name;
   auto page = FindPage(options_.proc_root, record);
   if (!page.ok()) {
-    base::LogInfo("the walls of a pod end with its programs",
-                  {Kv("pod", record.name.pod), Kv("why", page.status().message())});
+    base::LogInfo("no program of a pod has its pages any more",
+                  {Kv("pod", name.pod), Kv("why", page.status().message())});
     return;
   }
   auto pages =
       PodPages::TakeOver(std::move(*page), record.counters, record.devices, record.away_open);
   if (!pages.ok()) {
     base::LogWarning("the counters of a pod are not taken over",
-                     {Kv("pod", record.name.pod), Kv("error", pages.status().message())});
+                     {Kv("pod", name.pod), Kv("error", pages.status().message())});
     return;
   }
-  Grants::OfPod grants;
-  for (const WalledDevice& device : record.devices) {
-    grants[device.device] = {.limit_bytes = device.limit_bytes,
-                             .device_bytes = device.device_bytes,
-                             .away_open = record.away_open};
-  }
-  grants_.Restore(record.name, grants);
   Pod& pod = pods_[record.uid];
-  pod.name = record.name;
+  pod.name = name;
   pod.away_open = record.away_open;
   pod.ledger = std::make_unique<PodLedger>(std::move(*pages), record.devices);
   RestorePrograms(record.uid, *pod.ledger);

@@ -20,7 +20,13 @@ constexpr char kModest[] = "6d2f1d4e-5c0f-4b39-9a50-1f6a1c3f0002";
 constexpr std::uint64_t kGib = 1ULL << 30U;
 
 identity::Held Holds(const std::string& pod) {
-  return {.pod_namespace = "team", .pod = pod, .container = "main", .device = kGpu, .replicas = 1};
+  return {.pod_namespace = "team",
+          .pod = pod,
+          .container = "main",
+          .device = kGpu,
+          .replicas = 1,
+          .of_pod = 1,
+          .pod_uid = pod == "greedy" ? kGreedy : kModest};
 }
 
 class ArbiterTest : public ::testing::Test {
@@ -38,28 +44,32 @@ class ArbiterTest : public ::testing::Test {
         Arbiter::Options{.directory = dir_.path() + "/walls",
                          .record = dir_.path() + "/walls.json",
                          .proc_root = proc_.root()},
-        Arbiter::Sources{
-            .owner =
-                [](const identity::PodGroup& group) {
-                  const bool greedy = group.pod_uid == kGreedy;
-                  return identity::Owner{.pod_namespace = "team",
-                                         .pod = greedy ? "greedy" : "modest",
-                                         .container = "",
-                                         .pod_uid = group.pod_uid};
-                },
-            .ask_kubelet = [this] { ++asked_kubelet_; },
-            .look = [this] { ++looks_; },
-            .tell = [this](News news, const std::string& /*message*/) { news_.push_back(news); },
-            .look_inside =
-                [this](unsigned /*pid*/, const std::string& container_id,
-                       const std::function<void(Inside)>& done) {
-                  looked_into_.push_back(container_id);
-                  done(inside_);
-                }});
+        Arbiter::Sources{.owner =
+                             [](const identity::PodGroup& group) {
+                               const bool greedy = group.pod_uid == kGreedy;
+                               return identity::Owner{.pod_namespace = "team",
+                                                      .pod = greedy ? "greedy" : "modest",
+                                                      .container = "",
+                                                      .pod_uid = group.pod_uid};
+                             },
+                         .ask_kubelet = [this] { ++asked_kubelet_; },
+                         .look = [this] { ++looks_; },
+                         .ask = [this](const std::string& uid) { return asks_[uid]; },
+                         .tell = [this](News news, const identity::PodRef& /*pod*/,
+                                        const std::string& /*message*/) { news_.push_back(news); },
+                         .look_inside =
+                             [this](unsigned /*pid*/, const std::string& container_id,
+                                    const std::function<void(Inside)>& done) {
+                               looked_into_.push_back(container_id);
+                               done(inside_);
+                             }});
     arbiter_->Start();
   }
   void Enforce() {
-    arbiter_->SetRules({{kGpu, {.device_bytes = 16 * kGib, .reserve_bytes = 0, .replicas = 4}}});
+    arbiter_->SetRules(
+        {{kGpu,
+          {.enforced = true,
+           .share = {.device_bytes = 16 * kGib, .max_bytes = 8 * kGib, .replicas = 4}}}});
     arbiter_->SetHeld({Holds("greedy"), Holds("modest")});
   }
   std::unique_ptr<Program> Start(const std::string& pod) {
@@ -94,6 +104,7 @@ class ArbiterTest : public ::testing::Test {
   std::unique_ptr<identity::Proc> real_proc_;
   std::unique_ptr<Arbiter> arbiter_;
   std::vector<News> news_;
+  std::map<std::string, identity::MemoryAsk> asks_;
   std::uint64_t time_us_ = 1ULL << 62U;  // later than whatever is asked
   Inside inside_;
   std::vector<std::string> looked_into_;
@@ -177,8 +188,66 @@ TEST_F(ArbiterTest, APodWithoutALimitIsToldSoAndAnUnknownOneIsToAskAgain) {
   const auto modest = Start(kModest);
   EXPECT_EQ(modest->Do(loop_, {Order::kHello, 1}).status, wire::Status::kNotYet);
   EXPECT_GT(asked_kubelet_, 0);
+  // Somebody of its name holds something, and it is not known who.
+  identity::Held unknown = Holds("modest");
+  unknown.pod_uid = "";
+  for (int i = 0; i < 3; ++i) arbiter_->SetHeld({unknown});
+  EXPECT_EQ(modest->Do(loop_, {Order::kHello, 1}).status, wire::Status::kNotYet);
   arbiter_->SetHeld({Holds("modest")});
   EXPECT_EQ(modest->Do(loop_, {Order::kHello, 1}).status, wire::Status::kNotWalled);
+}
+
+TEST_F(ArbiterTest, ALimitThatIsRaisedIsUsableAtOnceByAProgramThatRuns) {
+  Enforce();
+  const auto program = Start(kGreedy);
+  program->Do(loop_, {Order::kHello, 1});
+  EXPECT_TRUE(program->Do(loop_, {Order::kReserve, 4 * kGib}).done);
+  EXPECT_FALSE(program->Do(loop_, {Order::kReserve, 1}).done);
+  asks_[kGreedy].text = "6Gi";
+  arbiter_->AsksChanged();
+  EXPECT_TRUE(program->Do(loop_, {Order::kReserve, 2 * kGib}).done);
+  EXPECT_FALSE(program->Do(loop_, {Order::kReserve, 1}).done);
+  asks_[kGreedy].text = "5Gi";
+  arbiter_->AsksChanged();
+  EXPECT_THAT(news_, ElementsAre(News::kLimitChanged, News::kLimitChanged, News::kLimitBelowUse));
+  EXPECT_TRUE(program->Do(loop_, {Order::kRelease, 1 * kGib}).done) << "nothing is taken from it";
+  EXPECT_FALSE(program->Do(loop_, {Order::kReserve, 1}).done);
+  EXPECT_TRUE(program->Do(loop_, {Order::kRelease, 1 * kGib}).done);
+  EXPECT_TRUE(program->Do(loop_, {Order::kReserve, 1 * kGib}).done);
+  EXPECT_EQ(WallOf("greedy").limit_bytes, 5 * kGib);
+}
+
+TEST_F(ArbiterTest, ASuccessorKeepsWhatWasAskedForAlsoOfAPodWithoutPrograms) {
+  asks_[kGreedy].text = "6Gi";
+  asks_[kModest].text = "1Gi";
+  Enforce();
+  const auto program = Start(kGreedy);
+  EXPECT_EQ(program->Do(loop_, {Order::kHello, 1}).limit, 6 * kGib);
+  news_.clear();
+  Begin();
+  EXPECT_EQ(WallOf("greedy").limit_bytes, 6 * kGib);
+  EXPECT_EQ(WallOf("modest").limit_bytes, 1 * kGib);
+  Enforce();
+  EXPECT_EQ(WallOf("greedy").limit_bytes, 6 * kGib);
+  EXPECT_THAT(news_, IsEmpty()) << "nobody has asked for anything new";
+  asks_[kGreedy].text.reset();
+  arbiter_->AsksChanged();
+  EXPECT_EQ(program->Do(loop_, {Order::kHello, 1}).limit, 4 * kGib);
+}
+
+TEST_F(ArbiterTest, APodThatIsMadeAgainUnderItsNameHasAWallOfItsOwn) {
+  Enforce();
+  const auto first = Start(kGreedy);
+  first->Do(loop_, {Order::kHello, 1});
+  EXPECT_TRUE(first->Do(loop_, {Order::kReserve, 4 * kGib}).done);
+  arbiter_->SetHeld({Holds("greedy")});
+  identity::Held again = Holds("greedy");
+  again.pod_uid = kModest;
+  arbiter_->SetHeld({again});
+  const auto second = Start(kModest);
+  EXPECT_EQ(second->Do(loop_, {Order::kHello, 1}).total, 0U);
+  EXPECT_TRUE(second->Do(loop_, {Order::kReserve, 4 * kGib}).done);
+  EXPECT_FALSE(first->Do(loop_, {Order::kReserve, 1}).done);
 }
 
 TEST_F(ArbiterTest, AProcessOutsideOfPodsIsTurnedAway) {

@@ -17,7 +17,6 @@
 #include <string>
 #include <vector>
 
-#include "node/walls/grants.h"
 #include "node/walls/reason.h"
 
 namespace tranche::node::walls {
@@ -32,7 +31,7 @@ class Evidence {
   static constexpr std::uint64_t kLatelyUs = 60'000'000;
 
   struct Key {
-    PodName pod;
+    std::string pod_uid;
     std::string device;
     // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy takes the compiler's own code for the
     // user's

@@ -13,8 +13,8 @@ using ::testing::SizeIs;
 constexpr std::uint64_t kGib = 1ULL << 30U;
 constexpr std::uint64_t kSecond = 1'000'000;
 constexpr std::uint64_t kStart = 1000 * kSecond;
-const Evidence::Key kPod{{"team", "greedy"}, "GPU-0"};
-const Evidence::Key kOther{{"team", "modest"}, "GPU-0"};
+const Evidence::Key kPod{"greedy", "GPU-0"};
+const Evidence::Key kOther{"modest", "GPU-0"};
 
 class EvidenceTest : public ::testing::Test {
  protected:

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/json_read.h"
 #include "node/identity/cgroup.h"
+#include "node/identity/pods.h"
 #include "node/walls/requests.h"
 
 namespace tranche::node::walls {
@@ -22,6 +23,7 @@ using base::Status;
 using base::UniqueFd;
 
 constexpr std::size_t kMaxPods = 4096;
+constexpr std::uint64_t kMaxHeld = 1'000'000;
 constexpr std::size_t kMaxMapsBytes = 8U << 20U;
 constexpr std::size_t kMaxGroupsBytes = 64U << 10U;
 
@@ -36,20 +38,29 @@ std::uint64_t WholeAt(const Json& json, std::string_view key) {
 
 bool ReadPod(const Json& json, PodRecord& pod) {
   pod.uid = base::TextAt(json, "uid");
-  pod.name = {base::TextAt(json, "namespace"), base::TextAt(json, "name")};
+  pod.granted.name = {base::TextAt(json, "namespace"), base::TextAt(json, "name")};
   pod.counters = {WholeAt(json, "device"), WholeAt(json, "inode")};
   pod.away_open = base::BoolAt(json, "awayOpen");
+  pod.asked = base::TextAt(json, "asked").substr(0, identity::kMaxAskBytes);
   for (const Json& item : base::ItemsAt(json, "devices")) {
     const std::string& device = base::TextAt(item, "uuid");
     const auto uuid = ParseUuid(device);
     if (!uuid) return false;
-    pod.devices.push_back({.device = device,
-                           .uuid = *uuid,
-                           .limit_bytes = WholeAt(item, "limitBytes"),
-                           .device_bytes = WholeAt(item, "deviceBytes")});
+    const std::uint64_t limit = WholeAt(item, "limitBytes");
+    const std::uint64_t device_bytes = WholeAt(item, "deviceBytes");
+    pod.devices.push_back(
+        {.device = device, .uuid = *uuid, .limit_bytes = limit, .device_bytes = device_bytes});
+    pod.granted.devices[device] = {
+        .limit_bytes = limit,
+        .fixed_bytes =
+            base::FindAt(item, "fixedBytes") == nullptr ? limit : WholeAt(item, "fixedBytes"),
+        .device_bytes = device_bytes,
+        .reserve_bytes = WholeAt(item, "reserveBytes"),
+        .held = std::max(
+            1, static_cast<int>(std::min<std::uint64_t>(WholeAt(item, "replicas"), kMaxHeld))),
+        .away_open = pod.away_open};
   }
-  return !pod.uid.empty() && pod.counters.inode != 0 && !pod.devices.empty() &&
-         pod.devices.size() <= wire::kMaxDevices;
+  return !pod.uid.empty() && !pod.devices.empty() && pod.devices.size() <= wire::kMaxDevices;
 }
 
 bool OfPod(const std::string& process, const std::string& uid) {
@@ -81,16 +92,25 @@ std::string RecordText(const std::vector<PodRecord>& pods) {
   for (const PodRecord& pod : pods) {
     Json devices = Json::MakeArray();
     for (const WalledDevice& device : pod.devices) {
-      devices.Append(Json::MakeObject({{"uuid", device.device},
-                                       {"limitBytes", WholeText(device.limit_bytes)},
-                                       {"deviceBytes", WholeText(device.device_bytes)}}));
+      Json item = Json::MakeObject({{"uuid", device.device},
+                                    {"limitBytes", WholeText(device.limit_bytes)},
+                                    {"deviceBytes", WholeText(device.device_bytes)}});
+      if (const auto grant = pod.granted.devices.find(device.device);
+          grant != pod.granted.devices.end()) {
+        item.Set("limitBytes", WholeText(grant->second.limit_bytes));
+        item.Set("fixedBytes", WholeText(grant->second.fixed_bytes));
+        item.Set("reserveBytes", WholeText(grant->second.reserve_bytes));
+        item.Set("replicas", std::to_string(grant->second.held));
+      }
+      devices.Append(std::move(item));
     }
     list.Append(Json::MakeObject({{"uid", pod.uid},
-                                  {"namespace", pod.name.pod_namespace},
-                                  {"name", pod.name.pod},
+                                  {"namespace", pod.granted.name.pod_namespace},
+                                  {"name", pod.granted.name.pod},
                                   {"device", WholeText(pod.counters.device)},
                                   {"inode", WholeText(pod.counters.inode)},
                                   {"awayOpen", pod.away_open},
+                                  {"asked", pod.asked},
                                   {"devices", std::move(devices)}}));
   }
   return Json::MakeObject({{"version", 1}, {"pods", std::move(list)}}).Dump() + "\n";

@@ -18,10 +18,11 @@ namespace tranche::node::walls {
 
 struct PodRecord {
   std::string uid;
-  PodName name;
-  PageIdentity counters;
+  PageIdentity counters;  // inode 0: it has no pages, as no program has attached yet
   bool away_open = true;
-  std::vector<WalledDevice> devices;
+  std::vector<WalledDevice> devices;  // as in the pages, where there are some
+  GrantedPod granted;
+  std::string asked;  // by its annotation; "": nothing
 };
 
 std::string RecordText(const std::vector<PodRecord>& pods);

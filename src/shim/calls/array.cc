@@ -1,5 +1,5 @@
-// Arrays and mipmaps. By how much they are padded, only the driver knows: the most that it can be is
-// taken first, and what of that the driver says it did not need is given back.
+// Arrays and mipmaps. By how much they are padded, only the driver knows: the most that it can be
+// is taken first, and what of that the driver says it did not need is given back.
 #include "shim/driver.h"
 #include "shim/walls.h"
 

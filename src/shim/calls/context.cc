@@ -1,5 +1,5 @@
-// What makes and ends contexts. The driver's own bytes are measured when one is made; when a context
-// ends, the allocations made in it end with it.
+// What makes and ends contexts. The driver's own bytes are measured when one is made; when a
+// context ends, the allocations made in it end with it.
 #include "shim/attach.h"
 #include "shim/contexts.h"
 #include "shim/driver.h"
@@ -7,21 +7,23 @@
 namespace tranche::shim {
 namespace {
 
-// A context for which the pod has no room is not asked for; one that turns out to be too large is
-// ended again.
+// What a context may need is taken before the driver is asked; one that turns out to be too large
+// is ended again.
 template <typename Call>
 Result Create(Context* made, Device ordinal, Call call) {
   Program* program = ThisProgram();
-  if (program != nullptr && made != nullptr && !RoomForContext(*program, ordinal)) {
-    return kOutOfMemory;
-  }
+  if (program == nullptr || made == nullptr || Attached(*program) != Phase::kWalled) return call();
+  std::uint64_t ahead = 0;
+  std::uint64_t charged = 0;
+  if (!TakeContext(*program, ordinal, &ahead)) return kOutOfMemory;
   const Result result = call();
-  if (result != kSuccess || program == nullptr || Attached(*program) != Phase::kWalled) {
+  if (result != kSuccess) {
+    DropContext(*program, ordinal, ahead);
     return result;
   }
-  std::uint64_t charged = 0;
-  if (!ContextMade(*program, ordinal, &charged)) {
+  if (!ContextMade(*program, ordinal, ahead, &charged)) {
     (void)TRANCHE_REAL(cuCtxDestroy_v2, *made);
+    DropContext(*program, ordinal, ahead);
     *made = nullptr;
     return kOutOfMemory;
   }
@@ -59,7 +61,7 @@ Result DestroyContext(Context context, Call call) {
 // Whether a primary context is there after it was released or reset, only the driver knows.
 Result PrimaryMayBeGone(Device ordinal, Result result) {
   Program* program = ThisProgram();
-  if (result == kSuccess && program != nullptr) (void)FollowPrimary(*program, ordinal, nullptr);
+  if (result == kSuccess && program != nullptr) (void)FollowPrimary(*program, ordinal, nullptr, 0);
   return result;
 }
 
@@ -75,10 +77,16 @@ template <typename Call>
 Result Retain(Context* made, Device ordinal, Call call) {
   Program* program = ThisProgram();
   if (program == nullptr || made == nullptr || Attached(*program) != Phase::kWalled) return call();
-  if (!PrimaryIsThere(ordinal) && !RoomForContext(*program, ordinal)) return kOutOfMemory;
+  std::uint64_t ahead = 0;
+  if (!PrimaryIsThere(ordinal) && !TakeContext(*program, ordinal, &ahead)) return kOutOfMemory;
   const Result result = call();
-  if (result != kSuccess || FollowPrimary(*program, ordinal, *made)) return result;
+  if (result != kSuccess) {
+    DropContext(*program, ordinal, ahead);
+    return result;
+  }
+  if (FollowPrimary(*program, ordinal, *made, ahead)) return result;
   (void)TRANCHE_REAL(cuDevicePrimaryCtxRelease_v2, ordinal);
+  DropContext(*program, ordinal, ahead);
   *made = nullptr;
   return kOutOfMemory;
 }

@@ -1,10 +1,9 @@
 // Graphs: what those with allocation nodes take when they are launched.
-#include "shim/graphs.h"
-
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "shim/driver.h"
+#include "shim/graphs.h"
 
 namespace tranche::shim {
 namespace {
@@ -89,8 +88,8 @@ Result cuGraphInstantiate_v2(GraphExec* exec, Graph graph, GraphNode* error_node
   });
 }
 Result cuGraphInstantiateWithFlags(GraphExec* exec, Graph graph, Flags flags) {
-  return Instantiate(
-      exec, graph, [&] { return TRANCHE_REAL(cuGraphInstantiateWithFlags, exec, graph, flags); });
+  return Instantiate(exec, graph,
+                     [&] { return TRANCHE_REAL(cuGraphInstantiateWithFlags, exec, graph, flags); });
 }
 Result cuGraphInstantiateWithParams(GraphExec* exec, Graph graph, InstantiateParams* params) {
   return InstantiateWith(exec, graph, params, Default::kOfDevice, [&] {

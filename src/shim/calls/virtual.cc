@@ -51,8 +51,7 @@ bool Keep(Program& program, Handle handle) {
 // The device on which memory lies; kNoWall where it is the host's, or has no wall.
 unsigned WallOfHandle(Program& program, Handle handle) {
   AllocationProperties properties = {};
-  const Result told =
-      CallReal(PlainAddress(Plain::kPhysicalProperties), &properties, handle);
+  const Result told = CallReal(PlainAddress(Plain::kPhysicalProperties), &properties, handle);
   if (told != kSuccess || properties.location.type != kLocationDevice) return kNoWall;
   return WallOf(program, properties.location.id);
 }

@@ -100,10 +100,13 @@ void Ask(Looker& own, int milliseconds) {
   }
 }
 
-void WaitForTheFirst(const Looker& own) {
-  for (int waited = 0; waited < kPatienceMilliseconds && own.asked_at.load() == 0; ++waited) {
+// Once only, should the thread that asks never come back.
+void WaitForTheFirst(Looker& own) {
+  for (int waited = 0; waited < kPatienceMilliseconds; ++waited) {
+    if (own.asked_at.load() != 0) return;
     guest::SleepMilliseconds(1);
   }
+  own.asked_at.store(guest::NowMilliseconds());
 }
 
 }  // namespace

@@ -12,14 +12,11 @@ constexpr char kNeverHooked[] = "nvmlSystemGetDriverVersion";
 constexpr unsigned kFunctions = static_cast<unsigned>(Function::kCount);
 constexpr const char* kNames[kFunctions] = {
 #define HOOK(name, version) #name,
+#define CALLED(name) #name,
 #include "shim/nvml/hooks.def"
+    TRANCHE_NVML_CALLED(CALLED)
 #undef HOOK
-    "nvmlDeviceGetUUID",
-    "nvmlDeviceGetGpuInstanceId",
-    "nvmlDeviceGetComputeInstanceId",
-    "nvmlDeviceGetMaxMigDeviceCount",
-    "nvmlDeviceGetMigDeviceHandleByIndex",
-    "nvmlDeviceGetConfComputeMemSizeInfo",
+#undef CALLED
 };
 
 constinit std::atomic<void*> addresses[kFunctions] = {};

@@ -9,19 +9,23 @@
 
 namespace tranche::shim::nvml {
 
+// Those that are called, and not hooked. Of the last one it only counts whether it is there.
+#define TRANCHE_NVML_CALLED(X)           \
+  X(nvmlDeviceGetUUID)                   \
+  X(nvmlDeviceGetGpuInstanceId)          \
+  X(nvmlDeviceGetComputeInstanceId)      \
+  X(nvmlDeviceGetMaxMigDeviceCount)      \
+  X(nvmlDeviceGetMigDeviceHandleByIndex) \
+  X(nvmlDeviceGetConfComputeMemSizeInfo)
+
 enum class Function : unsigned {
 #define HOOK(name, version) name,
+#define CALLED(name) name,
 #include "shim/nvml/hooks.def"
+  TRANCHE_NVML_CALLED(CALLED)
 #undef HOOK
-  // Called, and not hooked.
-  nvmlDeviceGetUUID,
-  nvmlDeviceGetGpuInstanceId,
-  nvmlDeviceGetComputeInstanceId,
-  nvmlDeviceGetMaxMigDeviceCount,
-  nvmlDeviceGetMigDeviceHandleByIndex,
-  // Only whether it is there.
-  nvmlDeviceGetConfComputeMemSizeInfo,
-  kCount,
+#undef CALLED
+      kCount,
 };
 
 // The driver's own function, or null.

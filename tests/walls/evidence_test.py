@@ -1,0 +1,143 @@
+"""What `tranche node` says of pods that keep to no wall, and of memory that no counter knows of; and that it says nothing of
+those that behave."""
+
+import json
+import subprocess
+import unittest
+
+from wallsbed import BIN, FOLDER, GIB, NEIGHBOUR, POD, PRELUDE, Bed, own_run, until
+
+# Attaches as all do, and takes half of what it has past the shim: by the driver's own function.
+THIEF = PRELUDE + """
+begin()
+plain(512 * MiB)
+past, at = ctypes.CDLL(sys.argv[1]), u64()
+before = info()[0]
+ok(past.cuMemAlloc_v2(ref(at), size(3 << 30)), "cuMemAlloc_v2")
+print(json.dumps(before - info()[0]), flush=True)
+sys.stdin.readline()
+"""
+# Takes memory as all do, and writes over what it has counted of it.
+SCRIBBLER = PRELUDE + """
+begin()
+plain(3 << 30)
+line, = [line for line in open("/proc/self/maps") if "/memfd:tranche-counters" in line]
+first, last = (int(part, 16) for part in line.split()[0].split("-"))
+ctypes.memset(first + 64, 0, last - first - 64)
+print(json.dumps(0), flush=True)
+sys.stdin.readline()
+"""
+# Takes and gives back without a pause, and is at its wall again and again.
+BUSY = PRELUDE + """
+begin()
+print(json.dumps(0), flush=True)
+while True:
+    held = []
+    try:
+        while True: held.append(plain(700 * MiB))
+    except Refused:
+        pass
+    for free in held: free()
+"""
+
+
+class Evidence(unittest.TestCase):
+    def setUp(self):
+        self.bed = self.enterContext(Bed())
+        if self.bed.groups.root is None:
+            self.skipTest("no control group can be made here")
+
+    def script(self, script, uid, *arguments):
+        process = self.bed.start(["python3", "-c", script, *arguments], uid)
+        line = process.stdout.readline()
+        self.assertTrue(line, "it has ended")
+        return process, json.loads(line)
+
+    def events(self, reason):
+        return [event["message"] for event in self.bed.status()["events"] if event["reason"] == reason]
+
+    def metric(self, name, uid):
+        """{reason: value} of a metric of this pod on the first GPU."""
+        return {labels.get("reason"): value for labels, value in self.bed.sight.metrics().get(name, [])
+                if labels["pod"] == self.bed.names[uid] and labels["index"] == "0"}
+
+    def until_wall(self, uid, **is_so):
+        return until(lambda: is_so.items() <= self.bed.wall(uid).items() and self.bed.wall(uid), self.bed.sight.process)
+
+    def top(self):
+        return subprocess.run([BIN / "tranche", "top", "--once", f"--address=127.0.0.1:{self.bed.sight.port}"],
+                              capture_output=True, text=True).stdout
+
+    def assert_mismatch(self, script, *arguments):
+        """Of the one pod, and of its neighbour, which is as greedy as it may be, nothing."""
+        busy, _ = self.script(BUSY, NEIGHBOUR)
+        process, _ = self.script(script, POD, *arguments)
+        self.until_wall(POD, ledgerMismatch=True, walled=True)
+        self.assertEqual(self.metric("tranche_pod_gpu_ledger_mismatch", POD), {None: 1})
+        self.assertEqual(self.metric("tranche_pod_gpu_ledger_mismatch", NEIGHBOUR), {None: 0})
+        told, = self.events("LedgerMismatch")
+        self.assertIn(self.bed.names[POD], told)
+        self.assertRegex(self.top(), rf"{self.bed.names[POD]} .* yes +more than counted")
+        self.assertGreater(self.until_wall(NEIGHBOUR, ledgerMismatch=False)["refusals"], 0)
+        self.assertEqual(self.events("PodUnwalled"), [])
+        process.kill()
+        self.until_wall(POD, ledgerMismatch=False, programs=0)
+        busy.kill()
+
+    def test_a_program_that_allocates_past_the_shim(self):
+        self.assert_mismatch(THIEF, self.bed.node.library())
+
+    def test_what_it_takes_past_the_shim_is_really_taken_and_not_counted(self):
+        _, seen = self.script(THIEF, POD, self.bed.node.library())
+        self.assertEqual(seen, 0, "by its own counters it has no more than before")
+        until(lambda: self.bed.seen_by_driver() > 3 * GIB, self.bed.sight.process)
+        self.assertLess(self.bed.wall()["usedBytes"], GIB)
+
+    def test_a_program_that_writes_over_its_counters(self):
+        self.assert_mismatch(SCRIBBLER)
+
+    def test_a_program_without_the_shim(self):
+        neighbour = self.bed.program(NEIGHBOUR)
+        self.until_wall(NEIGHBOUR, walled=True, reason="")
+        self.assertIsNone(self.bed.wall()["walled"], "nobody has come yet")
+        self.assertEqual(self.metric("tranche_pod_gpu_walled", POD), {})
+        self.assertNotIn("no wall", self.top())
+        stranger = self.bed.program(POD, walled=False)
+        self.assertEqual(stranger.take(6144), (0, 6144))
+        self.until_wall(POD, walled=False, reason="no-shim")
+        self.assertIn("without the shim", self.bed.wall()["why"])
+        self.assertEqual(self.metric("tranche_pod_gpu_walled", POD), {"no-shim": 0})
+        self.assertEqual(self.metric("tranche_pod_gpu_walled", NEIGHBOUR), {"": 1})
+        told, = self.events("PodUnwalled")
+        self.assertIn(self.bed.names[POD], told)
+        self.assertRegex(self.top(), rf"{self.bed.names[POD]} .* no: no-shim +no wall: no-shim")
+        self.assertEqual(neighbour.take(6144), (2, 0), "the neighbour's wall holds")
+        self.assertFalse(self.bed.wall()["ledgerMismatch"], "its memory is not held against the counters of others")
+        stranger.end()
+        self.until_wall(POD, walled=None)
+        self.assertEqual(len(self.events("PodUnwalled")), 1)
+
+    def test_what_was_said_at_the_birth_of_its_container_is_the_reason(self):
+        births = FOLDER.parent / "births"
+        births.mkdir(exist_ok=True)
+        birth = births / self.bed.containers[POD][0].name
+        birth.write_text(json.dumps({"walls": "no", "reason": "musl", "message": ""}))
+        self.addCleanup(birth.unlink)
+        self.bed.program(POD, walled=False)
+        self.assertIn("musl", self.until_wall(POD, walled=False, reason="musl")["why"])
+
+    def test_one_program_of_two_is_enough(self):
+        """And what the other one counts is as exact as before."""
+        walled = self.bed.program(POD)
+        self.assertEqual(walled.take(1024), (0, 1024))
+        self.until_wall(POD, walled=True)
+        stranger = self.bed.program(POD, container=1, walled=False)
+        self.until_wall(POD, walled=False, programs=1)
+        self.assertEqual(walled.take(6144), (2, 1024))
+        stranger.end()
+        self.until_wall(POD, walled=True, reason="")
+
+
+if __name__ == "__main__":
+    own_run()
+    unittest.main()
