@@ -124,12 +124,14 @@ bool Client::On(const link::ContextCreate& create, Time now) {
     return refuse(kOutOfMemory);
   }
   context->legacy_stream = legacy->index;
-  machine_.CountArrival();
-  Answer(Kind::kContextCreate, link::ContextCreateAnswer{.result = kSuccess,
-                                                         .context = context->index,
-                                                         .legacy_stream = legacy->index,
-                                                         .taken_bytes = device->ContextBytes()});
+  const link::ContextCreateAnswer answer{.result = kSuccess,
+                                         .context = context->index,
+                                         .legacy_stream = legacy->index,
+                                         .taken_bytes = device->ContextBytes()};
   *free = std::move(context);
+  machine_.CountArrival();
+  machine_.ShowArrival();  // before the program can ask what it has taken
+  Answer(Kind::kContextCreate, answer);
   NotePeak();
   return true;
 }

@@ -177,9 +177,11 @@ void Mirror::Turn(std::uint64_t now_ns) {
   NoteChanges();
   const auto due = Due();
   if (!due || now_ns < *due) return;
-  tried_ns_ = now_ns;
   std::map<Place, Shown> now = Collect();
-  if (!state_.TryChange([&](NodeState& state) { Write(state, now); })) return;
+  if (!state_.TryChange([&](NodeState& state) { Write(state, now); })) {
+    tried_ns_ = now_ns;
+    return;
+  }
   shown_ = std::move(now);
   samples_.clear();
   written_ns_ = now_ns;

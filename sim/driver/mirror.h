@@ -2,8 +2,8 @@
 // with how much memory, and how busy they were in each sixth of a second of the driver's time. NVML
 // and nvidia-smi answer from there.
 //
-// Processes that came or went are shown at once, other changes after 10 ms at most. What
-// `tranche sim process` has put into the state stays.
+// Contexts that came are shown before their program goes on, those that went at once, other changes
+// after 10 ms at most. What `tranche sim process` has put into the state stays.
 //
 // Threading: one thread.
 // Errors: while another process writes to the state, a change waits for the next turn.

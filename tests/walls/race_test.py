@@ -25,11 +25,16 @@ def limit_of(crew):
     return (1 + (crew[1] >= 8)) * crew[0] * CONTEXT + room_of(crew)
 
 
-def race(bed, crew, walled=True, late=False):
-    """Half of the processes in either container; what came of them, and their pids."""
+def race(bed, crew, walled=True, late=0):
+    """Half of the processes in either container; what came of them, and their pids. Beside them `late` processes that make
+    their contexts in the race: of one thread for each GPU, because the simulated driver shows what a program has taken or
+    freed up to 10 ms late, and a context is measured by that."""
     processes, threads = crew
-    options = ["--threads", threads, "--rounds", ROUNDS, "--devices", 2, *(["--late-contexts"] if late else [])]
-    crew = [bed.start([RACER, *options, "--seed", i], POD, walled, container=i % 2) for i in range(processes)]
+    options = ["--rounds", ROUNDS, "--devices", 2]
+    crew = [bed.start([RACER, *options, "--threads", threads, "--seed", i], POD, walled, container=i % 2)
+            for i in range(processes)]
+    crew += [bed.start([RACER, *options, "--threads", 2, "--late-contexts", "--seed", processes + i], POD, walled,
+                       container=i % 2) for i in range(late)]
     for process in crew:
         line = process.stdout.readline()
         if line != "ready\n":
@@ -82,12 +87,24 @@ class Race(unittest.TestCase):
         _, pids = race(bed, CREW, walled=False)
         self.assertGreater(max(self.over(bed, pids)), 0)
 
-    def test_contexts_are_part_of_the_race(self):
-        """They are made while others allocate: the pod has room for those of a part of its programs."""
+    def contexts_race(self, walled):
+        """There is room for the contexts of half of the processes, and those of the others are made while they allocate."""
+        crew = (CREW[0] // 2, CREW[1])
+        self.LIMIT = limit_of(crew)
         bed = self.bed(self.LIMIT)
-        _, pids = race(bed, CREW, late=True)
-        for over in self.over(bed, pids):
-            self.assertLessEqual(over, 0)
+        counts, pids = race(bed, crew, walled, late=CREW[0] // 2)
+        return self.over(bed, pids), counts
+
+    def test_contexts_are_part_of_the_race(self):
+        over, counts = self.contexts_race(walled=True)
+        self.assertGreater(counts["contexts_refused"], 0)
+        for each in over:
+            self.assertLessEqual(each, 0)
+
+    def test_without_the_shim_contexts_go_over(self):
+        over, counts = self.contexts_race(walled=False)
+        self.assertEqual(counts["contexts_refused"], 0)
+        self.assertGreater(max(over), 0)
 
 
 class OneProgram(unittest.TestCase):
