@@ -37,9 +37,33 @@ void Arbiter::UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage
       evidence_.NoteRefusals({uid, devices[i].device}, pod.ledger->UseOf(i).refusals);
     }
   }
+  LeaveReplaced(usage);
   std::erase_if(looks_, [](const auto& entry) { return !entry.second.there; });
   Tell(evidence_.End());
   EndMeasures(usage.time_us);
+}
+
+// A program that has become another one by exec has nothing any more of what it had. If the new one
+// uses CUDA, it attaches, and that tells it; if it does not, the driver no longer shows the
+// process, and the counters are no longer mapped in it.
+void Arbiter::LeaveReplaced(const gpu::Usage& usage) {
+  std::set<unsigned> shown;
+  for (const gpu::DeviceUsage& device : usage.devices) {
+    if (!device.processes) return;
+    for (const gpu::RunningProcess& process : *device.processes) shown.insert(process.pid);
+  }
+  std::vector<Seat> replaced;
+  for (const auto& [uid, pod] : pods_) {
+    const auto& slots = pod.ledger->slots();
+    for (unsigned slot = 0; slot < slots.size(); ++slot) {
+      if (!slots[slot] || shown.contains(slots[slot]->pid)) continue;
+      if (!pod.ledger->HoldsAnything(slot)) continue;
+      const auto mapped =
+          HasPage(options_.proc_root, slots[slot]->pid, pod.ledger->pages().identity());
+      if (mapped.ok() && !*mapped) replaced.emplace_back(uid, slot);
+    }
+  }
+  for (const Seat& seat : replaced) Ended(seat);
 }
 
 void Arbiter::SeeDevice(const gpu::Gpu& gpu, const gpu::DeviceUsage& shown, std::uint64_t time_us,

@@ -69,6 +69,13 @@ void PodLedger::SweepOrphans() {
   }
 }
 
+bool PodLedger::HoldsAnything(unsigned slot) const {
+  for (unsigned device = 0; device < devices_.size(); ++device) {
+    if (HeldBy(slot, device) != 0 || ContextOf(slot, device) != 0) return true;
+  }
+  return false;
+}
+
 std::uint64_t PodLedger::OrphansOn(unsigned device) const {
   return wire::OrphansOn(pages_.counters(), device);
 }

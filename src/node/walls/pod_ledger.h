@@ -64,6 +64,7 @@ class PodLedger {
     std::uint64_t refusals = 0;
   };
   [[nodiscard]] Use UseOf(unsigned device) const;
+  [[nodiscard]] bool HoldsAnything(unsigned slot) const;
   // What has no owner any more, and is in no slot.
   [[nodiscard]] std::uint64_t OrphansOn(unsigned device) const;
   [[nodiscard]] std::uint64_t HeldBy(unsigned slot, unsigned device) const;

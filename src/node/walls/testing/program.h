@@ -15,7 +15,7 @@
 #include <string>
 
 #include "base/testing/real_loop.h"
-#include "wire/ledger.h"
+#include "wire/shares.h"
 
 namespace tranche::node::walls::testing {
 
@@ -81,7 +81,10 @@ struct Order {
     kMeasure,
     kBound,
     kHold,
-    kLook
+    kLook,
+    kExport,  // of what it has reserved, so many bytes
+    kImport,  // the same memory, in another program
+    kExec     // becomes another program, as far as its mappings go
   } what = kHello;
   std::uint64_t number = 0;  // bytes; of kHello the image
 };
@@ -127,6 +130,11 @@ class Shim {
       counters_->devices[0].total_bytes.fetch_add(order.number);
       outcome.done = true;
     }
+    if (order.what == Order::kExport || order.what == Order::kImport) Share(order, outcome);
+    if (order.what == Order::kExec && counters_ != nullptr) {
+      outcome.done = munmap(counters_, sizeof(wire::Counters)) == 0;
+      counters_ = nullptr;
+    }
     if (counters_ != nullptr) {
       outcome.total = counters_->devices[0].total_bytes.load();
       outcome.limit = limits_->devices[0].limit_bytes.load();
@@ -170,6 +178,14 @@ class Shim {
                    wire::CountersFit(*counters_, sizeof(wire::Counters));
     close(fds[0]);
     close(fds[1]);
+  }
+
+  void Share(const Order& order, Outcome& outcome) {
+    constexpr std::uint64_t kKey = 7;
+    const auto kind =
+        order.what == Order::kExport ? wire::ShareKind::kExport : wire::ShareKind::kImport;
+    outcome.done = counters_ != nullptr &&
+                   wire::AddShare(*counters_, kind, slot_, 0, kKey, order.number) != wire::kNoShare;
   }
 
   void MeasureContext(Outcome& outcome) {
