@@ -16,6 +16,7 @@ namespace {
 using common::BoolFlag;
 using common::Flag;
 using common::FlagGroup;
+using common::ListFlag;
 
 void Append(std::vector<common::FlagSpec>& flags, std::vector<common::FlagSpec> more) {
   for (common::FlagSpec& flag : more) flags.push_back(std::move(flag));

@@ -29,6 +29,7 @@ using base::Result;
 using base::Status;
 using common::BoolFlag;
 using common::Flag;
+using common::ListFlag;
 
 std::string Help() {
   return "usage: tranche node [flags]\n\n"
