@@ -18,7 +18,14 @@ void Endpoints::AddMetrics(std::function<std::string()> text) {
 
 http::Answer Endpoints::Metrics() const {
   http::Answer answer{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
-  for (const auto& text : metrics_) answer.body += text();
+  for (const auto& text : metrics_) {
+    std::string more = text();  // a page may have a megabyte
+    if (answer.body.empty()) {
+      answer.body = std::move(more);
+    } else {
+      answer.body += more;
+    }
+  }
   return answer;
 }
 

@@ -130,6 +130,10 @@ void MetricFamilies::AddLabelled(std::string_view labels, double value) {
   page += '\n';
 }
 
+void MetricFamilies::Expect(std::size_t bytes) {
+  families_->page.reserve(families_->page.size() + bytes);
+}
+
 void MetricFamilies::Only(std::string_view name, double value) {
   Open(name);
   Add({}, value);

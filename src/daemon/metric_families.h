@@ -42,6 +42,8 @@ class MetricFamilies {
   void AddLabelled(std::string_view labels, double value);
   static std::string Labels(const std::vector<std::string>& names,
                             const std::vector<std::string>& values);
+  // The page will be about so much longer: what grows by doubling is copied again and again.
+  void Expect(std::size_t bytes);
   // A metric without labels.
   void Only(std::string_view name, double value);
 

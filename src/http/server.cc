@@ -12,6 +12,7 @@
 #include <deque>
 #include <list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -282,10 +283,19 @@ class MicroServer : public Server {
     } else {
       answer = Ask(path);
     }
-    MHD_Response* response = MHD_create_response_from_buffer(
-        answer.body.size(), const_cast<char*>(answer.body.data()), MHD_RESPMEM_MUST_COPY);
+    MHD_Response* response = Holding(std::move(answer.body));
     if (response != nullptr && !served) MHD_add_response_header(response, "Allow", "GET, HEAD");
     return Queue(connection, response, answer.status, answer.content_type);
+  }
+
+  // A response with this body, which it keeps; nullptr: no memory.
+  static MHD_Response* Holding(std::string text) {
+    auto body = std::make_unique<std::string>(std::move(text));
+    MHD_Response* response = MHD_create_response_from_buffer_with_free_callback_cls(
+        body->size(), body->data(), [](void* kept) { delete static_cast<std::string*>(kept); },
+        body.get());
+    if (response != nullptr) [[maybe_unused]] auto* kept = body.release();
+    return response;
   }
 
   MHD_Result Queue(MHD_Connection* connection, MHD_Response* response, int status,

@@ -44,6 +44,11 @@ const std::vector<std::string>& TimedLabels() {
   return labels;
 }
 
+// About how long a page becomes.
+constexpr std::size_t kPodMetrics = 12;
+constexpr std::size_t kNameAndValue = 48;
+constexpr std::size_t kOtherBytes = 32 << 10;
+
 double Flag(bool value) { return value ? 1 : 0; }
 
 using Shown = ShownDevice;
@@ -92,6 +97,9 @@ void AddPods(Families& out, const char* name, const std::vector<PodSeries>& all,
 
 void AddPodMetrics(Families& out, const std::vector<Shown>& devices, const NodeState& state) {
   const std::vector<PodSeries> all = PodSeriesOf(devices);
+  std::size_t bytes = 0;
+  for (const PodSeries& one : all) bytes += kPodMetrics * (one.timed.size() + kNameAndValue);
+  out.Expect(bytes + kOtherBytes);
   const auto measured = [](const Shown& shown) { return shown.account->unmeasured.empty(); };
   const auto counted = [](const Shown& shown) { return shown.account->Counted(); };
   AddPods(out, "pod_gpu_seconds_total", all, true, true,

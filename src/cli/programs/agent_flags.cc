@@ -15,6 +15,7 @@ namespace {
 
 using common::BoolFlag;
 using common::Flag;
+using common::ListFlag;
 using common::FlagGroup;
 using common::ListFlag;
 

@@ -27,6 +27,7 @@ namespace {
 using base::Code;
 using base::Result;
 using base::Status;
+using common::ListFlag;
 using common::BoolFlag;
 using common::Flag;
 using common::ListFlag;
