@@ -112,7 +112,7 @@ class Away(unittest.TestCase):
         bed.arbitrate()
         until(lambda: late.take(2)[0] == 0, late.process)
         self.assertEqual(late.take(4096)[0], 2)
-        self.assertTrue(bed.wall()["walled"])
+        until(lambda: bed.wall()["walled"], bed.sight.process)
 
     def test_away_and_open_a_new_program_runs_without_a_wall_and_is_said_to(self):
         bed = self.bed(away="open")
