@@ -27,7 +27,8 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   asan tsan    the rooms' unit tests under sanitizers; tsan of those that have threads
   fuzz         each fuzz target for a minute (TRANCHE_FUZZ_SECONDS); inputs differ from run to run, unless
                TRANCHE_FUZZ_SEED=N says otherwise
-  soak         process at full counts, numba and tinygrad on a simulated GPU, ten minutes of fuzzing, the
+  soak         process at full counts, numba and tinygrad on a simulated GPU, programs that race and are killed at
+               the wall of one pod at full counts (64 processes of 64 threads), ten minutes of fuzzing, the
                cluster's long faults, the seed document on the oldest Kubernetes that is supported upstream, and
                whether the image's Debian packages are behind the security updates that Debian serves
   gpu          the demo on this machine's own GPUs, and how they share their time (bench/gpu)
@@ -268,6 +269,8 @@ def compilers(session):
 def soak(session):
     counts = process(session, repeat=100, timeout=6 * HANG_SECONDS)
     counts += compilers(session)
+    counts += session.ctest(session.build("release"), "-L", "^walls-full$", timeout=6 * HANG_SECONDS,
+                            environment=client_environment())
     counts += fuzz(session, seconds=600)
     counts += one(call([ROOT / "deploy/image/build", "--updates"]))
     counts += on_cluster(session, ["--only", "soak"])

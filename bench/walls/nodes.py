@@ -68,7 +68,7 @@ class Nodes:
             for walled in (True, False):
                 took[walled] += self.start_at_once(bed, count, walled)
         assert {one["total"] for one in took[True]} == {40 << 30}, "they were walled"
-        assert {one["total"] for one in took[False]} == {80 << 30}, "and these were not"
+        assert min(one["total"] for one in took[False]) > 40 << 30, "and these were not"
         how = "alone" if count == 1 else f"{count} at once"
         for what, fields in ((f"attaching, {how}", ("attach",)), (f"first context, {how}", ("context",)),
                              (f"process start in all, {how}", ("init", "attach", "again", "context", "allocate"))):

@@ -48,10 +48,10 @@ void OptionReader::Map(const Node& node, const std::vector<Option>& options) {
   }
 }
 
-void OptionReader::Fail(const Node& node, const std::string& message) {
+void OptionReader::Fail(const Node& node, const std::string& message, const std::string& instead) {
   ++errors_;
   Find({Severity::kError, fmt::format("{}: {}", fmt::join(path_, "."), message), node.mark.line,
-        node.mark.column, false, ""});
+        node.mark.column, false, instead});
 }
 
 void OptionReader::Find(Diagnostic one) {

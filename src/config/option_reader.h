@@ -57,7 +57,7 @@ class OptionReader {
   MemoryAmount Memory(const Node& node);              // a quantity or a percent
   Milli Percent(const Node& node);
 
-  void Fail(const Node& node, const std::string& message);
+  void Fail(const Node& node, const std::string& message, const std::string& instead = "");
   [[nodiscard]] int errors() const { return errors_; }
 
  private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "config/memory_amount.h"
 #include "config/option_reader.h"
 #include "config/resource_name.h"
 #include "config/schema.h"
@@ -86,7 +87,10 @@ MemoryOptions ReadMemory(OptionReader& reader, const Node& node) {
   if (out.max && IsZero(*out.max)) reader.Fail(node, "max: nothing fits in 0");
   if (out.reserve == MemoryAmount(Milli{1000})) reader.Fail(node, "reserve: nothing is left");
   if (out.limit && out.max && Above(*out.limit, *out.max)) {
-    reader.Fail(node, "limit is more than max");
+    reader.Fail(*node.Find("max")->value,
+                fmt::format("limit is more than max, {} and {}", AmountText(*out.limit),
+                            AmountText(*out.max)),
+                "raise max, or lower limit");
   }
   return out;
 }

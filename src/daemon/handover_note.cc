@@ -63,7 +63,9 @@ bool ProofIsHeld(int fd) {
 AgentIdentity AgentIdentity::Self() {
   char host[256] = "";
   gethostname(host, sizeof(host) - 1);
-  return {.host = host, .pid = getpid(), .started = base::Rfc3339Now()};
+  // It is asked more than once.
+  static const std::string started = base::Rfc3339Now();
+  return {.host = host, .pid = getpid(), .started = started};
 }
 
 std::string AgentIdentity::Text() const {

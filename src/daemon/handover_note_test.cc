@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 
 #include <string>
+#include <thread>
 
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
+#include "base/time.h"
 #include "daemon/handover.h"
 
 namespace tranche::daemon {
@@ -117,6 +119,13 @@ TEST(AgentIdentityTest, TextSaysWhatIsKnown) {
             "x7k2p (pid 1, started now)");
   EXPECT_EQ(AgentIdentity{}.Text(), "another agent");
   EXPECT_EQ((AgentIdentity{.host = "", .pid = 7, .started = ""}.Text()), "unknown host (pid 7)");
+}
+
+// The status file shows it: whoever compares two looks sees whether there is another agent.
+TEST(AgentIdentityTest, ItStartedOnceWheneverItIsAsked) {
+  const std::string started = AgentIdentity::Self().started;
+  while (base::Rfc3339Now() == started) std::this_thread::yield();  // the next second
+  EXPECT_EQ(AgentIdentity::Self().started, started);
 }
 
 }  // namespace

@@ -50,16 +50,6 @@ Path RootOf(const Birth& birth) {
   return Path(birth.bundle).Add("/").Add(birth.root);
 }
 
-// Whether the image has musl, and nothing that glibc's programs could be loaded by.
-bool HasMuslAlone(const Root& root) {
-  for (const std::string_view loader :
-       {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"}) {
-    if (root.Find(loader).valid()) return false;
-  }
-  return root.Find("/lib/ld-musl-x86_64.so.1").valid() ||
-         root.Find("/lib/ld-musl-aarch64.so.1").valid();
-}
-
 class Cover {
  public:
   Cover(const Root& root, const Shims& shims, Report* report)
@@ -104,7 +94,7 @@ class Cover {
       case FileKind::kLibrary:
         break;
     }
-    if (library.NeedsFrom(kRealFolder)) {
+    if (!library.NeededFrom(kRealFolder).empty()) {
       return Fail(place, "it is a copy of a shim, which belongs to no image");
     }
     const bool cuda = place.kind == LibraryKind::kCuda;

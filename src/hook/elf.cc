@@ -210,14 +210,14 @@ bool Library::Exports(std::string_view function) const {
   return false;
 }
 
-bool Library::NeedsFrom(std::string_view folder) const {
+std::string_view Library::NeededFrom(std::string_view folder) const {
   for (const std::uint64_t name : needed_) {
     const std::string_view path = NameAt(name);
     if (path.starts_with(folder) && path.size() > folder.size() && path[folder.size()] == '/') {
-      return true;
+      return path;
     }
   }
-  return false;
+  return {};
 }
 
 }  // namespace tranche::hook

@@ -36,8 +36,8 @@ class Library {
   FileKind Read(int descriptor);
 
   [[nodiscard]] std::string_view soname() const { return soname_.view(); }
-  // Whether it needs a library of that folder, by a path.
-  [[nodiscard]] bool NeedsFrom(std::string_view folder) const;
+  // The path of a library of that folder that it needs; "" where it needs none.
+  [[nodiscard]] std::string_view NeededFrom(std::string_view folder) const;
   [[nodiscard]] bool Exports(std::string_view function) const;
   // The names of the functions that it exports, one after the other; "" after the last.
   [[nodiscard]] std::string_view Exported(std::size_t* next) const;

@@ -130,8 +130,8 @@ TEST_F(ElfTest, SaysWhatALibraryExportsAndNeeds) {
   EXPECT_FALSE(library.Exports("cuIni"));
   EXPECT_FALSE(library.Exports("cudbgData")) << "no function";
   EXPECT_FALSE(library.Exports("malloc")) << "it is needed, not exported";
-  EXPECT_TRUE(library.NeedsFrom("/run/tranche/real"));
-  EXPECT_FALSE(library.NeedsFrom("/run/tranche/rea"));
+  EXPECT_EQ(library.NeededFrom("/run/tranche/real"), "/run/tranche/real/0/libcuda.so.1");
+  EXPECT_EQ(library.NeededFrom("/run/tranche/rea"), "");
   std::size_t next = 0;
   EXPECT_EQ(library.Exported(&next), "cuInit");
   EXPECT_EQ(library.Exported(&next), "");

@@ -73,6 +73,15 @@ std::string_view FileNameOf(LibraryKind kind) {
   return kind == LibraryKind::kCuda ? "libcuda.so" : "libnvidia-ml.so";
 }
 
+bool HasMuslAlone(const Root& root) {
+  for (const std::string_view loader :
+       {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"}) {
+    if (root.Find(loader).valid()) return false;
+  }
+  return root.Find("/lib/ld-musl-x86_64.so.1").valid() ||
+         root.Find("/lib/ld-musl-aarch64.so.1").valid();
+}
+
 void Search::Run(Places* places) {
   places_ = places;
   LearnLinks();

@@ -31,6 +31,10 @@ struct Place {
 
 using Places = List<Place, 48>;
 
+// Whether the image has musl, and nothing that glibc's programs could be loaded by: no program in
+// it can load the driver then.
+bool HasMuslAlone(const Root& root);
+
 class Search {
  public:
   Search(const Root& root, const Birth& birth) : root_(root), birth_(birth) {}

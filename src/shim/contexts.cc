@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::uint64_t kBusy = UINT64_MAX;  // DeviceRecord::primary_id while a thread sees to it
 constexpr int kPatienceMilliseconds = 1000;
+// So long it may take until the first context of a pod has been measured.
+constexpr int kFirstMilliseconds = static_cast<int>(wire::kMeasureMilliseconds) + 50;
 
 // One thread at a time measures a device.
 bool BeginMeasuring(WallRecord& wall) {
@@ -105,12 +107,21 @@ std::uint64_t ReserveRest(const Attachment& pages, unsigned device, std::uint64_
 bool TakeAhead(const Attachment& pages, unsigned device, std::uint64_t* ahead) {
   const wire::DeviceLimits& limits = pages.limits->devices[device];
   const std::uint64_t limit = LimitOf(pages, device);
-  if (pages.counters->devices[device].total_bytes.load() >= limit) return false;
-  *ahead = limits.context_bound.load();
-  if (*ahead == 0 || Reserve(pages, device, *ahead, limit)) return true;
-  // A guess may be too much: what is left may do.
-  *ahead = limits.context_known.load() != 0 ? 0 : ReserveRest(pages, device, limit);
-  return *ahead != 0;
+  for (int waited = 0;; ++waited) {
+    const bool known = limits.context_known.load() != 0;
+    const std::uint64_t used = pages.counters->devices[device].total_bytes.load();
+    *ahead = limits.context_bound.load();
+    if (used < limit && (*ahead == 0 || Reserve(pages, device, *ahead, limit))) return true;
+    *ahead = 0;
+    if (known) return false;
+    // A guess may be too much: what is left may do. Others may have taken ahead by the same guess,
+    // and it is known as soon as the first of them was measured.
+    if (used == 0 || waited == kFirstMilliseconds) {
+      *ahead = ReserveRest(pages, device, limit);
+      return *ahead != 0;
+    }
+    guest::SleepMilliseconds(1);
+  }
 }
 
 // Brings the charge to what the contexts that are left take; false where that is not known.

@@ -112,7 +112,7 @@ class Away(unittest.TestCase):
         bed.arbitrate()
         until(lambda: late.take(2)[0] == 0, late.process)
         self.assertEqual(late.take(4096)[0], 2)
-        until(lambda: bed.wall()["walled"], bed.sight.process)
+        until(lambda: bed.wall()["walled"], late.process)
 
     def test_away_and_open_a_new_program_runs_without_a_wall_and_is_said_to(self):
         bed = self.bed(away="open")
@@ -172,8 +172,6 @@ print(json.dumps(seen))
 
     def test_without_an_answer_an_upper_bound_is_charged_until_it_is_known(self):
         bed = self.bed()
-        bed.program(POD).end()
-        until(lambda: bed.wall()["usedBytes"] == 0, bed.sight.process)
         script = """
 total = size()
 ok(cuda.cuDeviceTotalMem_v2(ref(total), 0), "cuDeviceTotalMem_v2")

@@ -19,11 +19,11 @@ class Death(unittest.TestCase):
             self.skipTest("no control group can be made here")
 
     def racer(self, seed, container):
-        """Races until its input ends."""
-        process = self.bed.start([RACER, "--threads", 8, "--rounds", 0, "--devices", 2, "--seed", seed], POD,
-                                 container=container)
+        """Races until its input ends, for its contexts as well."""
+        process = self.bed.start([RACER, "--threads", 8, "--rounds", 0, "--devices", 2, "--seed", seed,
+                                  "--late-contexts"], POD, container=container)
         line = process.stdout.readline()
-        self.assertEqual(line, "ready\n")
+        self.assertEqual(line, "ready\n", process.poll())
         process.stdin.write("\n")
         process.stdin.flush()
         return process
@@ -43,7 +43,7 @@ class Death(unittest.TestCase):
         survivor = self.racer(1, 0)
         for kill in range(KILLS):
             victim = self.racer(kill + 2, kill % 2)
-            time.sleep(chance.uniform(0, 0.05))  # the moment of the kill, at random
+            time.sleep(chance.uniform(0, 0.2))  # the moment of the kill, at random
             victim.kill()
             victim.communicate()
         counts = self.end(survivor)

@@ -17,7 +17,7 @@ FIELDS = ("made", "refused", "contexts_refused")
 
 def room_of(crew):
     """For a part of what the threads would have."""
-    return crew[0] * crew[1] * 4 * MIB
+    return max(GIB, crew[0] * crew[1] * 4 * MIB)
 
 
 def limit_of(crew):

@@ -15,7 +15,9 @@ namespace {
 
 using common::BoolFlag;
 using common::Flag;
+using common::ListFlag;
 using common::FlagGroup;
+using common::ListFlag;
 
 void Append(std::vector<common::FlagSpec>& flags, std::vector<common::FlagSpec> more) {
   for (common::FlagSpec& flag : more) flags.push_back(std::move(flag));

@@ -27,8 +27,10 @@ namespace {
 using base::Code;
 using base::Result;
 using base::Status;
+using common::ListFlag;
 using common::BoolFlag;
 using common::Flag;
+using common::ListFlag;
 
 std::string Help() {
   return "usage: tranche node [flags]\n\n"

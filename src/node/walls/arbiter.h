@@ -151,6 +151,7 @@ class Arbiter {
   void RestorePrograms(const std::string& uid, PodLedger& ledger);
   void Write();
   void Forget();
+  void LeaveReplaced(const gpu::Usage& usage);
   void SeeDevice(const gpu::Gpu& gpu, const gpu::DeviceUsage& shown, std::uint64_t time_us,
                  const WhoseIs& whose);
   void SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned slot,

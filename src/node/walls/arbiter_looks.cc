@@ -37,9 +37,33 @@ void Arbiter::UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage
       evidence_.NoteRefusals({uid, devices[i].device}, pod.ledger->UseOf(i).refusals);
     }
   }
+  LeaveReplaced(usage);
   std::erase_if(looks_, [](const auto& entry) { return !entry.second.there; });
   Tell(evidence_.End());
   EndMeasures(usage.time_us);
+}
+
+// A program that has become another one by exec has nothing any more of what it had. If the new one
+// uses CUDA, it attaches, and that tells it; if it does not, the driver no longer shows the
+// process, and the counters are no longer mapped in it.
+void Arbiter::LeaveReplaced(const gpu::Usage& usage) {
+  std::set<unsigned> shown;
+  for (const gpu::DeviceUsage& device : usage.devices) {
+    if (!device.processes) return;
+    for (const gpu::RunningProcess& process : *device.processes) shown.insert(process.pid);
+  }
+  std::vector<Seat> replaced;
+  for (const auto& [uid, pod] : pods_) {
+    const auto& slots = pod.ledger->slots();
+    for (unsigned slot = 0; slot < slots.size(); ++slot) {
+      if (!slots[slot] || shown.contains(slots[slot]->pid)) continue;
+      if (!pod.ledger->HoldsAnything(slot)) continue;
+      const auto mapped =
+          HasPage(options_.proc_root, slots[slot]->pid, pod.ledger->pages().identity());
+      if (mapped.ok() && !*mapped) replaced.emplace_back(uid, slot);
+    }
+  }
+  for (const Seat& seat : replaced) Ended(seat);
 }
 
 void Arbiter::SeeDevice(const gpu::Gpu& gpu, const gpu::DeviceUsage& shown, std::uint64_t time_us,
@@ -76,13 +100,17 @@ void Arbiter::SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned 
     program.shown_bytes = *process.memory_bytes;
     AnswerMeasures(key.device, process.pid, program.shown_bytes, time_us);
     const std::uint64_t held = ledger.HeldBy(slot, device);
-    ledger.CorrectContext(slot, device, program.shown_bytes - std::min(held, program.shown_bytes));
+    program.steady = look_began_us_ <= time_us && ledger.Unchanged(slot, device);
+    // Of what it held when the driver was asked, not of what it has come to hold since.
+    if (program.steady) {
+      ledger.CorrectContext(slot, device,
+                            program.shown_bytes - std::min(held, program.shown_bytes));
+    }
     program.known_bytes = held + ledger.ContextOf(slot, device);
     // What has no owner any more, the driver shows at one of those who still have it.
     const std::uint64_t more =
         program.shown_bytes - std::min(program.known_bytes, program.shown_bytes);
     program.known_bytes += std::min(more, ledger.OrphansOn(device));
-    program.steady = look_began_us_ <= time_us && ledger.Unchanged(slot, device);
   }
   evidence_.See(key, program);
 }
@@ -130,7 +158,7 @@ void Arbiter::AnswerMeasures(const std::string& device, unsigned pid, std::uint6
                              std::uint64_t time_us) {
   for (auto at = measuring_.begin(); at != measuring_.end();) {
     const Measuring& one = at->second;
-    const PodLedger& ledger = *pods_.at(one.seat.first).ledger;
+    PodLedger& ledger = *pods_.at(one.seat.first).ledger;
     const auto& program = ledger.slots()[one.seat.second];
     if (!program || program->pid != pid || ledger.devices()[one.device].device != device ||
         time_us < one.asked_us) {
@@ -139,6 +167,7 @@ void Arbiter::AnswerMeasures(const std::string& device, unsigned pid, std::uint6
     }
     const std::uint64_t held =
         std::min(one.held_before, ledger.HeldBy(one.seat.second, one.device));
+    ledger.LearnContext(one.seat.second, one.device, bytes - std::min(bytes, held));
     const auto answer = AnswerMeasure(wire::Status::kOk, bytes - std::min(bytes, held));
     door_.Answer(at->first, BytesOf(answer), {});
     at = measuring_.erase(at);

@@ -1,116 +1,21 @@
 // The arbiter with real programs: processes that attach, allocate and are killed.
 #include "node/walls/arbiter.h"
 
-#include <gmock/gmock.h>
-
-#include "node/walls/testing/program.h"
+#include "node/walls/testing/arbiter_bed.h"
 
 namespace tranche::node::walls {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::Holds;
 using ::testing::IsEmpty;
+using testing::kGib;
+using testing::kGreedy;
+using testing::kModest;
 using testing::Order;
 using testing::Outcome;
-using testing::Program;
 
-constexpr char kGpu[] = "GPU-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
-constexpr char kGreedy[] = "6d2f1d4e-5c0f-4b39-9a50-1f6a1c3f0001";
-constexpr char kModest[] = "6d2f1d4e-5c0f-4b39-9a50-1f6a1c3f0002";
-constexpr std::uint64_t kGib = 1ULL << 30U;
-
-identity::Held Holds(const std::string& pod) {
-  return {.pod_namespace = "team",
-          .pod = pod,
-          .container = "main",
-          .device = kGpu,
-          .replicas = 1,
-          .of_pod = 1,
-          .pod_uid = pod == "greedy" ? kGreedy : kModest};
-}
-
-class ArbiterTest : public ::testing::Test {
- protected:
-  ArbiterTest() : proc_(dir_.path() + "/proc"), real_proc_(identity::NewProc(proc_.root())) {
-    std::filesystem::create_directories(proc_.root());
-    Begin();
-  }
-
-  // A new arbiter, as when the program is started again.
-  void Begin() {
-    arbiter_.reset();
-    arbiter_ = std::make_unique<Arbiter>(
-        *loop_, *real_proc_,
-        Arbiter::Options{.directory = dir_.path() + "/walls",
-                         .record = dir_.path() + "/walls.json",
-                         .proc_root = proc_.root()},
-        Arbiter::Sources{.owner =
-                             [](const identity::PodGroup& group) {
-                               const bool greedy = group.pod_uid == kGreedy;
-                               return identity::Owner{.pod_namespace = "team",
-                                                      .pod = greedy ? "greedy" : "modest",
-                                                      .container = "",
-                                                      .pod_uid = group.pod_uid};
-                             },
-                         .ask_kubelet = [this] { ++asked_kubelet_; },
-                         .look = [this] { ++looks_; },
-                         .ask = [this](const std::string& uid) { return asks_[uid]; },
-                         .tell = [this](News news, const identity::PodRef& /*pod*/,
-                                        const std::string& /*message*/) { news_.push_back(news); },
-                         .look_inside =
-                             [this](unsigned /*pid*/, const std::string& container_id,
-                                    const std::function<void(Inside)>& done) {
-                               looked_into_.push_back(container_id);
-                               done(inside_);
-                             }});
-    arbiter_->Start();
-  }
-  void Enforce() {
-    arbiter_->SetRules(
-        {{kGpu,
-          {.enforced = true,
-           .share = {.device_bytes = 16 * kGib, .max_bytes = 8 * kGib, .replicas = 4}}}});
-    arbiter_->SetHeld({Holds("greedy"), Holds("modest")});
-  }
-  std::unique_ptr<Program> Start(const std::string& pod) {
-    return std::make_unique<Program>(proc_, pod, dir_.path() + "/walls/" + wire::kSocketFile);
-  }
-  Wall WallOf(const std::string& pod) {
-    for (const Wall& wall : arbiter_->Walls()) {
-      if (wall.pod.pod == pod) return wall;
-    }
-    return {};
-  }
-  // One look, a second after the last one.
-  void DriverShows(unsigned pid, std::uint64_t bytes) {
-    gpu::Inventory inventory;
-    inventory.gpus.push_back({.uuid = kGpu});
-    gpu::DeviceUsage device{.uuid = kGpu};
-    device.processes.emplace({gpu::RunningProcess{.pid = pid, .memory_bytes = bytes}});
-    arbiter_->LookBegins();
-    arbiter_->UsageRead(inventory,
-                        {.status = {}, .time_us = time_us_ += 1'000'000, .devices = {device}},
-                        [](unsigned /*pid*/) {
-                          return identity::PodGroup{.pod_uid = kGreedy, .container_id = "c1"};
-                        });
-  }
-  void DriverShows(unsigned pid, std::uint64_t bytes, int looks) {
-    for (int i = 0; i < looks; ++i) DriverShows(pid, bytes);
-  }
-
-  base::testing::TempDir dir_;
-  base::testing::RealLoop loop_;
-  testing::PodProc proc_;
-  std::unique_ptr<identity::Proc> real_proc_;
-  std::unique_ptr<Arbiter> arbiter_;
-  std::vector<News> news_;
-  std::map<std::string, identity::MemoryAsk> asks_;
-  std::uint64_t time_us_ = 1ULL << 62U;  // later than whatever is asked
-  Inside inside_;
-  std::vector<std::string> looked_into_;
-  int looks_ = 0;
-  int asked_kubelet_ = 0;
-};
+class ArbiterTest : public testing::ArbiterBed {};
 
 TEST_F(ArbiterTest, OneIsRefusedAtItsWallAndItsNeighbourGoesOn) {
   Enforce();
@@ -257,113 +162,6 @@ TEST_F(ArbiterTest, AProcessOutsideOfPodsIsTurnedAway) {
   outcome = stranger->Do(loop_, {Order::kHello, 1});
   EXPECT_FALSE(outcome.done);
   EXPECT_EQ(arbiter_->counts().strangers, 1U);
-}
-
-TEST_F(ArbiterTest, ContextsAreMeasuredByALookOfLater) {
-  Enforce();
-  const auto program = Start(kGreedy);
-  program->Do(loop_, {Order::kHello, 1});
-  EXPECT_TRUE(program->Do(loop_, {Order::kReserve, 1 * kGib}).done);
-  program->Start({Order::kMeasure, 0});
-  EXPECT_TRUE(loop_.RunUntil([&] { return looks_ > 0; }));
-  DriverShows(program->pid(), kGib + 300);
-  Outcome outcome;
-  EXPECT_TRUE(loop_.RunUntil([&] { return program->Finished(outcome); }));
-  EXPECT_EQ(outcome.status, wire::Status::kOk);
-  EXPECT_EQ(outcome.number, 300U);
-}
-
-TEST_F(ArbiterTest, AContextThatTheDriverDoesNotShowIsNotWaitedFor) {
-  Enforce();
-  const auto program = Start(kGreedy);
-  program->Do(loop_, {Order::kHello, 1});
-  program->Start({Order::kMeasure, 0});
-  EXPECT_TRUE(loop_.RunUntil([&] { return looks_ > 0; }));
-  DriverShows(1, kGib);
-  Outcome outcome;
-  EXPECT_TRUE(loop_.RunUntil([&] { return program->Finished(outcome); }));
-  EXPECT_EQ(outcome.status, wire::Status::kNotYet);
-}
-
-TEST_F(ArbiterTest, WhatTheDriverShowsAboveTheLedgerIsToldOnce) {
-  Enforce();
-  const auto program = Start(kGreedy);
-  program->Do(loop_, {Order::kHello, 1});
-  EXPECT_TRUE(program->Do(loop_, {Order::kReserve, 1 * kGib}).done);
-  DriverShows(program->pid(), kGib + Evidence::kToleranceBytes, 8);
-  EXPECT_THAT(news_, IsEmpty());
-  DriverShows(program->pid(), 3 * kGib, 8);
-  EXPECT_THAT(news_, ElementsAre(News::kLedgerMismatch));
-  EXPECT_TRUE(WallOf("greedy").mismatch);
-}
-
-TEST_F(ArbiterTest, WhoAllocatesWhileTheDriverIsAskedHasNotMoreThanItCounts) {
-  Enforce();
-  const auto program = Start(kGreedy);
-  program->Do(loop_, {Order::kHello, 1});
-  for (int i = 0; i < 8; ++i) {
-    EXPECT_TRUE(program->Do(loop_, {Order::kReserve, 2 * kGib}).done);
-    arbiter_->LookBegins();
-    EXPECT_TRUE(program->Do(loop_, {Order::kRelease, 2 * kGib}).done);
-    gpu::Inventory inventory;
-    inventory.gpus.push_back({.uuid = kGpu});
-    gpu::DeviceUsage device{.uuid = kGpu};
-    device.processes.emplace(
-        {gpu::RunningProcess{.pid = program->pid(), .memory_bytes = 2 * kGib}});
-    arbiter_->UsageRead(inventory,
-                        {.status = {}, .time_us = time_us_ += 1'000'000, .devices = {device}},
-                        [](unsigned /*pid*/) { return identity::PodGroup{.pod_uid = kGreedy}; });
-  }
-  EXPECT_THAT(news_, IsEmpty());
-}
-
-TEST_F(ArbiterTest, AProgramOnTheGpuThatHasNotAttachedMakesThePodUnwalled) {
-  Enforce();
-  EXPECT_EQ(WallOf("greedy").walled, std::nullopt) << "nobody has come yet";
-  const auto program = Start(kGreedy);
-  program->Do(loop_, {Order::kHello, 1});
-  DriverShows(program->pid(), kGib);
-  EXPECT_EQ(WallOf("greedy").walled, true);
-  inside_ = {.loaded = Loaded::kOther, .birth = Birth{.walled = true, .word = "", .message = ""}};
-  DriverShows(1, kGib);
-  EXPECT_EQ(WallOf("greedy").walled, std::nullopt) << "it may be about to attach";
-  DriverShows(1, kGib, 6);
-  EXPECT_EQ(WallOf("greedy").walled, false);
-  EXPECT_EQ(WallOf("greedy").reason.word, "not-loaded");
-  EXPECT_THAT(news_, ElementsAre(News::kUnwalled));
-  EXPECT_THAT(looked_into_, ElementsAre("c1")) << "not at every look";
-}
-
-TEST_F(ArbiterTest, APodOfWhichNobodyEverAttachedIsUnwalledOnceItIsOnTheGpu) {
-  Enforce();
-  inside_.loaded = Loaded::kOther;
-  DriverShows(1, kGib, 6);
-  EXPECT_EQ(WallOf("greedy").walled, false);
-  EXPECT_EQ(WallOf("greedy").reason.word, "no-shim");
-  EXPECT_EQ(WallOf("modest").walled, std::nullopt);
-  EXPECT_THAT(news_, ElementsAre(News::kUnwalled));
-}
-
-TEST_F(ArbiterTest, AShimOfAnotherVersionIsTheReason) {
-  Enforce();
-  const auto program = Start(kGreedy);
-  EXPECT_EQ(program->Do(loop_, {Order::kOtherVersion, 1}).status, wire::Status::kUnknownVersion);
-  DriverShows(program->pid(), kGib, 6);
-  EXPECT_EQ(WallOf("greedy").walled, false);
-  EXPECT_EQ(WallOf("greedy").reason.word, "other-version");
-}
-
-TEST_F(ArbiterTest, WhoIsRefusedIsSaidToHaveBeenLately) {
-  Enforce();
-  const auto program = Start(kGreedy);
-  program->Do(loop_, {Order::kHello, 1});
-  DriverShows(program->pid(), 0);
-  EXPECT_FALSE(WallOf("greedy").refused_lately);
-  EXPECT_FALSE(program->Do(loop_, {Order::kReserve, 5 * kGib}).done);
-  DriverShows(program->pid(), 0);
-  EXPECT_TRUE(WallOf("greedy").refused_lately);
-  DriverShows(program->pid(), 0, 60);
-  EXPECT_FALSE(WallOf("greedy").refused_lately);
 }
 
 TEST_F(ArbiterTest, ASuccessorGoesOnWithWhatProgramsHold) {

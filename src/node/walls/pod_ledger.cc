@@ -69,6 +69,13 @@ void PodLedger::SweepOrphans() {
   }
 }
 
+bool PodLedger::HoldsAnything(unsigned slot) const {
+  for (unsigned device = 0; device < devices_.size(); ++device) {
+    if (HeldBy(slot, device) != 0 || ContextOf(slot, device) != 0) return true;
+  }
+  return false;
+}
+
 std::uint64_t PodLedger::OrphansOn(unsigned device) const {
   return wire::OrphansOn(pages_.counters(), device);
 }
@@ -154,6 +161,16 @@ void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t byt
   if (charged <= bytes) return;
   const std::uint64_t taken = wire::Lower(holding.context_bytes, charged - bytes);
   wire::Lower(pages_.counters().devices[device].total_bytes, taken);
+}
+
+void PodLedger::LearnContext(unsigned slot, unsigned device, std::uint64_t bytes) {
+  const wire::Holding& holding = pages_.counters().slots[slot].holdings[device];
+  // A program that lies about itself only makes its own pod's contexts count for something else.
+  if (holding.context.load() != wire::ContextState::kNone) return;
+  // Two of one program that are made at once are measured as one.
+  const auto at = smallest_context_.emplace(device, PodPages::kMostContextBytes).first;
+  at->second = std::min(at->second, bytes);
+  pages_.SetContextBytes(device, at->second);
 }
 
 }  // namespace tranche::node::walls

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -63,6 +64,7 @@ class PodLedger {
     std::uint64_t refusals = 0;
   };
   [[nodiscard]] Use UseOf(unsigned device) const;
+  [[nodiscard]] bool HoldsAnything(unsigned slot) const;
   // What has no owner any more, and is in no slot.
   [[nodiscard]] std::uint64_t OrphansOn(unsigned device) const;
   [[nodiscard]] std::uint64_t HeldBy(unsigned slot, unsigned device) const;
@@ -73,6 +75,9 @@ class PodLedger {
   [[nodiscard]] std::uint64_t PassedThrough() const;
   // A context that was charged at its bound is now known to take less.
   void CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes);
+  // What the contexts of a program take was measured: from its first one the pod learns what to
+  // count a context as that is not measured yet.
+  void LearnContext(unsigned slot, unsigned device, std::uint64_t bytes);
 
  private:
   void Enter(unsigned slot, const Program& program);
@@ -82,6 +87,7 @@ class PodLedger {
   std::vector<std::optional<Program>> slots_;  // those that were ever in use
   bool unsettled_ = false;
   std::vector<std::uint64_t> noted_;  // changes that were begun, by slot and device
+  std::map<unsigned, std::uint64_t> smallest_context_;  // measured, by device
 };
 
 }  // namespace tranche::node::walls

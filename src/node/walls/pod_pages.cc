@@ -16,10 +16,6 @@ using base::Result;
 using base::Status;
 using base::UniqueFd;
 
-// Until it is known, a context counts as so many bytes: more than drivers take on the GPUs of
-// today.
-constexpr std::uint64_t kContextBound = 768ULL << 20U;
-
 Result<UniqueFd> MakeFile(const char* name, std::size_t bytes) {
   UniqueFd fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd.valid()) return base::ErrnoStatus(errno, "memfd_create");
@@ -72,7 +68,7 @@ Status PodPages::MakeLimits(const std::vector<WalledDevice>& devices, bool away_
     limits.uuid = devices[i].uuid;
     limits.device_bytes = devices[i].device_bytes;
     limits.limit_bytes.store(devices[i].limit_bytes);
-    limits.context_bound.store(kContextBound);
+    limits.context_bound.store(kMostContextBytes);
   }
   limits_->device_count = static_cast<std::uint32_t>(devices.size());
   limits_->arbiter_away_open.store(away_open ? 1 : 0);
@@ -132,6 +128,11 @@ void PodPages::SetLimit(unsigned device, std::uint64_t bytes) {
 
 std::uint64_t PodPages::LimitOf(unsigned device) const {
   return limits_->devices[device].limit_bytes.load();
+}
+
+void PodPages::SetContextBytes(unsigned device, std::uint64_t bytes) {
+  limits_->devices[device].context_bound.store(bytes);
+  limits_->devices[device].context_known.store(1);
 }
 
 }  // namespace tranche::node::walls

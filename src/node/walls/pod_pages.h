@@ -35,6 +35,8 @@ base::Result<PageIdentity> IdentityOfPage(int fd);
 class PodPages {
  public:
   static constexpr char kCountersName[] = "tranche-counters";
+  // More than drivers take for a context on the GPUs of today.
+  static constexpr std::uint64_t kMostContextBytes = 768ULL << 20U;
 
   // At most wire::kMaxDevices devices.
   static base::Result<PodPages> New(const std::vector<WalledDevice>& devices, bool away_open);
@@ -53,6 +55,8 @@ class PodPages {
 
   void SetLimit(unsigned device, std::uint64_t bytes);
   [[nodiscard]] std::uint64_t LimitOf(unsigned device) const;
+  // What a context of the pod was measured to take.
+  void SetContextBytes(unsigned device, std::uint64_t bytes);
 
  private:
   PodPages() = default;

@@ -151,4 +151,11 @@ Result<UniqueFd> FindPage(const std::string& proc_root, const PodRecord& pod) {
   return Status(Code::kNotFound, "no program of the pod has its counters any more");
 }
 
+Result<bool> HasPage(const std::string& proc_root, unsigned pid, const PageIdentity& page) {
+  const std::string process = base::JoinPath(proc_root, std::to_string(pid));
+  const auto maps = base::ReadFile(process + "/maps", kMaxMapsBytes);
+  if (!maps.ok()) return maps.status();
+  return !RangeOf(*maps, page.inode).empty();
+}
+
 }  // namespace tranche::node::walls

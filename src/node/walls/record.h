@@ -31,5 +31,7 @@ base::Result<std::vector<PodRecord>> ReadRecord(std::string_view text);
 // The counters of a pod, opened through a process that has them mapped; /proc is below `proc_root`.
 // kNotFound: no process of the pod has them.
 base::Result<base::UniqueFd> FindPage(const std::string& proc_root, const PodRecord& pod);
+// Whether a process has these counters mapped.
+base::Result<bool> HasPage(const std::string& proc_root, unsigned pid, const PageIdentity& page);
 
 }  // namespace tranche::node::walls

@@ -1,7 +1,8 @@
 """A real Prometheus beside a node's pods: it finds both programs as the chart's PodMonitors say, and has the chart's rules.
 
 Prometheus' operator, which would read these objects, is replaced by the few lines that make a scrape config of a
-PodMonitor. The types of the objects are in the cluster, so that Helm makes them as it would for the operator.
+PodMonitor. The types of the objects are in the cluster, so that Helm makes them as it would for the operator. Debian's
+Prometheus cannot ask an API server for pods, so that it is told of them here, in the labels that its own discovery has.
 """
 
 import json
@@ -21,7 +22,6 @@ import promtool  # noqa: E402
 
 GROUP = "monitoring.coreos.com"
 VALUES = ["--set", "node.podMonitor.enabled=true", "--set", "node.prometheusRule.enabled=true"]
-ACCOUNT = "prometheus"
 
 
 def types():
@@ -38,27 +38,32 @@ def types():
     return "\n---\n".join(map(json.dumps, made))
 
 
-def account():
-    """May look for pods, as Prometheus has to."""
-    group = "rbac.authorization.k8s.io"
-    return "\n---\n".join(map(json.dumps, [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": NAMESPACE}},
-        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": {"name": ACCOUNT, "namespace": NAMESPACE},
-         "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]},
-        {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": {"name": ACCOUNT, "namespace": NAMESPACE},
-         "roleRef": {"apiGroup": group, "kind": "Role", "name": ACCOUNT},
-         "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}]}]))
-
-
 def snake(name):
     return re.sub(r"[A-Z]", lambda letter: "_" + letter[0].lower(), name)
 
 
-def scrapes(monitor, discovery):
+def discovered(pod):
+    """What Prometheus' discovery says of a pod: a target for each port of each container."""
+    labels = {"__meta_kubernetes_namespace": pod["metadata"]["namespace"],
+              "__meta_kubernetes_pod_name": pod["metadata"]["name"],
+              "__meta_kubernetes_pod_node_name": pod["spec"].get("nodeName", "")}
+    for name, value in pod["metadata"].get("labels", {}).items():
+        labels[pod_label(name)] = value
+    for container in pod["spec"]["containers"]:
+        for port in container.get("ports", []):
+            yield {"targets": [f"{pod['status']['podIP']}:{port['containerPort']}"],
+                   "labels": {**labels, "__meta_kubernetes_pod_container_name": container["name"],
+                              "__meta_kubernetes_pod_container_port_name": port.get("name", "")}}
+
+
+def pod_label(name):
+    return "__meta_kubernetes_pod_label_" + re.sub(r"\W", "_", name)
+
+
+def scrapes(monitor, targets):
     """What Prometheus' operator makes of a PodMonitor: a scrape config for each of its endpoints."""
     for number, endpoint in enumerate(monitor["spec"]["podMetricsEndpoints"]):
-        relabel = [{"action": "keep", "regex": value,
-                    "source_labels": ["__meta_kubernetes_pod_label_" + re.sub(r"\W", "_", label)]}
+        relabel = [{"action": "keep", "source_labels": [pod_label(label)], "regex": value}
                    for label, value in monitor["spec"]["selector"]["matchLabels"].items()]
         relabel.append({"action": "keep", "source_labels": ["__meta_kubernetes_pod_container_port_name"],
                         "regex": endpoint["port"]})
@@ -66,7 +71,7 @@ def scrapes(monitor, discovery):
             ("namespace", "namespace"), ("pod_container_name", "container"), ("pod_name", "pod"))]
         relabel += [{snake(key): value for key, value in rule.items()} for rule in endpoint.get("relabelings", [])]
         yield {"job_name": f"podMonitor/{monitor['metadata']['name']}/{number}",
-               "honor_labels": endpoint.get("honorLabels", False), "kubernetes_sd_configs": [discovery],
+               "honor_labels": endpoint.get("honorLabels", False), "static_configs": targets,
                "relabel_configs": relabel}
 
 
@@ -88,21 +93,17 @@ class Scraped:
             self._forward.wait(60)
 
     def start(self):
-        """In the network of the node, from which it reaches pods and the API server."""
+        """In the network of the node, from which it reaches the pods."""
         done = subprocess.run([bed.ROOT / "tools/prometheus"], stdout=subprocess.PIPE, text=True, check=True)
         promtool.FOLDER = done.stdout.strip()
         self.folder.mkdir()
-        self.c.apply(account())
-        token = self.c.kubectl("-n", NAMESPACE, "create", "token", ACCOUNT, "--duration=2h").stdout
-        discovery = {"role": "pod", "namespaces": {"names": [NAMESPACE]},
-                     "api_server": f"https://{network.SERVICE}:{network.PORT}",
-                     "authorization": {"credentials": token}, "tls_config": {"ca_file": str(self.c.plane.pki("ca.crt"))}}
+        targets = [target for pod in self.c.get("pods", "-A")["items"] for target in discovered(pod)]
         monitors = self.c.get(f"podmonitors.{GROUP}", "-n", NAMESPACE)["items"]
         rules = self.c.get(f"prometheusrules.{GROUP}", "-n", NAMESPACE)["items"]
         expect((len(monitors), len(rules)) == (2, 1), f"the chart made {monitors} and {rules}")
         port, node = network.free_port(), self.sight.node.namespaces
         self.prometheus = promtool.Prometheus(
-            self.folder, port, [scrape for monitor in monitors for scrape in scrapes(monitor, discovery)],
+            self.folder, port, [scrape for monitor in monitors for scrape in scrapes(monitor, targets)],
             json.dumps(rules[0]["spec"]), node.enter(network_only=True))
         self._forward = subprocess.Popen([sys.executable, "-B", HERE / "forward.py", str(port), str(node.pid),
                                           "127.0.0.1", str(port)], stdin=subprocess.DEVNULL)

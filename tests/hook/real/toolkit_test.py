@@ -81,6 +81,22 @@ class RealHooks(unittest.TestCase):
                     self.expect_driver(container, container.ask(client="linked"))
                     container.close()
 
+    def test_a_plain_file_where_nvidias_link_will_be(self):
+        """Covered, it would make that hook fail; left alone, that hook puts its link there."""
+        for ours in (0, 3):
+            with self.subTest(ours=ours):
+                container = self.container(DEBIAN)
+                plain = container.path(f"{DEBIAN}/libcuda.so.1")
+                shutil.copy(self.drivers["550.163.01"] / "libcuda.so.550.163.01", plain)
+                for step in range(4):
+                    if step == ours:
+                        self.assertEqual(container.cover()["walls"], "yes")
+                    if step < 3:
+                        container.write_config()
+                        run(TOOLKIT, *container.hooks[step][1:], input=container.state)
+                self.expect_driver(container, container.ask(*container.names()))
+                container.close()
+
     def test_a_newer_real_libcuda_of_the_image(self):
         for environment in ([], [f"LD_LIBRARY_PATH={COMPAT}"]):
             for ours in (0, 3):

@@ -15,7 +15,7 @@
 #include <string>
 
 #include "base/testing/real_loop.h"
-#include "wire/ledger.h"
+#include "wire/shares.h"
 
 namespace tranche::node::walls::testing {
 
@@ -79,8 +79,12 @@ struct Order {
     kReserve,
     kRelease,
     kMeasure,
+    kBound,
     kHold,
-    kLook
+    kLook,
+    kExport,  // of what it has reserved, so many bytes
+    kImport,  // the same memory, in another program
+    kExec     // becomes another program, as far as its mappings go
   } what = kHello;
   std::uint64_t number = 0;  // bytes; of kHello the image
 };
@@ -90,6 +94,8 @@ struct Outcome {
   std::uint64_t number = 0;
   std::uint64_t total = 0;
   std::uint64_t limit = 0;
+  std::uint64_t context = 0;        // what it is charged for its contexts
+  std::uint64_t context_bound = 0;  // what a context counts as that is not measured yet
   unsigned slot = 0;
 };
 
@@ -113,15 +119,29 @@ class Shim {
       outcome.done = true;
     }
     if (order.what == Order::kMeasure) MeasureContext(outcome);
+    if (order.what == Order::kBound && counters_ != nullptr) {
+      outcome.done =
+          wire::Reserve(*counters_, slot_, 0, wire::Part::kContext, order.number, wire::kNoLimit);
+      counters_->slots[slot_].holdings[0].context.store(wire::ContextState::kBound);
+    }
     if (order.what == Order::kHold && counters_ != nullptr) {
       // As if killed in the middle of a reservation.
       counters_->slots[slot_].holdings[0].begun.fetch_add(1);
       counters_->devices[0].total_bytes.fetch_add(order.number);
       outcome.done = true;
     }
+    if (order.what == Order::kExport || order.what == Order::kImport) Share(order, outcome);
+    if (order.what == Order::kExec && counters_ != nullptr) {
+      outcome.done = munmap(counters_, sizeof(wire::Counters)) == 0;
+      counters_ = nullptr;
+    }
     if (counters_ != nullptr) {
       outcome.total = counters_->devices[0].total_bytes.load();
       outcome.limit = limits_->devices[0].limit_bytes.load();
+      if (slot_ < wire::kMaxSlots) {
+        outcome.context = counters_->slots[slot_].holdings[0].context_bytes.load();
+      }
+      outcome.context_bound = limits_->devices[0].context_bound.load();
       outcome.slot = slot_;
     }
     return outcome;
@@ -158,6 +178,14 @@ class Shim {
                    wire::CountersFit(*counters_, sizeof(wire::Counters));
     close(fds[0]);
     close(fds[1]);
+  }
+
+  void Share(const Order& order, Outcome& outcome) {
+    constexpr std::uint64_t kKey = 7;
+    const auto kind =
+        order.what == Order::kExport ? wire::ShareKind::kExport : wire::ShareKind::kImport;
+    outcome.done = counters_ != nullptr &&
+                   wire::AddShare(*counters_, kind, slot_, 0, kKey, order.number) != wire::kNoShare;
   }
 
   void MeasureContext(Outcome& outcome) {

@@ -1,0 +1,249 @@
+"""Memory walls as a user has them: one line in a profile on real Kubernetes, with the real containerd and NVIDIA's own
+container toolkit, unmodified images, and each way in which a container is told its GPUs.
+
+What each pod took is counted by the driver. Without the line the same pods do what they like.
+"""
+
+import json
+import pathlib
+
+import bed
+from bed import expect
+from suites import usage
+from suites.scene import NODE, RELEASE, tell
+from suites.sighted import DAEMONSET, FETCH, NAMESPACE, PROFILES, SECONDS, Sighted
+
+GIB, MIB = 1 << 30, 1 << 20
+REPLICAS = 8
+RESERVE = 512 * MIB  # the default
+LINE = "tranche: {memory: {mode: enforce}}\n"
+STRATEGIES = ("envvar", "cdi-cri", "cdi-annotations")
+SHIM = "/var/lib/tranche/shim"
+SPECS = ("/etc/cdi/tranche.dev-shim.json", "/var/run/cdi/tranche.dev-shim.json")
+
+
+def profile(line, strategy="envvar"):
+    return ("version: v1\n" f"flags: {{plugin: {{deviceListStrategy: {strategy}}}}}\n"
+            f"sharing: {{timeSlicing: {{resources: [{{name: nvidia.com/gpu, replicas: {REPLICAS}}}]}}}}\n" + line)
+
+
+class Walls(Sighted):
+    """One GPU in eight shares, and pods that hold some."""
+
+    def begin(self):
+        self.c.kubectl("create", "namespace", NAMESPACE)
+        self.write(profile(""))
+        self.helm("install", "--set", "node.walls=true")
+        self.c.kubectl("-n", NAMESPACE, "rollout", "status", "daemonset/tranche-plugin", "--timeout=120s", seconds=130)
+        self.c.wait_for("the plugin serves eight shares", lambda: self.c.allocatable(NODE) == REPLICAS, SECONDS)
+
+    def write(self, text):
+        self.c.apply(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "data": {"default": text},
+                                 "metadata": {"name": PROFILES, "namespace": NAMESPACE}}))
+
+    def agent(self):
+        """What the plugin says of itself; {} while it does not."""
+        pods = self.c.get("pods", "-n", NAMESPACE, "-l", "app=nvidia-device-plugin-daemonset")["items"]
+        address = next((pod["status"].get("podIP") for pod in pods if "deletionTimestamp" not in pod["metadata"]), "")
+        said = self.node.run("python3", "-c", FETCH, f"http://{address}:9435/status", check=False).stdout
+        try:
+            return json.loads(said)
+        except ValueError:
+            return {}
+
+    def enforce(self, strategy):
+        """The line in the profile, until both programs have it in force."""
+        applied = self.agent()["config"]["applied"]
+        self.write(profile(LINE, strategy))
+        self.until("walls are put into pods", lambda: self.agent().get("walls") == "installed" and
+                   self.agent()["config"]["applied"] > applied)
+        self.until("they stand", lambda: (self.status().get("walls"), self.status().get("shim")) ==
+                   ("standing", "published"))
+
+    def limit(self):
+        """By the profile: what NVML says that the GPU has, less the reserve, in equal parts."""
+        return (self.status()["devices"][0]["memoryBytes"] - RESERVE) // REPLICAS
+
+    def start(self, *names):
+        for name in names:
+            self.c.run_pod(name, image=usage.IMAGE, gpus=1, node=NODE)
+
+    def work(self, pod, *arguments):
+        return self.c.exec(pod, "tranche-workload", *arguments, check=False)
+
+    def has_shim(self, pod):
+        return self.c.exec(pod, "ls", "/run/tranche/shim/tranche-hook", check=False).returncode == 0
+
+    def peaks(self, pod):
+        """The most that each process of the pod had, by the driver's count."""
+        return [process["memory_peak_bytes"] for process in usage.of_pods(self.c, self.node, [pod])[pod]]
+
+    def wall(self, pod):
+        """What tranche-node says of the pod's wall; {} while it says nothing."""
+        return next((wall for wall in self.status().get("memoryWalls", []) if wall["pod"] == pod), {})
+
+    def exists(self, path):
+        return self.node.run("test", "-e", path, check=False).returncode == 0
+
+
+def without_the_line(walls):
+    """The control: a pod takes all of the GPU, its neighbour gets nothing, and nothing of walls is anywhere."""
+    walls.start("greedy", "neighbour")
+    with usage.Background(walls.c, "greedy", "hold", "--memory", "76Gi", "--piece", "1Gi"):
+        walls.c.wait_for("the greedy pod holds 76 GiB",
+                         lambda: any(peak >= 76 * GIB for peak in walls.peaks("greedy")), SECONDS)
+        refused = walls.work("neighbour", "hold", "--memory", "8Gi", "--for", "0.1s")
+        expect(refused.returncode == 1 and "OUT_OF_MEMORY" in refused.stdout, refused.stdout + refused.stderr)
+    expect(not walls.has_shim("greedy"), "the shim is in a pod that nobody wanted it in")
+    for path in (SHIM, *SPECS):
+        expect(not walls.exists(path), f"{path} is on the node")
+    expect(walls.agent()["walls"] == "not asked for", walls.agent()["walls"])
+    walls.c.delete_pod("greedy", "neighbour")
+
+
+def one_line(walls, strategy):
+    walls.enforce(strategy)
+    for path in (f"{SHIM}/tranche-hook", *SPECS):
+        expect(walls.exists(path), f"{path} is not on the node")
+    walls.start("greedy", "neighbour")
+    for name in ("greedy", "neighbour"):
+        expect(walls.has_shim(name), f"{name} has no shim")
+
+
+def what_is_live(walls):
+    """Said from inside, by a program that is there without the image knowing of it."""
+    def check(*options):
+        return walls.c.exec("greedy", "/run/tranche/shim/tranche-check", *options, check=False)
+    walls.until("tranche-check finds the wall", lambda: check().returncode == 0)
+    tell(check().stdout)
+    said = json.loads(check("-o", "json").stdout)
+    expect(said["walled"] is True, said)
+    expect([device["limitBytes"] for device in said["devices"]] == [walls.limit()], said)
+
+
+def the_neighbour_never_notices(walls):
+    """The greedy pod gets OUT_OF_MEMORY at its wall, and the driver has not seen a byte of it above."""
+    limit = walls.limit()
+    with usage.Background(walls.c, "neighbour", "steady", "--memory", "4Gi"):
+        walls.c.wait_for("the neighbour computes", lambda: any(
+            process["computed_ns"] for process in usage.of_pods(walls.c, walls.node, ["neighbour"])["neighbour"]),
+            SECONDS)
+        before = usage.of_pods(walls.c, walls.node, ["neighbour"])["neighbour"]
+        known = {process["pid"] for process in walls.node.usage()["processes"]}
+        refused = walls.work("greedy", "hold", "--memory", "76Gi", "--piece", "1Gi", "--for", "0.1s")
+        expect(refused.returncode == 1 and "OUT_OF_MEMORY" in refused.stdout, refused.stdout + refused.stderr)
+        (mine,) = [process for process in walls.node.usage()["processes"] if process["pid"] not in known]
+        most = mine["memory_peak_bytes"]
+        tell(f"limit {limit / MIB:.0f} MiB, the greedy pod had {most / MIB:.0f} MiB at most: "
+             f"{max(0, most - limit)} bytes over")
+        expect(limit - 2 * GIB < most <= limit, f"it had {most} bytes at most, its limit is {limit}")
+        # Its neighbour has what it had, goes on computing, and can have more.
+        walls.c.wait_for("the neighbour goes on", lambda: usage.of_pods(walls.c, walls.node, ["neighbour"])[
+            "neighbour"][0]["computed_ns"] > before[0]["computed_ns"], SECONDS)
+        granted = walls.work("neighbour", "hold", "--memory", "3Gi", "--for", "0.1s")
+        expect(granted.returncode == 0, granted.stdout + granted.stderr)
+    wall = walls.wall("greedy")
+    expect(wall.get("limitBytes") == limit and wall["refusals"] > 0, f"tranche-node says of it: {wall}")
+    expect(wall["usedBytes"] == 0, f"what it has ended with is not given back: {wall}")
+
+
+def two_programs_share_one_wall(walls):
+    """By what the driver counts of both while they hold it."""
+    limit = walls.limit()
+    with usage.Background(walls.c, "greedy", "hold", "--memory", "6Gi", "--piece", "256Mi"):
+        walls.c.wait_for("the first has 6 GiB", lambda: any(peak >= 6 * GIB for peak in walls.peaks("greedy")), SECONDS)
+        known = {process["pid"] for process in walls.node.usage()["processes"]}
+        refused = walls.work("greedy", "hold", "--memory", "6Gi", "--piece", "256Mi", "--for", "0.1s")
+        expect(refused.returncode == 1 and "OUT_OF_MEMORY" in refused.stdout, refused.stdout + refused.stderr)
+        (second,) = [process for process in walls.node.usage()["processes"] if process["pid"] not in known]
+        total = sum(walls.peaks("greedy")) + second["memory_peak_bytes"]
+        tell(f"both together had {total / MIB:.0f} MiB of {limit / MIB:.0f}")
+        expect(limit - GIB < total <= limit, f"both together had {total} bytes, the limit is {limit}")
+
+
+def walls_outlive_the_node_program(walls):
+    """tranche-node is replaced while a program holds memory: its counters are found again, and the wall stands."""
+    with usage.Background(walls.c, "greedy", "hold", "--memory", "6Gi", "--piece", "256Mi"):
+        walls.until("it holds 6 GiB", lambda: walls.wall("greedy").get("usedBytes", 0) >= 6 * GIB)
+        used = walls.wall("greedy")["usedBytes"]
+        walls.replace()
+        walls.until("the successor has the same counters", lambda: walls.wall("greedy").get("usedBytes") == used)
+        walls.until("and nothing is degraded", lambda: not walls.degraded())
+        refused = walls.work("greedy", "hold", "--memory", "6Gi", "--piece", "256Mi", "--for", "0.1s")
+        expect(refused.returncode == 1 and "OUT_OF_MEMORY" in refused.stdout, refused.stdout + refused.stderr)
+    walls.until("what it held is given back", lambda: walls.wall("greedy").get("usedBytes") == 0)
+
+
+def a_container_starts_again(walls):
+    """By the answer that the kubelet has kept."""
+    container = {"name": "main", "image": usage.IMAGE, "imagePullPolicy": "IfNotPresent",
+                 "command": ["sh", "-c", "ls /run/tranche/shim/tranche-hook && sleep 5; exit 1"],
+                 "resources": {"limits": {"nvidia.com/gpu": "1"}}}
+    walls.c.apply(json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "again"},
+                              "spec": {"nodeName": NODE, "terminationGracePeriodSeconds": 0,
+                                       "containers": [container]}}))
+
+    def restarted():
+        statuses = walls.c.pod("default", "again")["status"].get("containerStatuses")
+        return statuses and statuses[0]["restartCount"] > 0 and "running" in statuses[0]["state"]
+    walls.c.wait_for("its container is started again", restarted, SECONDS)
+    expect("tranche-hook" in walls.c.kubectl("logs", "again").stdout, "it came without the shim")
+    walls.c.delete_pod("again")
+
+
+def a_reboot_leaves_no_pod_without(walls):
+    """The plugin is there before tranche-node is: pods get the shim all the same, and their walls once it comes."""
+    nowhere = {"spec": {"template": {"spec": {"nodeSelector": {"nowhere": "yes"}}}}}
+    walls.c.kubectl("-n", NAMESPACE, "patch", "daemonset", DAEMONSET, "-p", json.dumps(nowhere))
+    walls.c.wait_for("tranche-node is gone", lambda: walls.pod() is None, SECONDS)
+    walls.node.reboot()
+    walls.c.wait_for("the plugin serves again", lambda: walls.agent().get("ready") and
+                     walls.c.allocatable(NODE) == REPLICAS, 2 * SECONDS)
+    walls.start("early")
+    expect(walls.has_shim("early"), "it has no shim")
+    nowhere["spec"]["template"]["spec"]["nodeSelector"]["nowhere"] = None
+    walls.c.kubectl("-n", NAMESPACE, "patch", "daemonset", DAEMONSET, "-p", json.dumps(nowhere))
+    walls.rolled()
+    walls.until("it is known whose share the pod has", lambda: walls.wall("early"))
+    refused = walls.work("early", "hold", "--memory", "76Gi", "--piece", "1Gi", "--for", "0.1s")
+    expect(refused.returncode == 1 and "OUT_OF_MEMORY" in refused.stdout, refused.stdout + refused.stderr)
+    walls.c.delete_pod("early")
+
+
+def removed_when_nobody_needs_it(walls):
+    """Uninstalled under running pods: what they refer to stays until they are gone and it is asked for."""
+    walls.start("last")
+    walls.c.helm("uninstall", RELEASE, "-n", NAMESPACE, "--wait")
+    refused = walls.work("last", "hold", "--memory", "76Gi", "--piece", "1Gi", "--for", "0.1s")
+    expect("OUT_OF_MEMORY" in refused.stdout or refused.returncode == 0, refused.stdout + refused.stderr)
+
+    def cleanup():
+        return walls.node.run("/opt/bed/tranche/tranche", "cleanup", check=False).stdout
+    said = cleanup()
+    expect("running pods hold GPUs" in said and walls.exists(f"{SHIM}/tranche-hook"), said)
+    walls.c.delete_pod("last")
+    walls.c.wait_for("nothing is left", lambda: cleanup() and not any(map(walls.exists, (SHIM, *SPECS))), SECONDS, 1)
+
+
+def cases(run):
+    archive = bed.product_image()
+    with bed.scratch() as folder, bed.Cluster(names=(NODE,), gpus={NODE: 1}, default_runtime="nvidia") as cluster:
+        cluster.import_image(archive)
+        cluster.import_image(usage.workload_image(pathlib.Path(folder)))
+        walls = Walls(cluster)
+        if not run("tranche-node with walls, and our plugin", walls.begin):
+            return
+        run("without the line a pod takes what it likes", without_the_line, walls)
+        for strategy in STRATEGIES:
+            if not run(f"one line, and pods get the shim ({strategy})", one_line, walls, strategy):
+                return
+            run("tranche-check says what is live", what_is_live, walls)
+            run("at its wall a pod gets OUT_OF_MEMORY, and its neighbour never notices",
+                the_neighbour_never_notices, walls)
+            if strategy == STRATEGIES[0]:
+                run("two programs of a pod share its wall", two_programs_share_one_wall, walls)
+                run("walls outlive the node program", walls_outlive_the_node_program, walls)
+                run("a container that starts again has its wall", a_container_starts_again, walls)
+            cluster.delete_pod("greedy", "neighbour")
+        run("after a reboot pods have their walls", a_reboot_leaves_no_pod_without, walls)
+        run("it is removed when no pod needs it", removed_when_nobody_needs_it, walls)
