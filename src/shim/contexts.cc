@@ -25,34 +25,41 @@ bool BeginMeasuring(WallRecord& wall) {
   return false;
 }
 
-bool NothingUnderWay(const WallRecord& wall, std::int64_t deadline) {
-  while (wall.under_way.load() != 0) {
+bool AwaitNone(const std::atomic<std::int32_t>& threads, std::int64_t deadline) {
+  while (threads.load() != 0) {
     if (guest::NowMilliseconds() >= deadline) return false;
     guest::SleepMilliseconds(1);
   }
   return true;
 }
 
+wire::Holding& HoldingOf(const Attachment& pages, unsigned device) {
+  return pages.counters->slots[pages.slot].holdings[device];
+}
+
 // What the driver has taken for all contexts of this program on a device. Pools may give memory
-// back when other threads synchronize, which nobody waits for: then it is asked again.
+// back when other threads synchronize, and a thread goes on that has waited for long: then it is
+// asked again.
 bool MeasureAll(Program& program, unsigned device, std::uint64_t* bytes) {
   const std::int64_t deadline = guest::NowMilliseconds() + wire::kMeasureMilliseconds;
-  if (!NothingUnderWay(program.walls[device], deadline)) return false;
+  const WallRecord& wall = program.walls[device];
+  const wire::Holding& holding = HoldingOf(Pages(program), device);
   do {
-    SettlePools(program);
+    if (!AwaitNone(wall.under_way, deadline)) return false;
+    // What shrinks from here on is noticed afterwards; what has shrunk before is given back.
     const std::uint64_t reserved = ReservedOn(program, device);
+    SettlePools(program);
+    if (!AwaitNone(wall.settling, deadline)) return false;
+    const std::uint64_t begun = holding.begun.load();
     if (!MeasureContext(Pages(program), device, bytes)) return false;
-    if (ReservedOn(program, device) == reserved) return true;
+    const bool still = wall.under_way.load() == 0 && holding.begun.load() == begun;
+    if (still && ReservedOn(program, device) == reserved) return true;
   } while (guest::NowMilliseconds() < deadline);
   return false;
 }
 
 bool Reserve(const Attachment& pages, unsigned device, std::uint64_t bytes, std::uint64_t limit) {
   return wire::Reserve(*pages.counters, pages.slot, device, wire::Part::kContext, bytes, limit);
-}
-
-wire::Holding& HoldingOf(const Attachment& pages, unsigned device) {
-  return pages.counters->slots[pages.slot].holdings[device];
 }
 
 std::uint64_t LimitOf(const Attachment& pages, unsigned device) {
@@ -62,6 +69,17 @@ std::uint64_t LimitOf(const Attachment& pages, unsigned device) {
 void ReleaseContext(Program& program, unsigned device, std::uint64_t bytes) {
   const Attachment& pages = Pages(program);
   wire::Release(*pages.counters, pages.slot, device, wire::Part::kContext, bytes);
+}
+
+// Tells the node program how the contexts that are made are charged. While others are charged ahead
+// it must not put the figure right, since they are part of it.
+void TellState(Program& program, unsigned device, wire::ContextState made) {
+  WallRecord& wall = program.walls[device];
+  wall.made.store(made);
+  // A change of the holding, so that the node program does not go by what the driver showed before.
+  Reserve(Pages(program), device, 0, wire::kNoLimit);
+  HoldingOf(Pages(program), device)
+      .context.store(wall.ahead.load() != 0 ? wire::ContextState::kMaking : made);
 }
 
 // What is charged for contexts that are there, and not ahead of others.
@@ -77,7 +95,6 @@ bool Charge(Program& program, unsigned device, std::uint64_t ahead, std::uint64_
   std::uint64_t all = 0;
   const bool known = MeasureAll(program, device, &all);
   const Attachment& pages = Pages(program);
-  wire::Holding& holding = HoldingOf(pages, device);
   const std::uint64_t before = ChargedOn(program, device);
   *charged = known ? (all > before ? all - before : 0)
                    : pages.limits->devices[device].context_bound.load();
@@ -90,8 +107,8 @@ bool Charge(Program& program, unsigned device, std::uint64_t ahead, std::uint64_
   } else if (*charged < ahead) {
     ReleaseContext(program, device, ahead - *charged);
   }
-  holding.context.store(known ? wire::ContextState::kKnown : wire::ContextState::kBound);
   program.walls[device].ahead.fetch_sub(ahead);
+  TellState(program, device, known ? wire::ContextState::kKnown : wire::ContextState::kBound);
   return true;
 }
 
@@ -131,14 +148,13 @@ bool Recount(Program& program, unsigned device) {
   std::uint64_t all = 0;
   const bool known = MeasureAll(program, device, &all);
   const Attachment& pages = Pages(program);
-  wire::Holding& holding = HoldingOf(pages, device);
   const std::uint64_t before = ChargedOn(program, device);
   if (known && all < before) {
     ReleaseContext(program, device, before - all);
   } else if (known && all > before) {
     Reserve(pages, device, all - before, wire::kNoLimit);
   }
-  if (known) holding.context.store(wire::ContextState::kKnown);
+  if (known) TellState(program, device, wire::ContextState::kKnown);
   wall.measuring.store(0);
   return known;
 }
@@ -165,12 +181,14 @@ bool TakeContext(Program& program, Device ordinal, std::uint64_t* ahead) {
   WallRecord& wall = program.walls[device];
   const bool alone = BeginMeasuring(wall);  // or it would be taken for a context that is there
   const Attachment& pages = Pages(program);
+  HoldingOf(pages, device).context.store(wire::ContextState::kMaking);
   bool taken = TakeAhead(pages, device, ahead);
   if (!taken) {
     TrimPools(program, device);
     taken = TakeAhead(pages, device, ahead);
   }
   wall.ahead.fetch_add(*ahead);
+  TellState(program, device, wall.made.load());
   if (alone) wall.measuring.store(0);
   if (!taken) pages.counters->devices[device].refusals.fetch_add(1);
   return taken;
@@ -183,6 +201,7 @@ void DropContext(Program& program, Device ordinal, std::uint64_t ahead) {
   const bool alone = BeginMeasuring(wall);
   ReleaseContext(program, device, ahead);
   wall.ahead.fetch_sub(ahead);
+  TellState(program, device, wall.made.load());
   if (alone) wall.measuring.store(0);
 }
 
@@ -233,7 +252,7 @@ void ContextEnded(Program& program, Device ordinal, std::uint64_t charged,
   while (program.table.TakeOn(device, &gone)) GiveBack(program, gone);
   // The node program may have put the figure right meanwhile: what stands there goes.
   const bool alone = BeginMeasuring(program.walls[device]);
-  HoldingOf(Pages(program), device).context.store(wire::ContextState::kNone);
+  TellState(program, device, wire::ContextState::kNone);
   ReleaseContext(program, device, ChargedOn(program, device));
   if (alone) program.walls[device].measuring.store(0);
 }

@@ -65,6 +65,10 @@ PoolRecord* Add(Program& program, Pool pool, unsigned device) {
 // is dropped where another thread has settled meanwhile what it had let the pool grow by.
 bool Settle(Program& program, PoolRecord& record, std::uint64_t taken) {
   const unsigned device = record.device.load();
+  std::atomic<std::int32_t> none = 0;
+  std::atomic<std::int32_t>& settling =
+      device < wire::kMaxDevices ? program.walls[device].settling : none;
+  settling.fetch_add(1);
   for (;;) {
     std::uint64_t before = record.charge.load();
     const std::uint64_t charged = BytesOf(before);
@@ -77,6 +81,7 @@ bool Settle(Program& program, PoolRecord& record, std::uint64_t taken) {
     if (!record.charge.compare_exchange_strong(before, Next(before, to))) continue;
     const std::uint64_t shrunk = charged > to ? charged - to : 0;
     Give(program, device, taken - kept + shrunk);
+    settling.fetch_sub(1);
     return growth <= taken;
   }
 }

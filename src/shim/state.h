@@ -56,8 +56,12 @@ struct DeviceRecord {
 struct WallRecord {
   std::atomic<std::int32_t> under_way;
   std::atomic<std::uint32_t> measuring;
+  // Threads that have brought a pool's charge down and have not given the bytes back yet.
+  std::atomic<std::int32_t> settling;
   // Taken ahead for contexts that the driver is making (shim/contexts.h).
   std::atomic<std::uint64_t> ahead;
+  // How those that are made are charged, which Holding::context says while none is being made.
+  std::atomic<wire::ContextState> made;
 };
 
 // Of the memory of graphs (shim/graphs.h).

@@ -70,8 +70,9 @@ struct alignas(64) DeviceTotals {
 
 enum class ContextState : std::uint32_t {
   kNone = 0,
-  kKnown,  // Holding::context_bytes was measured
-  kBound,  // it is the bound, because no answer came in time: the node program puts it right
+  kKnown,   // Holding::context_bytes was measured
+  kBound,   // it is the bound, because no answer came in time: the node program puts it right
+  kMaking,  // one is being made, and charged ahead: the node program leaves the figure alone
 };
 
 // What one program holds on one device.

@@ -59,6 +59,8 @@ void PodLedger::Leave(unsigned slot) {
     if (!wire::Reclaim(counters, slot, device)) unsettled_ = true;
   }
   counters.slots[slot].taken.store(0);
+  std::erase_if(measured_, [slot](const auto& one) { return one.first == slot; });
+  std::erase_if(steady_, [slot](const auto& one) { return one.first.first == slot; });
   slots_[slot].reset();
   SweepOrphans();
 }
@@ -154,19 +156,33 @@ std::uint64_t PodLedger::PassedThrough() const {
 }
 
 void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes) {
+  // A call of the program's may be under way, of which only one side shows yet: so it is to stay as
+  // it is for some looks, and no context takes less than the least that was measured.
+  Steady& steady = steady_[{slot, device}];
+  steady.looks = Unchanged(slot, device) && steady.bytes == bytes ? steady.looks + 1 : 1;
+  steady.bytes = bytes;
+  if (steady.looks < kSteadyLooks) return;
+  const auto least = smallest_context_.find(device);
+  const std::uint64_t to = std::max(bytes, least == smallest_context_.end() ? 0 : least->second);
   wire::Holding& holding = pages_.counters().slots[slot].holdings[device];
-  auto bound = wire::ContextState::kBound;
-  if (!holding.context.compare_exchange_strong(bound, wire::ContextState::kKnown)) return;
+  // Read before: what is charged ahead after this is no part of it, and before that its state
+  // changes.
   const std::uint64_t charged = holding.context_bytes.load();
-  if (charged <= bytes) return;
-  const std::uint64_t taken = wire::Lower(holding.context_bytes, charged - bytes);
+  auto bound = wire::ContextState::kBound;
+  auto known = wire::ContextState::kKnown;
+  if (!holding.context.compare_exchange_strong(bound, known)) return;
+  if (!Unchanged(slot, device)) {
+    holding.context.compare_exchange_strong(known, wire::ContextState::kBound);
+    return;
+  }
+  if (charged <= to) return;
+  const std::uint64_t taken = wire::Lower(holding.context_bytes, charged - to);
   wire::Lower(pages_.counters().devices[device].total_bytes, taken);
 }
 
 void PodLedger::LearnContext(unsigned slot, unsigned device, std::uint64_t bytes) {
-  const wire::Holding& holding = pages_.counters().slots[slot].holdings[device];
   // A program that lies about itself only makes its own pod's contexts count for something else.
-  if (holding.context.load() != wire::ContextState::kNone) return;
+  if (!measured_.insert({slot, device}).second) return;
   // Two of one program that are made at once are measured as one.
   const auto at = smallest_context_.emplace(device, PodPages::kMostContextBytes).first;
   at->second = std::min(at->second, bytes);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,7 +74,8 @@ class PodLedger {
   void NoteChanges();
   [[nodiscard]] bool Unchanged(unsigned slot, unsigned device) const;
   [[nodiscard]] std::uint64_t PassedThrough() const;
-  // A context that was charged at its bound is now known to take less.
+  // A context that was charged at its bound is now known to take less, by what the driver showed
+  // since NoteChanges; no effect where the holding has changed since.
   void CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes);
   // What the contexts of a program take was measured: from its first one the pod learns what to
   // count a context as that is not measured yet.
@@ -86,7 +88,14 @@ class PodLedger {
   std::vector<WalledDevice> devices_;
   std::vector<std::optional<Program>> slots_;  // those that were ever in use
   bool unsettled_ = false;
-  std::vector<std::uint64_t> noted_;  // changes that were begun, by slot and device
+  std::vector<std::uint64_t> noted_;                  // changes that were begun, by slot and device
+  std::set<std::pair<unsigned, unsigned>> measured_;  // slots, and devices where they were
+  struct Steady {
+    std::uint64_t bytes = 0;
+    int looks = 0;  // in a row that showed the same, of a holding that did not change
+  };
+  static constexpr int kSteadyLooks = 3;
+  std::map<std::pair<unsigned, unsigned>, Steady> steady_;
   std::map<unsigned, std::uint64_t> smallest_context_;  // measured, by device
 };
 
