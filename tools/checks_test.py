@@ -243,6 +243,7 @@ class ClusterSuitesTest(Tree):
     def setUp(self):
         super().setUp()
         shutil.copytree(ROOT / "tests/cluster", self.root / "tests/cluster")
+        shutil.copytree(ROOT / "tests/sight", self.root / "tests/sight")  # Prometheus is started by the same module
         # Suites read versions from these when they are imported.
         self.write("CMakeLists.txt", (ROOT / "CMakeLists.txt").read_text())
         self.write("deploy/chart/tranche/Chart.yaml", (ROOT / "deploy/chart/tranche/Chart.yaml").read_text())

@@ -294,7 +294,7 @@ class MicroServer : public Server {
     MHD_Response* response = MHD_create_response_from_buffer_with_free_callback_cls(
         body->size(), body->data(), [](void* kept) { delete static_cast<std::string*>(kept); },
         body.get());
-    if (response != nullptr) [[maybe_unused]] auto* kept = body.release();
+    if (response != nullptr) static_cast<void>(body.release());  // it is the response's now
     return response;
   }
 

@@ -102,8 +102,9 @@ bool AnyEnforcedMemory(const config::Config& config, const Plan& plan) {
 
 void WarnAboutMemory(const config::Config& config, const gpu::Inventory& inventory, Plan& plan) {
   std::set<std::string> said;
-  for (const auto& [uuid, rule] : EnforcedMemoryRules(config, plan, inventory)) {
-    const PlannedDevice& device = plan.devices.at(uuid);
+  for (const auto& walled : EnforcedMemoryRules(config, plan, inventory)) {
+    const MemoryRule& rule = walled.second;
+    const PlannedDevice& device = plan.devices.at(walled.first);
     const auto* entry = EntryOf(config, device);
     const auto warn = [&](const std::string& what) {
       std::string message = (entry != nullptr ? "memory of '" + device.resource + "'"

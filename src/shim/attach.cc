@@ -105,6 +105,7 @@ Phase SayHello(Program& program, const wire::Hello& hello, std::int64_t deadline
     } else if (answer.status == wire::Status::kRefused) {
       phase = WhileAway();
     }
+    program.no_room.store(answer.status == wire::Status::kNoRoom);
   }
   for (const int descriptor : descriptors) {
     if (descriptor >= 0) close(descriptor);
@@ -123,7 +124,10 @@ Phase Ask(Program& program, int milliseconds) {
   for (;;) {
     const Phase phase = SayHello(program, hello, deadline);
     if (phase != Phase::kFresh) return phase;
-    if (NowMilliseconds() + kRetryMilliseconds >= deadline) return WhileAway();
+    if (NowMilliseconds() + kRetryMilliseconds >= deadline) {
+      // Who was told that there is no room is not let in by a late answer.
+      return program.no_room.load() ? Phase::kClosed : WhileAway();
+    }
     SleepMilliseconds(kRetryMilliseconds);
   }
 }

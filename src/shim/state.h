@@ -78,6 +78,7 @@ struct Program {
   std::atomic<Phase> phase;
   std::atomic<const Attachment*> attachment;
   std::atomic<std::int32_t> pid;  // where the kernel cannot empty the memory for a child, else 0
+  std::atomic<bool> no_room;      // the last answer was that no slot is left
   std::atomic<std::int64_t> ask_again;  // not before: for new pages, by NowMilliseconds
   std::atomic<std::uint32_t> pools_used;
   GraphRecord graphs;

@@ -222,7 +222,6 @@ class WallsTest(unittest.TestCase):
         without = Node().container["securityContext"]
         self.assertEqual(without.pop("capabilities"), {"drop": ["ALL"]})
         self.assertEqual(context, without)
-        self.assertEqual(Node(self.ON).rules(), Node().rules(), "its account may do no more")
 
     def test_the_plugin_sees_what_is_published_also_after_a_reboot(self):
         with_it, without = Rendered({**ON, **self.ON}), Rendered(ON)

@@ -229,20 +229,22 @@ print(json.dumps([cuda.cuCtxCreate_v2(ref(made), 0, 0), cuda.cuDevicePrimaryCtxR
 begin()
 free = plain(500 * MiB)
 made = ctypes.c_void_p()
-results = [cuda.cuCtxCreate_v2(ref(made), 0, 0), made.value]
+step(json.dumps([cuda.cuCtxCreate_v2(ref(made), 0, 0), made.value]))
 free()
-results.append(cuda.cuCtxCreate_v2(ref(made), 0, 0))
-step(json.dumps(results))
+step(cuda.cuCtxCreate_v2(ref(made), 0, 0))
 """
         for _ in range(50):
             answers = iter([CONTEXT] + [2 * CONTEXT] * 9)
             with Arbiter(GIB, context=lambda *_: next(answers), bound=CONTEXT) as arbiter, Bed() as bed, \
                     Steps(bed, script) as program:
                 said = program.process.stdout.readline().strip()
-                if not arbiter.is_bound(0):
-                    break
-        self.assertEqual(said, "[2, null, 0]")
-        self.assertEqual(arbiter.holding(0)[:2], (0, 2 * CONTEXT))
+                if arbiter.is_bound(0):
+                    continue
+                self.assertEqual(said, "[2, null]")
+                program.go("0")
+                self.assertEqual(arbiter.holding(0)[:2], (0, 2 * CONTEXT))
+                return
+        self.fail("no answer came in time")
 
     def test_what_a_context_is_known_to_take_is_taken_before_it_is_made(self):
         """A pod that has not so much left gets none, and the driver is not asked."""

@@ -315,6 +315,27 @@ except Refused:
             with self.subTest(status=status), Arbiter(1 << 30, status=status), Bed() as bed:
                 self.assertEqual(bed.run(self.ALLOCATE), answer)
 
+    def test_no_room_stays_so_while_nobody_answers(self):
+        script = PRELUDE + """
+begin()
+def attempt():
+    try:
+        plain(10 << 30)
+        print("given", flush=True)
+    except Refused:
+        print("refused", flush=True)
+attempt()
+sys.stdin.readline()
+attempt()
+"""
+        with Bed() as bed:
+            with Arbiter(1 << 30, status="no room"):
+                process = bed.start(script)
+                self.assertEqual(process.stdout.readline(), "refused\n")
+            FOLDER.mkdir(parents=True)
+            self.addCleanup(FOLDER.rmdir)
+            self.assertEqual(process.communicate("second\n", timeout=300), ("refused\n", ""))
+
 
 if __name__ == "__main__":
     own_run()

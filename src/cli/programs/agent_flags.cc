@@ -15,7 +15,6 @@ namespace {
 
 using common::BoolFlag;
 using common::Flag;
-using common::ListFlag;
 using common::FlagGroup;
 using common::ListFlag;
 

@@ -27,7 +27,6 @@ namespace {
 using base::Code;
 using base::Result;
 using base::Status;
-using common::ListFlag;
 using common::BoolFlag;
 using common::Flag;
 using common::ListFlag;

@@ -33,8 +33,7 @@ class Evidence {
   struct Key {
     std::string pod_uid;
     std::string device;
-    // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy takes the compiler's own code for the
-    // user's
+    // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy takes the compiler's code for the user's
     auto operator<=>(const Key&) const = default;
   };
   struct Attached {                 // one program

@@ -6,6 +6,7 @@ What each pod took is counted by the driver. Without the line the same pods do w
 
 import json
 import pathlib
+import re
 
 import bed
 from bed import expect
@@ -19,6 +20,7 @@ RESERVE = 512 * MIB  # the default
 LINE = "tranche: {memory: {mode: enforce}}\n"
 STRATEGIES = ("envvar", "cdi-cri", "cdi-annotations")
 SHIM = "/var/lib/tranche/shim"
+CAPABILITIES = {"CHECKPOINT_RESTORE": 40, "SYS_PTRACE": 19}  # linux/capability.h
 SPECS = ("/etc/cdi/tranche.dev-shim.json", "/var/run/cdi/tranche.dev-shim.json")
 
 
@@ -174,6 +176,24 @@ def walls_outlive_the_node_program(walls):
     walls.until("what it held is given back", lambda: walls.wall("greedy").get("usedBytes") == 0)
 
 
+def its_two_capabilities_are_needed(walls):
+    """The control of the one before: with one of them a successor does not find the counters."""
+    def may(*add):
+        context = {"capabilities": {"drop": ["ALL"], "add": list(add)}}
+        walls.c.kubectl("-n", NAMESPACE, "patch", "daemonset", DAEMONSET, "-p", json.dumps(
+            {"spec": {"template": {"spec": {"containers": [{"name": "tranche-node", "securityContext": context}]}}}}))
+        walls.rolled()
+    status = dict(re.findall(r"^(\w+):\s+(\S+)", walls.exec("cat", "/proc/self/status").stdout, re.M))
+    expect(int(status["CapEff"], 16) == sum(1 << number for number in CAPABILITIES.values()), f"it may: {status}")
+    for left in CAPABILITIES:
+        with usage.Background(walls.c, "greedy", "hold", "--memory", "6Gi", "--piece", "256Mi"):
+            walls.until("it holds 6 GiB", lambda: walls.wall("greedy").get("usedBytes", 0) >= 6 * GIB)
+            may(left)
+            walls.until("the successor knows of the pod", lambda: walls.wall("greedy"))
+            expect(walls.wall("greedy")["usedBytes"] == 0, f"{left} is enough: {walls.wall('greedy')}")
+        may(*CAPABILITIES)
+
+
 def a_container_starts_again(walls):
     """By the answer that the kubelet has kept."""
     container = {"name": "main", "image": usage.IMAGE, "imagePullPolicy": "IfNotPresent",
@@ -243,6 +263,7 @@ def cases(run):
             if strategy == STRATEGIES[0]:
                 run("two programs of a pod share its wall", two_programs_share_one_wall, walls)
                 run("walls outlive the node program", walls_outlive_the_node_program, walls)
+                run("for which it needs its two capabilities", its_two_capabilities_are_needed, walls)
                 run("a container that starts again has its wall", a_container_starts_again, walls)
             cluster.delete_pod("greedy", "neighbour")
         run("after a reboot pods have their walls", a_reboot_leaves_no_pod_without, walls)
