@@ -191,7 +191,7 @@ std::string FilesBesideProgram() {
   std::error_code error;
   const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).string();
   const std::string folder = base::ParentDirectory(program);
-  const std::string built = base::JoinPath(folder, "shim");
+  std::string built = base::JoinPath(folder, "shim");
   if (base::Exists(built)) return built;
   return base::JoinPath(base::ParentDirectory(folder), "lib/tranche/shim");
 }
