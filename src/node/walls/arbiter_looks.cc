@@ -103,8 +103,8 @@ void Arbiter::SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned 
     program.steady = look_began_us_ <= time_us && ledger.Unchanged(slot, device);
     // Of what it held when the driver was asked, not of what it has come to hold since.
     if (program.steady) {
-      ledger.CorrectContext(slot, device, program.shown_bytes - std::min(held, program.shown_bytes),
-                            time_us);
+      ledger.CorrectContext(slot, device,
+                            program.shown_bytes - std::min(held, program.shown_bytes));
     }
     program.known_bytes = held + ledger.ContextOf(slot, device);
     // What has no owner any more, the driver shows at one of those who still have it.

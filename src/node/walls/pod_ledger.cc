@@ -155,17 +155,15 @@ std::uint64_t PodLedger::PassedThrough() const {
   return calls;
 }
 
-void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes,
-                               std::uint64_t time_us) {
-  // Where a context of the pod has been measured, the bound is what one takes.
-  if (smallest_context_.contains(device)) return;
+void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes) {
   // A call of the program's may be under way, of which only one side shows yet: so it is to stay as
-  // it is for a while.
+  // it is for some looks, and no context takes less than the least that was measured.
   Steady& steady = steady_[{slot, device}];
-  if (steady.since_us == 0 || !Unchanged(slot, device) || steady.bytes != bytes) {
-    steady = {.bytes = bytes, .since_us = time_us};
-  }
-  if (time_us - steady.since_us < kSteadyUs) return;
+  steady.looks = Unchanged(slot, device) && steady.bytes == bytes ? steady.looks + 1 : 1;
+  steady.bytes = bytes;
+  if (steady.looks < kSteadyLooks) return;
+  const auto least = smallest_context_.find(device);
+  const std::uint64_t to = std::max(bytes, least == smallest_context_.end() ? 0 : least->second);
   wire::Holding& holding = pages_.counters().slots[slot].holdings[device];
   // Read before: what is charged ahead after this is no part of it, and before that its state
   // changes.
@@ -177,8 +175,8 @@ void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t byt
     holding.context.compare_exchange_strong(known, wire::ContextState::kBound);
     return;
   }
-  if (charged <= bytes) return;
-  const std::uint64_t taken = wire::Lower(holding.context_bytes, charged - bytes);
+  if (charged <= to) return;
+  const std::uint64_t taken = wire::Lower(holding.context_bytes, charged - to);
   wire::Lower(pages_.counters().devices[device].total_bytes, taken);
 }
 

@@ -76,7 +76,7 @@ class PodLedger {
   [[nodiscard]] std::uint64_t PassedThrough() const;
   // A context that was charged at its bound is now known to take less, by what the driver showed
   // since NoteChanges; no effect where the holding has changed since.
-  void CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes, std::uint64_t time_us);
+  void CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes);
   // What the contexts of a program take was measured: from its first one the pod learns what to
   // count a context as that is not measured yet.
   void LearnContext(unsigned slot, unsigned device, std::uint64_t bytes);
@@ -92,9 +92,9 @@ class PodLedger {
   std::set<std::pair<unsigned, unsigned>> measured_;  // slots, and devices where they were
   struct Steady {
     std::uint64_t bytes = 0;
-    std::uint64_t since_us = 0;  // looks have shown the same, of a holding that did not change
+    int looks = 0;  // in a row that showed the same, of a holding that did not change
   };
-  static constexpr std::uint64_t kSteadyUs = 2'000'000;
+  static constexpr int kSteadyLooks = 3;
   std::map<std::pair<unsigned, unsigned>, Steady> steady_;
   std::map<unsigned, std::uint64_t> smallest_context_;  // measured, by device
 };
