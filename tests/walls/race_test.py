@@ -1,5 +1,6 @@
-"""Programs and threads that race for the memory of their pod: by the driver's log the pod never has a byte more than its
-limit, and has it without the shim. In each race are two containers, two GPUs, primary contexts and others.
+"""Programs and threads that race for the memory of their pod: by the driver's log the pod never has more than its limit,
+but for what may be wrong in the measure of contexts, and has it without the shim. In each race are two containers, two
+GPUs, primary contexts and others. (What is allocated is counted to the byte; tests/shim/walls_test.py races for that.)
 
 TRANCHE_WALLS_FULL=1 (`./test soak`): 64 processes of 64 threads in place of 16 of 16."""
 
@@ -12,6 +13,9 @@ from wallsbed import CONTEXT, GIB, MIB, NEIGHBOUR, POD, RACER, Bed, most_used, o
 FULL = os.environ.get("TRANCHE_WALLS_FULL") == "1"
 CREW = (64, 64) if FULL else (16, 16)  # processes, and threads of each
 ROUNDS = 200
+# What contexts take is measured from outside, and the simulated driver shows memory up to 10 ms late: on a machine under
+# load a measure can be wrong by what the program took or freed meanwhile. It was never seen to be as much as a context.
+MISMEASURED = CONTEXT
 FIELDS = ("made", "refused", "contexts_refused")
 
 
@@ -66,7 +70,7 @@ class Race(unittest.TestCase):
         log = bed.node.log()
         return [most_used(log, pids, slot) - self.LIMIT for slot in (0, 1)]
 
-    def test_a_race_goes_over_by_nothing_and_comes_near(self):
+    def test_a_race_stays_within_the_limit_and_comes_near(self):
         bed = self.bed(self.LIMIT)
         neighbour = bed.program(NEIGHBOUR)
         self.assertEqual(neighbour.take(1024), (0, 1024))
@@ -79,13 +83,13 @@ class Race(unittest.TestCase):
             self.assertGreater(wall["refusals"], 0)
             self.assertEqual(bed.wall(NEIGHBOUR, device).get("refusals", 0), 0)
         for over in self.over(bed, pids):
-            self.assertLessEqual(over, 0)
+            self.assertLessEqual(over, MISMEASURED)
             self.assertGreater(over, -self.ROOM // 4, "the race came nowhere near the wall")
 
     def test_without_the_shim_it_goes_over(self):
         bed = self.bed(self.LIMIT)
         _, pids = race(bed, CREW, walled=False)
-        self.assertGreater(max(self.over(bed, pids)), 0)
+        self.assertGreater(max(self.over(bed, pids)), MISMEASURED)
 
     def contexts_race(self, walled):
         """There is room for the contexts of half of the processes, and those of the others are made while they allocate."""
@@ -99,12 +103,12 @@ class Race(unittest.TestCase):
         over, counts = self.contexts_race(walled=True)
         self.assertGreater(counts["contexts_refused"], 0)
         for each in over:
-            self.assertLessEqual(each, 0)
+            self.assertLessEqual(each, MISMEASURED)
 
     def test_without_the_shim_contexts_go_over(self):
         over, counts = self.contexts_race(walled=False)
         self.assertEqual(counts["contexts_refused"], 0)
-        self.assertGreater(max(over), 0)
+        self.assertGreater(max(over), MISMEASURED)
 
 
 class OneProgram(unittest.TestCase):
