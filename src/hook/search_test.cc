@@ -104,11 +104,11 @@ TEST_F(SearchTest, TheConfigurationOfTheLinkerIsFollowed) {
 }
 
 TEST_F(SearchTest, RelativeFoldersAreTheProgramsOwn) {
-  Write("/work/lib/libcuda.so.1");
-  Write("/work/libcuda.so.2");
-  birth_.folder = "/work";
+  Write("/opt/app/lib/libcuda.so.1");
+  Write("/opt/app/libcuda.so.2");
+  birth_.folder = "/opt/app";
   birth_.library_path = "lib::/absent";
-  EXPECT_THAT(Find(), UnorderedElementsAre("/work/lib/libcuda.so.1", "/work/libcuda.so.2"));
+  EXPECT_THAT(Find(), UnorderedElementsAre("/opt/app/lib/libcuda.so.1", "/opt/app/libcuda.so.2"));
 }
 
 TEST_F(SearchTest, APlainFileOfWhichAHookMakesALinkIsSaidToBeReplaced) {
