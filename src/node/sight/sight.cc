@@ -4,21 +4,12 @@
 #include <set>
 #include <utility>
 
+#include "gpu/mig_of.h"
+
 namespace tranche::node::sight {
 namespace {
 
 constexpr double kUsInSecond = 1e6;
-
-// The MIG device in which a process runs.
-const gpu::MigDevice* MigOf(const gpu::Gpu& gpu, const gpu::RunningProcess& process) {
-  for (const gpu::MigDevice& mig : gpu.mig_devices) {
-    if (mig.gpu_instance == process.gpu_instance &&
-        (!process.compute_instance || mig.compute_instance == process.compute_instance)) {
-      return &mig;
-    }
-  }
-  return nullptr;
-}
 
 // "mig", "not supported", or the driver's error; "" where the samples are there.
 std::string Unmeasured(const gpu::Gpu& gpu, const gpu::DeviceUsage& usage) {
@@ -166,7 +157,7 @@ PodUse* Sight::PodOf(Account& account, const Holder& holder) {
 void Sight::AddProcesses(const gpu::Gpu& gpu, const gpu::DeviceUsage& usage) {
   if (!usage.processes) return;
   for (const gpu::RunningProcess& process : *usage.processes) {
-    const gpu::MigDevice* mig = gpu.mig_enabled ? MigOf(gpu, process) : nullptr;
+    const gpu::MigDevice* mig = gpu.mig_enabled ? gpu::MigOf(gpu, process) : nullptr;
     Account& account = accounts_[mig != nullptr ? mig->uuid : gpu.uuid];
     const Whose& whose = WhoseIs(process.pid);
     PodUse* use = nullptr;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "gpu/mig_of.h"
 #include "node/walls/arbiter.h"
 #include "node/walls/requests.h"
 
@@ -9,13 +10,8 @@ namespace tranche::node::walls {
 namespace {
 
 const std::string& DeviceOf(const gpu::Gpu& gpu, const gpu::RunningProcess& process) {
-  for (const gpu::MigDevice& mig : gpu.mig_devices) {
-    if (process.gpu_instance && mig.gpu_instance == process.gpu_instance &&
-        mig.compute_instance == process.compute_instance) {
-      return mig.uuid;
-    }
-  }
-  return gpu.uuid;
+  const gpu::MigDevice* mig = gpu::MigOf(gpu, process);
+  return mig != nullptr ? mig->uuid : gpu.uuid;
 }
 
 }  // namespace
