@@ -17,7 +17,7 @@ namespace {
 
 using base::JoinPath;
 
-constexpr std::size_t kMaxBirthBytes = 4096;
+constexpr std::size_t kMaxBirthBytes = 8192;  // tranche-hook writes at most 8191 (hook/report.cc)
 constexpr std::size_t kMaxMapsBytes = 16U << 20U;
 constexpr time_t kForgetSeconds = 3600;
 constexpr std::string_view kShimName = "libcuda.tranche";

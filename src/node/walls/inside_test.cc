@@ -91,6 +91,11 @@ TEST(LookInsideTest, ReadsWhatTheKernelAndTheBirthSay) {
   EXPECT_EQ(inside.birth->word, "too-old");
   EXPECT_FALSE(LookInside(paths, self, "../births/" + kId).birth) << "no id is a path";
   EXPECT_FALSE(LookInside(paths, self, "").birth);
+  // The longest that tranche-hook writes.
+  std::string longest = R"({"walls": "no", "reason": "musl", "libraries": [")";
+  longest += std::string(8191 - longest.size() - 3, 'x') + "\"]}";
+  ASSERT_TRUE(base::WriteFileAtomic(base::JoinPath(paths.births, kId), longest).ok());
+  ASSERT_TRUE(LookInside(paths, self, kId).birth);
   const Inside gone = LookInside(paths, 0, kId);
   EXPECT_EQ(gone.loaded, Loaded::kNotKnown);
 }

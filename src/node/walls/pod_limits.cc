@@ -89,7 +89,6 @@ std::string PodLimits::AskedBy(const std::string& uid) const {
 // Limits for those that have none yet, one pod after the other: what one does not want is there for
 // the next.
 void PodLimits::Give() {
-  std::set<std::string> whole;
   const std::set<Grants::Holding> missing = grants_.Missing(rules_, held_);
   for (auto at = missing.begin(); at != missing.end();) {
     const std::string& uid = at->uid;
