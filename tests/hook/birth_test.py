@@ -272,5 +272,5 @@ class Births(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    births.own_namespace()
+    births.own_run()
     unittest.main()

@@ -17,9 +17,11 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path += [str(SOURCE / "tests/shim"), str(SOURCE / "tests/cuda")]
 
+import arbiter  # noqa: E402
 from node import BIN, Node  # noqa: E402
 from shim import shim_for  # noqa: E402
 
+own_run = arbiter.own_run  # all of it is in a mount namespace with a /run of its own
 HOOK = BIN / "shim/tranche-hook"
 CHECK = BIN / "shim/tranche-check"
 DEBIAN, RED_HAT = "usr/lib/x86_64-linux-gnu", "usr/lib64"
@@ -27,16 +29,6 @@ VERSION = "535.261.03"
 PROFILE = "driver: {{version: {0}, cuda: \"{1}\"}}\nmachine: Test\ngpus: []\n"
 CUDA = {"535.261.03": "12.2", "550.163.01": "12.4", "610.1.2": "13.5"}
 NEEDED = ("libc.so.6", "libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1", "libgcc_s.so.1", "libstdc++.so.6")
-
-
-def own_namespace():
-    """Runs the test again in a mount namespace of its own with a /run of its own, once."""
-    if os.environ.get("TRANCHE_OWN_RUN"):
-        return
-    user = [] if os.geteuid() == 0 else ["--map-root-user"]
-    os.environ["TRANCHE_OWN_RUN"] = "1"
-    os.execvp("unshare", ["unshare", "--mount", *user, "sh", "-c", "mount -t tmpfs tmpfs /run && exec \"$@\"", "sh",
-                          sys.executable, "-B", *sys.argv])
 
 
 def run(*command, check=True, **more):

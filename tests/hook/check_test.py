@@ -145,5 +145,5 @@ class Checks(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    births.own_namespace()
+    births.own_run()
     unittest.main()

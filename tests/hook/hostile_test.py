@@ -133,7 +133,7 @@ class Hostile(unittest.TestCase):
         self.assertEqual(sum(place.startswith(str(container.root) + "/opt/") for place in mounts()), 3)
 
     def test_libraries_that_are_none(self):
-        """Cut short at every sixteenth byte of its tables, overgrown, and with tables that are nowhere."""
+        """Cut short, overgrown, of another kind, and with tables that are nowhere."""
         data = self.real.read_bytes()
         container = self.container(environment=["LD_LIBRARY_PATH=/opt"])
         for name, spoiled in (("huge", data), ("header", data[:HEADER]), ("half", data[:len(data) // 2]),
@@ -196,5 +196,5 @@ class Hostile(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    births.own_namespace()
+    births.own_run()
     unittest.main()

@@ -157,7 +157,6 @@ class Arbiter:
         """held, context, begun, ended"""
         return struct.unpack_from("<QQQQ", self.counters, SLOTS_AT + SLOT_BYTES * slot + 64 + 64 * device)
 
-
     def is_bound(self, slot, device=0):
         """Its contexts are charged by the bound."""
         at = SLOTS_AT + SLOT_BYTES * slot + 64 + 64 * device + 32
@@ -185,11 +184,17 @@ class Arbiter:
 
 def check_layout():
     """The numbers above are those of src/wire: the compiler checks the header's own against the structs."""
-    text = (pathlib.Path(__file__).resolve().parents[2] / "src/wire/pages.h").read_text()
+    def text_of(header):
+        return (pathlib.Path(__file__).resolve().parents[2] / "src/wire" / header).read_text()
+    text = text_of("pages.h")
     assert "offsetof(Slot, holdings) == 64" in text and "sizeof(DeviceLimits) == 128" in text
     assert re.search(r"kMaxSlots = +1024", text) and "offsetof(Counters, slots_used) == 24" in text
     assert re.search(r"kMaxShares = 1024", text) and "sizeof(Share) == 64" in text
-    assert ctypes.sizeof(ctypes.c_uint64) == 8
+    for enum, numbers in (("Kind", KINDS), ("Status", STATUS)):
+        body, first = re.search(rf"enum class {enum} .*?{{(.*?= (\d+),.*?)}};", text_of("message.h"), re.S).groups()
+        names = re.findall(r"^  k(\w+)", body, re.M)
+        assert {name: i for i, name in enumerate(names, int(first))} == {
+            name.title().replace(" ", ""): number for name, number in numbers.items()}, f"{enum}: {names}"
 
 
 check_layout()

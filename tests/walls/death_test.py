@@ -4,6 +4,7 @@ instruction: src/shim/kill_test.cc.)"""
 import json
 import os
 import random
+import sys
 import time
 import unittest
 
@@ -37,7 +38,9 @@ class Death(unittest.TestCase):
         return self.bed.wall(POD, device)["usedBytes"]
 
     def test_what_killed_programs_had_comes_back_while_others_race(self):
-        chance = random.Random(os.getpid())
+        seed = int(os.environ.get("TRANCHE_WALLS_SEED") or os.getpid())
+        print(f"TRANCHE_WALLS_SEED={seed}", file=sys.stderr)
+        chance = random.Random(seed)
         holder = self.bed.program(POD)
         self.assertEqual(holder.take(300), (0, 300))
         survivor = self.racer(1, 0)

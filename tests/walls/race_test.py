@@ -8,7 +8,7 @@ import json
 import os
 import unittest
 
-from wallsbed import CONTEXT, GIB, MIB, NEIGHBOUR, POD, RACER, Bed, most_used, own_run
+from wallsbed import CONTEXT, GIB, MIB, NEIGHBOUR, POD, RACER, Bed, most_used, own_run, until
 
 FULL = os.environ.get("TRANCHE_WALLS_FULL") == "1"
 CREW = (64, 64) if FULL else (16, 16)  # processes, and threads of each
@@ -118,6 +118,7 @@ class OneProgram(unittest.TestCase):
             self.skipTest("no control group can be made here")
         for device in (0, 1):
             program = bed.program(device=device)
+            until(lambda device=device: bed.wall(POD, device)["contextBytes"] == CONTEXT, bed.sight.process)
             self.assertEqual(program.info(), [4 * GIB - CONTEXT, 4 * GIB])
             room = 4 * GIB - CONTEXT
             held = program.fill() * MIB

@@ -235,7 +235,7 @@ def removed_when_nobody_needs_it(walls):
     walls.start("last")
     walls.c.helm("uninstall", RELEASE, "-n", NAMESPACE, "--wait")
     refused = walls.work("last", "hold", "--memory", "76Gi", "--piece", "1Gi", "--for", "0.1s")
-    expect("OUT_OF_MEMORY" in refused.stdout or refused.returncode == 0, refused.stdout + refused.stderr)
+    expect(refused.returncode == 0, refused.stdout + refused.stderr)  # arbiterAway is open
 
     def cleanup():
         return walls.node.run("/opt/bed/tranche/tranche", "cleanup", check=False).stdout

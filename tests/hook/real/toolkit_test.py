@@ -153,5 +153,5 @@ class RealHooks(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    births.own_namespace()
+    births.own_run()
     unittest.main()
