@@ -14,8 +14,8 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   cluster      real Kubernetes on this machine (root): a control plane and three nodes with simulated GPUs.
                The first time it builds Kubernetes, about 15 minutes; --only SUITE runs one suite (seed: the
                seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption,
-               sharing, sight, sight_faults; or soak, scale: only where named), --keep leaves it up and says how
-               to use it
+               sharing, sight, sight_faults, walls; or soak, scale: only where named), --keep leaves it up and says
+               how to use it
   sight        metrics, alerts and boards, judged by a real Prometheus; the page in a real Chromium; both are fetched
                from Debian
   nvml         only the NVML clients of unit

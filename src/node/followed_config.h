@@ -1,6 +1,5 @@
 // The sharing config that the agent on this node has in force, as this program follows it: the same
-// file or ConfigMap and the same label, read by the same rules. Nothing of it is enforced here, and
-// no last good one is kept.
+// file or ConfigMap and the same label, read by the same rules. No last good one is kept.
 //
 // Threading: the loop's thread.
 // Errors: State() says why what is wanted cannot be read.

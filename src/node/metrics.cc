@@ -294,7 +294,7 @@ std::vector<MetricText> Texts() {
       {"pod_gpu_memory_used_ratio", kGauge, pod, "The same as a part of the GPU's memory."},
       {"pod_gpu_memory_limit_bytes", kGauge, pod,
        "Memory that the sharing config would let the container hold, by its shares; where it sets "
-       "no limit, or none is read, there is none. It is not enforced."},
+       "no limit, or none is read, there is none. A wall may have another."},
       {"pod_gpu_memory_would_refuse_total", kCounter, pod,
        "Times that the container went over that limit: an allocation that would have been "
        "refused."},

@@ -105,7 +105,7 @@ constexpr auto kFields = daemon::WithEventFields(std::to_array<StatusField>({
     {"devices[].pods[].memoryLimitBytes", "number or null",
      "What the config in force would let it hold; null where it sets no limit."},
     {"devices[].pods[].wouldRefuse", "number or null",
-     "How often it has gone over that limit, which is not enforced."},
+     "How often it has gone over that limit; nothing was refused by it."},
     {"devices[].pods[].processes", "number", "Its processes on the device."},
     {"devices[].pods[].granted", "bool", "Whether the kubelet has given it the device."},
     {"devices[].pods[].replicas", "number", "How many shares of the device it was given."},

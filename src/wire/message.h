@@ -33,7 +33,7 @@ namespace tranche::wire {
 inline constexpr std::uint16_t kVersion = TRANCHE_WIRE_VERSION;
 inline constexpr std::uint32_t kMagic = 0x4C4C4157;  // "WALL" in memory
 
-// The folder is the same on the node and in containers.
+// The folder as containers see it, and on the node by default.
 inline constexpr char kDirectory[] = "/run/tranche/walls";
 inline constexpr char kSocketFile[] = "arbiter.sock";
 // "open" or "closed" and a line feed: whether a program that finds no node program runs without
