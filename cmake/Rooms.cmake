@@ -37,9 +37,11 @@ function(tranche_add_library name)
   endif()
 endfunction()
 
-# tranche_add_test(name SOURCES … DEPENDS …): a GoogleTest program of label "unit".
+# tranche_add_test(name [STEPPED] SOURCES … DEPENDS …): a GoogleTest program of label "unit". STEPPED
+# ones go through programs one instruction after the other, of which sanitizers make a hundred times
+# as many: they get the label "stepped" too, and are not run with sanitizers.
 function(tranche_add_test name)
-  cmake_parse_arguments(TEST "" "" "SOURCES;DEPENDS" ${ARGN})
+  cmake_parse_arguments(TEST "STEPPED" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${TEST_SOURCES})
   # Apart from bin/, which holds what is shipped.
   set_target_properties(${name} PROPERTIES
@@ -48,6 +50,6 @@ function(tranche_add_test name)
   target_link_libraries(${name} PRIVATE
     tranche_options ${TEST_DEPENDS} tranche::base_places GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS unit)
+  set_tests_properties(${name} PROPERTIES LABELS "unit$<$<BOOL:${TEST_STEPPED}>:;stepped>")
   set_property(GLOBAL APPEND PROPERTY TRANCHE_UNIT_TESTS ${name})
 endfunction()

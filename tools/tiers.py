@@ -231,7 +231,7 @@ def rooms_only(session, preset, environment, programs=()):
     fixed = ["setarch", "-R"]
     if subprocess.run([*fixed, "true"], stderr=subprocess.DEVNULL).returncode != 0:
         fixed = []
-    selection = ["-R", f"^({'|'.join(programs)})$"] if programs else ["-LE", "^check$"]
+    selection = ["-R", f"^({'|'.join(programs)})$"] if programs else ["-LE", "^(check|stepped)$"]
     return session.ctest(build, "-L", "^unit$", *selection, wrapper=fixed, environment=environment)
 
 
