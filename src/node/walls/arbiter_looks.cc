@@ -99,8 +99,8 @@ void Arbiter::SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned 
     program.steady = look_began_us_ <= time_us && ledger.Unchanged(slot, device);
     // Of what it held when the driver was asked, not of what it has come to hold since.
     if (program.steady) {
-      ledger.CorrectContext(slot, device,
-                            program.shown_bytes - std::min(held, program.shown_bytes));
+      ledger.CorrectContext(slot, device, program.shown_bytes - std::min(held, program.shown_bytes),
+                            time_us);
     }
     program.known_bytes = held + ledger.ContextOf(slot, device);
     // What has no owner any more, the driver shows at one of those who still have it.
@@ -163,7 +163,10 @@ void Arbiter::AnswerMeasures(const std::string& device, unsigned pid, std::uint6
     }
     const std::uint64_t held =
         std::min(one.held_before, ledger.HeldBy(one.seat.second, one.device));
-    ledger.LearnContext(one.seat.second, one.device, bytes - std::min(bytes, held));
+    // Where it holds nothing else, no call of it can be between the ledger and the driver.
+    const bool alone = ledger.HeldBy(one.seat.second, one.device) == 0 &&
+                       look_began_us_ <= time_us && ledger.Unchanged(one.seat.second, one.device);
+    if (alone) ledger.LearnContext(one.seat.second, one.device, bytes);
     const auto answer = AnswerMeasure(wire::Status::kOk, bytes - std::min(bytes, held));
     door_.Answer(at->first, BytesOf(answer), {});
     at = measuring_.erase(at);

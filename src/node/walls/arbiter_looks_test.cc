@@ -56,9 +56,11 @@ TEST_F(ArbiterLooksTest, ABoundIsPutRightByALookInWhichNothingChanged) {
   program->Do(loop_, {Order::kReserve, kGib});
   LookEnds(program->pid(), 300);
   EXPECT_EQ(program->Do(loop_, {Order::kReserve, 0}).context, 700U);
-  // A call may be under way of which the driver shows nothing yet: one look is not enough.
+  // A call may be under way of which the driver shows nothing yet: it is to stay as it is.
   DriverShows(program->pid(), kGib + 200);
-  DriverShows(program->pid(), kGib + 300, 5);
+  DriverShows(program->pid(), kGib + 300, 2);
+  EXPECT_EQ(program->Do(loop_, {Order::kReserve, 0}).context, 700U);
+  DriverShows(program->pid(), kGib + 300, 4);
   EXPECT_EQ(program->Do(loop_, {Order::kReserve, 0}).context, 300U);
   EXPECT_EQ(WallOf("greedy").used_bytes, kGib + 300);
 }
