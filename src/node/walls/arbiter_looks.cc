@@ -48,18 +48,34 @@ void Arbiter::LeaveReplaced(const gpu::Usage& usage) {
     if (!device.processes) return;
     for (const gpu::RunningProcess& process : *device.processes) shown.insert(process.pid);
   }
-  std::vector<Seat> replaced;
+  std::vector<std::pair<Seat, Program>> asked;
   for (const auto& [uid, pod] : pods_) {
     const auto& slots = pod.ledger->slots();
     for (unsigned slot = 0; slot < slots.size(); ++slot) {
       if (!slots[slot] || shown.contains(slots[slot]->pid)) continue;
-      if (!pod.ledger->HoldsAnything(slot)) continue;
-      const auto mapped =
-          HasPage(options_.proc_root, slots[slot]->pid, pod.ledger->pages().identity());
-      if (mapped.ok() && !*mapped) replaced.emplace_back(uid, slot);
+      if (pod.ledger->HoldsAnything(slot)) asked.emplace_back(Seat{uid, slot}, *slots[slot]);
     }
   }
-  for (const Seat& seat : replaced) Ended(seat);
+  // An answer may come at once, and change the slots.
+  for (const auto& [seat, program] : asked) AskForPage(seat, program, usage.time_us);
+}
+
+// Its kernel may make whoever reads a program's mappings wait: so that is not for the loop.
+void Arbiter::AskForPage(const Seat& seat, const Program& program, std::uint64_t time_us) {
+  const auto pod = pods_.find(seat.first);
+  if (pod == pods_.end() || !sources_.has_page) return;
+  const auto [asked, first] = page_asked_.emplace(seat, time_us);
+  if (!first && time_us >= asked->second && time_us - asked->second < kLookInsideUs) return;
+  asked->second = time_us;
+  sources_.has_page(program.pid, pod->second.ledger->pages().identity(),
+                    [this, seat, program](bool has) {
+                      page_asked_.erase(seat);
+                      const auto at = pods_.find(seat.first);
+                      if (has || at == pods_.end()) return;
+                      const auto& slots = at->second.ledger->slots();
+                      // It may have attached meanwhile as what it is now.
+                      if (seat.second < slots.size() && slots[seat.second] == program) Ended(seat);
+                    });
 }
 
 void Arbiter::SeeDevice(const gpu::Gpu& gpu, const gpu::DeviceUsage& shown, std::uint64_t time_us,

@@ -26,6 +26,7 @@ struct Program {
   unsigned pid_inside = 0;
   std::uint64_t start_ticks = 0;
   std::uint64_t image = 0;
+  friend bool operator==(const Program&, const Program&) = default;
 };
 
 class PodLedger {
