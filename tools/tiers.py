@@ -6,7 +6,7 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   unit         tests of each room, NVML and CUDA clients on the simulated node, checks of the tree
   conformance  the configuration vectors; a FILE.jsonl named here is run instead of our copy
   process      whole programs under faults, at a tenth of the full repetition counts
-  demo         what ./run shows, judged by its exit status
+  demo         what ./run shows on a simulated node, judged by its exit status, its words and the driver's log
   bench-smoke  each benchmark for a moment
   bench        the benchmarks, in full
   peer         NVIDIA's own device plugin beside ours, on the same nodes
@@ -94,12 +94,8 @@ def process(session, repeat=10, timeout=HANG_SECONDS):
                          timeout=timeout, environment={"TRANCHE_REPEAT": str(repeat)})
 
 
-def demo(session, *options):
-    build = session.build("release")
-    try:
-        return one(call([build / "bin/tranche", "demo", *options], timeout=HANG_SECONDS))
-    except subprocess.TimeoutExpired:
-        return Counts(failed=1, notes=[f"the demo did not end within {HANG_SECONDS} s"])
+def demo(session):
+    return session.ctest(session.build("release"), "-L", "^demo$", jobs=1)
 
 
 def bench_smoke(session):
@@ -280,8 +276,11 @@ def soak(session):
 def gpu(session):
     if not pathlib.Path("/dev/nvidiactl").exists():
         raise Unable("an NVIDIA GPU and its driver on this machine")
-    counts = demo(session)
     build = session.build("release")
+    try:
+        counts = one(call([build / "bin/tranche", "demo"], timeout=HANG_SECONDS))
+    except subprocess.TimeoutExpired:
+        counts = Counts(failed=1, notes=[f"the demo did not end within {HANG_SECONDS} s"])
     return counts + one(call([sys.executable, "-B", ROOT / "bench/gpu/run.py", build,
                               "--json", build / "bench-results"]))
 
