@@ -65,9 +65,15 @@ UnderWay::UnderWay(Program& program, unsigned device) {
     guest::SleepMilliseconds(1);
   }
   count_ = &wall.under_way;
+  // The pages that it has now: it may be given others before the call is over.
+  const Attachment* pages = program.attachment.load(std::memory_order_acquire);
+  if (pages == nullptr) return;
+  told_ = &pages->counters->slots[pages->slot].holdings[device].under_way;
+  told_->fetch_add(1);
 }
 
 UnderWay::~UnderWay() {
+  if (told_ != nullptr) told_->fetch_sub(1);
   if (count_ != nullptr) count_->fetch_sub(1);
 }
 

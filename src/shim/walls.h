@@ -30,11 +30,14 @@ class UnderWay {
   // Lasts as long as this from now on.
   void TakeOver(UnderWay& other) {
     count_ = other.count_;
+    told_ = other.told_;
     other.count_ = nullptr;
+    other.told_ = nullptr;
   }
 
  private:
   std::atomic<std::int32_t>* count_ = nullptr;
+  std::atomic<std::int32_t>* told_ = nullptr;  // in the page, for the node program
 };
 
 struct Taking {

@@ -93,6 +93,7 @@ inline bool Reclaim(Counters& page, unsigned slot, unsigned device) {
   std::uint64_t bytes = holding.held_bytes.exchange(0);
   bytes += holding.context_bytes.exchange(0);
   holding.context.store(ContextState::kNone);
+  holding.under_way.store(0);
   holding.begun.store(0);
   holding.ended.store(0);
   Lower(page.devices[device].total_bytes, bytes);

@@ -83,7 +83,9 @@ struct alignas(64) Holding {
   Word begun;
   Word ended;
   std::atomic<ContextState> context;
-  std::uint32_t reserved;
+  // Calls of the program under way, between this page and the driver: meanwhile one of the two may
+  // be ahead. A shim that does not tell leaves it at 0.
+  std::atomic<std::int32_t> under_way;
   std::uint64_t time[3];  // `time:` later
 };
 
@@ -141,7 +143,7 @@ static_assert(offsetof(DeviceLimits, context_known) == 40);
 static_assert(sizeof(Limits) == 64 + kMaxDevices * 128 && offsetof(Limits, devices) == 64);
 static_assert(offsetof(Limits, arbiter_away_open) == 20);
 static_assert(sizeof(DeviceTotals) == 64 && sizeof(Holding) == 64);
-static_assert(offsetof(Holding, context) == 32);
+static_assert(offsetof(Holding, context) == 32 && offsetof(Holding, under_way) == 36);
 static_assert(offsetof(Slot, passed_through) == 24 && offsetof(Slot, holdings) == 64);
 static_assert(sizeof(Slot) == 64 + kMaxDevices * 64);
 static_assert(offsetof(Counters, epoch) == 20 && offsetof(Counters, slots_used) == 24);

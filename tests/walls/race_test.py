@@ -114,8 +114,7 @@ class Race(unittest.TestCase):
             self.assertGreater(each, -room // 4, "the race came nowhere near the wall")
 
     def test_without_the_shim_it_goes_over(self):
-        over, counts, _ = self.race(walled=False)
-        self.assertEqual(counts["refused"], 0)
+        over, _, _ = self.race(walled=False)
         self.assertGreater(min(over), 0)
 
     def contexts_race(self, walled):
@@ -146,8 +145,7 @@ class Race(unittest.TestCase):
             self.assertLessEqual(each, 0)
 
     def test_without_the_shim_contexts_go_over(self):
-        over, counts = self.contexts_race(walled=False)
-        self.assertEqual(counts["contexts_refused"], 0)
+        over, _ = self.contexts_race(walled=False)
         self.assertGreater(min(over), 0)
 
 

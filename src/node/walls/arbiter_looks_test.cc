@@ -66,6 +66,25 @@ TEST_F(ArbiterLooksTest, ABoundIsPutRightByALookInWhichNothingChanged) {
   EXPECT_EQ(WallOf("greedy").used_bytes, kGib + 300);
 }
 
+TEST_F(ArbiterLooksTest, ABoundStaysWhileACallIsUnderWay) {
+  Enforce();
+  const auto program = Start(kGreedy);
+  program->Do(loop_, {Order::kHello, 1});
+  program->Do(loop_, {Order::kBound, 700});
+  // What it has taken for a call, the driver has not given yet.
+  program->Do(loop_, {Order::kReserve, kGib});
+  program->Do(loop_, {Order::kCalls, 1});
+  DriverShows(program->pid(), 300, 10);
+  EXPECT_EQ(WallOf("greedy").used_bytes, kGib + 700);
+  // It is over between the question and the answer of a look.
+  arbiter_->LookBegins();
+  program->Do(loop_, {Order::kCalls, 0});
+  LookEnds(program->pid(), 300);
+  EXPECT_EQ(WallOf("greedy").used_bytes, kGib + 700);
+  DriverShows(program->pid(), kGib + 300, 4);
+  EXPECT_EQ(WallOf("greedy").used_bytes, kGib + 300);
+}
+
 TEST_F(ArbiterLooksTest, AContextThatTheDriverDoesNotShowIsNotWaitedFor) {
   Enforce();
   const auto program = Start(kGreedy);

@@ -136,7 +136,8 @@ void PodLedger::NoteChanges() {
   noted_.clear();
   for (unsigned slot = 0; slot < slots_.size(); ++slot) {
     for (unsigned device = 0; device < devices_.size(); ++device) {
-      noted_.push_back(pages_.counters().slots[slot].holdings[device].begun.load());
+      const wire::Holding& holding = pages_.counters().slots[slot].holdings[device];
+      noted_.push_back({.begun = holding.begun.load(), .idle = holding.under_way.load() == 0});
     }
   }
 }
@@ -144,7 +145,12 @@ void PodLedger::NoteChanges() {
 bool PodLedger::Unchanged(unsigned slot, unsigned device) const {
   const std::size_t at = slot * devices_.size() + device;
   return at < noted_.size() &&
-         noted_[at] == pages_.counters().slots[slot].holdings[device].begun.load();
+         noted_[at].begun == pages_.counters().slots[slot].holdings[device].begun.load();
+}
+
+bool PodLedger::Idle(unsigned slot, unsigned device) const {
+  return Unchanged(slot, device) && noted_[slot * devices_.size() + device].idle &&
+         pages_.counters().slots[slot].holdings[device].under_way.load() == 0;
 }
 
 std::uint64_t PodLedger::PassedThrough() const {
@@ -161,7 +167,7 @@ void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t byt
   wire::Holding& holding = pages_.counters().slots[slot].holdings[device];
   const std::uint64_t begun = holding.begun.load();
   const bool goes_on = steady.since_us != 0 && time_us >= steady.since_us && steady.begun == begun;
-  if (!goes_on || !Unchanged(slot, device) || steady.bytes != bytes) {
+  if (!goes_on || !Idle(slot, device) || steady.bytes != bytes) {
     steady = {.bytes = bytes, .begun = begun, .since_us = time_us};
   }
   if (time_us - steady.since_us < kSteadyUs) return;
@@ -174,7 +180,7 @@ void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t byt
   auto bound = wire::ContextState::kBound;
   auto known = wire::ContextState::kKnown;
   if (!holding.context.compare_exchange_strong(bound, known)) return;
-  if (!Unchanged(slot, device)) {
+  if (!Idle(slot, device)) {
     holding.context.compare_exchange_strong(known, wire::ContextState::kBound);
     return;
   }

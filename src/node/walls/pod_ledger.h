@@ -31,8 +31,8 @@ struct Program {
 
 class PodLedger {
  public:
-  // A program's call may be under way, of which the ledger and the driver show one side each. Even
-  // on a busy machine it goes on within this time.
+  // A pool may have given memory back to the driver, which the program is about to notice. Even on
+  // a busy machine it has within this time.
   static constexpr std::uint64_t kSteadyUs = 2'000'000;
 
   PodLedger(PodPages pages, std::vector<WalledDevice> devices)
@@ -87,13 +87,19 @@ class PodLedger {
   void LearnContext(unsigned slot, unsigned device, std::uint64_t bytes);
 
  private:
+  // Unchanged, and no call of the program was under way then or is now.
+  [[nodiscard]] bool Idle(unsigned slot, unsigned device) const;
   void Enter(unsigned slot, const Program& program);
 
   PodPages pages_;
   std::vector<WalledDevice> devices_;
   std::vector<std::optional<Program>> slots_;  // those that were ever in use
   bool unsettled_ = false;
-  std::vector<std::uint64_t> noted_;                  // changes that were begun, by slot and device
+  struct Noted {
+    std::uint64_t begun = 0;  // changes
+    bool idle = false;        // no call was under way
+  };
+  std::vector<Noted> noted_;                          // by slot and device
   std::set<std::pair<unsigned, unsigned>> measured_;  // slots, and devices where they were
   struct Steady {
     std::uint64_t bytes = 0;

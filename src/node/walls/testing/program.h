@@ -80,6 +80,7 @@ struct Order {
     kRelease,
     kMeasure,
     kBound,
+    kCalls,  // so many calls of it are under way
     kHold,
     kLook,
     kExport,  // of what it has reserved, so many bytes
@@ -123,6 +124,11 @@ class Shim {
       outcome.done =
           wire::Reserve(*counters_, slot_, 0, wire::Part::kContext, order.number, wire::kNoLimit);
       counters_->slots[slot_].holdings[0].context.store(wire::ContextState::kBound);
+    }
+    if (order.what == Order::kCalls && counters_ != nullptr) {
+      const auto calls = static_cast<std::int32_t>(order.number);
+      counters_->slots[slot_].holdings[0].under_way.store(calls);
+      outcome.done = true;
     }
     if (order.what == Order::kHold && counters_ != nullptr) {
       // As if killed in the middle of a reservation.
