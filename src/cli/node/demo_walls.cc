@@ -246,13 +246,13 @@ bool WallsChapter::NodeSays(const std::function<bool(const Json&)>& condition) {
 }
 
 const Json& WallsChapter::Wall(const Json& node) const {
-  static const Json kNone;
+  static const Json none;
   for (const Json& wall : base::ItemsAt(node, "memoryWalls")) {
     if (base::TextAt(wall, "pod") == kGreedy && base::TextAt(wall, "device") == gpu_.uuid()) {
       return wall;
     }
   }
-  return kNone;
+  return none;
 }
 
 std::int64_t WallsChapter::Held(const std::string& name) const {
