@@ -14,8 +14,8 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   cluster      real Kubernetes on this machine (root): a control plane and three nodes with simulated GPUs.
                The first time it builds Kubernetes, about 15 minutes; --only SUITE runs one suite (seed: the
                seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption,
-               sharing, sight, sight_faults, walls; or soak, scale: only where named), --keep leaves it up and says
-               how to use it
+               sharing, sight, sight_faults, walls, layouts; or soak, scale: only where named), --keep leaves it up
+               and says how to use it
   sight        metrics, alerts and boards, judged by a real Prometheus; the page in a real Chromium; both are fetched
                from Debian
   nvml         only the NVML clients of unit
@@ -202,10 +202,11 @@ def shim(session):
     if os.geteuid() != 0:
         raise Unable("root: the real library makes device nodes, and runs with a /dev of its own")
     install("go")
-    parts = dict(line.split() for line in output_of([ROOT / "tests/cluster/build", "toolkit", "runc"]).splitlines())
+    parts = dict(line.split() for line in output_of([ROOT / "tests/cluster/build", "toolkit", "toolkit-1.19",
+                                                     "runc"]).splitlines())
     environment = {"TRANCHE_DRIVERS": output_of([TOOLS / "real-drivers"]),
                    "TRANCHE_NVML_DRIVERS": output_of([TOOLS / "real-drivers", "libnvidia-ml"]), **client_environment(),
-                   "TRANCHE_TOOLKIT": parts["toolkit"], "TRANCHE_RUNC": parts["runc"]}
+                   "TRANCHE_TOOLKITS": f"{parts['toolkit']}:{parts['toolkit-1.19']}", "TRANCHE_RUNC": parts["runc"]}
     build = session.build("release", "tranche tranche_sim_home tranche_shim")
     return session.ctest(build, "-L", "^shim$", environment=environment)
 
