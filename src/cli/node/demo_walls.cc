@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <optional>
 #include <utility>
 
 #include "base/file.h"
