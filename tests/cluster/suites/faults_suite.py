@@ -169,7 +169,7 @@ def map_cases(run, scene, form, nudge=lambda: None):
         case(run, scene, f"a ConfigMap {name}, {form}", broken_map, lambda: written(scene, data), says, nudge)
 
     broken("emptied", {}, "no configuration files available")
-    broken("made invalid", {**SEED, "default": "version: v1\nsharing: [\n"}, "yaml: line 3")
+    broken("made invalid", {**SEED, "default": "version: v1\nsharing: [\n"}, ":3:1: not readable as YAML")
     broken("with more replicas than a kubelet takes", {**SEED, "default": profile(1000000)}, "choose fewer replicas")
     case(run, scene, f"a large ConfigMap, {form}", large_map, nudge)
     case(run, scene, f"and back, {form}", map_as_it_was, nudge)
