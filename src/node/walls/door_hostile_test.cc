@@ -133,6 +133,7 @@ TEST_F(DoorHostileTest, WithoutDescriptorsItWaitsAndGoesOn) {
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
   // So many of its own that what the door needs for one caller is not there.
   std::vector<base::UniqueFd> waiting;
+  waiting.reserve(100);
   for (int i = 0; i < 100; ++i) waiting.emplace_back(testing::Connect(Socket()));
   proc_.Put(getpid(), Pod(0));
   const rlimit none{.rlim_cur = static_cast<rlim_t>(waiting.back().get() + 1),

@@ -119,7 +119,7 @@ TEST_F(HostileTest, GroupsThatAPodMakesAndNamesAfterAnother) {
       "/kubepods.slice/kubepods-pod" + slice + ".slice/cri-containerd-" + container + ".scope",
       "/kubepods/burstable/pod" + victim,
       "/kubepods-pod" + slice + ".slice:cri-containerd:" + container};
-  for (int round = 0; round < 100; ++round) {
+  for (std::size_t round = 0; round < 100; ++round) {
     const auto forger = Start(kGreedy);
     proc_.Put(static_cast<pid_t>(forger->pid()), kGreedy, forged[round % forged.size()]);
     const Outcome answer = forger->Do(loop_, {Order::kHello, 1});
