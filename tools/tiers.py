@@ -6,7 +6,7 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   unit         tests of each room, NVML and CUDA clients on the simulated node, checks of the tree
   conformance  the configuration vectors; a FILE.jsonl named here is run instead of our copy
   process      whole programs under faults, at a tenth of the full repetition counts
-  demo         what ./run shows, judged by its exit status
+  demo         what ./run shows on a simulated node, judged by its exit status, its words and the driver's log
   bench-smoke  each benchmark for a moment
   bench        the benchmarks, in full
   peer         NVIDIA's own device plugin beside ours, on the same nodes
@@ -14,8 +14,8 @@ Without arguments: the quick tiers, unit conformance process demo bench-smoke.
   cluster      real Kubernetes on this machine (root): a control plane and three nodes with simulated GPUs.
                The first time it builds Kubernetes, about 15 minutes; --only SUITE runs one suite (seed: the
                seed document, command by command; bed, operator, nfd, lifecycle, faults, access, adoption,
-               sharing, sight, sight_faults, walls; or soak, scale: only where named), --keep leaves it up and says
-               how to use it
+               sharing, sight, sight_faults, walls, layouts; or soak, scale: only where named), --keep leaves it up
+               and says how to use it
   sight        metrics, alerts and boards, judged by a real Prometheus; the page in a real Chromium; both are fetched
                from Debian
   nvml         only the NVML clients of unit
@@ -94,12 +94,8 @@ def process(session, repeat=10, timeout=HANG_SECONDS):
                          timeout=timeout, environment={"TRANCHE_REPEAT": str(repeat)})
 
 
-def demo(session, *options):
-    build = session.build("release")
-    try:
-        return one(call([build / "bin/tranche", "demo", *options], timeout=HANG_SECONDS))
-    except subprocess.TimeoutExpired:
-        return Counts(failed=1, notes=[f"the demo did not end within {HANG_SECONDS} s"])
+def demo(session):
+    return session.ctest(session.build("release"), "-L", "^demo$", jobs=1)
 
 
 def bench_smoke(session):
@@ -206,10 +202,11 @@ def shim(session):
     if os.geteuid() != 0:
         raise Unable("root: the real library makes device nodes, and runs with a /dev of its own")
     install("go")
-    parts = dict(line.split() for line in output_of([ROOT / "tests/cluster/build", "toolkit", "runc"]).splitlines())
+    parts = dict(line.split() for line in output_of([ROOT / "tests/cluster/build", "toolkit", "toolkit-1.19",
+                                                     "runc"]).splitlines())
     environment = {"TRANCHE_DRIVERS": output_of([TOOLS / "real-drivers"]),
                    "TRANCHE_NVML_DRIVERS": output_of([TOOLS / "real-drivers", "libnvidia-ml"]), **client_environment(),
-                   "TRANCHE_TOOLKIT": parts["toolkit"], "TRANCHE_RUNC": parts["runc"]}
+                   "TRANCHE_TOOLKITS": f"{parts['toolkit']}:{parts['toolkit-1.19']}", "TRANCHE_RUNC": parts["runc"]}
     build = session.build("release", "tranche tranche_sim_home tranche_shim")
     return session.ctest(build, "-L", "^shim$", environment=environment)
 
@@ -280,8 +277,11 @@ def soak(session):
 def gpu(session):
     if not pathlib.Path("/dev/nvidiactl").exists():
         raise Unable("an NVIDIA GPU and its driver on this machine")
-    counts = demo(session)
     build = session.build("release")
+    try:
+        counts = one(call([build / "bin/tranche", "demo"], timeout=HANG_SECONDS))
+    except subprocess.TimeoutExpired:
+        counts = Counts(failed=1, notes=[f"the demo did not end within {HANG_SECONDS} s"])
     return counts + one(call([sys.executable, "-B", ROOT / "bench/gpu/run.py", build,
                               "--json", build / "bench-results"]))
 

@@ -1,7 +1,7 @@
 // Loads each library that it is told of by dlopen, or (compiled with LINKED) has libcuda loaded by
 // the dynamic linker, and prints for each a line: its name, whether this program runs setuid, and
 // in which files a function that the shim hooks and one that it does not hook were found, each with
-// its inode.
+// its inode. After --init it prints for each library what cuInit answers instead.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -17,6 +17,11 @@ static void print(const void* function) {
   } else {
     printf(" %s %lu", found.dli_fname, (unsigned long)status.st_ino);
   }
+}
+
+static void init(const char* name, void* library) {
+  int (*function)(unsigned) = (int (*)(unsigned))dlsym(library, "cuInit");
+  printf("%s %d\n", name, function == NULL ? -1 : function(0));
 }
 
 static void look(const char* name, void* library) {
@@ -37,13 +42,14 @@ int main(int count, char** names) {
   cuDriverGetVersion(&version);
   look("linked", RTLD_DEFAULT);
 #endif
-  for (int i = 1; i < count; ++i) {
+  const int first = count > 1 && strcmp(names[1], "--init") == 0 ? 2 : 1;
+  for (int i = first; i < count; ++i) {
     void* library = dlopen(names[i], RTLD_NOW);
     if (library == NULL) {
       printf("%s failed %s\n", names[i], dlerror());
       return 1;
     }
-    look(names[i], library);
+    (first == 1 ? look : init)(names[i], library);
   }
   return 0;
 }

@@ -15,9 +15,11 @@
 #include "base/weak_runner.h"
 #include "cli/common/table.h"
 #include "cli/node/demo_harm.h"
+#include "cli/node/demo_places.h"
+#include "cli/node/demo_runtime.h"
 #include "cli/node/demo_sight.h"
+#include "cli/node/demo_walls.h"
 #include "gpu/nvml/driver.h"
-#include "share/replica.h"
 #include "sim/kubelet/control.h"
 #include "sim/stage/stage.h"
 
@@ -66,7 +68,7 @@ class Demo {
   // Each chapter says what it does, does it, and stops the story where it is not as told.
   bool Tell(const std::string& node) {
     return Opening(node) && Advertise() && StartPods() && ChangeProfiles() && AskForTwo() &&
-           BreakGpu() && HarmEachOther() && ShowUse();
+           BreakGpu() && HarmEachOther() && BuildWalls() && ShowUse();
   }
 
  private:
@@ -116,10 +118,8 @@ class Demo {
     Title(
         "The profiles default (4 replicas), dev (8) and no-sharing (1); this node has none chosen");
     const auto start = Clock::now();
-    const Status written = stage_.WriteProfiles({{"default", Profile(4, true)},
-                                                 {"dev", Profile(8, true)},
-                                                 {"no-sharing", Profile(1, false)}});
-    if (!written.ok()) return Fail(written.message());
+    if (Status written = WriteProfiles(Profile(4, true)); !written.ok())
+      return Fail(written.message());
     if (Status status = SelectProfile(""); !status.ok()) return Fail(status.message());
     // The stage outlives the demo, and tells of the pods that it ends.
     const Status kubelet =
@@ -134,7 +134,12 @@ class Demo {
     return true;
   }
 
-  // With the paths of a node: no flag names a place but the driver's and the profiles'.
+  Status WriteProfiles(const std::string& by_default) {
+    return stage_.WriteProfiles(
+        {{"default", by_default}, {"dev", Profile(8, true)}, {"no-sharing", Profile(1, false)}});
+  }
+
+  // With the paths of a node. The machine's own /etc/cdi is none of the stage's.
   Status StartAgent() {
     std::vector<std::string> arguments = {"tranche",
                                           "agent",
@@ -143,7 +148,8 @@ class Demo {
                                           "--profile-file=" + ProfileFile(),
                                           "--default-profile=default",
                                           "--driver-root-ctr-path=" + stage_.driver_root(),
-                                          "--rescan-interval=1s"};
+                                          "--rescan-interval=1s",
+                                          std::string("--shim-cdi-dirs=") + kDemoSpecs};
     auto started = stage_.StartProgram({.path = "/proc/self/exe",
                                         .arguments = std::move(arguments),
                                         .env = {},
@@ -168,37 +174,7 @@ class Demo {
                        wanted);
   }
 
-  // GPU index by UUID, and how many of our pods are on each.
-  std::map<std::string, int> Places() {
-    std::map<std::string, int> places;
-    for (const gpu::Gpu& gpu : inventory_.gpus) places[gpu.uuid] = 0;
-    for (const tranche::sim::Pod& pod : stage_.kubelet().Pods()) {
-      if (pod.phase != tranche::sim::PodPhase::kRunning) continue;
-      for (const tranche::sim::AllocatedDevice& device : pod.devices) {
-        ++places[std::string(share::ParseReplicaId(device.id).device)];
-      }
-    }
-    return places;
-  }
-  void ShowPlaces() {
-    std::string text;
-    const auto places = Places();
-    for (const gpu::Gpu& gpu : inventory_.gpus) {
-      text += fmt::format("{}GPU {}: {} pods", text.empty() ? "" : ", ", gpu.index,
-                          places.at(gpu.uuid));
-    }
-    Say(text);
-  }
-  // Equally many on each GPU, give or take the one that cannot be divided.
-  bool Even() {
-    int least = 1 << 20;
-    int most = 0;
-    for (const auto& [uuid, count] : Places()) {
-      least = std::min(least, count);
-      most = std::max(most, count);
-    }
-    return most - least <= 1;
-  }
+  PodsByGpu Places() { return FindPlaces(inventory_, stage_.kubelet().Pods()); }
 
   bool StartPods() {
     const int pods = std::min(8, 4 * Gpus());
@@ -215,12 +191,12 @@ class Demo {
                       Milliseconds(Clock::now() - start)));
       pids_[pod->spec.name] = pod->pid;
       if (i == 4) {
-        ShowPlaces();
-        if (!Even()) return Fail("four pods are not spread evenly");
+        Say(PlacesText(inventory_, Places()));
+        if (!AreEven(Places())) return Fail("four pods are not spread evenly");
       }
     }
-    if (pods > 4) ShowPlaces();
-    if (!Even()) return Fail("the pods are not spread evenly");
+    if (pods > 4) Say(PlacesText(inventory_, Places()));
+    if (!AreEven(Places())) return Fail("the pods are not spread evenly");
     return true;
   }
 
@@ -305,6 +281,24 @@ class Demo {
     }
     const Status shown =
         ShowHarm(stage_, kGpu, inventory_, [this](const std::string& text) { Say(text); });
+    return shown.ok() || Fail(shown.message());
+  }
+
+  bool BuildWalls() {
+    Title("One line in the profile: a wall around each pod's memory");
+    const std::string uuid = SightChapter::GpuAmong(inventory_);
+    std::string why_not = stage_.node() == nullptr ? "these GPUs are real" : WallsChapter::WhyNot();
+    if (uuid.empty()) why_not = "each of these GPUs is cut by MIG, and a program needs a whole one";
+    if (!why_not.empty()) {
+      Say("left out: " + why_not);
+      return true;
+    }
+    WallsChapter walls(
+        stage_, kGpu, uuid,
+        {.say = [this](const std::string& text) { Say(text); },
+         .profile_with = [](const std::string& line) { return Profile(4, true) + line; },
+         .put_in_force = [this](const std::string& text) { return WriteProfiles(text); }});
+    const Status shown = walls.Show();
     return shown.ok() || Fail(shown.message());
   }
 

@@ -48,9 +48,9 @@ Status DemoGpu::EndAll() {
 
 tranche::sim::GpuState DemoGpu::State() const { return stage_.node()->Read().gpus.at(slot_); }
 
-Status DemoGpu::Start(const std::string& name, const std::string& workload,
-                      const std::string& before) {
+Status DemoGpu::Start(const DemoPod& pod_text) {
   constexpr int kMostAside = 64;
+  const std::string& name = pod_text.name;
   tranche::sim::PodSpec spec;
   spec.name = name;
   spec.requests = {{resource_, 1}};
@@ -58,8 +58,9 @@ Status DemoGpu::Start(const std::string& name, const std::string& workload,
   spec.env = {{"LD_LIBRARY_PATH", tranche::sim::LibraryDirectory(stage_.driver_root())}};
   spec.command = {"sh", "-c",
                   fmt::format("[ \"$NVIDIA_VISIBLE_DEVICES\" = {} ] || exec sleep infinity\n{}\n"
-                              "CUDA_VISIBLE_DEVICES=$NVIDIA_VISIBLE_DEVICES exec {} {}",
-                              uuid_, before, program_, workload)};
+                              "CUDA_VISIBLE_DEVICES=$NVIDIA_VISIBLE_DEVICES exec {} {} {}{}",
+                              uuid_, pod_text.before, pod_text.through, program_, pod_text.workload,
+                              pod_text.output.empty() ? "" : " > " + pod_text.output)};
   while (aside_.size() < kMostAside) {
     auto pod = stage_.RunPod(spec);
     if (!pod.ok()) return pod.status();

@@ -21,6 +21,15 @@ namespace tranche::cli::node {
 
 base::Status NotAsTold(const std::string& what);
 
+struct DemoPod {
+  std::string name;
+  std::string workload;     // with its options
+  std::string before = {};  // shell commands that are done first
+  // A program that is given the workload's command line and becomes it: "" for none.
+  std::string through = {};
+  std::string output = {};  // the file that gets what the workload prints; "": the pod's log
+};
+
 class DemoGpu {
  public:
   // Pods are given replicas of the GPU as `resource`.
@@ -30,10 +39,8 @@ class DemoGpu {
   base::Status MakeRoom();
 
   // A pod with one replica of our GPU, which runs a workload. Where the kubelet is given another
-  // GPU, a pod that does nothing takes that one, until it is ours. `before` is done first: shell
-  // commands.
-  base::Status Start(const std::string& name, const std::string& workload,
-                     const std::string& before = "");
+  // GPU, a pod that does nothing takes that one, until it is ours.
+  base::Status Start(const DemoPod& pod);
   base::Status EndAll();
 
   [[nodiscard]] tranche::sim::GpuState State() const;

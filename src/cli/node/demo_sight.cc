@@ -1,16 +1,11 @@
 #include "cli/node/demo_sight.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
-#include "base/file.h"
 #include "cli/top/asker.h"
 #include "cli/top/screen.h"
 #include "sim/stage/stage.h"
@@ -23,8 +18,6 @@ using base::Json;
 using base::Result;
 using base::Status;
 
-namespace fs = std::filesystem;
-
 constexpr char kListen[] = "127.0.0.1:9436";
 constexpr double kGiB = 1 << 30;
 // Of a pod that holds memory and does not compute, before it is shown.
@@ -35,51 +28,19 @@ double WallClock() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// A new control group of ours below the first tree that can be written; "" where there is none.
-std::string NewGroup() {
-  std::ifstream mounts("/proc/self/mountinfo");
-  for (std::string line; std::getline(mounts, line);) {
-    // proc(5): the mount point is the fifth field, the file system's kind follows " - ".
-    const std::size_t kind = line.find(" - ");
-    if (kind == std::string::npos || line.compare(kind + 3, 6, "cgroup") != 0) continue;
-    std::istringstream fields(line);
-    std::string field;
-    for (int i = 0; i < 5; ++i) fields >> field;
-    const fs::path group = fs::path(field) / fmt::format("tranche-demo-{}", getpid());
-    std::error_code error;
-    if (!fs::create_directory(group, error)) continue;
-    // Nobody can enter a new group of the first version's cpuset before it is set up.
-    const bool second = line.compare(kind + 3, 7, "cgroup2") == 0;
-    if (fs::exists(group / "cgroup.procs", error) &&
-        (second || !fs::exists(group / "cpuset.cpus", error))) {
-      return group;
-    }
-    fs::remove(group, error);
-  }
-  return "";
-}
-
-// Groups are removed from below; their files go with them.
-bool RemoveGroups(const fs::path& group) {
-  std::error_code error;
-  std::vector<fs::path> below;
-  for (const auto& entry : fs::directory_iterator(group, error)) {
-    if (entry.is_directory(error)) below.push_back(entry.path());
-  }
-  for (const fs::path& one : below) RemoveGroups(one);
-  return rmdir(group.c_str()) == 0;
-}
-
 }  // namespace
 
 SightChapter::SightChapter(tranche::sim::Stage& stage, const std::string& resource,
                            const std::string& uuid, top::Looks looks, Say say)
-    : stage_(stage), gpu_(stage, resource, uuid), looks_(looks), say_(std::move(say)) {}
+    : stage_(stage),
+      gpu_(stage, resource, uuid),
+      groups_(stage),
+      looks_(looks),
+      say_(std::move(say)) {}
 
 SightChapter::~SightChapter() {
   if (const Status ended = gpu_.EndAll(); !ended.ok()) return;  // they are in the groups still
-  constexpr base::Duration kPatience = std::chrono::seconds(5);
-  if (!groups_.empty()) stage_.Until([&] { return RemoveGroups(groups_); }, kPatience);
+  groups_.Remove();
 }
 
 std::string SightChapter::GpuAmong(const gpu::Inventory& inventory) {
@@ -91,16 +52,12 @@ std::string SightChapter::GpuAmong(const gpu::Inventory& inventory) {
 
 std::string SightChapter::WhyNot(const std::string& uuid) {
   if (uuid.empty()) return "each of these GPUs is cut by MIG, and the driver samples no processes";
-  const std::string group = NewGroup();
-  if (group.empty()) return "no control group can be made here, so no process is a pod's";
-  RemoveGroups(group);
-  return "";
+  return PodGroups::WhyNot();
 }
 
 Status SightChapter::Show() {
   TRANCHE_TRY(gpu_.MakeRoom());
-  groups_ = NewGroup();
-  if (groups_.empty()) return NotAsTold("no control group can be made");
+  TRANCHE_TRY(groups_.Make());
   TRANCHE_TRY(StartProgram());
   TRANCHE_TRY(StartPods());
   TRANCHE_TRY(Ask());
@@ -120,15 +77,10 @@ Status SightChapter::StartPods() {
        fmt::format("requests --memory {}Gi --burst 20 --think 40ms --for 10m", part(0.1))}};
   for (std::size_t i = 0; i < pods.size(); ++i) {
     const auto& [name, workload] = pods[i];
-    const std::string uid = fmt::format("7f3c0de0-0000-4000-8000-{:012x}", i + 1);
-    const fs::path group =
-        fs::path(groups_) / "kubepods" / ("pod" + uid) / fmt::format("{:064x}", i + 1);
-    std::error_code error;
-    fs::create_directories(group, error);
-    if (error) return NotAsTold("the control group of pod " + name + ": " + error.message());
-    names_[uid] = name;
-    TRANCHE_TRY(gpu_.Start(
-        name, workload, fmt::format("echo $$ > {} || exit 1", (group / "cgroup.procs").string())));
+    auto group = groups_.Add(i + 1);
+    if (!group.ok()) return group.status().Wrap("the control group of pod " + name);
+    names_[group->uid] = name;
+    TRANCHE_TRY(gpu_.Start({.name = name, .workload = workload, .before = group->enter}));
   }
   return Status::Ok();
 }

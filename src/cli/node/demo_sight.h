@@ -1,8 +1,8 @@
 // The demo's chapter on who uses a GPU: three pods share one, and `tranche node` says of each what
 // it uses, drawn as `tranche top` draws it.
 //
-// Pods of the small kubelet are no containers, so each is put into a control group named as the
-// kubelet names those of pods. No API server tells their names: those are the small kubelet's.
+// Pods of the small kubelet are put into control groups (demo_groups.h). No API server tells their
+// names: those are the small kubelet's.
 //
 // Threading: the stage's thread.
 // Errors: a Status that says what did not happen as told. Destruction ends the pods and removes the
@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "cli/node/demo_gpu.h"
+#include "cli/node/demo_groups.h"
 #include "cli/top/frame.h"
 #include "cli/top/use.h"
 #include "gpu/device.h"
@@ -57,9 +58,9 @@ class SightChapter {
 
   tranche::sim::Stage& stage_;
   DemoGpu gpu_;
+  PodGroups groups_;
   const top::Looks looks_;
   const Say say_;
-  std::string groups_;                        // the folder of ours; "" before there is one
   std::map<std::string, std::string> names_;  // of pods, by the UID in the name of their group
   std::unique_ptr<top::Asker> asker_;
   base::Status told_;  // the last answer, or why there was none

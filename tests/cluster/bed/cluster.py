@@ -71,22 +71,26 @@ class Cluster:
     kubernetes = "kubernetes"  # or "kubernetes-oldest", of run.py --oldest: which of programs/ clusters are made of
 
     def __init__(self, gpus=None, models=None, driver_root="/", default_runtime="runc", names=NODES,
-                 without_driver=(), sim=ROOT / "build/release/bin", parts=None, say=print):
+                 without_driver=(), drivers=None, toolkits=None, sim=ROOT / "build/release/bin", parts=None, say=print):
+        """By name of node: `drivers` has versions of the simulated driver and of its CUDA, `toolkits` folders of programs/
+        with NVIDIA's container toolkit."""
         self._say = say
         self._kept = self._complete = False
         self.record = None
         for fault in records.clean_up(kept=True, say=say):
             raise Fault(fault)
         self.parts = parts or programs()
+        if toolkits:
+            self.parts |= _built(*sorted(set(toolkits.values())))
         try:
             self._make(gpus or {}, models or {}, driver_root, default_runtime, names, without_driver,
-                       pathlib.Path(sim))
+                       drivers or {}, toolkits or {}, pathlib.Path(sim))
         except BaseException:
             self._say(self.report())
             self.close()
             raise
 
-    def _make(self, gpus, models, driver_root, default_runtime, names, without_driver, sim):
+    def _make(self, gpus, models, driver_root, default_runtime, names, without_driver, drivers, toolkits, sim):
         start = time.monotonic()
         self.record = records.Record.new(f"tranche-cluster-{os.getpid()}")
         self.record.add_cgroup("/" + self.record.folder.name)
@@ -103,8 +107,10 @@ class Cluster:
             bare = name in without_driver
             # The simulated driver of such a node lies where nothing looks for one.
             place = (NOWHERE, "runc") if bare else (driver_root, default_runtime)
-            profile = gpu_profile(name, 0 if bare else gpus.get(name, 2), models.get(name, "a100-sxm4-80gb"))
-            self.nodes[name] = Node(self.plane, self.record, self.parts, number, name, profile, *place, sim)
+            profile = gpu_profile(name, 0 if bare else gpus.get(name, 2), models.get(name, "a100-sxm4-80gb"),
+                                  drivers.get(name, ("570.172.08", "12.8")))
+            self.nodes[name] = Node(self.plane, self.record, self.parts, number, name, profile, *place,
+                                    toolkits.get(name, "toolkit"), sim)
         pool = concurrent.futures.ThreadPoolExecutor()
         try:
             waits = [pool.submit(self.plane.start)]

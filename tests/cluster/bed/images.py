@@ -115,6 +115,12 @@ def glibc_tree(tree, libraries, programs=PROGRAMS):
     for library in needed:
         place = "usr/lib64" if "ld-linux" in library else libraries
         shutil.copy(library, tree / place)
+    add_busybox(tree)
+    (tree / "etc/ld.so.conf").write_text(f"include /etc/ld.so.conf.d/*.conf\n/{libraries}\n")
+
+
+def add_busybox(tree):
+    """A shell and small programs that need no library, under the names that nothing else has; and who is root."""
     busybox = shutil.which("busybox")
     if busybox is None:
         raise Fault("busybox (Debian's busybox-static) is missing")
@@ -123,9 +129,8 @@ def glibc_tree(tree, libraries, programs=PROGRAMS):
     for applet in applets:
         if not (tree / "usr/bin" / applet).exists():
             (tree / "usr/bin" / applet).symlink_to("busybox")
-    (tree / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/bash\n")
+    (tree / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     (tree / "etc/group").write_text("root:x:0:\n")
-    (tree / "etc/ld.so.conf").write_text(f"include /etc/ld.so.conf.d/*.conf\n/{libraries}\n")
 
 
 def _finish_cuda(tree, archive, name, environment):

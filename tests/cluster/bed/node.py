@@ -20,9 +20,10 @@ def gpu_uuid(node, index):
     return f"GPU-{uuid.uuid5(uuid.NAMESPACE_DNS, f'{index}.{node}.tranche-cluster')}"
 
 
-def gpu_profile(node, gpus, model="a100-sxm4-80gb"):
+def gpu_profile(node, gpus, model="a100-sxm4-80gb", driver=("570.172.08", "12.8")):
     """A profile for `tranche sim node create`: GPUs are seen where their device nodes are, as with a real driver."""
-    lines = ['driver: {version: 570.172.08, cuda: "12.8"}', f"machine: Simulated-{gpus}-GPUs",
+    version, cuda = driver
+    lines = [f'driver: {{version: {version}, cuda: "{cuda}"}}', f"machine: Simulated-{gpus}-GPUs",
              "visibility: device-nodes", "gpus:" if gpus else "gpus: []"]
     lines += [f'- {{model: {model}, uuid: {gpu_uuid(node, index)}, bus: "0000:{7 + 8 * index:02x}:00.0", numa: 0}}'
               for index in range(gpus)]
@@ -89,7 +90,7 @@ def kubelet_config(cgroup):
 
 
 class Node:
-    def __init__(self, plane, record, programs, number, name, profile, driver_root, default_runtime, sim):
+    def __init__(self, plane, record, programs, number, name, profile, driver_root, default_runtime, toolkit, sim):
         self.name = name
         self.number = number
         self.address = network.node_address(number)
@@ -103,7 +104,7 @@ class Node:
         self.namespaces = Namespaces(record, name, {
             "hostname": name, "root": str(self.folder / "root"), "driver_root": driver_root,
             "tranche": str(sim / "tranche"), "profile": str(profile_file), "boot_id": str(uuid.uuid4()),
-            "binds": self._binds(programs, sim), "links": self._links(programs),
+            "binds": self._binds(programs, sim), "links": self._links(programs, toolkit),
             "files": self._files(plane, default_runtime),
             "empty": ["/etc/cni", "/etc/cdi", "/etc/kubernetes", "/etc/containerd", "/var/lib/cni", "/var/lib/tranche"]})
         environment = {"PATH": PATH}
@@ -122,15 +123,15 @@ class Node:
         binds["/opt/bed/tranche"] = str(sim)
         return binds
 
-    def _links(self, programs):
+    def _links(self, programs, toolkit):
         links = {}
-        for part in ("containerd", "runc", "toolkit", "kubernetes"):
+        for part in ("containerd", "runc", toolkit, "kubernetes"):
             for program in os.listdir(programs[part]):
                 if program not in ("lock", "complete"):
                     links[f"/opt/bed/bin/{program}"] = f"/opt/bed/{part}/{program}"
         # Where the toolkit's packages put them, and CDI specs name them.
         for program in ("nvidia-cdi-hook", "nvidia-ctk", "nvidia-container-runtime"):
-            links[f"/usr/bin/{program}"] = f"/opt/bed/toolkit/{program}"
+            links[f"/usr/bin/{program}"] = f"/opt/bed/{toolkit}/{program}"
         return links
 
     def _files(self, plane, default_runtime):

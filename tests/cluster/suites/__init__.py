@@ -13,6 +13,8 @@ fails by raising. Every other module is shared by suites or is a part of one, an
   usage.py                  pods that compute, and what each used: suites sharing, sight, sight_faults;
                             ./run --kubernetes
   sighted.py                tranche-node, and what it shows beside what the driver counted: the latter two, and operator
+  walled.py                 both programs with memory walls, and what they say: suites walls and layouts
+  layouts.py                images in the layouts of several distributions, for suite layouts
   scraped.py                a real Prometheus in the cluster, with what the chart makes for it: suite sight
   fleet.py, requests.py     many agents, and what they ask of the API server: suite scale
   access_kubectl.py, access_policy.py      cases of the suite access

@@ -1,7 +1,8 @@
 """tranche-hook between NVIDIA's own hooks, under the real runc, and before NVIDIA's own libcuda.
 
-TRANCHE_TOOLKIT and TRANCHE_RUNC name the folders of tests/cluster/build; TRANCHE_DRIVERS has the lines of
-tools/real-drivers. Programs only load the real library: nothing of it is called.
+TRANCHE_TOOLKITS and TRANCHE_RUNC name the folders of tests/cluster/build, the former those of several releases of the
+toolkit; TRANCHE_DRIVERS has the lines of tools/real-drivers. Programs only load the real library: nothing of it is
+called.
 """
 
 import itertools
@@ -20,7 +21,9 @@ sys.path.insert(0, str(SOURCE / "tests/hook"))
 import births  # noqa: E402
 from births import DEBIAN, RED_HAT, Container, build_clients, drivers, run, shim_of  # noqa: E402
 
-TOOLKIT = pathlib.Path(os.environ.get("TRANCHE_TOOLKIT", "/nowhere"), "nvidia-cdi-hook")
+TOOLKITS = [pathlib.Path(folder, "nvidia-cdi-hook")
+            for folder in os.environ.get("TRANCHE_TOOLKITS", "/nowhere:/nowhere").split(":")]
+TOOLKIT = TOOLKITS[0]
 RUNC = pathlib.Path(os.environ.get("TRANCHE_RUNC", "/nowhere"), "runc")
 REAL = dict(line.split() for line in os.environ.get("TRANCHE_DRIVERS", "").splitlines())
 COMPAT = "/usr/local/cuda-12.4/compat"
@@ -67,48 +70,51 @@ class RealHooks(unittest.TestCase):
                 self.assertEqual(answer.plain, os.stat(container.driver).st_ino)
 
     def test_in_every_order_of_hooks_every_name_is_covered(self):
-        for libraries in (DEBIAN, RED_HAT):
+        self.assertEqual(len(set(TOOLKITS)), 2, "two releases of the toolkit")
+        for toolkit, libraries in itertools.product(TOOLKITS, (DEBIAN, RED_HAT)):
             for order in itertools.permutations(range(4)):
-                with self.subTest(libraries=libraries, order=order):
+                with self.subTest(toolkit=toolkit, libraries=libraries, order=order):
                     container = self.container(libraries)
                     for step in order:
-                        if step == 3:
-                            self.assertEqual(container.cover()["walls"], "yes")
-                        else:
-                            container.write_config()
-                            run(TOOLKIT, *container.hooks[step][1:], input=container.state)
+                        self.step(container, step, toolkit)
                     self.expect_driver(container, container.ask(*container.names()))
                     self.expect_driver(container, container.ask(client="linked"))
                     container.close()
 
+    def step(self, container, step, toolkit):
+        """One of NVIDIA's hooks, or ours, which is the last."""
+        if step == 3:
+            self.assertEqual(container.cover()["walls"], "yes")
+        else:
+            container.write_config()
+            run(toolkit, *container.hooks[step][1:], input=container.state)
+
+    def steps(self, ours):
+        """NVIDIA's hooks in their order, and ours at a place among them."""
+        steps = [0, 1, 2]
+        steps.insert(ours, 3)
+        return steps
+
     def test_a_plain_file_where_nvidias_link_will_be(self):
         """Covered, it would make that hook fail; left alone, that hook puts its link there."""
-        for ours in (0, 3):
-            with self.subTest(ours=ours):
+        for toolkit, ours in itertools.product(TOOLKITS, (0, 3)):
+            with self.subTest(toolkit=toolkit, ours=ours):
                 container = self.container(DEBIAN)
                 plain = container.path(f"{DEBIAN}/libcuda.so.1")
                 shutil.copy(self.drivers["550.163.01"] / "libcuda.so.550.163.01", plain)
-                for step in range(4):
-                    if step == ours:
-                        self.assertEqual(container.cover()["walls"], "yes")
-                    if step < 3:
-                        container.write_config()
-                        run(TOOLKIT, *container.hooks[step][1:], input=container.state)
+                for step in self.steps(ours):
+                    self.step(container, step, toolkit)
                 self.expect_driver(container, container.ask(*container.names()))
                 container.close()
 
     def test_a_newer_real_libcuda_of_the_image(self):
-        for environment in ([], [f"LD_LIBRARY_PATH={COMPAT}"]):
+        for toolkit, environment in itertools.product(TOOLKITS, ([], [f"LD_LIBRARY_PATH={COMPAT}"])):
             for ours in (0, 3):
-                with self.subTest(environment=environment, ours=ours):
+                with self.subTest(toolkit=toolkit, environment=environment, ours=ours):
                     container = self.container(DEBIAN, environment=environment)
                     shim, real = self.compat(container)
-                    for step in range(4):
-                        if step == ours:
-                            self.assertEqual(container.cover()["walls"], "yes")
-                        if step < 3:
-                            container.write_config()
-                            run(TOOLKIT, *container.hooks[step][1:], input=container.state)
+                    for step in self.steps(ours):
+                        self.step(container, step, toolkit)
                     found = container.ask("libcuda.so.1", f"{COMPAT}/libcuda.so.1")
                     found.update(container.ask(client="linked"))
                     for name, answer in found.items():
