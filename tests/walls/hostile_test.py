@@ -67,7 +67,7 @@ def deaf():
     with door() as connection: connection.send(hello())
 def loaded():
     with door() as connection:
-        for _ in range(4): socket.send_fds(connection, [hello()], [connection.fileno()] * 253)
+        socket.send_fds(connection, [hello()], [connection.fileno()] * 253)
 def flood(way):
     while True:
         try:

@@ -173,6 +173,7 @@ void Arbiter::Ended(const Seat& ended) {
   if (pod == pods_.end()) return;
   pod->second.ledger->Leave(seat.second);
   std::erase_if(measuring_, [&](const auto& one) { return one.second.seat == seat; });
+  page_asked_.erase(seat);
   Settle();
   Forget();
 }

@@ -66,7 +66,8 @@ class Arbiter {
   // Attached, of all pods; fewer where this program may not have so many descriptors. The last
   // quarter of the places is for pods that have few.
   static constexpr std::size_t kMaxPrograms = 16384;
-  // Why a program has not attached is looked at so often.
+  // Why a program has not attached is looked at so often, and whether it has become another one
+  // where nobody answers.
   static constexpr std::uint64_t kLookInsideUs = 10'000'000;
   static constexpr base::Duration kSettle = std::chrono::milliseconds(10);
   // For counters that never come to rest, because their pod has written over them.
@@ -89,6 +90,10 @@ class Arbiter {
     // What can be seen of a program that has not attached (inside.h), now or later.
     std::function<void(unsigned pid, std::string container_id, std::function<void(Inside)> done)>
         look_inside;
+    // Whether a program has the counters mapped (record.h), now or later, or never where that is
+    // not known.
+    std::function<void(unsigned pid, PageIdentity counters, std::function<void(bool)> done)>
+        has_page;
   };
 
   Arbiter(base::EventLoop& loop, identity::Proc& proc, Options options, Sources sources);
@@ -160,6 +165,7 @@ class Arbiter {
   void Write();
   void Forget();
   void LeaveReplaced(const gpu::Usage& usage);
+  void AskForPage(const Seat& seat, const Program& program, std::uint64_t time_us);
   void SeeDevice(const gpu::Gpu& gpu, const gpu::DeviceUsage& shown, std::uint64_t time_us,
                  const WhoseIs& whose);
   void SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned slot,
@@ -182,7 +188,8 @@ class Arbiter {
   std::map<Door::ConnectionId, Measuring> measuring_;
   std::uint64_t look_began_us_ = 0;
   Evidence evidence_;
-  std::map<unsigned, Look> looks_;  // by pid
+  std::map<unsigned, Look> looks_;            // by pid
+  std::map<Seat, std::uint64_t> page_asked_;  // when, where there is no answer yet
   base::Status trouble_;
   base::Timer settle_;
   base::Duration settle_wait_ = kSettle;

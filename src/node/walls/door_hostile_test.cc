@@ -112,14 +112,14 @@ TEST_F(DoorHostileTest, PodsThatTakeAllPlacesTogetherKeepNobodyOut) {
   EXPECT_EQ(door_.counts().accepted, before);
 }
 
-TEST_F(DoorHostileTest, ThousandsOfPacketsFullOfDescriptors) {
+TEST_F(DoorHostileTest, HundredsOfPacketsFullOfDescriptors) {
   Open();
   const int files = base::testing::OpenFiles();
   for (int i = 0; i < 300; ++i) {
     const base::UniqueFd fd = Connect(Pod(0));
     const bool whole = i % 2 == 0;
     ASSERT_TRUE(SendRights(fd.get(), &kHello, whole ? sizeof kHello : 9, kMostDescriptors));
-    for (int more = 0; more < 4; ++more) SendRights(fd.get(), "x", 1, kMostDescriptors);
+    SendRights(fd.get(), "x", 1, kMostDescriptors);
     ASSERT_TRUE(loop_.RunUntil([&] { return door_.connections() == 0; }));
   }
   EXPECT_EQ(answered_.size(), 150U);
@@ -263,7 +263,8 @@ class UnderWayTest : public DoorHostileTest {
     if (attacker_ == 0) {
       int pair[2];
       socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
-      for (int i = 0; i < 8; ++i) SendRights(pair[0], "x", 1, kMostDescriptors);
+      // No more than others of this user can spare, who run beside this test.
+      for (int i = 0; i < 2; ++i) SendRights(pair[0], "x", 1, kMostDescriptors);
       write(started[1], "x", 1);
       for (;;) pause();
     }

@@ -39,25 +39,34 @@ class ArbiterBed : public ::testing::Test {
                          .record = dir_.path() + "/walls.json",
                          .proc_root = proc_.root(),
                          .max_programs = max_programs_},
-        Arbiter::Sources{.owner =
-                             [](const identity::PodGroup& group) {
-                               const bool greedy = group.pod_uid == kGreedy;
-                               return identity::Owner{.pod_namespace = "team",
-                                                      .pod = greedy ? "greedy" : "modest",
-                                                      .container = "",
-                                                      .pod_uid = group.pod_uid};
-                             },
-                         .ask_kubelet = [this] { ++asked_kubelet_; },
-                         .look = [this] { ++looks_; },
-                         .ask = [this](const std::string& uid) { return asks_[uid]; },
-                         .tell = [this](News news, const identity::PodRef& /*pod*/,
-                                        const std::string& /*message*/) { news_.push_back(news); },
-                         .look_inside =
-                             [this](unsigned /*pid*/, const std::string& container_id,
-                                    const std::function<void(Inside)>& done) {
-                               looked_into_.push_back(container_id);
-                               done(inside_);
-                             }});
+        Arbiter::Sources{
+            .owner =
+                [](const identity::PodGroup& group) {
+                  const bool greedy = group.pod_uid == kGreedy;
+                  return identity::Owner{.pod_namespace = "team",
+                                         .pod = greedy ? "greedy" : "modest",
+                                         .container = "",
+                                         .pod_uid = group.pod_uid};
+                },
+            .ask_kubelet = [this] { ++asked_kubelet_; },
+            .look = [this] { ++looks_; },
+            .ask = [this](const std::string& uid) { return asks_[uid]; },
+            .tell = [this](News news, const identity::PodRef& /*pod*/,
+                           const std::string& /*message*/) { news_.push_back(news); },
+            .look_inside =
+                [this](unsigned /*pid*/, const std::string& container_id,
+                       const std::function<void(Inside)>& done) {
+                  looked_into_.push_back(container_id);
+                  done(inside_);
+                },
+            .has_page =
+                [this](unsigned pid, const PageIdentity& counters, std::function<void(bool)> done) {
+                  if (pages_wait_) {
+                    pages_asked_.emplace_back(pid, std::move(done));
+                  } else if (const auto has = HasPage(proc_.root(), pid, counters); has.ok()) {
+                    done(*has);
+                  }
+                }});
     arbiter_->Start();
   }
   void Enforce() {
@@ -108,6 +117,9 @@ class ArbiterBed : public ::testing::Test {
   std::uint64_t time_us_ = 1ULL << 62U;  // later than whatever is asked
   Inside inside_;
   std::vector<std::string> looked_into_;
+  // Whether what is asked about pages waits for the test's answer, and whose was asked for.
+  bool pages_wait_ = false;
+  std::vector<std::pair<unsigned, std::function<void(bool)>>> pages_asked_;
   int looks_ = 0;
   int asked_kubelet_ = 0;
 };
