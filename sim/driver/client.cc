@@ -130,7 +130,7 @@ bool Client::On(const link::ContextCreate& create, Time now) {
                                          .taken_bytes = device->ContextBytes()};
   *free = std::move(context);
   machine_.CountArrival();
-  machine_.ShowArrival();  // before the program can ask what it has taken
+  machine_.Show(pid());  // before the program can ask what it has taken
   Answer(Kind::kContextCreate, answer);
   NotePeak();
   return true;
@@ -142,6 +142,7 @@ bool Client::On(const link::ContextDestroy& destroy, Time now) {
   Break(*context, kContextIsDestroyed, now);
   End(*context, now);
   contexts_[destroy.context].reset();
+  machine_.Show(pid());
   return AnswerResult(Kind::kContextDestroy, kSuccess);
 }
 

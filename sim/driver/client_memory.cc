@@ -53,6 +53,7 @@ bool Client::On(const link::Reserve& reserve, Time now) {
   memory->id = got->id;
   memory->bytes = reserve.bytes;
   held_[id] = {.memory = std::move(memory), .owner = owner, .context = context};
+  if (got->taken != 0) machine_.Show(pid());
   Answer(Kind::kReserve, link::ReserveAnswer{.result = kSuccess,
                                              .id = id,
                                              .chunk = got->chunk,
@@ -103,6 +104,7 @@ bool Client::On(const link::Release& release, Time now) {
   held.memory->device->memory->Release(held.memory->id, held.owner);
   if (memory.Free() != before) {
     machine_.CountChange();
+    machine_.Show(pid());
     machine_.log().MemoryChanged(
         account_,
         {.what = "freed",

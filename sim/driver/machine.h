@@ -79,10 +79,10 @@ class Machine : private engine::Observer {
   [[nodiscard]] std::uint64_t arrivals() const { return arrivals_; }
   void CountChange() { ++changes_; }
   void CountArrival() { ++arrivals_; }
-  // What is called where a program must find what has arrived shown before it goes on.
-  void SetShowing(std::function<void()> show) { show_ = std::move(show); }
-  void ShowArrival() const {
-    if (show_) show_();
+  // What is called where a program must find shown what it has now, before it goes on.
+  void SetShowing(std::function<void(pid_t)> show) { show_ = std::move(show); }
+  void Show(pid_t pid) const {
+    if (show_) show_(pid);
   }
 
  private:
@@ -110,7 +110,7 @@ class Machine : private engine::Observer {
   std::uint64_t last_reservation_ = 0;
   std::uint64_t changes_ = 0;
   std::uint64_t arrivals_ = 0;
-  std::function<void()> show_;
+  std::function<void(pid_t)> show_;
 };
 
 }  // namespace tranche::sim::driver

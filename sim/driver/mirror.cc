@@ -82,10 +82,10 @@ base::Status ShowDeath(StateWriter& writer, std::uint32_t pid) {
   });
 }
 
-std::map<Mirror::Place, Mirror::Shown> Mirror::Collect() const {
+std::map<Mirror::Place, Mirror::Shown> Mirror::Collect(pid_t of) const {
   std::map<Place, Shown> all;
   for (const auto& [id, client] : machine_.clients()) {
-    if (client->pid() <= 0) continue;
+    if (client->pid() <= 0 || (of != kAll && client->pid() != of)) continue;
     const auto pid = static_cast<std::uint32_t>(client->pid());
     std::map<const Device*, Place> first;  // where memory without a context is shown
     std::set<Place> places;
@@ -177,7 +177,7 @@ void Mirror::Turn(std::uint64_t now_ns) {
   NoteChanges();
   const auto due = Due();
   if (!due || now_ns < *due) return;
-  std::map<Place, Shown> now = Collect();
+  std::map<Place, Shown> now = Collect(kAll);
   if (!state_.TryChange([&](NodeState& state) { Write(state, now); })) {
     tried_ns_ = now_ns;
     return;
@@ -186,6 +186,27 @@ void Mirror::Turn(std::uint64_t now_ns) {
   samples_.clear();
   written_ns_ = now_ns;
   dirty_ = urgent_ = false;
+}
+
+// Others' places are left as they are, or each allocation would cost as much as all programs have.
+// A place that is new or gone is shown with all the rest.
+void Mirror::Show(pid_t pid, std::uint64_t now_ns) {
+  NoteChanges();
+  if (urgent_) return Turn(now_ns);
+  std::vector<std::pair<Place, Shown>> changed;
+  for (const auto& [place, now] : Collect(pid)) {
+    const auto at = shown_.find(place);
+    if (at == shown_.end() || at->second.memory == now.memory) continue;
+    changed.emplace_back(place, at->second);
+    changed.back().second.memory = now.memory;
+  }
+  if (changed.empty()) return;
+  const bool written = state_.TryChange([&](NodeState& state) {
+    const std::uint64_t now_us = RealtimeUs();
+    for (const auto& [place, shown] : changed) Put(state, place, shown, now_us);
+  });
+  if (!written) return;  // the next turn will
+  for (const auto& [place, shown] : changed) shown_[place] = shown;
 }
 
 std::optional<std::uint64_t> Mirror::Due() const {
@@ -200,21 +221,23 @@ void Mirror::Write(NodeState& state, const std::map<Place, Shown>& now) {
   for (const auto& [place, shown] : shown_) {
     if (!now.contains(place)) EndProcess(state, std::get<0>(place), std::get<3>(place), now_us);
   }
-  for (const auto& [place, shown] : now) {
-    const auto& [slot, gpu_instance, compute_instance, pid] = place;
-    if (slot >= kMaxGpus) continue;
-    PutProcess(state.gpus[slot],
-               {.pid = pid,
-                .kind = ProcessKind::kCompute,
-                .memory_bytes = shown.memory,
-                .gpu_instance = gpu_instance,
-                .compute_instance = compute_instance,
-                .sm_percent = shown.sm_percent,
-                .memory_percent = shown.memory_percent,
-                .by_driver = 1,
-                .busy_us = shown.busy_us},
-               now_us);
-  }
+  for (const auto& [place, shown] : now) Put(state, place, shown, now_us);
+}
+
+void Mirror::Put(NodeState& state, const Place& place, const Shown& shown, std::uint64_t now_us) {
+  const auto& [slot, gpu_instance, compute_instance, pid] = place;
+  if (slot >= kMaxGpus) return;
+  PutProcess(state.gpus[slot],
+             {.pid = pid,
+              .kind = ProcessKind::kCompute,
+              .memory_bytes = shown.memory,
+              .gpu_instance = gpu_instance,
+              .compute_instance = compute_instance,
+              .sm_percent = shown.sm_percent,
+              .memory_percent = shown.memory_percent,
+              .by_driver = 1,
+              .busy_us = shown.busy_us},
+             now_us);
 }
 
 }  // namespace tranche::sim::driver

@@ -2,12 +2,15 @@
 // with how much memory, and how busy they were in each sixth of a second of the driver's time. NVML
 // and nvidia-smi answer from there.
 //
-// Contexts that came are shown before their program goes on, those that went at once, other changes
-// after 10 ms at most. What `tranche sim process` has put into the state stays.
+// What a program has come to hold or let go is shown before it goes on, as a real driver does; what
+// went with a program, at once; other changes after 10 ms at most. What `tranche sim process` has
+// put into the state stays.
 //
 // Threading: one thread.
 // Errors: while another process writes to the state, a change waits for the next turn.
 #pragma once
+
+#include <sys/types.h>
 
 #include <cstdint>
 #include <map>
@@ -36,6 +39,8 @@ class Mirror {
   void Sample(Time since, Time until, const DriverClock& clock);
   // Shows what has changed, if it is time to. `now_ns` is CLOCK_MONOTONIC.
   void Turn(std::uint64_t now_ns);
+  // Shows what a program has now.
+  void Show(pid_t pid, std::uint64_t now_ns);
   // When it wants its next turn (CLOCK_MONOTONIC); none while nothing has changed.
   [[nodiscard]] std::optional<std::uint64_t> Due() const;
 
@@ -47,8 +52,10 @@ class Mirror {
     std::uint32_t sm_percent = 0;
     std::uint32_t memory_percent = 0;
   };
-  [[nodiscard]] std::map<Place, Shown> Collect() const;
+  static constexpr pid_t kAll = 0;
+  [[nodiscard]] std::map<Place, Shown> Collect(pid_t of) const;
   void Write(NodeState& state, const std::map<Place, Shown>& now);
+  static void Put(NodeState& state, const Place& place, const Shown& shown, std::uint64_t now_us);
   void NoteChanges();
   void HoldSamples(const std::vector<std::pair<unsigned, SampleState>>& samples, Time since,
                    Time until, const DriverClock& clock);

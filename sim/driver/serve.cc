@@ -145,7 +145,7 @@ Status Driver::Begin() {
   server_ = std::move(*server);
   TRANCHE_TRY(server_->Watch(signals_.get(), [this] { OnSignal(); }));
   mirror_ = std::make_unique<Mirror>(*writer_, *machine_);
-  machine_->SetShowing([this] { mirror_->Turn(MonotonicNs()); });
+  machine_->SetShowing([this](pid_t pid) { mirror_->Show(pid, MonotonicNs()); });
   NodeSnapshot node;
   reader_->Read(&node);
   last_event_ = node.header.last_event;  // what happened before is over

@@ -185,6 +185,17 @@ TEST_F(ServeTest, AProcessIsShownWithItsMemoryUntilItEnds) {
   EXPECT_TRUE(Comes([&] { return !IsShown(pid); }));
 }
 
+TEST_F(ServeTest, WhatAProgramHasIsShownBeforeItGoesOn) {
+  RealProgram program(SocketPath());
+  ASSERT_EQ(program.MakeContext(), 0U);
+  for (std::uint64_t id = 0; id < 100;) {
+    ASSERT_EQ(program.Reserve(kGiB, &id), 0U);
+    EXPECT_EQ(Shown(Node(), getpid())->memory_bytes, kContext + kGiB);
+    ASSERT_EQ(program.Release(id), 0U);
+    EXPECT_EQ(Shown(Node(), getpid())->memory_bytes, kContext);
+  }
+}
+
 TEST_F(ServeTest, AKilledProcessFreesAtOnceWhoeverHasItsSocket) {
   pid_t child = 0;
   const auto holder = Holder(12 * kGiB, &child);

@@ -142,6 +142,7 @@ class Node {
   void AskDriver();
   void LookInside(unsigned pid, const std::string& container_id,
                   std::function<void(walls::Inside)> done);
+  void HasPage(unsigned pid, const walls::PageIdentity& counters, std::function<void(bool)> done);
   void ForgetBirths();
   [[nodiscard]] WallsState Walls() const;
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
@@ -181,7 +182,7 @@ class Node {
     FollowedConfig config;
     std::unique_ptr<walls::Arbiter> walls;  // what of it is enforced
     std::optional<plan::Plan> plan;         // what it makes of the devices
-    // Looks into programs that have not attached, which may take as long as those like.
+    // Looks into programs, which may take as long as those like.
     std::unique_ptr<base::disk::Worker> looks = {};
   } rules_;
   daemon::ApiLink api_;

@@ -42,7 +42,10 @@ std::unique_ptr<walls::Arbiter> Node::NewWalls() {
               [this](unsigned pid, const std::string& container_id,
                      std::function<void(walls::Inside)> done) {
                 LookInside(pid, container_id, std::move(done));
-              }});
+              },
+          .has_page =
+              [this](unsigned pid, const walls::PageIdentity& counters,
+                     std::function<void(bool)> done) { HasPage(pid, counters, std::move(done)); }});
 }
 
 void Node::TellOfWall(walls::News news, const identity::PodRef& pod, const std::string& message) {
@@ -141,6 +144,22 @@ void Node::LookInside(unsigned pid, const std::string& container_id,
       },
       [=, done = std::move(done)](const base::Status& /*status*/) { done(std::move(*inside)); });
   // Asked again before long, and not known meanwhile.
+  if (!taken.ok()) base::LogDebug("a program is not looked into", {Kv("why", taken.message())});
+}
+
+void Node::HasPage(unsigned pid, const walls::PageIdentity& counters,
+                   std::function<void(bool)> done) {
+  const auto has = std::make_shared<bool>(false);
+  const base::Status taken = rules_.looks->Run(
+      "looking whether a program has its counters",
+      [=, proc_root = options_.walls.proc_root] {
+        const auto found = walls::HasPage(proc_root, pid, counters);
+        if (found.ok()) *has = *found;
+        return found.ok() ? base::Status::Ok() : found.status();
+      },
+      [=, done = std::move(done)](const base::Status& status) {
+        if (status.ok()) done(*has);
+      });
   if (!taken.ok()) base::LogDebug("a program is not looked into", {Kv("why", taken.message())});
 }
 

@@ -15,9 +15,10 @@ constexpr int kPatienceMilliseconds = 1000;
 // So long it may take until the first context of a pod has been measured.
 constexpr int kFirstMilliseconds = static_cast<int>(wire::kMeasureMilliseconds) + 50;
 
-// One thread at a time measures a device.
+// One thread at a time measures a device, or charges ahead. Many may make contexts at once, each of
+// which is measured within a fraction of a second.
 bool BeginMeasuring(WallRecord& wall) {
-  for (int waited = 0; waited < kPatienceMilliseconds; ++waited) {
+  for (int waited = 0; waited < 10 * kPatienceMilliseconds; ++waited) {
     std::uint32_t none = 0;
     if (wall.measuring.compare_exchange_strong(none, 1)) return true;
     guest::SleepMilliseconds(1);
@@ -51,6 +52,8 @@ bool MeasureAll(Program& program, unsigned device, std::uint64_t* bytes) {
     SettlePools(program);
     if (!AwaitNone(wall.settling, deadline)) return false;
     const std::uint64_t begun = holding.begun.load();
+    // One that has begun again before that may be between the pages and the driver.
+    if (wall.under_way.load() != 0) continue;
     if (!MeasureContext(Pages(program), device, bytes)) return false;
     const bool still = wall.under_way.load() == 0 && holding.begun.load() == begun;
     if (still && ReservedOn(program, device) == reserved) return true;
@@ -90,8 +93,9 @@ std::uint64_t ChargedOn(Program& program, unsigned device) {
 }
 
 // Charges what a new context has added, measured or at its bound, of which `ahead` is there
-// already.
-bool Charge(Program& program, unsigned device, std::uint64_t ahead, std::uint64_t* charged) {
+// already. False, and nothing is charged, where that does not fit and `room` is to be heeded.
+bool Charge(Program& program, unsigned device, std::uint64_t ahead, Room room,
+            std::uint64_t* charged) {
   std::uint64_t all = 0;
   const bool known = MeasureAll(program, device, &all);
   const Attachment& pages = Pages(program);
@@ -99,7 +103,8 @@ bool Charge(Program& program, unsigned device, std::uint64_t ahead, std::uint64_
   *charged = known ? (all > before ? all - before : 0)
                    : pages.limits->devices[device].context_bound.load();
   if (*charged > ahead) {
-    const std::uint64_t limit = known ? LimitOf(pages, device) : wire::kNoLimit;
+    const bool heeded = known && room == Room::kHeeded;
+    const std::uint64_t limit = heeded ? LimitOf(pages, device) : wire::kNoLimit;
     if (!Reserve(pages, device, *charged - ahead, limit)) {
       TrimPools(program, device);
       if (!Reserve(pages, device, *charged - ahead, limit)) return false;
@@ -107,6 +112,8 @@ bool Charge(Program& program, unsigned device, std::uint64_t ahead, std::uint64_
   } else if (*charged < ahead) {
     ReleaseContext(program, device, ahead - *charged);
   }
+  // Of those that were there before, one was charged at its bound, or has ended meanwhile.
+  if (known && all < before) ReleaseContext(program, device, before - all);
   program.walls[device].ahead.fetch_sub(ahead);
   TellState(program, device, known ? wire::ContextState::kKnown : wire::ContextState::kBound);
   return true;
@@ -159,6 +166,23 @@ bool Recount(Program& program, unsigned device) {
   return known;
 }
 
+// The last context has ended. False: another thread has made one meanwhile.
+bool EndLast(Program& program, unsigned device, const std::atomic<std::int32_t>& there) {
+  WallRecord& wall = program.walls[device];
+  const bool alone = BeginMeasuring(wall);
+  const bool last = there.load() <= 0;
+  if (last) {
+    // The node program may have put the figure right meanwhile: what stands there goes.
+    TellState(program, device, wire::ContextState::kNone);
+    ReleaseContext(program, device, ChargedOn(program, device));
+  }
+  // What was allocated under another name of the context, as that of a green one, ended with it.
+  Record gone;
+  while (last && program.table.TakeOn(device, &gone)) GiveBack(program, gone);
+  if (alone) wall.measuring.store(0);
+  return last;
+}
+
 // A number that tells the primary context from the one that was there before; 0 where there is
 // none.
 std::uint64_t PrimaryNow(Device ordinal, Context handle) {
@@ -205,7 +229,8 @@ void DropContext(Program& program, Device ordinal, std::uint64_t ahead) {
   if (alone) wall.measuring.store(0);
 }
 
-bool ContextMade(Program& program, Device ordinal, std::uint64_t ahead, std::uint64_t* charged) {
+bool ContextMade(Program& program, Device ordinal, std::uint64_t ahead, Room room,
+                 std::uint64_t* charged) {
   *charged = 0;
   if (ordinal < 0 || ordinal >= kMaxOrdinals) return true;
   program.devices[ordinal].contexts.fetch_add(1);
@@ -213,7 +238,7 @@ bool ContextMade(Program& program, Device ordinal, std::uint64_t ahead, std::uin
   if (device >= wire::kMaxDevices) return true;
   WallRecord& wall = program.walls[device];
   const bool alone = BeginMeasuring(wall);
-  const bool fits = Charge(program, device, ahead, charged);
+  const bool fits = Charge(program, device, ahead, room, charged);
   if (alone) wall.measuring.store(0);
   if (fits) return true;
   Pages(program).counters->devices[device].refusals.fetch_add(1);
@@ -243,21 +268,42 @@ void ContextEnded(Program& program, Device ordinal, std::uint64_t charged,
   const unsigned device = WallOf(program, ordinal);
   if (device >= wire::kMaxDevices) return;
   SettlePools(program);
-  if (left > 0) {
-    if (!Recount(program, device)) ReleaseContext(program, device, charged);
-    return;
-  }
-  // What was allocated under another name of the context, as that of a green one, ended with it.
-  Record gone;
-  while (program.table.TakeOn(device, &gone)) GiveBack(program, gone);
-  // The node program may have put the figure right meanwhile: what stands there goes.
-  const bool alone = BeginMeasuring(program.walls[device]);
-  TellState(program, device, wire::ContextState::kNone);
-  ReleaseContext(program, device, ChargedOn(program, device));
-  if (alone) program.walls[device].measuring.store(0);
+  const std::atomic<std::int32_t>& there = program.devices[ordinal].contexts;
+  if (left <= 0 && EndLast(program, device, there)) return;
+  if (!Recount(program, device)) ReleaseContext(program, device, charged);
 }
 
-bool FollowPrimary(Program& program, Device ordinal, Context handle, std::uint64_t ahead) {
+PrimaryUse::PrimaryUse(Program& program, Device ordinal) {
+  if (ordinal < 0 || ordinal >= kMaxOrdinals) return;
+  DeviceRecord& record = program.devices[ordinal];
+  for (int waited = 0;; ++waited) {
+    record.retaining.fetch_add(1);
+    if (record.releasing.load() == 0 || waited == kPatienceMilliseconds) break;
+    record.retaining.fetch_sub(1);
+    guest::SleepMilliseconds(1);
+  }
+  count_ = &record.retaining;
+}
+
+void PrimaryUse::End() {
+  if (count_ != nullptr) count_->fetch_sub(1);
+  count_ = nullptr;
+}
+
+PrimaryEnd::PrimaryEnd(Program& program, Device ordinal) {
+  if (ordinal < 0 || ordinal >= kMaxOrdinals) return;
+  DeviceRecord& record = program.devices[ordinal];
+  count_ = &record.releasing;
+  count_->fetch_add(1);
+  (void)AwaitNone(record.retaining, guest::NowMilliseconds() + kPatienceMilliseconds);
+}
+
+PrimaryEnd::~PrimaryEnd() {
+  if (count_ != nullptr) count_->fetch_sub(1);
+}
+
+bool FollowPrimary(Program& program, Device ordinal, Context handle, std::uint64_t ahead,
+                   Room room) {
   if (ordinal < 0 || ordinal >= kMaxOrdinals || program.attachment.load() == nullptr) return true;
   DeviceRecord& record = program.devices[ordinal];
   const unsigned device = WallOf(program, ordinal);
@@ -282,7 +328,7 @@ bool FollowPrimary(Program& program, Device ordinal, Context handle, std::uint64
     }
     std::uint64_t charged = 0;
     record.primary.store(context);
-    const bool fits = now == 0 || ContextMade(program, ordinal, ahead, &charged);
+    const bool fits = now == 0 || ContextMade(program, ordinal, ahead, room, &charged);
     if (now != 0 && fits) ahead = 0;
     record.primary_bytes.store(charged);
     record.primary_id.store(fits ? now : 0);

@@ -50,6 +50,9 @@ struct DeviceRecord {
   std::atomic<std::uint64_t> primary_id;
   std::atomic<Context> primary;
   std::atomic<std::uint64_t> primary_bytes;
+  // Threads that retain it because it is there, and threads that may end it.
+  std::atomic<std::int32_t> retaining;
+  std::atomic<std::int32_t> releasing;
 };
 
 // What is under way on a device of the pages (shim/walls.h: UnderWay).

@@ -9,6 +9,7 @@ import tempfile
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("TRANCHE_BIN_DIR", SOURCE / "build/release/bin"))
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
+CONTEXT = 396361728  # what the simulated driver takes for one of an A100
 
 
 class Node:
@@ -41,10 +42,14 @@ class Node:
 
 
 class DrivenNode(Node):
-    """A node with a driver process, which programs need to do more than look at the devices."""
+    """A node with a driver process, which programs need to do more than look at the devices. `options` are the driver's."""
+
+    def __init__(self, profile, *options):
+        super().__init__(profile)
+        self.options = options
 
     def __enter__(self):
-        command = [str(BIN / "tranche"), "sim", "driver", "--root", self.root]
+        command = [str(BIN / "tranche"), "sim", "driver", "--root", self.root, *self.options]
         self.driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if "serving" not in self.driver.stdout.readline():
             raise AssertionError(f"{command}: {self.driver.communicate()[0]}")
@@ -64,6 +69,11 @@ class DrivenNode(Node):
 
     def log(self):
         """The lines of the driver's log. It writes the last of them when it ends: it is stopped for that."""
+        return list(self.each_line())
+
+    def each_line(self):
+        """The same, one after the other, where they may be more than memory should hold."""
         self.stop()
-        return [line for path in sorted(pathlib.Path(self.root, "var/log/tranche-sim").glob("*.jsonl"))
-                for line in path.read_text().splitlines()]
+        for path in sorted(pathlib.Path(self.root, "var/log/tranche-sim").glob("*.jsonl")):
+            with path.open() as log:
+                yield from (line.rstrip("\n") for line in log)

@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 from programs import PRELUDE
-from shim import DrivenNode, Shadow
+from shim import CONTEXT, DrivenNode, Shadow
+
+__all__ = ["CONTEXT", "MIB", "Bed", "Steps", "most_tracked"]
 
 MIB = 1 << 20
-CONTEXT = 396361728  # what the simulated driver takes for one of an A100
 
 
 class Bed:

@@ -13,7 +13,7 @@ import tempfile
 import unittest
 
 from arbiter import Arbiter, own_run
-from shim import SOURCE, BIN, DrivenNode, Shadow
+from shim import BIN, CONTEXT, SOURCE, DrivenNode, Shadow
 
 sys.path.insert(0, str(SOURCE / "tests/cuda"))
 
@@ -21,7 +21,6 @@ import clients  # noqa: E402
 from clients_test import KERNELS, make_images, need, profile  # noqa: E402
 
 TOTAL = 85195751424  # of an A100 of 80 GB; a limit that hides nothing
-CONTEXT = 396361728
 CLOCKS = {"milliseconds"}
 
 

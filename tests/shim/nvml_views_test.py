@@ -18,10 +18,9 @@ from arbiter import COUNTERS_BYTES, FOLDER, SLOT_BYTES, SLOTS_AT, Arbiter, own_r
 from nvml_programs import ACCOUNTS, ATTACHED, LISTS, MEMORY, MIG, PROFILE, RAW, WATCHER
 from pod import Bed, Pod, node_pids
 from programs import PRELUDE
-from shim import NVML, SOURCE
+from shim import CONTEXT, NVML, SOURCE
 
 MIB, GIB = 1 << 20, 1 << 30
-CONTEXT = 396361728  # what the simulated driver takes for one of an A100
 TOTAL = 85899345920  # of an A100 of 80 GB, as NVML has it
 LIMIT = 8 * GIB
 NEIGHBOUR = 10 * GIB

@@ -10,10 +10,10 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(SOURCE / "tests/cuda"))
 
-from node import BIN, DrivenNode, Node  # noqa: E402
+from node import BIN, CONTEXT, DrivenNode, Node  # noqa: E402
 from symbols import symbols  # noqa: E402
 
-__all__ = ["BIN", "CUDA", "DrivenNode", "NVML", "Node", "SHIM", "SHIMS", "SOURCE", "REAL_NAME", "Shadow",
+__all__ = ["BIN", "CONTEXT", "CUDA", "DrivenNode", "NVML", "Node", "SHIM", "SHIMS", "SOURCE", "REAL_NAME", "Shadow",
            "copy_for_folder", "hooks", "passes", "put_in_front", "shim_for", "symbols", "unaccounted"]
 
 

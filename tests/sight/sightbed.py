@@ -6,6 +6,7 @@ afterwards. Nobody tells their names here, so each has its UID. The driver's clo
 that a busy machine changes no figure.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -141,6 +142,18 @@ def until(seen, *processes):
                 raise AssertionError(f"{process.args} ended: {process.communicate()}")
         time.sleep(0.1)
     raise AssertionError("that never came")
+
+
+class BedOfParts(contextlib.ExitStack):
+    """A bed whose `begin` enters its parts. Where one of them fails, those before it end."""
+
+    def __enter__(self):
+        super().__enter__()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            self.begin()
+            undo.pop_all()
+        return self
 
 
 class Programs(unittest.TestCase):

@@ -1,14 +1,13 @@
 """A simulated node as a cluster has it, watched by a real Prometheus: driver, kubelet, device plugin, `tranche node`, and
 an API server that knows the node's pods. Everything listens on loopback ports or sockets of its own."""
 
-import contextlib
 import pathlib
 import subprocess
 import tempfile
 
 from names import Names, pod
 from promtool import RULES, Prometheus
-from sightbed import BIN, HANGS, SCALE, Groups, Node, Sight, free_port, until
+from sightbed import BIN, HANGS, SCALE, BedOfParts, Groups, Node, Sight, free_port, until
 
 RESOURCE = "nvidia.com/gpu.shared"
 SHARING = """version: v1
@@ -27,20 +26,12 @@ LIMIT = """tranche:
 """
 
 
-class WatchedBed(contextlib.ExitStack):
+class WatchedBed(BedOfParts):
     """with WatchedBed(names) as bed: … ; the names are those of pods that the API server knows."""
 
     def __init__(self, names):
         super().__init__()
         self.names = names
-
-    def __enter__(self):
-        super().__enter__()
-        with contextlib.ExitStack() as undo:
-            undo.callback(self.close)
-            self.begin()
-            undo.pop_all()
-        return self
 
     def begin(self):
         self.groups = self.enter_context(Groups())

@@ -32,7 +32,7 @@ class Death(unittest.TestCase):
     def end(self, process):
         out, errors = process.communicate("\n", timeout=600)
         self.assertEqual((process.returncode, errors), (0, ""))
-        return json.loads(out)
+        return json.loads(out.splitlines()[-1])
 
     def used(self, device):
         return self.bed.wall(POD, device)["usedBytes"]

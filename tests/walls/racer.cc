@@ -3,8 +3,9 @@
 //
 //   walls_racer --threads N --rounds N [--devices N] [--piece MIB] [--seed N] [--late-contexts]
 //
-// Prints "ready", waits for a line, races, and prints what came of it as JSON. Without
-// --late-contexts the contexts are there before it is ready. --rounds 0 races until its input ends.
+// Prints "ready", waits for a line, races until another one comes and so many rounds more, prints
+// what came of it as JSON, and stays until its input ends. Without --late-contexts the contexts are
+// there before it is ready; with it "tried" is printed once each thread has asked for its own.
 // A refusal is CUDA_ERROR_OUT_OF_MEMORY; any other error ends the program.
 #include <dlfcn.h>
 #include <poll.h>
@@ -188,12 +189,18 @@ MemoryPool NewPool(int device) {
   return pool;
 }
 
+void Say(const char* line) {
+  std::puts(line);
+  std::fflush(stdout);
+}
+
 struct Counts {
   std::atomic<long> made = 0;
   std::atomic<long> refused = 0;
   std::atomic<long> contexts_refused = 0;
 };
 Counts counts;
+std::atomic<int> untried = 0;  // threads that have not asked for their contexts yet
 std::atomic<bool> ended = false;
 
 class Racer {
@@ -214,20 +221,27 @@ class Racer {
   }
 
   void Run() {
-    if (options_.late_contexts) {
-      while (!TakeContext()) {
-        if (ended) return;
-        usleep(2000);
-      }
-    }
+    if (options_.late_contexts && !AwaitContext()) return;
     Check(cuda.cuCtxSetCurrent(context_), "cuCtxSetCurrent");
     pool_ = NewPool(device_);
-    for (int i = 0; !ended && (options_.rounds == 0 || i < options_.rounds); ++i) Once();
+    for (int left = options_.rounds; !ended || left-- > 0;) Once();
     for (const Free& free : held_) free();
     Check(cuda.cuMemPoolDestroy(pool_), "cuMemPoolDestroy");
   }
 
  private:
+  // False: it had none yet when the race was over.
+  bool AwaitContext() {
+    bool made = TakeContext();
+    if (--untried == 0) Say("tried");
+    while (!made) {
+      if (ended && options_.rounds == 0) return false;
+      usleep(2000);
+      made = TakeContext();
+    }
+    return true;
+  }
+
   void Once() {
     if (!held_.empty() && chance_() % 100 < 45) {
       const std::size_t at = chance_() % held_.size();
@@ -310,18 +324,18 @@ int main(int argc, char** argv) {
   for (Racer& racer : racers) {
     if (!options.late_contexts && !racer.TakeContext()) Fail("no context", kOutOfMemory);
   }
-  std::puts("ready");
-  std::fflush(stdout);
+  untried = options.threads;
+  Say("ready");
   ReadLine();
   std::vector<std::thread> threads;
   threads.reserve(racers.size());
   for (Racer& racer : racers) threads.emplace_back([&racer] { racer.Run(); });
-  if (options.rounds == 0) {
-    ReadLine();
-    ended = true;
-  }
+  ReadLine();
+  ended = true;
   for (std::thread& thread : threads) thread.join();
   std::printf("{\"made\":%ld,\"refused\":%ld,\"contexts_refused\":%ld}\n", counts.made.load(),
               counts.refused.load(), counts.contexts_refused.load());
+  std::fflush(stdout);
+  ReadLine();
   return 0;
 }

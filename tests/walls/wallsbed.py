@@ -3,7 +3,6 @@ and programs in the control groups of pods, with the shim before the driver's li
 
 Tests run with a /run of their own (own_run), because programs look for the node program's socket there."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -16,20 +15,19 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(SOURCE / "tests/sight"))
 from names import Names, pod  # noqa: E402
-from sightbed import BIN, GIB, HANGS, LARGE, MIB, SMALL, Groups, Sight, free_port, until  # noqa: E402
+from sightbed import BIN, GIB, HANGS, LARGE, MIB, SMALL, BedOfParts, Groups, Sight, free_port, until  # noqa: E402
 
 # Both beds have a module `node`, and sightbed's has been taken by now.
 del sys.modules["node"]
 sys.path[:0] = [str(SOURCE / "tests/shim"), str(SOURCE / "tests/cuda")]
 from arbiter import FOLDER, own_run  # noqa: E402
 from programs import PRELUDE  # noqa: E402
-from shim import DrivenNode, Shadow, copy_for_folder  # noqa: E402
+from shim import CONTEXT, DrivenNode, Shadow, copy_for_folder  # noqa: E402
 
 __all__ = ["BIN", "CONTEXT", "FOLDER", "GIB", "HANGS", "MIB", "POD", "NEIGHBOUR", "PRELUDE", "RACER", "Bed", "Program",
            "Shadow", "copy_for_folder", "free_port", "most_used", "own_run", "until"]
 
 POD, NEIGHBOUR = SMALL, LARGE
-CONTEXT = 396361728  # what the simulated driver takes for one of an A100
 RACER = BIN.parent / "tests/walls_racer"
 HELD_PODS = BIN.parent / "bench/held_pods"
 CONFIG = """version: v1
@@ -102,7 +100,7 @@ class Program:
         self.process.communicate()
 
 
-class Bed(contextlib.ExitStack):
+class Bed(BedOfParts):
     """`limit` of a pod on each GPU, the `most` that one may ask for, `mode` and `away` as the config has them. `sight` is
     the node program. `more` pods beside the two of tests have a container each."""
 
@@ -113,20 +111,13 @@ class Bed(contextlib.ExitStack):
                        "bounds": f", max: {most}" if most else ""}
         self.sight = None
 
-    def __enter__(self):
-        super().__enter__()
-        with contextlib.ExitStack() as undo:
-            undo.callback(self.close)
-            self.begin()
-            undo.pop_all()
-        return self
-
     def begin(self):
         self.groups = self.enter_context(Groups())
         if self.groups.root is None:
             return
         self.folder = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory(prefix="tranche-walls-")))
-        self.node = self.enter_context(DrivenNode("a100x2"))
+        # All of the driver's log is kept: races are judged by it.
+        self.node = self.enter_context(DrivenNode("a100x2", "--log-size=64Gi"))
         self.shadow = self.enter_context(Shadow(self.node.library()))
         shown = json.loads(self.node.run("node", "show", "-o", "json"))
         self.uuids = [gpu["uuid"] for gpu in shown["gpus"]]
@@ -242,20 +233,28 @@ class Bed(contextlib.ExitStack):
                    if labels["pod"] == self.names[uid] and labels["index"] == str(device))
 
 
-def most_used(log, pids, slot):
-    """The most bytes, contexts included, that some processes had on a GPU at any instant, by the driver's log."""
-    now, most = {}, 0
+def most_used(log, pids, slots=2):
+    """The most bytes, contexts included, that some processes had on each GPU at any instant, by the driver's log."""
+    held = [{} for _ in range(slots)]  # by process and client
+    now, most = [0] * slots, [0] * slots
     for line in map(json.loads, log):
         key = (line.get("pid"), line.get("client"))
-        if line.get("slot") != slot and line["event"] != "process_end" or key[0] not in pids:
+        if key[0] not in pids:
+            continue
+        if line["event"] == "process_end":
+            for slot in range(slots):
+                now[slot] -= held[slot].pop(key, 0)
             continue
         if line["event"] == "context" or (line["event"] == "memory" and line["what"] == "taken"):
-            now[key] = now.get(key, 0) + line["taken_bytes"]
+            change = line["taken_bytes"]
         elif line["event"] == "memory" and line["what"] == "freed":
-            now[key] -= line["taken_bytes"]
+            change = -line["taken_bytes"]
         elif line["event"] == "context_end":
-            now[key] -= line["freed_bytes"]
-        elif line["event"] == "process_end":
-            now.pop(key, None)
-        most = max(most, sum(now.values()))
+            change = -line["freed_bytes"]
+        else:
+            continue
+        slot = line["slot"]
+        held[slot][key] = held[slot].get(key, 0) + change
+        now[slot] += change
+        most[slot] = max(most[slot], now[slot])
     return most

@@ -224,14 +224,18 @@ class RealProgram {
                    .slot = 0, .gpu_instance = kWholeGpu, .compute_instance = kWholeGpu, .flags = 0})
         .result;
   }
-  std::uint32_t Reserve(std::uint64_t bytes) {
-    return Ask<link::ReserveAnswer>(link::Kind::kReserve,
-                                    link::Reserve{.context = 0,
-                                                  .memory = link::MemoryKind::kPlain,
-                                                  .slot = 0,
-                                                  .gpu_instance = kWholeGpu,
-                                                  .bytes = bytes})
-        .result;
+  std::uint32_t Reserve(std::uint64_t bytes, std::uint64_t* id = nullptr) {
+    const auto answer = Ask<link::ReserveAnswer>(link::Kind::kReserve,
+                                                 link::Reserve{.context = 0,
+                                                               .memory = link::MemoryKind::kPlain,
+                                                               .slot = 0,
+                                                               .gpu_instance = kWholeGpu,
+                                                               .bytes = bytes});
+    if (id != nullptr) *id = answer.id;
+    return answer.result;
+  }
+  std::uint32_t Release(std::uint64_t id) {
+    return Ask<link::Answer>(link::Kind::kRelease, link::Release{.id = id}).result;
   }
   std::uint64_t FreeBytes() {
     return Ask<link::MemoryInfoAnswer>(link::Kind::kMemoryInfo,

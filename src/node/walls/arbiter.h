@@ -63,16 +63,22 @@ bool AwayOpen(const GrantedPod& granted);
 
 class Arbiter {
  public:
-  static constexpr std::size_t kMaxPrograms = 16384;  // attached, of all pods
-  // Why a program has not attached is looked at so often.
+  // Attached, of all pods; fewer where this program may not have so many descriptors. The last
+  // quarter of the places is for pods that have few.
+  static constexpr std::size_t kMaxPrograms = 16384;
+  // Why a program has not attached is looked at so often, and whether it has become another one
+  // where nobody answers.
   static constexpr std::uint64_t kLookInsideUs = 10'000'000;
   static constexpr base::Duration kSettle = std::chrono::milliseconds(10);
+  // For counters that never come to rest, because their pod has written over them.
+  static constexpr base::Duration kSettleMost = std::chrono::milliseconds(100);
 
   struct Options {
     std::string directory;  // of the socket; "": no walls
     std::string record;     // file; "": none is kept, and a successor takes nothing over
     std::string proc_root = "/proc";
     bool births_told = false;  // somebody writes down what comes of the shim at births
+    std::size_t max_programs = kMaxPrograms;
   };
   struct Sources {
     std::function<identity::Owner(const identity::PodGroup&)> owner;
@@ -84,6 +90,10 @@ class Arbiter {
     // What can be seen of a program that has not attached (inside.h), now or later.
     std::function<void(unsigned pid, std::string container_id, std::function<void(Inside)> done)>
         look_inside;
+    // Whether a program has the counters mapped (record.h), now or later, or never where that is
+    // not known.
+    std::function<void(unsigned pid, PageIdentity counters, std::function<void(bool)> done)>
+        has_page;
   };
 
   Arbiter(base::EventLoop& loop, identity::Proc& proc, Options options, Sources sources);
@@ -135,7 +145,9 @@ class Arbiter {
     bool there = true;  // in the look at the GPUs that is under way
   };
 
+  void RaiseDescriptorLimit();
   void OpenDoor();
+  [[nodiscard]] bool HasPlaceFor(const PodLedger& ledger) const;
   void Handle(Door::ConnectionId id, Caller& caller, const Request& request);
   void Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& hello);
   void Show(Door::ConnectionId id, const Caller& caller);
@@ -145,6 +157,7 @@ class Arbiter {
   [[nodiscard]] std::uint64_t UsedBy(const std::string& uid, const std::string& device) const;
   void LimitsChanged(const std::set<std::string>& uids);
   void Watch(const Seat& seat, base::UniqueFd process);
+  void Unwatch(const Seat& seat);
   void Ended(const Seat& seat);
   void Settle();
   void TakeOver(const PodRecord& record);
@@ -152,6 +165,7 @@ class Arbiter {
   void Write();
   void Forget();
   void LeaveReplaced(const gpu::Usage& usage);
+  void AskForPage(const Seat& seat, const Program& program, std::uint64_t time_us);
   void SeeDevice(const gpu::Gpu& gpu, const gpu::DeviceUsage& shown, std::uint64_t time_us,
                  const WhoseIs& whose);
   void SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned slot,
@@ -174,9 +188,13 @@ class Arbiter {
   std::map<Door::ConnectionId, Measuring> measuring_;
   std::uint64_t look_began_us_ = 0;
   Evidence evidence_;
-  std::map<unsigned, Look> looks_;  // by pid
+  std::map<unsigned, Look> looks_;            // by pid
+  std::map<Seat, std::uint64_t> page_asked_;  // when, where there is no answer yet
   base::Status trouble_;
   base::Timer settle_;
+  base::Duration settle_wait_ = kSettle;
+  std::size_t max_programs_ = 0;
+  std::size_t max_connections_ = 0;
   Door door_;
 };
 

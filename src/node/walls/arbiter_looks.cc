@@ -48,18 +48,34 @@ void Arbiter::LeaveReplaced(const gpu::Usage& usage) {
     if (!device.processes) return;
     for (const gpu::RunningProcess& process : *device.processes) shown.insert(process.pid);
   }
-  std::vector<Seat> replaced;
+  std::vector<std::pair<Seat, Program>> asked;
   for (const auto& [uid, pod] : pods_) {
     const auto& slots = pod.ledger->slots();
     for (unsigned slot = 0; slot < slots.size(); ++slot) {
       if (!slots[slot] || shown.contains(slots[slot]->pid)) continue;
-      if (!pod.ledger->HoldsAnything(slot)) continue;
-      const auto mapped =
-          HasPage(options_.proc_root, slots[slot]->pid, pod.ledger->pages().identity());
-      if (mapped.ok() && !*mapped) replaced.emplace_back(uid, slot);
+      if (pod.ledger->HoldsAnything(slot)) asked.emplace_back(Seat{uid, slot}, *slots[slot]);
     }
   }
-  for (const Seat& seat : replaced) Ended(seat);
+  // An answer may come at once, and change the slots.
+  for (const auto& [seat, program] : asked) AskForPage(seat, program, usage.time_us);
+}
+
+// Its kernel may make whoever reads a program's mappings wait: so that is not for the loop.
+void Arbiter::AskForPage(const Seat& seat, const Program& program, std::uint64_t time_us) {
+  const auto pod = pods_.find(seat.first);
+  if (pod == pods_.end() || !sources_.has_page) return;
+  const auto [asked, first] = page_asked_.emplace(seat, time_us);
+  if (!first && time_us >= asked->second && time_us - asked->second < kLookInsideUs) return;
+  asked->second = time_us;
+  sources_.has_page(program.pid, pod->second.ledger->pages().identity(),
+                    [this, seat, program](bool has) {
+                      page_asked_.erase(seat);
+                      const auto at = pods_.find(seat.first);
+                      if (has || at == pods_.end()) return;
+                      const auto& slots = at->second.ledger->slots();
+                      // It may have attached meanwhile as what it is now.
+                      if (seat.second < slots.size() && slots[seat.second] == program) Ended(seat);
+                    });
 }
 
 void Arbiter::SeeDevice(const gpu::Gpu& gpu, const gpu::DeviceUsage& shown, std::uint64_t time_us,
@@ -99,8 +115,8 @@ void Arbiter::SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned 
     program.steady = look_began_us_ <= time_us && ledger.Unchanged(slot, device);
     // Of what it held when the driver was asked, not of what it has come to hold since.
     if (program.steady) {
-      ledger.CorrectContext(slot, device,
-                            program.shown_bytes - std::min(held, program.shown_bytes));
+      ledger.CorrectContext(slot, device, program.shown_bytes - std::min(held, program.shown_bytes),
+                            time_us);
     }
     program.known_bytes = held + ledger.ContextOf(slot, device);
     // What has no owner any more, the driver shows at one of those who still have it.
@@ -163,7 +179,10 @@ void Arbiter::AnswerMeasures(const std::string& device, unsigned pid, std::uint6
     }
     const std::uint64_t held =
         std::min(one.held_before, ledger.HeldBy(one.seat.second, one.device));
-    ledger.LearnContext(one.seat.second, one.device, bytes - std::min(bytes, held));
+    // Where it holds nothing else, no call of it can be between the ledger and the driver.
+    const bool alone = ledger.HeldBy(one.seat.second, one.device) == 0 &&
+                       look_began_us_ <= time_us && ledger.Unchanged(one.seat.second, one.device);
+    if (alone) ledger.LearnContext(one.seat.second, one.device, bytes);
     const auto answer = AnswerMeasure(wire::Status::kOk, bytes - std::min(bytes, held));
     door_.Answer(at->first, BytesOf(answer), {});
     at = measuring_.erase(at);

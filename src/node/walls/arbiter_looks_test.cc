@@ -14,6 +14,7 @@ using testing::kGreedy;
 using testing::kModest;
 using testing::Order;
 using testing::Outcome;
+using ::testing::SizeIs;
 
 class ArbiterLooksTest : public testing::ArbiterBed {};
 
@@ -56,9 +57,11 @@ TEST_F(ArbiterLooksTest, ABoundIsPutRightByALookInWhichNothingChanged) {
   program->Do(loop_, {Order::kReserve, kGib});
   LookEnds(program->pid(), 300);
   EXPECT_EQ(program->Do(loop_, {Order::kReserve, 0}).context, 700U);
-  // A call may be under way of which the driver shows nothing yet: one look is not enough.
+  // A call may be under way of which the driver shows nothing yet: it is to stay as it is.
   DriverShows(program->pid(), kGib + 200);
-  DriverShows(program->pid(), kGib + 300, 5);
+  DriverShows(program->pid(), kGib + 300, 2);
+  EXPECT_EQ(program->Do(loop_, {Order::kReserve, 0}).context, 700U);
+  DriverShows(program->pid(), kGib + 300, 4);
   EXPECT_EQ(program->Do(loop_, {Order::kReserve, 0}).context, 300U);
   EXPECT_EQ(WallOf("greedy").used_bytes, kGib + 300);
 }
@@ -73,6 +76,41 @@ TEST_F(ArbiterLooksTest, AContextThatTheDriverDoesNotShowIsNotWaitedFor) {
   Outcome outcome;
   EXPECT_TRUE(loop_.RunUntil([&] { return program->Finished(outcome); }));
   EXPECT_EQ(outcome.status, wire::Status::kNotYet);
+}
+
+TEST_F(ArbiterLooksTest, WhatAProgramHeldThatHasBecomeAnotherOneComesBack) {
+  pages_wait_ = true;
+  Enforce();
+  const auto program = Start(kGreedy);
+  program->Do(loop_, {Order::kHello, 1});
+  EXPECT_TRUE(program->Do(loop_, {Order::kReserve, kGib}).done);
+  DriverShows(program->pid(), kGib);
+  EXPECT_THAT(pages_asked_, IsEmpty()) << "the driver shows it";
+  DriverShows(1, 0, 3);
+  ASSERT_THAT(pages_asked_, SizeIs(1)) << "while there is no answer, nobody asks again";
+  EXPECT_EQ(pages_asked_[0].first, program->pid());
+  pages_asked_[0].second(true);
+  EXPECT_EQ(WallOf("greedy").used_bytes, kGib) << "it has not";
+  DriverShows(1, 0);
+  ASSERT_THAT(pages_asked_, SizeIs(2));
+  pages_asked_[1].second(false);
+  EXPECT_EQ(WallOf("greedy").used_bytes, 0U);
+  EXPECT_EQ(arbiter_->programs(), 0U);
+}
+
+TEST_F(ArbiterLooksTest, AnAnswerAboutAnEarlierProgramOfASlotIsNotHeeded) {
+  pages_wait_ = true;
+  Enforce();
+  const auto program = Start(kGreedy);
+  program->Do(loop_, {Order::kHello, 1});
+  EXPECT_TRUE(program->Do(loop_, {Order::kReserve, kGib}).done);
+  DriverShows(1, 0);
+  ASSERT_THAT(pages_asked_, SizeIs(1));
+  program->Do(loop_, {Order::kHello, 2});  // its next image
+  EXPECT_TRUE(program->Do(loop_, {Order::kReserve, 2 * kGib}).done);
+  pages_asked_[0].second(false);
+  EXPECT_EQ(WallOf("greedy").used_bytes, 2 * kGib);
+  EXPECT_EQ(arbiter_->programs(), 1U);
 }
 
 TEST_F(ArbiterLooksTest, WhatTheDriverShowsAboveTheLedgerIsToldOnce) {

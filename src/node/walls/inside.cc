@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <ctime>
 #include <string>
 
@@ -16,41 +15,12 @@ namespace tranche::node::walls {
 namespace {
 
 using base::JoinPath;
+using identity::MappedFile;
 
 constexpr std::size_t kMaxBirthBytes = 8192;  // tranche-hook writes at most 8191 (hook/report.cc)
-constexpr std::size_t kMaxMapsBytes = 16U << 20U;
 constexpr time_t kForgetSeconds = 3600;
 constexpr std::string_view kShimName = "libcuda.tranche";
 constexpr std::string_view kLibrary = "libcuda.so";
-
-std::string_view NextField(std::string_view& line) {
-  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-  const std::string_view field = line.substr(0, line.find(' '));
-  line.remove_prefix(field.size());
-  return field;
-}
-
-// "START-END PERMISSIONS OFFSET MAJOR:MINOR INODE   PATH", proc_pid_maps(5).
-struct Mapping {
-  MappedFile file;
-  std::string_view name;  // of the file, without its folder
-};
-
-std::optional<Mapping> ReadMapping(std::string_view line) {
-  for (int i = 0; i < 3; ++i) NextField(line);
-  const std::string_view device = NextField(line);
-  const std::string_view inode = NextField(line);
-  line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-  if (!line.starts_with('/')) return std::nullopt;
-  Mapping mapping{.file = {}, .name = line.substr(line.rfind('/') + 1)};
-  const auto colon = device.find(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const char* end = device.data() + device.size();
-  std::from_chars(device.data(), device.data() + colon, mapping.file.major, 16);
-  std::from_chars(device.data() + colon + 1, end, mapping.file.minor, 16);
-  std::from_chars(inode.data(), inode.data() + inode.size(), mapping.file.inode);
-  return mapping;
-}
 
 std::vector<MappedFile> FilesIn(const std::string& folder) {
   std::vector<MappedFile> files;
@@ -86,15 +56,12 @@ std::optional<Birth> ReadBirth(std::string_view text) {
 
 Loaded ReadLoaded(std::string_view maps, const std::vector<MappedFile>& shims) {
   Loaded loaded = Loaded::kNothing;
-  while (!maps.empty()) {
-    const std::string_view line = maps.substr(0, maps.find('\n'));
-    maps.remove_prefix(std::min(maps.size(), line.size() + 1));
-    const auto mapping = ReadMapping(line);
-    if (!mapping) continue;
-    const bool shim = mapping->name.starts_with(kShimName) ||
-                      std::ranges::find(shims, mapping->file) != shims.end();
+  for (const identity::Mapping& mapping : identity::MappingsIn(maps)) {
+    const std::string_view name = mapping.path.substr(mapping.path.rfind('/') + 1);
+    const bool shim =
+        name.starts_with(kShimName) || std::ranges::find(shims, mapping.file) != shims.end();
     if (shim) return Loaded::kShim;
-    if (mapping->name.starts_with(kLibrary)) loaded = Loaded::kOther;
+    if (name.starts_with(kLibrary)) loaded = Loaded::kOther;
   }
   return loaded;
 }
@@ -105,10 +72,8 @@ Inside LookInside(const InsidePaths& paths, unsigned pid, const std::string& con
     const auto text = base::ReadFile(JoinPath(paths.births, container_id), kMaxBirthBytes);
     if (text.ok()) inside.birth = ReadBirth(*text);
   }
-  const std::string process = JoinPath(paths.proc, std::to_string(pid));
-  const auto maps = base::ReadFile(process + "/maps", kMaxMapsBytes);
-  // A process that the kernel does not let be read is an empty file, too.
-  if (maps.ok() && !maps->empty()) inside.loaded = ReadLoaded(*maps, FilesIn(paths.shims));
+  const auto maps = identity::ReadMaps(paths.proc, pid);
+  if (maps.ok()) inside.loaded = ReadLoaded(*maps, FilesIn(paths.shims));
   return inside;
 }
 

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "node/identity/maps.h"
 #include "node/walls/reason.h"
 
 namespace tranche::node::walls {
@@ -29,14 +30,6 @@ struct Birth {
 // nullopt: it makes no sense.
 std::optional<Birth> ReadBirth(std::string_view text);
 
-// A file, as /proc/PID/maps names it.
-struct MappedFile {
-  unsigned major = 0;
-  unsigned minor = 0;
-  std::uint64_t inode = 0;
-  friend bool operator==(const MappedFile&, const MappedFile&) = default;
-};
-
 enum class Loaded {
   kNotKnown,
   kNothing,  // no libcuda at all
@@ -44,7 +37,7 @@ enum class Loaded {
   kOther,  // a libcuda, and not the shim
 };
 // By the lines of /proc/PID/maps. The shim is known by its files, and by their name.
-Loaded ReadLoaded(std::string_view maps, const std::vector<MappedFile>& shims);
+Loaded ReadLoaded(std::string_view maps, const std::vector<identity::MappedFile>& shims);
 
 struct Inside {
   Loaded loaded = Loaded::kNotKnown;

@@ -155,16 +155,19 @@ std::uint64_t PodLedger::PassedThrough() const {
   return calls;
 }
 
-void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes) {
-  // A call of the program's may be under way, of which only one side shows yet: so it is to stay as
-  // it is for some looks, and no context takes less than the least that was measured.
+void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes,
+                               std::uint64_t time_us) {
   Steady& steady = steady_[{slot, device}];
-  steady.looks = Unchanged(slot, device) && steady.bytes == bytes ? steady.looks + 1 : 1;
-  steady.bytes = bytes;
-  if (steady.looks < kSteadyLooks) return;
+  wire::Holding& holding = pages_.counters().slots[slot].holdings[device];
+  const std::uint64_t begun = holding.begun.load();
+  const bool goes_on = steady.since_us != 0 && time_us >= steady.since_us && steady.begun == begun;
+  if (!goes_on || !Unchanged(slot, device) || steady.bytes != bytes) {
+    steady = {.bytes = bytes, .begun = begun, .since_us = time_us};
+  }
+  if (time_us - steady.since_us < kSteadyUs) return;
+  // No context takes less than the least that was measured.
   const auto least = smallest_context_.find(device);
   const std::uint64_t to = std::max(bytes, least == smallest_context_.end() ? 0 : least->second);
-  wire::Holding& holding = pages_.counters().slots[slot].holdings[device];
   // Read before: what is charged ahead after this is no part of it, and before that its state
   // changes.
   const std::uint64_t charged = holding.context_bytes.load();

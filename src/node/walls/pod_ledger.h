@@ -26,10 +26,15 @@ struct Program {
   unsigned pid_inside = 0;
   std::uint64_t start_ticks = 0;
   std::uint64_t image = 0;
+  friend bool operator==(const Program&, const Program&) = default;
 };
 
 class PodLedger {
  public:
+  // A program's call may be under way, of which the ledger and the driver show one side each. Even
+  // on a busy machine it goes on within this time.
+  static constexpr std::uint64_t kSteadyUs = 2'000'000;
+
   PodLedger(PodPages pages, std::vector<WalledDevice> devices)
       : pages_(std::move(pages)), devices_(std::move(devices)) {}
 
@@ -75,8 +80,8 @@ class PodLedger {
   [[nodiscard]] bool Unchanged(unsigned slot, unsigned device) const;
   [[nodiscard]] std::uint64_t PassedThrough() const;
   // A context that was charged at its bound is now known to take less, by what the driver showed
-  // since NoteChanges; no effect where the holding has changed since.
-  void CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes);
+  // since NoteChanges; no effect where the holding has changed since, or did within kSteadyUs.
+  void CorrectContext(unsigned slot, unsigned device, std::uint64_t bytes, std::uint64_t time_us);
   // What the contexts of a program take was measured: from its first one the pod learns what to
   // count a context as that is not measured yet.
   void LearnContext(unsigned slot, unsigned device, std::uint64_t bytes);
@@ -92,9 +97,9 @@ class PodLedger {
   std::set<std::pair<unsigned, unsigned>> measured_;  // slots, and devices where they were
   struct Steady {
     std::uint64_t bytes = 0;
-    int looks = 0;  // in a row that showed the same, of a holding that did not change
+    std::uint64_t begun = 0;     // changes of the holding
+    std::uint64_t since_us = 0;  // all looks have shown the same bytes, and no change was begun
   };
-  static constexpr int kSteadyLooks = 3;
   std::map<std::pair<unsigned, unsigned>, Steady> steady_;
   std::map<unsigned, std::uint64_t> smallest_context_;  // measured, by device
 };

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/json_read.h"
 #include "node/identity/cgroup.h"
+#include "node/identity/maps.h"
 #include "node/identity/pods.h"
 #include "node/walls/requests.h"
 
@@ -24,7 +25,6 @@ using base::UniqueFd;
 
 constexpr std::size_t kMaxPods = 4096;
 constexpr std::uint64_t kMaxHeld = 1'000'000;
-constexpr std::size_t kMaxMapsBytes = 8U << 20U;
 constexpr std::size_t kMaxGroupsBytes = 64U << 10U;
 
 // Numbers that JSON's integers may not hold.
@@ -70,17 +70,11 @@ bool OfPod(const std::string& process, const std::string& uid) {
   return group.ok() && group->pod_uid == uid;
 }
 
-// The address range of the page in the lines of /proc/PID/maps, "start-end"; "": it is not mapped.
-std::string RangeOf(std::string_view maps, std::uint64_t inode) {
+// The address range of the page, as /proc/PID/map_files names it; "": it is not mapped.
+std::string_view RangeOf(std::string_view maps, const PageIdentity& page) {
   const std::string name = std::string("/memfd:") + PodPages::kCountersName;
-  const std::string number = " " + std::to_string(inode) + " ";
-  while (!maps.empty()) {
-    const std::string_view line = maps.substr(0, maps.find('\n'));
-    maps.remove_prefix(std::min(maps.size(), line.size() + 1));
-    const auto at = line.find(name);
-    if (at == std::string_view::npos) continue;
-    if (line.substr(0, at).find(number) == std::string_view::npos) continue;
-    return std::string(line.substr(0, line.find(' ')));
+  for (const identity::Mapping& mapping : identity::MappingsIn(maps)) {
+    if (mapping.file.inode == page.inode && mapping.path.starts_with(name)) return mapping.range;
   }
   return "";
 }
@@ -92,12 +86,14 @@ std::string RecordText(const std::vector<PodRecord>& pods) {
   for (const PodRecord& pod : pods) {
     Json devices = Json::MakeArray();
     for (const WalledDevice& device : pod.devices) {
+      const auto grant = pod.granted.devices.find(device.device);
+      const bool granted = grant != pod.granted.devices.end();
+      // What was granted last: the pages have it a moment later.
+      const std::uint64_t limit = granted ? grant->second.limit_bytes : device.limit_bytes;
       Json item = Json::MakeObject({{"uuid", device.device},
-                                    {"limitBytes", WholeText(device.limit_bytes)},
+                                    {"limitBytes", WholeText(limit)},
                                     {"deviceBytes", WholeText(device.device_bytes)}});
-      if (const auto grant = pod.granted.devices.find(device.device);
-          grant != pod.granted.devices.end()) {
-        item.Set("limitBytes", WholeText(grant->second.limit_bytes));
+      if (granted) {
         item.Set("fixedBytes", WholeText(grant->second.fixed_bytes));
         item.Set("reserveBytes", WholeText(grant->second.reserve_bytes));
         item.Set("replicas", std::to_string(grant->second.held));
@@ -137,9 +133,11 @@ Result<UniqueFd> FindPage(const std::string& proc_root, const PodRecord& pod) {
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
     const std::string process = base::JoinPath(proc_root, name);
     if (!OfPod(process, pod.uid)) continue;
-    const auto maps = base::ReadFile(process + "/maps", kMaxMapsBytes);
+    unsigned pid = 0;
+    std::from_chars(name.data(), name.data() + name.size(), pid);
+    const auto maps = identity::ReadMaps(proc_root, pid);
     if (!maps.ok()) continue;
-    const std::string range = RangeOf(*maps, pod.counters.inode);
+    const std::string_view range = RangeOf(*maps, pod.counters);
     if (range.empty()) continue;
     std::string mapping = process;
     mapping += "/map_files/";
@@ -152,10 +150,9 @@ Result<UniqueFd> FindPage(const std::string& proc_root, const PodRecord& pod) {
 }
 
 Result<bool> HasPage(const std::string& proc_root, unsigned pid, const PageIdentity& page) {
-  const std::string process = base::JoinPath(proc_root, std::to_string(pid));
-  const auto maps = base::ReadFile(process + "/maps", kMaxMapsBytes);
+  const auto maps = identity::ReadMaps(proc_root, pid);
   if (!maps.ok()) return maps.status();
-  return !RangeOf(*maps, page.inode).empty();
+  return !RangeOf(*maps, page).empty();
 }
 
 }  // namespace tranche::node::walls

@@ -3,7 +3,8 @@
 //
 // It lies where no pod can see it.
 //
-// Threading: plain functions.
+// Threading: plain functions. FindPage and HasPage may block for as long as a program likes, as
+// node/identity/maps.h says.
 // Errors: kInvalidArgument: the text is no record; an entry that makes no sense is left out.
 #pragma once
 

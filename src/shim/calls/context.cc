@@ -21,7 +21,7 @@ Result Create(Context* made, Device ordinal, Call call) {
     DropContext(*program, ordinal, ahead);
     return result;
   }
-  if (!ContextMade(*program, ordinal, ahead, &charged)) {
+  if (!ContextMade(*program, ordinal, ahead, Room::kHeeded, &charged)) {
     (void)TRANCHE_REAL(cuCtxDestroy_v2, *made);
     DropContext(*program, ordinal, ahead);
     *made = nullptr;
@@ -59,9 +59,16 @@ Result DestroyContext(Context context, Call call) {
 }
 
 // Whether a primary context is there after it was released or reset, only the driver knows.
-Result PrimaryMayBeGone(Device ordinal, Result result) {
+template <typename Call>
+Result EndPrimary(Device ordinal, Call call) {
   Program* program = ThisProgram();
-  if (result == kSuccess && program != nullptr) (void)FollowPrimary(*program, ordinal, nullptr, 0);
+  if (program == nullptr || program->attachment.load() == nullptr) return call();
+  Result result = kSuccess;
+  {
+    const PrimaryEnd end(*program, ordinal);
+    result = call();
+  }
+  if (result == kSuccess) (void)FollowPrimary(*program, ordinal, nullptr, 0);
   return result;
 }
 
@@ -78,15 +85,28 @@ Result Retain(Context* made, Device ordinal, Call call) {
   Program* program = ThisProgram();
   if (program == nullptr || made == nullptr || Attached(*program) != Phase::kWalled) return call();
   std::uint64_t ahead = 0;
-  if (!PrimaryIsThere(ordinal) && !TakeContext(*program, ordinal, &ahead)) return kOutOfMemory;
+  PrimaryUse use(*program, ordinal);
+  if (!PrimaryIsThere(ordinal)) {
+    use.End();
+    if (!TakeContext(*program, ordinal, &ahead)) return kOutOfMemory;
+  }
   const Result result = call();
+  use.End();
   if (result != kSuccess) {
     DropContext(*program, ordinal, ahead);
     return result;
   }
   if (FollowPrimary(*program, ordinal, *made, ahead)) return result;
-  (void)TRANCHE_REAL(cuDevicePrimaryCtxRelease_v2, ordinal);
-  DropContext(*program, ordinal, ahead);
+  {
+    const PrimaryEnd end(*program, ordinal);
+    (void)TRANCHE_REAL(cuDevicePrimaryCtxRelease_v2, ordinal);
+  }
+  // Other threads may have retained it meanwhile, and it stays.
+  if (PrimaryIsThere(ordinal)) {
+    (void)FollowPrimary(*program, ordinal, *made, ahead, Room::kTaken);
+  } else {
+    DropContext(*program, ordinal, ahead);
+  }
   *made = nullptr;
   return kOutOfMemory;
 }
@@ -120,16 +140,16 @@ Result cuDevicePrimaryCtxRetain(Context* pctx, Device dev) {
   return Retain(pctx, dev, [&] { return TRANCHE_REAL(cuDevicePrimaryCtxRetain, pctx, dev); });
 }
 Result cuDevicePrimaryCtxRelease(Device dev) {
-  return PrimaryMayBeGone(dev, TRANCHE_REAL(cuDevicePrimaryCtxRelease, dev));
+  return EndPrimary(dev, [&] { return TRANCHE_REAL(cuDevicePrimaryCtxRelease, dev); });
 }
 Result cuDevicePrimaryCtxRelease_v2(Device dev) {
-  return PrimaryMayBeGone(dev, TRANCHE_REAL(cuDevicePrimaryCtxRelease_v2, dev));
+  return EndPrimary(dev, [&] { return TRANCHE_REAL(cuDevicePrimaryCtxRelease_v2, dev); });
 }
 Result cuDevicePrimaryCtxReset(Device dev) {
-  return PrimaryMayBeGone(dev, TRANCHE_REAL(cuDevicePrimaryCtxReset, dev));
+  return EndPrimary(dev, [&] { return TRANCHE_REAL(cuDevicePrimaryCtxReset, dev); });
 }
 Result cuDevicePrimaryCtxReset_v2(Device dev) {
-  return PrimaryMayBeGone(dev, TRANCHE_REAL(cuDevicePrimaryCtxReset_v2, dev));
+  return EndPrimary(dev, [&] { return TRANCHE_REAL(cuDevicePrimaryCtxReset_v2, dev); });
 }
 
 }  // extern "C"

@@ -85,6 +85,7 @@ Result cuMemPoolDestroy(Pool pool) {
   if (program == nullptr) return TRANCHE_REAL(cuMemPoolDestroy, pool);
   unsigned device = kNoWall;
   const std::uint64_t bytes = RemovePool(*program, pool, &device);
+  const UnderWay under_way(*program, device);
   const Result result = TRANCHE_REAL(cuMemPoolDestroy, pool);
   if (result == kSuccess) {
     Give(*program, device, bytes);

@@ -37,26 +37,36 @@ class ArbiterBed : public ::testing::Test {
         *loop_, *real_proc_,
         Arbiter::Options{.directory = dir_.path() + "/walls",
                          .record = dir_.path() + "/walls.json",
-                         .proc_root = proc_.root()},
-        Arbiter::Sources{.owner =
-                             [](const identity::PodGroup& group) {
-                               const bool greedy = group.pod_uid == kGreedy;
-                               return identity::Owner{.pod_namespace = "team",
-                                                      .pod = greedy ? "greedy" : "modest",
-                                                      .container = "",
-                                                      .pod_uid = group.pod_uid};
-                             },
-                         .ask_kubelet = [this] { ++asked_kubelet_; },
-                         .look = [this] { ++looks_; },
-                         .ask = [this](const std::string& uid) { return asks_[uid]; },
-                         .tell = [this](News news, const identity::PodRef& /*pod*/,
-                                        const std::string& /*message*/) { news_.push_back(news); },
-                         .look_inside =
-                             [this](unsigned /*pid*/, const std::string& container_id,
-                                    const std::function<void(Inside)>& done) {
-                               looked_into_.push_back(container_id);
-                               done(inside_);
-                             }});
+                         .proc_root = proc_.root(),
+                         .max_programs = max_programs_},
+        Arbiter::Sources{
+            .owner =
+                [](const identity::PodGroup& group) {
+                  const bool greedy = group.pod_uid == kGreedy;
+                  return identity::Owner{.pod_namespace = "team",
+                                         .pod = greedy ? "greedy" : "modest",
+                                         .container = "",
+                                         .pod_uid = group.pod_uid};
+                },
+            .ask_kubelet = [this] { ++asked_kubelet_; },
+            .look = [this] { ++looks_; },
+            .ask = [this](const std::string& uid) { return asks_[uid]; },
+            .tell = [this](News news, const identity::PodRef& /*pod*/,
+                           const std::string& /*message*/) { news_.push_back(news); },
+            .look_inside =
+                [this](unsigned /*pid*/, const std::string& container_id,
+                       const std::function<void(Inside)>& done) {
+                  looked_into_.push_back(container_id);
+                  done(inside_);
+                },
+            .has_page =
+                [this](unsigned pid, const PageIdentity& counters, std::function<void(bool)> done) {
+                  if (pages_wait_) {
+                    pages_asked_.emplace_back(pid, std::move(done));
+                  } else if (const auto has = HasPage(proc_.root(), pid, counters); has.ok()) {
+                    done(*has);
+                  }
+                }});
     arbiter_->Start();
   }
   void Enforce() {
@@ -66,8 +76,9 @@ class ArbiterBed : public ::testing::Test {
            .share = {.device_bytes = 16 * kGib, .max_bytes = 8 * kGib, .replicas = 4}}}});
     arbiter_->SetHeld({Holds("greedy"), Holds("modest")});
   }
-  std::unique_ptr<Program> Start(const std::string& pod) {
-    return std::make_unique<Program>(proc_, pod, dir_.path() + "/walls/" + wire::kSocketFile);
+  [[nodiscard]] std::string Socket() const { return dir_.path() + "/walls/" + wire::kSocketFile; }
+  std::unique_ptr<Program> Start(const std::string& pod, pid_t pid = 0) {
+    return std::make_unique<Program>(proc_, pod, Socket(), pid);
   }
   Wall WallOf(const std::string& pod) {
     for (const Wall& wall : arbiter_->Walls()) {
@@ -100,11 +111,15 @@ class ArbiterBed : public ::testing::Test {
   PodProc proc_;
   std::unique_ptr<identity::Proc> real_proc_;
   std::unique_ptr<Arbiter> arbiter_;
+  std::size_t max_programs_ = Arbiter::kMaxPrograms;  // from the next Begin on
   std::vector<News> news_;
   std::map<std::string, identity::MemoryAsk> asks_;
   std::uint64_t time_us_ = 1ULL << 62U;  // later than whatever is asked
   Inside inside_;
   std::vector<std::string> looked_into_;
+  // Whether what is asked about pages waits for the test's answer, and whose was asked for.
+  bool pages_wait_ = false;
+  std::vector<std::pair<unsigned, std::function<void(bool)>>> pages_asked_;
   int looks_ = 0;
   int asked_kubelet_ = 0;
 };
