@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "node/walls/testing/arbiter_bed.h"
+#include "node/walls/testing/still_loop.h"
 
 namespace tranche::node::walls {
 namespace {
@@ -50,7 +51,7 @@ class DoorHostileTest : public ::testing::Test {
   DoorHostileTest()
       : proc_(dir_.path() + "/proc"),
         real_proc_(identity::NewProc(proc_.root())),
-        door_(*loop_, *real_proc_,
+        door_(still_, *real_proc_,
               [this](Door::ConnectionId id, Caller& caller, const Request& /*request*/) {
                 answered_.push_back(caller.pod_uid);
                 const wire::HelloAnswer answer{
@@ -90,6 +91,7 @@ class DoorHostileTest : public ::testing::Test {
 
   base::testing::TempDir dir_;
   base::testing::RealLoop loop_;
+  testing::StillLoop still_{*loop_};
   testing::PodProc proc_;
   std::unique_ptr<identity::Proc> real_proc_;
   Door door_;
