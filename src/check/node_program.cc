@@ -1,16 +1,13 @@
 #include "check/node_program.h"
 
-#include <unistd.h>
-
 #include "shim/guest/channel.h"
+#include "shim/guest/look.h"
 #include "shim/guest/pages.h"
 
 namespace tranche::check {
 namespace {
 
 namespace guest = shim::guest;
-
-constexpr int kRetryMilliseconds = 20;
 
 hook::Line<36> TextOf(const wire::Uuid& uuid) {
   constexpr char kHex[] = "0123456789abcdef";
@@ -51,29 +48,13 @@ std::string_view WhyNot(wire::Status status) {
   return "The node program gives an answer that is none.";
 }
 
-// False where it is to be asked once more.
-bool AskOnce(std::int64_t deadline, Answer* answer) {
-  const wire::Look look = {
-      .header = {.magic = wire::kMagic, .version = wire::kVersion, .kind = wire::Kind::kLook},
-      .reserved = 0};
-  wire::HelloAnswer said = {};
-  int descriptors[2] = {-1, -1};
-  const bool answered =
-      guest::Exchange(&look, sizeof look, &said, sizeof said, &descriptors, deadline) &&
-      said.header.magic == wire::kMagic;
-  if (answered) {
-    answer->answers = true;
-    guest::Pages pages = {};
-    answer->walled = said.status == wire::Status::kOk && descriptors[0] >= 0 &&
-                     descriptors[1] >= 0 &&
-                     guest::MapPages(descriptors, guest::Purpose::kLook, &pages);
-    answer->why = answer->walled ? std::string_view() : WhyNot(said.status);
-    if (answer->walled) ReadPages(pages, answer);
-  }
-  for (const int descriptor : descriptors) {
-    if (descriptor >= 0) close(descriptor);
-  }
-  return answered && said.status != wire::Status::kNotYet;
+void Learn(const wire::HelloAnswer& said, const int (&descriptors)[2], Answer* answer) {
+  answer->answers = true;
+  guest::Pages pages = {};
+  answer->walled = said.status == wire::Status::kOk &&
+                   guest::MapPages(descriptors, guest::Purpose::kLook, &pages);
+  answer->why = answer->walled ? std::string_view() : WhyNot(said.status);
+  if (answer->walled) ReadPages(pages, answer);
 }
 
 }  // namespace
@@ -84,11 +65,10 @@ Answer AskNodeProgram() {
     answer.why = "Nothing leads to the node program: /run/tranche/walls is not there.";
     return answer;
   }
-  const std::int64_t deadline = guest::NowMilliseconds() + wire::kAttachMilliseconds;
-  while (!AskOnce(deadline, &answer)) {
-    if (guest::NowMilliseconds() + kRetryMilliseconds >= deadline) break;
-    guest::SleepMilliseconds(kRetryMilliseconds);
-  }
+  guest::LookUntil(guest::NowMilliseconds() + wire::kAttachMilliseconds,
+                   [&answer](const wire::HelloAnswer& said, const int(&descriptors)[2]) {
+                     Learn(said, descriptors, &answer);
+                   });
   if (!answer.answers) {
     answer.why = guest::ClosedWhileAway()
                      ? "The node program does not answer, and memory is refused until it does."

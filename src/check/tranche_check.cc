@@ -2,12 +2,12 @@
 // it has none. See --help.
 #include <unistd.h>
 
-#include <cerrno>
 #include <string_view>
 
 #include "check/libraries.h"
 #include "check/node_program.h"
 #include "check/print.h"
+#include "hook/memory.h"
 #include "hook/root.h"
 
 namespace tranche::check {
@@ -30,15 +30,6 @@ Example:
 )";
 constexpr int kUsageError = 2;
 
-void Print(int to, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(to, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
 std::string_view LibraryPath(char** environment) {
   constexpr std::string_view kName = "LD_LIBRARY_PATH=";
   std::string_view found;
@@ -57,11 +48,11 @@ int Run(int count, char** arguments) {
     const std::string_view option = arguments[i];
     const std::string_view value = i + 1 < count ? arguments[i + 1] : "";
     if (option == "-h" || option == "--help") {
-      Print(STDOUT_FILENO, kHelp);
+      hook::Print(STDOUT_FILENO, kHelp);
       return 0;
     }
     if (option != "-o" || (value != "text" && value != "json")) {
-      Print(STDERR_FILENO, "tranche-check: the one option is -o text|json (see --help)\n");
+      hook::Print(STDERR_FILENO, "tranche-check: the one option is -o text|json (see --help)\n");
       return kUsageError;
     }
     json = value == "json";
@@ -72,7 +63,7 @@ int Run(int count, char** arguments) {
   FindLibraries(root, LibraryPath(environ), &libraries);
   const Answer answer = AskNodeProgram();
   json ? PrintJson(libraries, answer, &text) : PrintText(libraries, answer, &text);
-  Print(STDOUT_FILENO, text.view());
+  hook::Print(STDOUT_FILENO, text.view());
   return IsWalled(libraries, answer) ? 0 : 1;
 }
 

@@ -31,4 +31,13 @@ std::size_t ReadAt(int descriptor, unsigned long long offset, void* to, std::siz
   return have;
 }
 
+void Print(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
 }  // namespace tranche::hook

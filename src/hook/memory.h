@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <string_view>
 
 namespace tranche::hook {
 
@@ -63,5 +64,7 @@ class Descriptor {
 ssize_t ReadAll(int descriptor, char* to, std::size_t size);
 // The same from a place in a file.
 std::size_t ReadAt(int descriptor, unsigned long long offset, void* to, std::size_t size);
+// Writes all of the text, or as much as can be written.
+void Print(int descriptor, std::string_view text);
 
 }  // namespace tranche::hook

@@ -35,7 +35,7 @@ TEST_F(ReportTest, OneLineOfJsonThatRootAloneReads) {
   EXPECT_TRUE(Write(births().c_str(), report));
   EXPECT_EQ(
       Read("c1"),
-      R"({"walls":"no","reason":"failed","message":"a \"quote\"\u000a\u00ff","libraries":)"
+      R"({"walls":"no","reason":"failed","message":"a \"quote\"\u000a\ufffd","libraries":)"
       R"([{"path":"/usr/lib/libcuda.so.1","state":"covered"},{"path":"/x","state":"replaced"}]})"
       "\n");
   struct stat status = {};

@@ -36,6 +36,36 @@ class List {
   bool whole_ = true;
 };
 
+// Takes the first character of UTF-8 off a text that is not empty. A byte that belongs to none is
+// U+FFFD, as what is longer than it need be, is half of a pair, or is past the last character.
+inline std::uint32_t TakeCharacter(std::string_view* text) {
+  constexpr std::uint32_t kNone = 0xFFFD;
+  constexpr std::uint32_t kSmallest[] = {0, 0x80, 0x800, 0x10000};
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>((*text)[i]); };
+  const std::uint32_t first = byte(0);
+  std::size_t more = 0;
+  if (first >= 0xF0) {
+    more = 3;
+  } else if (first >= 0xE0) {
+    more = 2;
+  } else if (first >= 0xC0) {
+    more = 1;
+  }
+  std::uint32_t code = more == 0 ? first : first & (0x3FU >> more);
+  bool right = more < text->size() && (first < 0x80 || first >= 0xC0) && first < 0xF8;
+  for (std::size_t i = 1; right && i <= more; ++i) {
+    right = (byte(i) & 0xC0U) == 0x80;
+    code = code << 6U | (byte(i) & 0x3FU);
+  }
+  const bool half = code >= 0xD800 && code < 0xE000;
+  if (!right || code < kSmallest[more] || half || code > 0x10FFFF) {
+    text->remove_prefix(1);
+    return kNone;
+  }
+  text->remove_prefix(more + 1);
+  return code;
+}
+
 template <std::size_t kMost>
 class Line {
  public:
@@ -70,17 +100,20 @@ class Line {
     text_[0] = '\0';
     whole_ = true;
   }
-  // Text from outside, as it stands between the quotes of a JSON string.
+  // Text from outside, as it stands between the quotes of a JSON string: in ASCII, what is none by
+  // its number, so that it changes nothing of a terminal either. Six bytes for a byte at most.
   Line& AddEscaped(std::string_view text) {
-    constexpr char kHex[] = "0123456789abcdef";
-    for (const char byte : text) {
-      const auto code = static_cast<unsigned char>(byte);
-      if (byte == '"' || byte == '\\') {
-        AddByte('\\').AddByte(byte);
-      } else if (code < 0x20 || code >= 0x7F) {
-        Add("\\u00").AddByte(kHex[code >> 4U]).AddByte(kHex[code & 15U]);
+    while (!text.empty()) {
+      const char first = text.front();
+      const std::uint32_t code = TakeCharacter(&text);
+      if (code == '"' || code == '\\') {
+        AddByte('\\').AddByte(first);
+      } else if (code >= 0x20 && code < 0x7F) {
+        AddByte(first);
+      } else if (code < 0x10000) {
+        AddUnit(code);
       } else {
-        AddByte(byte);
+        AddUnit(0xD800 + ((code - 0x10000) >> 10U)).AddUnit(0xDC00 + (code & 0x3FFU));
       }
     }
     return *this;
@@ -92,6 +125,12 @@ class Line {
   [[nodiscard]] bool whole() const { return whole_; }
 
  private:
+  Line& AddUnit(std::uint32_t unit) {
+    constexpr char kHex[] = "0123456789abcdef";
+    Add("\\u").AddByte(kHex[unit >> 12U & 15U]).AddByte(kHex[unit >> 8U & 15U]);
+    return AddByte(kHex[unit >> 4U & 15U]).AddByte(kHex[unit & 15U]);
+  }
+
   char text_[kMost + 1] = {};
   std::size_t size_ = 0;
   bool whole_ = true;

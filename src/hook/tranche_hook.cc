@@ -8,7 +8,6 @@
 #include <time.h>  // NOLINT(modernize-deprecated-headers)
 #include <unistd.h>
 
-#include <cerrno>
 #include <new>
 #include <string_view>
 
@@ -100,15 +99,6 @@ void CreateContainer(const Options& options) {
     report->message.Add(done ? "The hook crashed." : "The hook did not end in time.");
   }
   Write(options.births, *report);
-}
-
-void Print(int to, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = write(to, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
 }
 
 time_t Seconds(std::string_view text) {

@@ -100,7 +100,8 @@ void AddWallMetrics(daemon::MetricFamilies& out, const std::vector<ShownDevice>&
            {"malformed", door.malformed},
            {"slow", door.slow},
            {"too_many", door.too_many},
-           {"unknown_version", door.unknown_versions}}) {
+           {"unknown_version", door.unknown_versions},
+           {"unsent", door.unsent}}) {
     out.Add({outcome}, static_cast<double>(count));
   }
 }

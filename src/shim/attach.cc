@@ -11,6 +11,7 @@
 #include "shim/driver.h"
 #include "shim/guest/channel.h"
 #include "shim/guest/pages.h"
+#include "wire/hash.h"
 
 namespace tranche::shim {
 namespace {
@@ -28,12 +29,9 @@ constexpr int kPauseMilliseconds = 1000;
 
 // Another one after each exec. What the kernel gives is a secret, so it goes through a hash.
 std::uint64_t Image() {
+  constexpr std::size_t kRandomBytes = 16;
   const auto* random = std::bit_cast<const unsigned char*>(getauxval(AT_RANDOM));
-  std::uint64_t hash = 0xCBF29CE484222325U;
-  for (unsigned i = 0; random != nullptr && i < 16; ++i) {
-    hash = (hash ^ random[i]) * 0x100000001B3U;
-  }
-  return hash;
+  return wire::HashOf(random, random == nullptr ? 0 : kRandomBytes);
 }
 
 // Which devices the program would use, in CUDA's order; false where the driver does not say yet.

@@ -1,5 +1,6 @@
 #include "shim/share.h"
 
+#include "wire/hash.h"
 #include "wire/shares.h"
 
 namespace tranche::shim {
@@ -17,10 +18,7 @@ const Attachment* PagesOf(const Program& program) {
 }  // namespace
 
 std::uint64_t KeyOf(const void* handle, std::size_t bytes) {
-  std::uint64_t hash = 0xCBF29CE484222325U;
-  for (std::size_t i = 0; i < bytes; ++i) {
-    hash = (hash ^ static_cast<const unsigned char*>(handle)[i]) * 0x100000001B3U;
-  }
+  const std::uint64_t hash = wire::HashOf(handle, bytes);
   return hash == 0 ? 1 : hash;
 }
 

@@ -1,8 +1,8 @@
 """The story of ./run on a real cluster, with kubectl as the narrator: ./run --kubernetes [--keep].
 
 One control plane and three nodes with simulated GPUs on this machine; the seed document's ConfigMap, its Helm
-install, its labels and its pods; what pods that share a GPU do to each other, and who uses it. Exit status 1 if
-a step is not as told.
+install, its labels and its pods; what pods that share a GPU do to each other, walls that keep their memory apart, and
+who uses the GPUs. Exit status 1 if a step is not as told.
 """
 
 import itertools
@@ -13,7 +13,13 @@ import time
 
 import bed
 from suites import usage
+from suites.sighted import FETCH
 from suites.walk import COUNT, HELM_INSTALL, LABEL_DEV, LABEL_TRAIN, NODES, PODS, SEED, Walk, refused
+
+
+GIB, MIB = 1 << 30, 1 << 20
+WALLS = "tranche: {memory: {mode: enforce, max: 50%}}"
+MEMORY = "nvidia-smi --query-gpu=memory.used,memory.total --format=csv,noheader"
 
 
 class Narrator:
@@ -115,14 +121,100 @@ def tell_harm(walk, narrator):
         bar(pod, share)
     is_four_fifths = abs(shares[first] - 0.8) < 0.02
     walk.check("time is shared by processes, not by pods", is_four_fifths, "" if is_four_fifths else shares)
-    return first, second
+
+
+class Walled:
+    """What both programs on a node say of walls, and the one line in the profile."""
+
+    def __init__(self, walk, name):
+        self.walk, self.name, self.node = walk, name, walk.cluster.nodes[name]
+
+    def status(self, app, port):
+        """What the program of that label on the node says of itself; {} while it does not."""
+        pods = self.walk.get("pods", "-n", "gpu-operator", "-l", f"app={app}")["items"]
+        address = next((pod["status"].get("podIP") for pod in pods if pod["spec"].get("nodeName") == self.name
+                        and "deletionTimestamp" not in pod["metadata"]), None)
+        said = self.node.run("python3", "-c", FETCH, f"http://{address}:{port}/status", check=False).stdout
+        return json.loads(said) if said else {}
+
+    def of(self, pod):
+        """The wall of a pod as tranche-node tells of it; {} while it does not."""
+        walls = self.status("tranche-node", 9436).get("memoryWalls", [])
+        return next((wall for wall in walls if wall["pod"] == pod), {})
+
+    def begin(self):
+        walk = self.walk
+        walk.sh("helm upgrade gpu-operator nvidia/gpu-operator --namespace gpu-operator --reuse-values "
+                "--set node.enabled=true --set node.walls=true")
+        config = walk.get("configmap", "device-plugin-config", "-n", "gpu-operator")["data"]["default"]
+        (walk.folder / "walls.json").write_text(json.dumps({"data": {"default": config + WALLS + "\n"}}))
+        print(f"    + {WALLS}", flush=True)
+        walk.sh("kubectl -n gpu-operator patch configmap device-plugin-config --type merge --patch-file walls.json")
+        walk.cluster.wait_for("walls stand", lambda: self.status("tranche-node", 9436).get("walls") == "standing", 120)
+        walk.cluster.wait_for("pods are given them", lambda: self.status("nvidia-device-plugin-daemonset", 9435).get(
+            "walls") == "installed", 120)
+
+    def peak(self, pod):
+        """The most that a process of the pod has had, contexts included, as the driver counts."""
+        found = usage.of_pods(self.walk.cluster, self.node, [pod])[pod]
+        return max((process["memory_peak_bytes"] for process in found), default=0)
+
+    def fills(self, pod):
+        """The pod, which asks for ever more GiB, reaches its limit; the driver has not seen a byte of it above."""
+        def full():
+            wall = self.of(pod)
+            return wall.get("refusals") and wall["limitBytes"] - GIB - 2 * MIB < self.peak(pod)
+        self.walk.cluster.wait_for(f"{pod} is refused memory at its limit", full, 90)
+        limit, peak = self.of(pod)["limitBytes"], self.peak(pod)
+        self.walk.check(f"{pod} has had {peak / GIB:.1f} of {limit / GIB:.1f} GiB at most, and is refused the next",
+                        peak <= limit, "" if peak <= limit else f"{peak} bytes of {limit}")
+        return limit
+
+
+def computes(walk, node, pod):
+    """From now on, as the driver counts."""
+    before = usage.computed(walk.cluster, node, [pod])[pod]
+    walk.cluster.wait_for(f"{pod} goes on computing",
+                          lambda: usage.computed(walk.cluster, node, [pod])[pod] > before, 60)
+
+
+def tell_walls(walk, narrator):
+    """The same greed after one line in the profile. Pods are made anew, as walls come with their containers."""
+    name = "gpu-node"
+    narrator.title("One line in the profile: a wall around each pod's memory")
+    walled = Walled(walk, name)
+    walled.begin()
+    walk.sh("kubectl delete pod --all --grace-period=0 --wait=true")
+    greedy, victim = start_teams(walk, name)
+
+    def run(pod, *arguments):
+        return usage.Background(walk.cluster, pod, *arguments, say=lambda text: print("    " + text, flush=True))
+    with run(greedy, "greedy", "--piece", "1Gi", "--period", "20ms"):
+        limit = walled.fills(greedy)
+        shown = walk.sh(f"kubectl exec {greedy} -- {MEMORY}")
+        walk.check("nvidia-smi (the simulated driver's) shows the wall as the GPU's memory",
+                   shown.strip().endswith(f", {limit // MIB} MiB"), "" if f"{limit // MIB} MiB" in shown else shown)
+        walk.sh(f"kubectl exec {greedy} -- /run/tranche/shim/tranche-check")
+        computes(walk, walled.node, greedy)
+        narrator.title("Its neighbour never notices, and an annotation gives the greedy one more while it runs")
+        with run(victim, "steady", "--memory", "8Gi"):
+            walk.cluster.wait_for(f"{victim} has its 8 GiB", lambda: walled.peak(victim) > 8 * GIB, 60)
+            computes(walk, walled.node, victim)
+            walk.sh(f"kubectl annotate pod {greedy} tranche.dev/gpu-memory=30Gi")
+            walk.cluster.wait_for("its limit is 30 GiB",
+                                  lambda: walled.of(greedy).get("limitBytes") == 30 * GIB, 60)
+            walled.fills(greedy)
+            walk.sh(f"kubectl exec {greedy} -- {MEMORY}")
+            for pod in (greedy, victim):
+                computes(walk, walled.node, pod)
+            refusals = walled.of(victim).get("refusals")
+            walk.check(f"{victim} was refused nothing", refusals == 0, "" if refusals == 0 else walled.of(victim))
+    return greedy, victim
 
 
 def tell_use(walk, narrator, first, second):
     """The same two, as kubectl tells of them; of the third pod it is told how long it has been idle."""
     narrator.title("Who uses the GPUs? tranche-node tells, from outside, by pod")
-    walk.sh("helm upgrade gpu-operator nvidia/gpu-operator --namespace gpu-operator --reuse-values "
-            "--set node.enabled=true")
     # The plugin of kubectl, as a user has it on the PATH.
     top = f"PATH={bed.ROOT}/build/release/bin:$PATH kubectl tranche top gpu-node"
 
@@ -153,7 +245,8 @@ def main():
         try:
             walk = Walk(cluster, narrator, folder)
             tell(walk, narrator)
-            tell_use(walk, narrator, *tell_harm(walk, narrator))
+            tell_harm(walk, narrator)
+            tell_use(walk, narrator, *tell_walls(walk, narrator))
         except bed.Fault as fault:
             print(f"NOT AS TOLD: {fault}", flush=True)
             return 1

@@ -1,13 +1,16 @@
 """tranche-hook on images whose author means harm: nothing outside the container changes, the hook ends by itself, and
 the container starts, whatever lies in the tree and whatever the runtime says."""
 
+import concurrent.futures
 import contextlib
 import os
 import pathlib
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
+import threading
 import unittest
 
 import births
@@ -102,6 +105,56 @@ class Hostile(unittest.TestCase):
             listening.bind("libcuda.so.2")
             os.chdir(here)
             self.expect_walled(container)
+
+    def test_devices_and_folders_are_not_opened(self):
+        """Nor are they covered: a program that loads them gets what it would get without us."""
+        container = self.container(environment=["LD_LIBRARY_PATH=/opt"])
+        try:
+            for name in ("opt/libcuda.so.1", f"{DEBIAN}/libcuda.so.1", "etc/ld.so.conf.d/x.conf"):
+                os.mknod(container.path(name), 0o666 | stat.S_IFCHR, os.makedev(5, 0))  # the terminal of who opens it
+            os.mknod(container.path("opt/libcuda.so.2"), 0o666 | stat.S_IFBLK, os.makedev(7, 250))
+        except PermissionError:
+            self.skipTest("no device can be made here")
+        for name in ("opt/libcuda.so", "opt/libcuda.so.3", "etc/ld.so.conf"):
+            container.path(name).mkdir()
+        shutil.copy(self.real, container.path("opt/libcuda.so/libcuda.so.1"))
+        self.expect_walled(container)
+
+    def test_files_that_change_while_they_are_looked_at(self):
+        """As those of a volume do that another container writes to."""
+        changes = 0
+        for _ in range(20):
+            container = self.container(environment=["LD_LIBRARY_PATH=/opt/here:/opt/here/deep"])
+            for name in ("opt/there", "opt/there/deep"):
+                container.path(name).mkdir()
+                shutil.copy(self.real, container.path(f"{name}/libcuda.so.1"))
+            ended = threading.Event()
+
+            def change(container=container, ended=ended):
+                made, count = container.path("opt/made"), 0
+                while True:
+                    for target in (self.outside, "there", "../" * 64 + str(self.outside).lstrip("/"), "../../.."):
+                        made.symlink_to(target)
+                        made.rename(container.path("opt/here"))
+                        count += 1
+                    if ended.is_set():
+                        return count
+            with concurrent.futures.ThreadPoolExecutor(1) as other:
+                changing = other.submit(change)
+                try:
+                    report = self.cover(container)
+                finally:
+                    ended.set()
+                changes += changing.result()
+            self.assertIn({"path": container.versioned, "state": "covered"}, report["libraries"])
+        self.assertGreaterEqual(changes, 80)
+
+    def test_tens_of_thousands_of_compat_folders(self):
+        container = self.container()
+        for i in range(30_000):
+            container.path(f"usr/local/cuda-{i}/compat").mkdir(parents=True)
+        report = self.expect_failure(container, "more folders to look in")
+        self.assertIn({"path": container.versioned, "state": "covered"}, report["libraries"])
 
     def test_folders_that_are_deep_and_lists_that_are_long(self):
         container = self.container()

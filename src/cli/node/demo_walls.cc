@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <optional>
 #include <utility>
 
 #include "base/file.h"
@@ -246,13 +245,13 @@ bool WallsChapter::NodeSays(const std::function<bool(const Json&)>& condition) {
 }
 
 const Json& WallsChapter::Wall(const Json& node) const {
-  static const Json kNone;
+  static const Json none;
   for (const Json& wall : base::ItemsAt(node, "memoryWalls")) {
     if (base::TextAt(wall, "pod") == kGreedy && base::TextAt(wall, "device") == gpu_.uuid()) {
       return wall;
     }
   }
-  return kNone;
+  return none;
 }
 
 std::int64_t WallsChapter::Held(const std::string& name) const {

@@ -4,7 +4,7 @@
 //
 // The library that holds walls comes into the pods by way of the agent's answers, the CDI file of
 // `tranche node` and tranche-hook, as on a node. What stands in for others: PodNames for the API
-// server, DemoRuntime for the container runtime. The driver's log judges.
+// server, demo_runtime.h for the container runtime. The driver's log judges.
 //
 // Threading: the stage's thread.
 // Errors: a Status that says what did not happen as told. Destruction ends the pods and

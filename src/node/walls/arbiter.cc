@@ -23,14 +23,6 @@ std::uint64_t WallMicroseconds() {
                                         .count());
 }
 
-// Each attached program costs a descriptor.
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 }  // namespace
 
 Arbiter::Arbiter(base::EventLoop& loop, identity::Proc& proc, Options options, Sources sources)
@@ -57,12 +49,27 @@ Arbiter::~Arbiter() {
   for (const auto& [seat, watched] : watched_) loop_.UnwatchFd(watched.watch);
 }
 
+// Each attached program costs a descriptor, and each caller two. So that pods cannot use them all
+// up, programs have half of them, and callers a quarter.
+void Arbiter::RaiseDescriptorLimit() {
+  if (max_programs_ != 0) return;
+  rlimit limit{};
+  std::size_t most = 0;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    most = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0) most = limit.rlim_max;
+  }
+  max_programs_ = std::clamp<std::size_t>(most / 2, 1, options_.max_programs);
+  max_connections_ = std::clamp<std::size_t>(most / 8, 1, Door::kMaxConnections);
+}
+
 void Arbiter::OpenDoor() {
   const plan::MemoryRules& rules = limits_.rules();
   const bool open = rules.empty() || rules.begin()->second.away_open;
   if (!door_.open()) {
     RaiseDescriptorLimit();
-    trouble_ = door_.Open(options_.directory);
+    trouble_ = door_.Open(options_.directory, max_connections_);
     if (!trouble_.ok()) base::LogWarning("walls do not stand", {Kv("error", trouble_.message())});
   }
   const Status written = base::WriteFileAtomic(base::JoinPath(options_.directory, wire::kAwayFile),
@@ -84,12 +91,13 @@ void Arbiter::Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& he
   PodLedger& ledger = *pods_.at(caller.pod_uid).ledger;
   Program program = caller.program;
   program.image = hello.image;
-  const bool known = ledger.Find(program.pid).has_value();
-  const auto slot = known || watched_.size() < kMaxPrograms ? ledger.Attach(program) : std::nullopt;
+  const auto known = ledger.Find(program.pid);
+  const auto slot = known || HasPlaceFor(ledger) ? ledger.Attach(program) : std::nullopt;
   if (!slot) {
     answer.status = wire::Status::kNoRoom;
     return door_.Answer(id, BytesOf(answer), {});
   }
+  if (known && *known != *slot) Unwatch({caller.pod_uid, *known});
   Watch({caller.pod_uid, *slot}, std::move(caller.process));
   Settle();  // another image of the program may have left something
   answer.slot = *slot;
@@ -133,11 +141,24 @@ void Arbiter::LookBegins() {
 
 // ---- programs that end
 
+// As many pods as hardly any node has get their first programs in, whatever the others do.
+bool Arbiter::HasPlaceFor(const PodLedger& ledger) const {
+  constexpr std::size_t kPodsWithFew = 64;
+  const std::size_t reserved = max_programs_ / 4;
+  if (watched_.size() < max_programs_ - reserved) return true;
+  return watched_.size() < max_programs_ &&
+         ledger.programs() < std::max<std::size_t>(reserved / kPodsWithFew, 1);
+}
+
+void Arbiter::Unwatch(const Seat& seat) {
+  const auto at = watched_.find(seat);
+  if (at == watched_.end()) return;
+  loop_.UnwatchFd(at->second.watch);
+  watched_.erase(at);
+}
+
 void Arbiter::Watch(const Seat& seat, base::UniqueFd process) {
-  if (const auto before = watched_.find(seat); before != watched_.end()) {
-    loop_.UnwatchFd(before->second.watch);
-    watched_.erase(before);
-  }
+  Unwatch(seat);
   Watched& watched = watched_[seat];
   watched.process = std::move(process);
   watched.watch =
@@ -146,10 +167,8 @@ void Arbiter::Watch(const Seat& seat, base::UniqueFd process) {
 
 void Arbiter::Ended(const Seat& ended) {
   const Seat seat = ended;  // the watch that holds it ends here
-  const auto at = watched_.find(seat);
-  if (at == watched_.end()) return;
-  loop_.UnwatchFd(at->second.watch);
-  watched_.erase(at);
+  if (!watched_.contains(seat)) return;
+  Unwatch(seat);
   const auto pod = pods_.find(seat.first);
   if (pod == pods_.end()) return;
   pod->second.ledger->Leave(seat.second);
@@ -162,7 +181,8 @@ void Arbiter::Ended(const Seat& ended) {
 void Arbiter::Settle() {
   bool all = true;
   for (auto& [uid, pod] : pods_) all = pod.ledger->Settle() && all;
-  if (!all) settle_.Start(kSettle, [this] { Settle(); });
+  if (!all) settle_.Start(settle_wait_, [this] { Settle(); });
+  settle_wait_ = all ? kSettle : std::min(settle_wait_ * 2, kSettleMost);
 }
 
 }  // namespace tranche::node::walls

@@ -63,17 +63,22 @@ bool AwayOpen(const GrantedPod& granted);
 
 class Arbiter {
  public:
-  static constexpr std::size_t kMaxPrograms = 16384;  // attached, of all pods
+  // Attached, of all pods; fewer where this program may not have so many descriptors. The last
+  // quarter of the places is for pods that have few.
+  static constexpr std::size_t kMaxPrograms = 16384;
   // Why a program has not attached is looked at so often, and whether it has become another one
   // where nobody answers.
   static constexpr std::uint64_t kLookInsideUs = 10'000'000;
   static constexpr base::Duration kSettle = std::chrono::milliseconds(10);
+  // For counters that never come to rest, because their pod has written over them.
+  static constexpr base::Duration kSettleMost = std::chrono::milliseconds(100);
 
   struct Options {
     std::string directory;  // of the socket; "": no walls
     std::string record;     // file; "": none is kept, and a successor takes nothing over
     std::string proc_root = "/proc";
     bool births_told = false;  // somebody writes down what comes of the shim at births
+    std::size_t max_programs = kMaxPrograms;
   };
   struct Sources {
     std::function<identity::Owner(const identity::PodGroup&)> owner;
@@ -140,7 +145,9 @@ class Arbiter {
     bool there = true;  // in the look at the GPUs that is under way
   };
 
+  void RaiseDescriptorLimit();
   void OpenDoor();
+  [[nodiscard]] bool HasPlaceFor(const PodLedger& ledger) const;
   void Handle(Door::ConnectionId id, Caller& caller, const Request& request);
   void Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& hello);
   void Show(Door::ConnectionId id, const Caller& caller);
@@ -150,6 +157,7 @@ class Arbiter {
   [[nodiscard]] std::uint64_t UsedBy(const std::string& uid, const std::string& device) const;
   void LimitsChanged(const std::set<std::string>& uids);
   void Watch(const Seat& seat, base::UniqueFd process);
+  void Unwatch(const Seat& seat);
   void Ended(const Seat& seat);
   void Settle();
   void TakeOver(const PodRecord& record);
@@ -184,6 +192,9 @@ class Arbiter {
   std::map<Seat, std::uint64_t> page_asked_;  // when, where there is no answer yet
   base::Status trouble_;
   base::Timer settle_;
+  base::Duration settle_wait_ = kSettle;
+  std::size_t max_programs_ = 0;
+  std::size_t max_connections_ = 0;
   Door door_;
 };
 

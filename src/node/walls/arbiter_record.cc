@@ -54,6 +54,7 @@ void Arbiter::Start() {
                      {Kv("error", records.status().message())});
     return;
   }
+  RaiseDescriptorLimit();
   for (const PodRecord& record : *records) TakeOver(record);
   Write();
   if (!pods_.empty()) OpenDoor();
@@ -93,9 +94,10 @@ void Arbiter::RestorePrograms(const std::string& uid, PodLedger& ledger) {
     if (entry.taken.load() == 0) continue;
     const unsigned pid = entry.pid;
     const std::uint64_t start_ticks = entry.start_ticks;
+    const bool known = ledger.Find(pid).has_value();  // one program has one slot
     ledger.Restore(slot, {.pid = pid, .pid_inside = entry.pid_inside, .start_ticks = start_ticks});
     base::UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-    if (process.valid() && watched_.size() < kMaxPrograms) {
+    if (process.valid() && !known && watched_.size() < max_programs_) {
       auto caller = IdentifyCaller(proc_, pid, std::move(process));
       if (caller.ok() && caller->pod_uid == uid && caller->program.start_ticks == start_ticks) {
         Watch({uid, slot}, std::move(caller->process));

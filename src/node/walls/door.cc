@@ -16,6 +16,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/log.h"
 #include "node/identity/cgroup.h"
 
 namespace tranche::node::walls {
@@ -35,7 +36,8 @@ constexpr int kPeerPidfd = 77;          // SO_PEERPIDFD, Linux 6.5
 constexpr std::size_t kMaxDescriptors = 2;
 
 // The process at the other end. Before Linux 6.5 the pid is all that the kernel tells, and it may
-// be another process's by now; its control group is then read after the descriptor was had.
+// be another process's by now, if all pids have been gone through since it connected. From then on
+// the kernel tells the process itself, or that it is gone: its pid then says nothing.
 std::optional<std::pair<unsigned, UniqueFd>> Peer(int socket) {
   ucred who{};
   socklen_t size = sizeof who;
@@ -46,7 +48,7 @@ std::optional<std::pair<unsigned, UniqueFd>> Peer(int socket) {
   size = sizeof fd;
   if (getsockopt(socket, SOL_SOCKET, kPeerPidfd, &fd, &size) == 0) {
     fcntl(fd, F_SETFD, FD_CLOEXEC);
-  } else {
+  } else if (errno == ENOPROTOOPT) {
     fd = static_cast<int>(syscall(SYS_pidfd_open, who.pid, 0));
   }
   if (fd < 0) return std::nullopt;
@@ -105,7 +107,8 @@ Door::~Door() {
   }
 }
 
-Status Door::Open(const std::string& directory) {
+Status Door::Open(const std::string& directory, std::size_t most) {
+  most_ = most;
   TRANCHE_TRY(base::MakeDirectories(directory));
   const std::string path = base::JoinPath(directory, wire::kSocketFile);
   sockaddr_un address{};
@@ -147,10 +150,6 @@ void Door::Accept() {
 }
 
 void Door::Enter(UniqueFd socket) {
-  if (connections_.size() >= kMaxConnections) {
-    ++counts_.too_many;
-    return;
-  }
   auto peer = Peer(socket.get());
   if (!peer) {
     ++counts_.strangers;
@@ -161,10 +160,8 @@ void Door::Enter(UniqueFd socket) {
     ++counts_.strangers;
     return;
   }
-  const auto of_pod = std::count_if(
-      connections_.begin(), connections_.end(),
-      [&](const auto& other) { return other.second.caller.pod_uid == caller->pod_uid; });
-  if (static_cast<std::size_t>(of_pod) >= kMaxOfPod) {
+  const std::size_t own = CountOf(caller->pod_uid);
+  if (own >= kMaxOfPod || !MakeRoom(own)) {
     ++counts_.too_many;
     return;
   }
@@ -177,6 +174,27 @@ void Door::Enter(UniqueFd socket) {
   connection.watch =
       loop_.WatchFd(connection.socket.get(), base::FdEvents::kRead, [this, id] { Read(id); });
   if (!sweep_.running()) sweep_.Start(kSweep, [this] { Sweep(); });
+}
+
+std::size_t Door::CountOf(const std::string& pod_uid) const {
+  return static_cast<std::size_t>(
+      std::count_if(connections_.begin(), connections_.end(),
+                    [&](const auto& other) { return other.second.caller.pod_uid == pod_uid; }));
+}
+
+bool Door::MakeRoom(std::size_t own) {
+  if (connections_.size() < most_) return true;
+  std::map<std::string, std::pair<std::size_t, ConnectionId>> pods;  // how many, and the oldest
+  for (const auto& [id, connection] : connections_) {
+    ++pods.try_emplace(connection.caller.pod_uid, 0, id).first->second.first;
+  }
+  const auto most = std::max_element(pods.begin(), pods.end(), [](const auto& a, const auto& b) {
+    return a.second.first < b.second.first;
+  });
+  if (most == pods.end() || most->second.first <= own + 1) return false;
+  ++counts_.too_many;
+  Close(most->second.second);
+  return true;
 }
 
 void Door::Read(ConnectionId id) {
@@ -226,9 +244,13 @@ void Door::Answer(ConnectionId id, std::span<const std::byte> packet,
     rights->cmsg_len = CMSG_LEN(descriptors.size_bytes());
     std::memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size_bytes());
   }
-  // The first packet of a connection always fits, or there is nobody any more.
-  [[maybe_unused]] const ssize_t sent =
-      sendmsg(at->second.socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  // The first packet of a connection always fits.
+  const ssize_t sent = sendmsg(at->second.socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  const bool gone = sent < 0 && (errno == EPIPE || errno == ECONNRESET);
+  if (sent < 0 && !gone) {
+    ++counts_.unsent;
+    base::LogWarning("a program in a pod got no answer", {base::Kv("error", strerror(errno))});
+  }
   Close(id);
 }
 

@@ -2,8 +2,10 @@
 // is, by what the kernel says, reads one packet of each, and hands on what makes sense.
 //
 // Callers are hostile: at most kMaxConnections are in at once and kMaxOfPod of one pod, each for
-// kPatience at most; a packet that is too long or makes no sense ends its connection. Descriptors
-// that a caller sends are dropped by the kernel. All of that is counted.
+// kPatience at most. Where all places are taken, the pod that has most gives one up to a pod that
+// has fewer, so that no pods together keep another one out. A packet that is too long or makes no
+// sense ends its connection. Descriptors that a caller sends are dropped by the kernel. All of that
+// is counted.
 //
 // Threading: the loop's thread.
 // Errors: Open's, with the path. When descriptors run out, accepting pauses and goes on by itself.
@@ -42,7 +44,8 @@ struct DoorCounts {
   std::uint64_t too_many = 0;   // turned away because of the bounds
   std::uint64_t malformed = 0;  // packets that break the rules
   std::uint64_t unknown_versions = 0;
-  std::uint64_t slow = 0;  // nothing came, or its answer was not fetched, in time
+  std::uint64_t slow = 0;    // nothing came, or its answer was not fetched, in time
+  std::uint64_t unsent = 0;  // the kernel did not take the answer: see Answer
 };
 
 class Door {
@@ -62,11 +65,16 @@ class Door {
   Door& operator=(const Door&) = delete;
   ~Door();
 
-  // Makes the folder, and the socket in it, which replaces one of a forerunner.
-  base::Status Open(const std::string& directory);
+  // Makes the folder, and the socket in it, which replaces one of a forerunner. Each connection
+  // takes two descriptors.
+  base::Status Open(const std::string& directory, std::size_t most = kMaxConnections);
   [[nodiscard]] bool open() const { return listener_.valid(); }
 
   // Sends the packet and closes. No effect where the connection has ended meanwhile.
+  //
+  // The kernel lets a user without CAP_SYS_RESOURCE have no more descriptors under way in sockets
+  // than the sender may have open, all programs of that user together: pods whose user is ours can
+  // use them up. An answer with descriptors then is not sent, and counted.
   void Answer(ConnectionId id, std::span<const std::byte> packet, std::span<const int> descriptors);
 
   [[nodiscard]] const DoorCounts& counts() const { return counts_; }
@@ -84,6 +92,9 @@ class Door {
   void Listen();
   void Accept();
   void Enter(base::UniqueFd socket);
+  [[nodiscard]] std::size_t CountOf(const std::string& pod_uid) const;
+  // Whether there is a place for a pod that has `own` of them.
+  bool MakeRoom(std::size_t own);
   void Read(ConnectionId id);
   void Sweep();
   void Close(ConnectionId id);
@@ -92,6 +103,7 @@ class Door {
   identity::Proc& proc_;
   Handler handler_;
   base::UniqueFd listener_;
+  std::size_t most_ = kMaxConnections;
   base::EventLoop::WatchId watch_ = 0;
   base::Timer pause_;
   base::Timer sweep_;

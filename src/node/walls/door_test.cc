@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "node/walls/testing/program.h"
+#include "node/walls/testing/still_loop.h"
 
 namespace tranche::node::walls {
 namespace {
@@ -17,7 +18,7 @@ class DoorTest : public ::testing::Test {
   DoorTest()
       : proc_(dir_.path() + "/proc"),
         real_proc_(identity::NewProc(proc_.root())),
-        door_(*loop_, *real_proc_,
+        door_(still_, *real_proc_,
               [this](Door::ConnectionId id, Caller& caller, const Request& /*request*/) {
                 caller_ = caller.pod_uid;
                 const wire::HelloAnswer answer{
@@ -48,6 +49,7 @@ class DoorTest : public ::testing::Test {
 
   base::testing::TempDir dir_;
   base::testing::RealLoop loop_;
+  testing::StillLoop still_{*loop_};
   testing::PodProc proc_;
   std::unique_ptr<identity::Proc> real_proc_;
   Door door_;
@@ -96,6 +98,7 @@ TEST_F(DoorTest, OnePodHasOnlySoManyConnectionsAndASlowOneIsEnded) {
   EXPECT_EQ(door_.counts().too_many, Door::kMaxOfPod);
   EXPECT_TRUE(Ended(fds.back()));
   // Nothing is sent by any of them.
+  still_.Advance(Door::kPatience);
   EXPECT_TRUE(loop_.RunUntil([&] { return door_.connections() == 0; }));
   EXPECT_EQ(door_.counts().slow, Door::kMaxOfPod);
   ExpectServes();

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "shim/guest/channel.h"
+#include "shim/guest/look.h"
 #include "shim/guest/own_memory.h"
 
 namespace tranche::shim::nvml {
@@ -14,7 +15,6 @@ namespace {
 
 constexpr std::int64_t kStandsMilliseconds = 2000;
 constexpr int kAgainMilliseconds = 100;
-constexpr int kRetryMilliseconds = 20;
 constexpr int kPatienceMilliseconds = 2 * wire::kAttachMilliseconds;
 
 // Which file a page is: for as long as it is mapped, no other has the same.
@@ -71,33 +71,14 @@ void Take(Looker& own, const int (&descriptors)[2]) {
   own.sight.store(sight);
 }
 
-// One Look; false where it is worth asking again soon.
-bool Look(Looker& own, std::int64_t deadline) {
-  const wire::Look look = {
-      .header = {.magic = wire::kMagic, .version = wire::kVersion, .kind = wire::Kind::kLook},
-      .reserved = 0};
-  wire::HelloAnswer answer = {};
-  int descriptors[2];
-  const bool answered =
-      guest::Exchange(&look, sizeof look, &answer, sizeof answer, &descriptors, deadline) &&
-      answer.header.magic == wire::kMagic;
-  if (answered && answer.header.version == wire::kVersion) {
-    if (answer.status == wire::Status::kOk) Take(own, descriptors);
-    if (answer.status == wire::Status::kNotWalled) own.sight.store(nullptr);
-  }
-  for (const int descriptor : descriptors) {
-    if (descriptor >= 0) close(descriptor);
-  }
-  return answered && answer.status != wire::Status::kNotYet;
-}
-
 void Ask(Looker& own, int milliseconds) {
   if (!guest::FolderExists()) return;
-  const std::int64_t deadline = guest::NowMilliseconds() + milliseconds;
-  while (!Look(own, deadline)) {
-    if (guest::NowMilliseconds() + kRetryMilliseconds >= deadline) return;
-    guest::SleepMilliseconds(kRetryMilliseconds);
-  }
+  guest::LookUntil(guest::NowMilliseconds() + milliseconds,
+                   [&own](const wire::HelloAnswer& answer, const int(&descriptors)[2]) {
+                     if (answer.header.version != wire::kVersion) return;
+                     if (answer.status == wire::Status::kOk) Take(own, descriptors);
+                     if (answer.status == wire::Status::kNotWalled) own.sight.store(nullptr);
+                   });
 }
 
 // Once only, should the thread that asks never come back.

@@ -2,7 +2,7 @@
 which libcuda programs get under each name, and what becomes of one that wants more memory than its wall allows.
 
     archives = make_images(folder)     # for cluster.import_image
-    manifest(node, suffix)             # pods of all layouts on a node
+    manifest(node, suffix, at)         # pods of all layouts on a node that has the driver's libraries in the folder `at`
     said(text)                         # {pod: Said} from the logs of many pods
 """
 
@@ -19,11 +19,9 @@ from suites.sighted import container
 
 DRIVER = ("535.261.03", "12.2")  # of the nodes: older than the libcuda in the compat folder of one image
 NEWER, NEWER_CUDA = "550.163.01", "12040"
-AT = "/usr/lib/x86_64-linux-gnu"  # where the node has the driver's libraries, and so each container that is given them
-ABSOLUTE = [f"{AT}/libcuda.so", f"{AT}/libcuda.so.1", f"{AT}/libcuda.so.{DRIVER[0]}",
-            "/lib/x86_64-linux-gnu/libcuda.so.1"]
+# Where a node has the driver's libraries, and so each container that is given them, whatever its own layout.
+DEBIAN, RED_HAT = "/usr/lib/x86_64-linux-gnu", "/usr/lib64"
 REAL = "/run/tranche/real/{}/libcuda.so.1"
-NAMES = ["libcuda.so.1", *ABSOLUTE]
 COMPAT = "/usr/local/cuda/compat"
 COMPAT_NAMES = [f"{COMPAT}/libcuda.so.1", f"{COMPAT}/libcuda.so.{NEWER}"]
 CHECK = "/run/tranche/shim/tranche-check -o json"
@@ -38,6 +36,12 @@ HELLO = '#include <stdio.h>\nint main(void) { return puts("hello of a program of
 # Libraries that tranche-workload needs, and their loader, in a folder of an image that has musl for its C library.
 ODD = "opt/glibc"
 HELD_GIB = 12  # by the pod without a wall: more than a wall allows
+
+
+def paths(at):
+    """Of the driver's libcuda; the last one by way of a folder that is a link."""
+    return [f"{at}/libcuda.so", f"{at}/libcuda.so.1", f"{at}/libcuda.so.{DRIVER[0]}",
+            f"{at.removeprefix('/usr')}/libcuda.so.1"]
 
 
 # ---- images ----
@@ -98,9 +102,9 @@ def make_images(folder):
     """The archives of all images."""
     folder = pathlib.Path(folder)
     clients = compiled(folder / "clients")
-    return [glibc_image(folder, "debian", "usr/lib/x86_64-linux-gnu", clients),
-            glibc_image(folder, "red-hat", "usr/lib64", clients),
-            glibc_image(folder, "newer", "usr/lib/x86_64-linux-gnu", clients, COMPAT),
+    return [glibc_image(folder, "debian", DEBIAN.lstrip("/"), clients),
+            glibc_image(folder, "red-hat", RED_HAT.lstrip("/"), clients),
+            glibc_image(folder, "newer", DEBIAN.lstrip("/"), clients, COMPAT),
             musl_image(folder, clients)]
 
 
@@ -122,40 +126,45 @@ def greedy_line(*commands):
                    last="tranche-workload hold --memory 1Gi --for 10m")
 
 
-def ask(client="client", names=(*NAMES, REAL.format(0))):
-    return marked(f"{client} {' '.join(names)}", "client")
+def ask(*names, client="client"):
+    return marked(" ".join([client, "libcuda.so.1", *names, REAL.format(0)]), "client")
 
 
 LOCKED = {"runAsUser": 1000, "runAsGroup": 1000, "runAsNonRoot": True, "readOnlyRootFilesystem": True,
           "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 LINKED = marked("linked", "client")
-# By name of a pod: its image, its line, and whom it runs as.
-PODS = {
-    "debian": ("debian", greedy_line(ask(), LINKED), {}),
-    "red-hat": ("red-hat", greedy_line(ask(), LINKED), {}),
-    "locked": ("debian", greedy_line(ask(), LINKED, marked("touch /file", "touch")), LOCKED),
-    "setuid": ("debian", greedy_line(ask("setuid")), {"runAsUser": 1000}),
-    "newer": ("newer", line_of(ask(names=["libcuda.so.1", *COMPAT_NAMES, *ABSOLUTE]), LINKED,
-                               marked(f"client --init libcuda.so.1 {REAL.format(1)}", "init"),
-                               marked(f"sha256sum {REAL.format(1)}", "sum")), {}),
-    "musl": ("musl", "; ".join([
-        "hello", marked(CHECK, "check"), "echo done",
-        f"exec /{ODD}/ld-linux-x86-64.so.2 --library-path /{ODD}:{AT} /usr/bin/tranche-workload hold "
-        f"--memory {HELD_GIB}Gi --for 10m"]), {}),
-}
+PODS = ("debian", "red-hat", "locked", "setuid", "newer", "musl")
 
 
-def manifest(node, suffix):
+def pods(at):
+    """By name: the image, the line, and whom it runs as."""
+    names = paths(at)
+    return {
+        "debian": ("debian", greedy_line(ask(*names), LINKED), {}),
+        "red-hat": ("red-hat", greedy_line(ask(*names), LINKED), {}),
+        "locked": ("debian", greedy_line(ask(*names), LINKED, marked("touch /file", "touch")), LOCKED),
+        "setuid": ("debian", greedy_line(ask(*names, client="setuid")), {"runAsUser": 1000}),
+        "newer": ("newer", line_of(ask(*COMPAT_NAMES, *names), LINKED,
+                                   marked(f"client --init libcuda.so.1 {REAL.format(1)}", "init"),
+                                   marked(f"sha256sum {REAL.format(1)}", "sum")), {}),
+        "musl": ("musl", "; ".join([
+            "hello", marked(CHECK, "check"), "echo done",
+            f"exec /{ODD}/ld-linux-x86-64.so.2 --library-path /{ODD}:{at} /usr/bin/tranche-workload hold "
+            f"--memory {HELD_GIB}Gi --for 10m"]), {}),
+    }
+
+
+def manifest(node, suffix, at):
     """A pod of each on a node; `suffix` makes their names the node's own."""
     key, _, value = LABEL.partition("=")
-    pods = []
-    for name, (image, line, who) in PODS.items():
-        made = container("main", line, image=IMAGE.format(image), securityContext=who)
-        pods.append({"apiVersion": "v1", "kind": "Pod",
+    made = []
+    for name, (image, line, who) in pods(at).items():
+        main = container("main", line, image=IMAGE.format(image), securityContext=who)
+        made.append({"apiVersion": "v1", "kind": "Pod",
                      "metadata": {"name": f"{name}-{suffix}", "labels": {key: value}},
                      "spec": {"nodeSelector": {"kubernetes.io/hostname": node}, "terminationGracePeriodSeconds": 0,
-                              "restartPolicy": "Never", "containers": [made]}})
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": pods})
+                              "restartPolicy": "Never", "containers": [main]}})
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": made})
 
 
 Answer = collections.namedtuple("Answer", "secure hooked_path hooked plain_path plain")

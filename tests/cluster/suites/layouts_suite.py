@@ -1,5 +1,6 @@
-"""Which libcuda programs get, in images of several layouts, by each way in which a container is told its GPUs, and with
-two releases of NVIDIA's container toolkit: on one node the newer, on the other the older one.
+"""Which libcuda programs get in images of several layouts, by each way in which a container is told its GPUs, on two
+nodes: one has the newer of two releases of NVIDIA's container toolkit, and the driver where Debian has libraries; the
+other the older release, and the driver where Red Hat has them.
 
 A program that loads libcuda, under whatever name, gets the shim in front of the right real library, and no more memory
 than its wall allows. The image with musl for its C library is the control: it starts, what computes in it takes more, and
@@ -12,6 +13,7 @@ import re
 
 import bed
 from bed import expect
+from bed.node import DRIVER
 from suites import layouts, usage
 from suites.layouts import PODS, REAL
 from suites.scene import tell
@@ -20,6 +22,7 @@ from suites.walled import LINE, REPLICAS, SHIM, Walls, profile
 GIB = 1 << 30
 SECONDS = 120
 TOOLKITS = {"gpu-node": "toolkit", "dev-gpu-node": "toolkit-1.19"}  # of tests/cluster/programs
+FOLDERS = {"gpu-node": layouts.DEBIAN, "dev-gpu-node": layouts.RED_HAT}  # of the driver's libraries
 STRATEGIES = ("envvar", "volume-mounts", "cdi-cri", "cdi-annotations")
 TOOLKIT_CONFIG = "/etc/nvidia-container-runtime/config.toml"
 
@@ -27,6 +30,14 @@ TOOLKIT_CONFIG = "/etc/nvidia-container-runtime/config.toml"
 def toolkit_version(part):
     pins = (bed.ROOT / f"tests/cluster/programs/{part}/go.mod").read_text()
     return re.search(r"NVIDIA/nvidia-container-toolkit v(\S+)", pins)[1]
+
+
+def move_driver(node, folder):
+    """Its libraries, from where the simulated node has them. A mount, and no copy, is the file by which it tells all
+    programs of its GPUs."""
+    shared = f"libnvidia-simnode.so.{layouts.DRIVER[0]}"
+    node.run("sh", "-ec", f"mv {layouts.DEBIAN}/libcuda* {layouts.DEBIAN}/libnvidia* {folder}/; "
+                          f"mount --bind {DRIVER}{layouts.DEBIAN}/{shared} {folder}/{shared}")
 
 
 class Layouts:
@@ -39,6 +50,9 @@ class Layouts:
         self._said, self._objects, self._shims, self._driver = {}, {}, {}, {}
 
     def begin(self):
+        for walls in self.walls.values():
+            if FOLDERS[walls.name] != layouts.DEBIAN:
+                move_driver(walls.node, FOLDERS[walls.name])
         first = next(iter(self.walls.values()))
         first.begin()
         for walls in self.walls.values():
@@ -55,7 +69,7 @@ class Layouts:
             walls.in_force(applied[version])
             self.known[version] = {process["pid"] for process in walls.node.usage()["processes"]}
         for version, walls in self.walls.items():
-            self.c.apply(layouts.manifest(walls.name, self.suffix(version)))
+            self.c.apply(layouts.manifest(walls.name, self.suffix(version), FOLDERS[walls.name]))
         done = self.c.kubectl("wait", "--for=condition=Ready", "pod", "-l", layouts.LABEL, f"--timeout={SECONDS}s",
                               check=False, seconds=SECONDS + 10)
         if done.returncode != 0:
@@ -71,7 +85,7 @@ class Layouts:
         for version, walls in self.walls.items():
             files = walls.node.run("sh", "-c", f"stat -c '%i %n' {SHIM}/*.so.1").stdout.splitlines()
             self._shims[version] = {int(inode): name for inode, name in (line.split(" ", 1) for line in files)}
-            real = f"{layouts.AT}/libcuda.so.{layouts.DRIVER[0]}"
+            real = f"{FOLDERS[walls.name]}/libcuda.so.{layouts.DRIVER[0]}"
             self._driver[version] = int(walls.node.run("stat", "-L", "-c", "%i", real).stdout)
 
     @staticmethod
@@ -110,6 +124,10 @@ class Layouts:
         answer = text.answers()[REAL.format(0)]
         expect(answer.hooked == answer.plain == self._driver[version], answer)
 
+    def paths(self, version):
+        """Of the driver's libcuda, on the node with this version of the toolkit."""
+        return layouts.paths(FOLDERS[self.walls[version].name])
+
     def birth(self, version, pod):
         """What tranche-hook has written of the pod's container."""
         identifier = self._objects[pod]["status"]["containerStatuses"][0]["containerID"].split("//")[1]
@@ -142,7 +160,7 @@ class Layouts:
 def walled(pods, name):
     """A pod in front of whose driver the shim stands, under every name."""
     for version, pod, text in pods.each(name):
-        for asked in layouts.NAMES:
+        for asked in ("libcuda.so.1", *pods.paths(version)):
             pods.expect_shim(version, text, asked)
         pods.expect_driver(version, text)
         if name != "setuid":
@@ -161,8 +179,9 @@ def newer(pods):
     for version, pod, text in pods.each("newer"):
         for asked in ("libcuda.so.1", "linked", *layouts.COMPAT_NAMES):
             pods.expect_shim(version, text, asked, number=1)
-        for asked in layouts.ABSOLUTE:
+        for asked in pods.paths(version):
             pods.expect_shim(version, text, asked)
+        pods.expect_driver(version, text)
         expect([line.split()[0] for line in text.of("sum")] == [wanted], text)
         # Without hardware it has no device to give, and says the same through the shim as without.
         through, directly = (int(line.split()[1]) for line in text.of("init"))

@@ -37,7 +37,8 @@ class ArbiterBed : public ::testing::Test {
         *loop_, *real_proc_,
         Arbiter::Options{.directory = dir_.path() + "/walls",
                          .record = dir_.path() + "/walls.json",
-                         .proc_root = proc_.root()},
+                         .proc_root = proc_.root(),
+                         .max_programs = max_programs_},
         Arbiter::Sources{
             .owner =
                 [](const identity::PodGroup& group) {
@@ -75,8 +76,9 @@ class ArbiterBed : public ::testing::Test {
            .share = {.device_bytes = 16 * kGib, .max_bytes = 8 * kGib, .replicas = 4}}}});
     arbiter_->SetHeld({Holds("greedy"), Holds("modest")});
   }
-  std::unique_ptr<Program> Start(const std::string& pod) {
-    return std::make_unique<Program>(proc_, pod, dir_.path() + "/walls/" + wire::kSocketFile);
+  [[nodiscard]] std::string Socket() const { return dir_.path() + "/walls/" + wire::kSocketFile; }
+  std::unique_ptr<Program> Start(const std::string& pod, pid_t pid = 0) {
+    return std::make_unique<Program>(proc_, pod, Socket(), pid);
   }
   Wall WallOf(const std::string& pod) {
     for (const Wall& wall : arbiter_->Walls()) {
@@ -109,6 +111,7 @@ class ArbiterBed : public ::testing::Test {
   PodProc proc_;
   std::unique_ptr<identity::Proc> real_proc_;
   std::unique_ptr<Arbiter> arbiter_;
+  std::size_t max_programs_ = Arbiter::kMaxPrograms;  // from the next Begin on
   std::vector<News> news_;
   std::map<std::string, identity::MemoryAsk> asks_;
   std::uint64_t time_us_ = 1ULL << 62U;  // later than whatever is asked

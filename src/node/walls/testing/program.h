@@ -15,6 +15,7 @@
 #include <string>
 
 #include "base/testing/real_loop.h"
+#include "node/walls/testing/hostile.h"
 #include "wire/shares.h"
 
 namespace tranche::node::walls::testing {
@@ -23,15 +24,17 @@ namespace tranche::node::walls::testing {
 class PodProc {
  public:
   explicit PodProc(std::string root) : root_(std::move(root)) {}
-  void Put(pid_t pid, const std::string& pod_uid) const {
+  // `below`: of the group that the container made for itself below its own.
+  void Put(pid_t pid, const std::string& pod_uid, const std::string& below = "") const {
     const std::string folder = root_ + "/" + std::to_string(pid);
     const std::string real = "/proc/" + std::to_string(pid);
+    std::filesystem::remove_all(folder);  // of an earlier process of that pid
     std::filesystem::create_directories(folder);
     for (const char* name : {"stat", "status", "maps", "map_files"}) {
       std::filesystem::create_symlink(real + "/" + name, folder + "/" + name);
     }
     std::ofstream(folder + "/cgroup")
-        << "0::/kubepods/pod" << pod_uid << "/" << std::string(64, 'a') << "\n";
+        << "0::/kubepods/pod" << pod_uid << "/" << std::string(64, 'a') << below << "\n";
   }
   [[nodiscard]] const std::string& root() const { return root_; }
 
@@ -83,11 +86,17 @@ struct Order {
     kCalls,  // so many calls of it are under way
     kHold,
     kLook,
-    kExport,  // of what it has reserved, so many bytes
-    kImport,  // the same memory, in another program
-    kExec     // becomes another program, as far as its mappings go
+    kExport,       // of what it has reserved, so many bytes
+    kImport,       // the same memory, in another program
+    kExec,         // becomes another program, as far as its mappings go
+    kMeasureSlot,  // as if it were the program in that slot
+    // Attacks (hostile.h).
+    kScribble,   // nonsense at random places of the counters
+    kHammer,     // the same without a pause, until it ends
+    kClutter,    // the counters full of notes of memory that is shared
+    kEverywhere  // every slot says that this program is in it
   } what = kHello;
-  std::uint64_t number = 0;  // bytes; of kHello the image
+  std::uint64_t number = 0;  // bytes; of kHello the image; of nonsense the seed
 };
 struct Outcome {
   bool done = false;
@@ -119,7 +128,11 @@ class Shim {
       wire::Release(*counters_, slot_, 0, wire::Part::kHeld, order.number);
       outcome.done = true;
     }
-    if (order.what == Order::kMeasure) MeasureContext(outcome);
+    if (order.what == Order::kMeasure) MeasureContext(slot_, outcome);
+    if (order.what == Order::kMeasureSlot) {
+      MeasureContext(static_cast<unsigned>(order.number), outcome);
+    }
+    if (counters_ != nullptr) Attack(order, outcome);
     if (order.what == Order::kBound && counters_ != nullptr) {
       outcome.done =
           wire::Reserve(*counters_, slot_, 0, wire::Part::kContext, order.number, wire::kNoLimit);
@@ -194,10 +207,18 @@ class Shim {
                    wire::AddShare(*counters_, kind, slot_, 0, kKey, order.number) != wire::kNoShare;
   }
 
-  void MeasureContext(Outcome& outcome) {
+  void Attack(const Order& order, Outcome& outcome) {
+    if (order.what == Order::kScribble) Scribble(*counters_, order.number);
+    if (order.what == Order::kClutter) Clutter(*counters_, slot_);
+    if (order.what == Order::kHammer) Hammer(*counters_);
+    if (order.what == Order::kEverywhere) SitEverywhere(*counters_, slot_);
+    outcome.done = outcome.done || order.what >= Order::kScribble;
+  }
+
+  void MeasureContext(unsigned slot, Outcome& outcome) {
     const wire::Measure measure{.header = {wire::kMagic, wire::kVersion, wire::Kind::kMeasure},
                                 .image = image_,
-                                .slot = slot_};
+                                .slot = slot};
     wire::MeasureAnswer answer{};
     int fds[2];
     outcome.done = Ask(path_, measure, answer, fds);
@@ -215,10 +236,11 @@ class Shim {
 // A process of its own that does what it is told.
 class Program {
  public:
-  Program(const PodProc& proc, const std::string& pod_uid, const std::string& path) {
+  // `pid`: the one that it is to have; it is `pid() == 0` where that cannot be.
+  Program(const PodProc& proc, const std::string& pod_uid, const std::string& path, pid_t pid = 0) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
-    pid_ = fork();
+    pid_ = pid == 0 ? fork() : ForkAs(pid);
     if (pid_ == 0) {
       close(ends[0]);
       Shim shim(path);
@@ -231,7 +253,8 @@ class Program {
     }
     close(ends[1]);
     orders_ = ends[0];
-    proc.Put(pid_, pod_uid);
+    if (pid_ < 0) pid_ = 0;
+    if (pid_ > 0) proc.Put(pid_, pod_uid);
   }
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
