@@ -142,11 +142,17 @@ class Nodes:
         over = {}
         crew = (2, 2) if self.smoke else (16, 16)
         for walled in (True, False):
-            limit = self.race.limit_of(crew)
+            room = self.race.room_of(crew)
+            limit = self.race.contexts_of(crew[0]) + room
             with self.bed.Bed(limit=str(limit)) as bed:
-                _, pids = self.race.race(bed, crew, walled)
-                log = bed.node.log()
-            over[walled] = [max(0, self.bed.most_used(log, pids, slot) - limit) for slot in (0, 1)]
+                racers = self.race.Crew(bed, *crew, walled)
+                racers.say()
+                if walled and not self.smoke:
+                    self.race.await_wall(bed, limit, room)
+                racers.say()
+                racers.results()
+                racers.end()
+                over[walled] = [max(0, each) for each in self.race.bytes_over(bed, limit, racers)]
         self.add(f"race of {crew[0]} x {crew[1]}, bytes over", "bytes", over[True], over[False])
 
     # ---- the node program's memory
