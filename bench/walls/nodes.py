@@ -140,14 +140,20 @@ class Nodes:
 
     def races(self):
         over = {}
-        crew = (2, 2) if self.smoke else (16, 16)
+        processes, threads = size = (2, 8) if self.smoke else (16, 16)
+        room = self.race.room_of(size)
+        limit = self.race.contexts_of(processes) + room
         for walled in (True, False):
-            limit = self.race.limit_of(crew)
             with self.bed.Bed(limit=str(limit)) as bed:
-                _, pids = self.race.race(bed, crew, walled)
-                log = bed.node.log()
-            over[walled] = [max(0, self.bed.most_used(log, pids, slot) - limit) for slot in (0, 1)]
-        self.add(f"race of {crew[0]} x {crew[1]}, bytes over", "bytes", over[True], over[False])
+                crew = self.race.Crew(bed, processes, threads, walled)
+                crew.say()
+                if walled:
+                    self.race.await_wall(bed, limit, room)
+                crew.say()
+                crew.results()
+                crew.end()
+                over[walled] = [max(0, each) for each in self.race.over_by(bed, limit, crew)]
+        self.add(f"race of {processes} x {threads}, bytes over", "bytes", over[True], over[False])
 
     # ---- the node program's memory
 

@@ -69,23 +69,25 @@ class Crew:
                 raise AssertionError(f"{process.returncode}: {errors}")
 
 
+def await_wall(bed, limit, room):
+    """The race goes on until programs were refused, and until the driver says that the pod has nearly all."""
+    for device in (0, 1):
+        until(lambda device=device: bed.wall(POD, device).get("refusals", 0) > 0, bed.sight.process)
+        until(lambda device=device: bed.seen_by_driver(POD, device) > limit - room // 4, bed.sight.process)
+
+
+def over_by(bed, limit, *crews):
+    """By how many bytes the pod was above its limit on either GPU; negative: below."""
+    pids = set().union(*(crew.pids() for crew in crews))
+    return [most - limit for most in most_used(bed.node.each_line(), pids)]
+
+
 class Race(unittest.TestCase):
     def bed(self, limit):
         bed = self.enterContext(Bed(limit=str(limit)))
         if bed.groups.root is None:
             self.skipTest("no control group can be made here")
         return bed
-
-    def await_wall(self, bed, limit, room):
-        """The race goes on until programs were refused, and until the driver says that the pod has nearly all."""
-        for device in (0, 1):
-            until(lambda device=device: bed.wall(POD, device).get("refusals", 0) > 0, bed.sight.process)
-            until(lambda device=device: bed.seen_by_driver(POD, device) > limit - room // 4, bed.sight.process)
-
-    def over(self, bed, limit, *crews):
-        """By how many bytes the pod was above its limit on either GPU; negative: below."""
-        pids = set().union(*(crew.pids() for crew in crews))
-        return [most - limit for most in most_used(bed.node.each_line(), pids)]
 
     def race(self, walled):
         room = room_of(CREW)
@@ -96,14 +98,14 @@ class Race(unittest.TestCase):
         crew = Crew(bed, *CREW, walled)
         crew.say()
         if walled:
-            self.await_wall(bed, limit, room)
+            await_wall(bed, limit, room)
         crew.say()
         counts = crew.results()
         self.assertEqual(neighbour.take(1024), (0, 2048), "the neighbour has its own")
         for device in (0, 1):
             self.assertEqual(bed.wall(NEIGHBOUR, device).get("refusals", 0), 0)
         crew.end()
-        return self.over(bed, limit, crew), counts, room
+        return over_by(bed, limit, crew), counts, room
 
     def test_a_race_goes_over_by_nothing_and_comes_near(self):
         over, counts, room = self.race(walled=True)
@@ -127,7 +129,7 @@ class Race(unittest.TestCase):
         late = Crew(bed, CREW[0] // 2, LATE_THREADS, walled, "--late-contexts", seed=crew[0])
         first.say()
         if walled:
-            self.await_wall(bed, limit, room)
+            await_wall(bed, limit, room)
         late.say()
         late.await_line("tried")
         for each in (first, late):
@@ -135,7 +137,7 @@ class Race(unittest.TestCase):
         counts = [first.results(), late.results()]
         for each in (first, late):
             each.end()
-        return self.over(bed, limit, first, late), {field: sum(each[field] for each in counts) for field in FIELDS}
+        return over_by(bed, limit, first, late), {field: sum(each[field] for each in counts) for field in FIELDS}
 
     def test_contexts_are_part_of_the_race(self):
         over, counts = self.contexts_race(walled=True)
