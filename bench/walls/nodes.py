@@ -140,20 +140,20 @@ class Nodes:
 
     def races(self):
         over = {}
-        crew = (2, 2) if self.smoke else (16, 16)
+        processes, threads = size = (2, 8) if self.smoke else (16, 16)
+        room = self.race.room_of(size)
+        limit = self.race.contexts_of(processes) + room
         for walled in (True, False):
-            room = self.race.room_of(crew)
-            limit = self.race.contexts_of(crew[0]) + room
             with self.bed.Bed(limit=str(limit)) as bed:
-                racers = self.race.Crew(bed, *crew, walled)
-                racers.say()
-                if walled and not self.smoke:
+                crew = self.race.Crew(bed, processes, threads, walled)
+                crew.say()
+                if walled:
                     self.race.await_wall(bed, limit, room)
-                racers.say()
-                racers.results()
-                racers.end()
-                over[walled] = [max(0, each) for each in self.race.bytes_over(bed, limit, racers)]
-        self.add(f"race of {crew[0]} x {crew[1]}, bytes over", "bytes", over[True], over[False])
+                crew.say()
+                crew.results()
+                crew.end()
+                over[walled] = [max(0, each) for each in self.race.over_by(bed, limit, crew)]
+        self.add(f"race of {processes} x {threads}, bytes over", "bytes", over[True], over[False])
 
     # ---- the node program's memory
 

@@ -76,7 +76,7 @@ def await_wall(bed, limit, room):
         until(lambda device=device: bed.seen_by_driver(POD, device) > limit - room // 4, bed.sight.process)
 
 
-def bytes_over(bed, limit, *crews):
+def over_by(bed, limit, *crews):
     """By how many bytes the pod was above its limit on either GPU; negative: below."""
     pids = set().union(*(crew.pids() for crew in crews))
     return [most - limit for most in most_used(bed.node.each_line(), pids)]
@@ -105,7 +105,7 @@ class Race(unittest.TestCase):
         for device in (0, 1):
             self.assertEqual(bed.wall(NEIGHBOUR, device).get("refusals", 0), 0)
         crew.end()
-        return bytes_over(bed, limit, crew), counts, room
+        return over_by(bed, limit, crew), counts, room
 
     def test_a_race_goes_over_by_nothing_and_comes_near(self):
         over, counts, room = self.race(walled=True)
@@ -137,7 +137,7 @@ class Race(unittest.TestCase):
         counts = [first.results(), late.results()]
         for each in (first, late):
             each.end()
-        return bytes_over(bed, limit, first, late), {field: sum(each[field] for each in counts) for field in FIELDS}
+        return over_by(bed, limit, first, late), {field: sum(each[field] for each in counts) for field in FIELDS}
 
     def test_contexts_are_part_of_the_race(self):
         over, counts = self.contexts_race(walled=True)
