@@ -2,8 +2,9 @@
 // with how much memory, and how busy they were in each sixth of a second of the driver's time. NVML
 // and nvidia-smi answer from there.
 //
-// What a program has come to hold or let go is shown before it goes on; what went with a program, at
-// once; other changes after 10 ms at most. What `tranche sim process` has put into the state stays.
+// What a program has come to hold or let go is shown before it goes on; what went with a program,
+// at once; other changes after 10 ms at most. What `tranche sim process` has put into the state
+// stays.
 //
 // Threading: one thread.
 // Errors: while another process writes to the state, a change waits for the next turn.
