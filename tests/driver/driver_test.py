@@ -35,8 +35,14 @@ tty 5 0
 END
 exec "$@"
 """
-# What the real library reads from wherever the arguments point to, or does otherwise in a forked child.
+# What the real library reads from wherever the arguments point to without crashing, or does otherwise in a forked child.
 UNSTEADY = {"cuInit", "cuLinkDestroy", "cuUserObjectRetain", "cuUserObjectRelease"}
+
+
+def may_crash(*answers):
+    """Whether the real library reads what its arguments point to, and so crashes with some memory beside them and answers
+    with other."""
+    return any(isinstance(answer, str) for answer in answers)
 
 
 def ask(library, facts, init, wrapper=()):
@@ -73,12 +79,13 @@ class BesideTheRealOne:
             self.assertEqual(ours, real)
 
     def test_results_before_and_after_a_failed_init(self):
+        facts = recorded(self.facts)
         differences, compared = [], 0
         for call in sorted(self.simulated - UNSTEADY):
             for mode in MODES:
                 ours, real = self.ours["calls"][call][mode], self.real["calls"][call][mode]
-                if isinstance(real, str) or call.startswith("cuGraphKernelNodeGetParams"):
-                    continue  # it crashes, or reads what the handle points to
+                if may_crash(real, facts[call][mode]) or call.startswith("cuGraphKernelNodeGetParams"):
+                    continue
                 compared += 1
                 if ours != real:
                     differences.append(f"{call} {mode}: {ours}, the real one {real}")
@@ -86,9 +93,15 @@ class BesideTheRealOne:
         self.assertGreater(compared, 500)
 
     def test_what_is_recorded_of_it_is_so(self):
+        compared = 0
         for call, modes in recorded(self.facts).items():
-            if call not in UNSTEADY:
-                self.assertEqual(self.real["calls"][call], modes, call)
+            for mode, fact in modes.items():
+                real = self.real["calls"][call][mode]
+                if call in UNSTEADY or may_crash(real, fact):
+                    continue
+                compared += 1
+                self.assertEqual(real, fact, f"{call} {mode}")
+        self.assertGreater(compared, 1500)
 
 
 class Driver12020(BesideTheRealOne, unittest.TestCase):

@@ -145,6 +145,8 @@ def names_of_pods_are_kept(scraped):
     found = scraped.until("the holder is in Prometheus", lambda: scraped.prometheus.query(query))
     expect([(labels["namespace"], labels["container"]) for labels, _ in found] == [("default", "main")], f"{found}")
     scraped.c.delete_pod("holder")
+    # Until its processes have ended it has a GPU that the kubelet no longer says to be its.
+    scraped.until("and gone from it", lambda: not scraped.prometheus.query(query))
 
 
 def an_alert_fires_and_ends(scraped):
