@@ -11,6 +11,7 @@ import unittest
 BIN = pathlib.Path(os.environ["TRANCHE_BIN_DIR"])
 SOURCE = pathlib.Path(os.environ["TRANCHE_SOURCE_DIR"])
 GIB, MIB = 1 << 30, 1 << 20
+SPEC = pathlib.Path("/etc/cdi/tranche.dev-shim.json")
 GROWN = 76 * GIB  # by the pod that nothing holds
 HARM = "Two pods share a GPU, and nothing of it is theirs"
 WALLS = "One line in the profile: a wall around each pod's memory"
@@ -67,6 +68,7 @@ def masked(lines):
 class Story(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        cls.published = SPEC.exists()
         cls.lines, cls.log, cls.status = told()
 
     def chapter(self, title):
@@ -86,6 +88,9 @@ class Story(unittest.TestCase):
     def test_all_is_as_told(self):
         self.assertEqual(self.status, 0)
         self.assertTrue(any(line.startswith("Everything as told, in ") for line in self.lines))
+
+    def test_nothing_is_published_on_the_machine_itself(self):
+        self.assertEqual(SPEC.exists(), self.published)
 
     def test_without_a_wall_one_takes_all_and_the_driver_refuses_the_other(self):
         """The control of the next one."""

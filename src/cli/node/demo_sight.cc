@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "cli/node/demo_runtime.h"
 #include "cli/top/asker.h"
 #include "cli/top/screen.h"
 #include "sim/stage/stage.h"
@@ -90,7 +91,7 @@ Status SightChapter::StartProgram() {
       {.path = "/proc/self/exe",
        .arguments = {"tranche", "node", "--node-name=", "--pod-resources-socket=",
                      "--driver-root=" + stage_.driver_root(), std::string("--listen=") + kListen,
-                     "--interval=250ms"},
+                     "--interval=250ms", std::string("--shim-cdi-dirs=") + kDemoSpecs},
        .env = {},
        .log = "node.log"});
   return started.status();
