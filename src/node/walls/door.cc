@@ -16,7 +16,6 @@
 #include <optional>
 #include <utility>
 
-#include "base/log.h"
 #include "node/identity/cgroup.h"
 
 namespace tranche::node::walls {
@@ -248,8 +247,11 @@ void Door::Answer(ConnectionId id, std::span<const std::byte> packet,
   const ssize_t sent = sendmsg(at->second.socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   const bool gone = sent < 0 && (errno == EPIPE || errno == ECONNRESET);
   if (sent < 0 && !gone) {
+    const int error = errno;
     ++counts_.unsent;
-    base::LogWarning("a program in a pod got no answer", {base::Kv("error", strerror(errno))});
+    if (rarely_("unsent", loop_.Now())) {
+      base::LogWarning("a program in a pod got no answer", {base::Kv("error", strerror(error))});
+    }
   }
   Close(id);
 }

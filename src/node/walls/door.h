@@ -11,6 +11,7 @@
 // Errors: Open's, with the path. When descriptors run out, accepting pauses and goes on by itself.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -21,6 +22,7 @@
 
 #include "base/event_loop.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/timer.h"
 #include "node/identity/proc.h"
 #include "node/walls/pod_ledger.h"
@@ -110,6 +112,7 @@ class Door {
   std::map<ConnectionId, Connection> connections_;
   ConnectionId next_ = 1;
   DoorCounts counts_;
+  base::OncePer rarely_{std::chrono::minutes(1)};     // pods could fill the log
   std::map<unsigned, std::uint64_t> other_versions_;  // pid and when it began
 };
 
