@@ -103,7 +103,7 @@ class InotifyWatch : public DirectoryWatch {
   }
 
   void ReadEvents() {
-    alignas(inotify_event) std::array<char, 16U << 10U> buffer{};
+    alignas(inotify_event) std::array<char, 16U << 10U> buffer;
     bool any = false;
     bool gone = false;
     for (;;) {

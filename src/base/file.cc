@@ -29,11 +29,14 @@ Result<std::string> ReadFile(const std::string& path, std::size_t max_bytes) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return ErrnoStatus(errno, "open " + path);
   std::string bytes;
-  constexpr std::size_t kChunk = 64U << 10U;
+  // Most files are small, and what is read into is filled with zeros before.
+  constexpr std::size_t kFirstChunk = 4U << 10U;
+  constexpr std::size_t kLongestChunk = 64U << 10U;
   max_bytes = std::min(max_bytes, bytes.max_size() - 1);
   for (;;) {
     const std::size_t have = bytes.size();
-    bytes.resize(have + std::min(kChunk, max_bytes + 1 - have));
+    const std::size_t chunk = std::clamp(have, kFirstChunk, kLongestChunk);
+    bytes.resize(have + std::min(chunk, max_bytes + 1 - have));
     const ssize_t got = read(fd.get(), bytes.data() + have, bytes.size() - have);
     if (got < 0 && errno == EINTR) {
       bytes.resize(have);
