@@ -22,6 +22,7 @@
 #include "base/threads/thread.h"
 #include "base/weak_runner.h"
 #include "kubelet/grpc_bytes.h"
+#include "kubelet/grpc_locks.h"
 #include "kubelet/unix_socket.h"
 
 namespace tranche::kubelet {
@@ -185,6 +186,7 @@ void LoopCaller::Deliver() {
 }  // namespace
 
 std::unique_ptr<RpcCaller> RpcCaller::New(base::EventLoop& loop) {
+  UseGrpcLocksPlainly();
   return std::make_unique<LoopCaller>(loop);
 }
 
@@ -352,6 +354,7 @@ class ChannelCore : public RpcChannel {
 base::Result<std::unique_ptr<RpcChannel>> RpcChannel::Connect(base::EventLoop& loop,
                                                               const std::string& socket_path,
                                                               int max_message_bytes) {
+  UseGrpcLocksPlainly();
   auto channel = NewChannel(socket_path, max_message_bytes);
   if (!channel.ok()) return channel.status();
   auto core = std::make_unique<ChannelCore>(loop, std::move(*channel));

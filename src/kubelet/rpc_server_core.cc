@@ -6,6 +6,7 @@
 
 #include "base/threads/thread.h"
 #include "kubelet/grpc_bytes.h"
+#include "kubelet/grpc_locks.h"
 
 namespace tranche::kubelet {
 namespace {
@@ -19,6 +20,7 @@ constexpr int kMaxReadBytes = 16 << 10;
 }  // namespace
 
 base::Status RpcServerCore::Start(int max_request_bytes) {
+  UseGrpcLocksPlainly();
   grpc::ServerBuilder builder;
   builder.RegisterAsyncGenericService(&service_);
   builder.SetMaxReceiveMessageSize(max_request_bytes);
