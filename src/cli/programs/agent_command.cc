@@ -1,6 +1,7 @@
 #include "cli/programs/agent_command.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -157,7 +158,12 @@ int ThreadsNeeded() {
   return 16 + static_cast<int>(std::clamp(sysconf(_SC_NPROCESSORS_CONF), 2L, 32L));
 }
 
+// The C library gives each thread a heap of its own. Here that would be a dozen that hold next to
+// nothing: all but the main thread share one.
+void ShareHeap() { mallopt(M_ARENA_MAX, 2); }
+
 int Serve(const agent::AgentOptions& options) {
+  ShareHeap();
   if (const Status room = base::threads::CheckRoomForThreads(ThreadsNeeded()); !room.ok()) {
     base::LogError("error starting plugins: " + room.message());
     return 1;
