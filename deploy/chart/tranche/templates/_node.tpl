@@ -39,10 +39,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- else -}}
 readOnlyRootFilesystem: true
 allowPrivilegeEscalation: false
+{{- with (.Values.node).seLinuxOptions }}
+seLinuxOptions:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 seccompProfile: {type: RuntimeDefault}
 {{- if include "tranche.wallsOn" . }}
-# To find a pod's counters again after a restart of its own, in the memory of the pod's programs.
-capabilities: {drop: [ALL], add: [CHECKPOINT_RESTORE, SYS_PTRACE]}
+# To find a pod's counters again after a restart of its own, in the memory of the pod's programs;
+# and to answer pods whatever others of them do to the kernel's count of descriptors under way.
+capabilities: {drop: [ALL], add: [CHECKPOINT_RESTORE, SYS_PTRACE, SYS_RESOURCE]}
 {{- else }}
 # What it reads in /proc of other users' processes everybody may read.
 capabilities: {drop: [ALL]}
