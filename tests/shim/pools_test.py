@@ -79,6 +79,35 @@ print(json.dumps([*said, keep()]))
 """
 
 
+# The same while another stream is captured, in the mode in which a thread may ask nothing of an event.
+CAPTURED = POOL + """
+begin()
+stream, captured, event, graph = (ctypes.c_void_p() for _ in range(4))
+first, second = u64(), u64()
+gate = threading.Event()
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+def wait(_):
+    gate.wait()
+for made in (stream, captured):
+    ok(cuda.cuStreamCreate(ref(made), 1), "cuStreamCreate")
+for at in (first, second):
+    ok(cuda.cuMemAlloc_v2(ref(at), size(100 * MiB)), "cuMemAlloc_v2")
+ok(cuda.cuEventCreate(ref(event), 2), "cuEventCreate")
+ok(cuda.cuLaunchHostFunc(stream, wait, None), "cuLaunchHostFunc")
+ok(cuda.cuEventRecord(event, stream), "cuEventRecord")
+ok(cuda.cuMemFreeAsync(first, stream), "cuMemFreeAsync")
+ok(cuda.cuStreamBeginCapture_v2(captured, 0), "cuStreamBeginCapture_v2")
+during = info()[0] // MiB
+ok(cuda.cuMemFreeAsync(second, stream), "cuMemFreeAsync")
+if sys.argv[1] == "asks":
+    cuda.cuEventQuery(event)
+ended = cuda.cuStreamEndCapture(captured, ref(graph))
+gate.set()
+ok(cuda.cuStreamSynchronize(stream), "cuStreamSynchronize")
+print(json.dumps([during, ended, info()[0] // MiB]))
+"""
+
+
 class Destroyed(unittest.TestCase):
     def test_a_pool_that_is_destroyed_is_charged_until_nothing_of_it_is_in_use(self):
         with Arbiter(GIB) as arbiter, Bed() as bed:
@@ -98,6 +127,11 @@ class FreedLater(unittest.TestCase):
             self.assertEqual(bed.run(FREED_LATER), ["refused", 1024, "given"])
             self.assertLessEqual(most_tracked(bed.node.log()), GIB)
             self.assertEqual(arbiter.holding(0)[0], 600 * MIB)
+
+    def test_a_capture_meanwhile_is_not_disturbed(self):
+        with Arbiter(GIB), Bed() as bed:
+            self.assertEqual(bed.run(CAPTURED, "frees"), [824, 0, 1024])
+            self.assertNotEqual(bed.run(CAPTURED, "asks")[1], 0, "by a program that asks of an event itself, it is")
 
     def test_without_the_shim_it_has_both(self):
         with Bed(walled=False) as bed:

@@ -76,8 +76,7 @@ class Door {
   //
   // The kernel lets a user without CAP_SYS_RESOURCE have no more descriptors under way in sockets
   // than the sender may have open, all programs of that user together: pods whose user is ours can
-  // use them up. An answer with descriptors then is not sent, and counted. The chart gives this
-  // program that right.
+  // use them up. An answer with descriptors then is not sent, and counted.
   void Answer(ConnectionId id, std::span<const std::byte> packet, std::span<const int> descriptors);
 
   [[nodiscard]] const DoorCounts& counts() const { return counts_; }

@@ -45,9 +45,8 @@ seLinuxOptions:
 {{- end }}
 seccompProfile: {type: RuntimeDefault}
 {{- if include "tranche.wallsOn" . }}
-# To find a pod's counters again after a restart of its own, in the memory of the pod's programs;
-# and to answer pods whatever others of them do to the kernel's count of descriptors under way.
-capabilities: {drop: [ALL], add: [CHECKPOINT_RESTORE, SYS_PTRACE, SYS_RESOURCE]}
+# To find a pod's counters again after a restart of its own, in the memory of the pod's programs.
+capabilities: {drop: [ALL], add: [CHECKPOINT_RESTORE, SYS_PTRACE{{ range (.Values.node).capabilities }}, {{ . }}{{ end }}]}
 {{- else }}
 # What it reads in /proc of other users' processes everybody may read.
 capabilities: {drop: [ALL]}
