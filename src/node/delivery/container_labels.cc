@@ -95,7 +95,7 @@ Status LetContainersUse(FileLabels& labels, const std::string& folder, Container
   const auto names = base::ListDirectory(folder);
   if (!names.ok()) return names.status();
   for (const std::string& name : *names) {
-    const Status labelled = LabelOne(labels, base::JoinPath(folder, name), use);
+    Status labelled = LabelOne(labels, base::JoinPath(folder, name), use);
     // A file that has gone meanwhile, as those do that take another's name.
     if (!labelled.ok() && labelled.code() != base::Code::kNotFound) return labelled;
   }

@@ -13,6 +13,12 @@ Stage* stage = nullptr;
 
 namespace {
 
+// A handle that is a number, which nobody follows.
+template <typename Handle>
+Handle Numbered(std::uintptr_t number) {
+  return reinterpret_cast<Handle>(number);  // NOLINT(performance-no-int-to-ptr)
+}
+
 std::uint64_t sizes[64];  // by address, which is a number that grows
 
 unsigned long long New(std::uint64_t bytes) {  // NOLINT(google-runtime-int)
@@ -48,13 +54,13 @@ Result StreamContext(Stream /*stream*/, Context* context) { return *context = nu
 Result PushContext(Context /*context*/) { return kSuccess; }
 Result PopContext(Context* /*context*/) { return kSuccess; }
 Result MakeEvent(Event* event, unsigned /*flags*/) {
-  return *event = reinterpret_cast<Event>(std::uintptr_t{0xA000}), kSuccess;
+  return *event = Numbered<Event>(0xA000), kSuccess;
 }
 Result RecordEvent(Event /*event*/, Stream /*stream*/) { return kSuccess; }
 Result QueryEvent(Event /*event*/) { return stage->freeing.load() == 0 ? kSuccess : kNotFound; }
 Result EndEvent(Event /*event*/) { return kSuccess; }
 Result MakePool(Pool* pool, const PoolProperties* /*properties*/) {
-  return *pool = reinterpret_cast<Pool>(std::uintptr_t{0xB000}), kSuccess;
+  return *pool = Numbered<Pool>(0xB000), kSuccess;
 }
 Result AllocFromPool(DevicePtr* at, std::size_t bytes, Pool /*pool*/, Stream stream) {
   return AllocAsync(at, bytes, stream);
@@ -75,7 +81,7 @@ Result Map(DevicePtr /*at*/, std::size_t /*bytes*/, std::size_t /*offset*/, Hand
 Result Unmap(DevicePtr /*at*/, std::size_t /*bytes*/) { return End(stage->next.load()); }
 Result Retain(Context* context, Device /*device*/) {
   stage->primary.store(1);
-  return *context = reinterpret_cast<Context>(std::uintptr_t{0x7000}), kSuccess;
+  return *context = Numbered<Context>(0x7000), kSuccess;
 }
 Result ReleasePrimary(Device /*device*/) {
   stage->primary.store(0);
@@ -84,15 +90,11 @@ Result ReleasePrimary(Device /*device*/) {
 }
 
 Result GetDevice(Device* device) { return *device = 0, kSuccess; }
-Result GetCurrent(Context* context) {
-  return *context = reinterpret_cast<Context>(std::uintptr_t{0x7000}), kSuccess;
-}
+Result GetCurrent(Context* context) { return *context = Numbered<Context>(0x7000), kSuccess; }
 Result PrimaryState(Device /*device*/, unsigned* flags, int* active) {
   return *flags = 0, *active = stage->primary.load(), kSuccess;
 }
-Result GetPool(Pool* pool, Device /*device*/) {
-  return *pool = reinterpret_cast<Pool>(std::uintptr_t{0x9000}), kSuccess;
-}
+Result GetPool(Pool* pool, Device /*device*/) { return *pool = Numbered<Pool>(0x9000), kSuccess; }
 Result PoolAttribute(Pool /*pool*/, int /*which*/, void* value) {
   const std::uint64_t bytes = stage->reserved.load();
   return std::memcpy(value, &bytes, sizeof bytes), kSuccess;
