@@ -25,6 +25,7 @@ add_library(tranche_sim_cuda_parts OBJECT
   cuda/calls/occupancy.cc
   cuda/calls/pointer.cc
   cuda/calls/pool.cc
+  cuda/calls/pool_share.cc
   cuda/calls/primary.cc
   cuda/calls/stream.cc
   cuda/calls/virtual.cc

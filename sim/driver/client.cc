@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <utility>
 #include <variant>
 
@@ -182,17 +183,22 @@ void Client::Release(Time now) {
     if (context != nullptr) End(*context, now);
     context.reset();
   }
+  // What nobody else has is freed.
+  std::map<engine::OwnerId, std::uint64_t> asked;
+  for (auto& [id, held] : held_) {
+    const std::shared_ptr<SharedMemory> memory = std::move(held.memory);
+    if (memory.use_count() == 1) asked[held.owner] += memory->bytes;
+  }
   held_.clear();
   for (const auto& [device, owner] : owners_) {
     const std::uint64_t before = device->memory->Free();
-    const std::uint64_t asked = device->memory->Of(owner).asked;
     device->memory->RemoveOwner(owner);
     if (device->memory->Free() == before) continue;
     machine_.log().MemoryChanged(account_,
                                  {.what = "freed",
                                   .slot = device->slot,
                                   .gpu_instance = device->gpu_instance,
-                                  .asked = asked,
+                                  .asked = asked[owner],
                                   .taken = device->memory->Free() - before,
                                   .free = device->memory->Free()},
                                  now);

@@ -13,6 +13,7 @@ namespace tranche::shim {
 // CUresult: those that the shim itself gives or looks at; a driver gives many more.
 enum Result : int {
   kSuccess = 0,
+  kInvalidValue = 1,
   kOutOfMemory = 2,
   kNotFound = 500,
 };
@@ -77,7 +78,10 @@ struct IpcHandle {                                      // CUipcMemHandle
 };
 inline constexpr int kHandlePosixDescriptor = 1;  // CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR
 inline constexpr int kHandleFabric = 8;           // CU_MEM_HANDLE_TYPE_FABRIC
+inline constexpr int kPoolReleaseThreshold = 4;   // CU_MEMPOOL_ATTR_RELEASE_THRESHOLD
 inline constexpr int kPoolReservedCurrent = 5;    // CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT
+inline constexpr int kCaptureRelaxed = 2;         // CU_STREAM_CAPTURE_MODE_RELAXED
+inline constexpr unsigned kEventPlain = 2;        // CU_EVENT_DISABLE_TIMING
 
 struct ArrayShape {  // CUDA_ARRAY_DESCRIPTOR
   std::size_t width;

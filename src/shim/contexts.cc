@@ -51,6 +51,8 @@ bool MeasureAll(Program& program, unsigned device, std::uint64_t* bytes) {
     const std::uint64_t reserved = ReservedOn(program, device);
     SettlePools(program);
     if (!AwaitNone(wall.settling, deadline)) return false;
+    // What a stream is to free may be gone by the time that the driver is asked.
+    if (program.frees.count.load() != 0) return false;
     const std::uint64_t begun = holding.begun.load();
     // One that has begun again before that may be between the pages and the driver.
     if (wall.under_way.load() != 0) continue;

@@ -27,6 +27,17 @@ constexpr const char* kPlainNames[kPlainCount][2] = {
     {"cuGraphMemFreeNodeGetParams", nullptr},
     {"cuGraphChildGraphNodeGetGraph", nullptr},
     {"cuMemGetAllocationPropertiesFromHandle", nullptr},
+    {"cuDeviceGetDefaultMemPool", nullptr},
+    {"cuDeviceSetMemPool", nullptr},
+    {"cuMemPoolSetAttribute", nullptr},
+    {"cuStreamGetCtx", nullptr},
+    {"cuCtxPushCurrent_v2", nullptr},
+    {"cuCtxPopCurrent_v2", nullptr},
+    {"cuEventCreate", nullptr},
+    {"cuEventRecord", nullptr},
+    {"cuEventQuery", nullptr},
+    {"cuEventDestroy_v2", nullptr},
+    {"cuThreadExchangeStreamCaptureMode", nullptr},
 };
 constexpr const char* kHookNames[kHookCount] = {
 #define HOOK(name, version) #name,

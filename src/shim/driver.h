@@ -38,6 +38,17 @@ enum class Plain : unsigned {
   kGraphFreeNode,
   kGraphChild,
   kPhysicalProperties,
+  kDeviceGetDefaultPool,
+  kDeviceSetPool,
+  kPoolSetAttribute,
+  kStreamContext,
+  kContextPush,
+  kContextPop,
+  kEventCreate,
+  kEventRecord,
+  kEventQuery,
+  kEventDestroy,
+  kCaptureMode,
   kCount,
 };
 

@@ -49,8 +49,6 @@ Result cuMemFreeAsync_ptsz(DevicePtr dptr, Stream stream);
 Result cuMemPoolCreate(Pool* pool, const PoolProperties* pool_props);
 Result cuMemPoolDestroy(Pool pool);
 Result cuMemPoolTrimTo(Pool pool, std::size_t min_bytes_to_keep);
-Result cuMemPoolImportFromShareableHandle(Pool* pool_out, void* handle, int handle_type,
-                                          Flags flags);
 Result cuStreamSynchronize(Stream stream);
 Result cuStreamSynchronize_ptsz(Stream stream);
 Result cuCtxSynchronize();
@@ -78,6 +76,10 @@ Result cuIpcOpenMemHandle(DevicePtr* dptr, IpcHandle handle, unsigned flags);
 Result cuIpcOpenMemHandle_v2(DevicePtr* dptr, IpcHandle handle, unsigned flags);
 Result cuIpcCloseMemHandle(DevicePtr dptr);
 Result cuMemExportToShareableHandle(void* shareable, Handle handle, int handle_type, Flags flags);
+Result cuMemPoolExportToShareableHandle(void* handle_out, Pool pool, int handle_type, Flags flags);
+Result cuMemPoolImportFromShareableHandle(Pool* pool_out, void* handle, int handle_type,
+                                          Flags flags);
+Result cuMemPoolImportPointer(DevicePtr* ptr_out, Pool pool, void* share_data);
 
 Result cuMemCreate(Handle* handle, std::size_t size, const AllocationProperties* prop, Flags flags);
 Result cuMemRelease(Handle handle);

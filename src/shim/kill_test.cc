@@ -9,164 +9,37 @@
 #include <cstring>
 #include <functional>
 
-#include "shim/driver.h"
 #include "shim/guest/channel.h"
 #include "shim/hooks.h"
 #include "shim/state.h"
+#include "shim/testing/counting_driver.h"
 #include "wire/ledger.h"
+#include "wire/shares.h"
 #include "wire/testing/page_memory.h"
 #include "wire/testing/steps.h"
 
 namespace tranche::shim {
 namespace {
 
+using testing::Alloc;
+using testing::kMib;
+using testing::Stage;
+using testing::stage;
 using wire::testing::Shared;
 using wire::testing::SteppedProgram;
 using wire::testing::SumOfSlots;
 
-constexpr std::uint64_t kMib = 1U << 20U;
 constexpr unsigned kVictim = 0;
 constexpr unsigned kNeighbour = 1;
 constexpr unsigned kSlots = 2;
+constexpr unsigned kShares = 2;
 constexpr std::uint64_t kOfNeighbour = 100 * kMib;
 constexpr std::uint64_t kLimit = 1000 * kMib;
 constexpr std::uint64_t kContext = 300 * kMib;
 constexpr unsigned kKills = 60;       // at so many instructions it is really killed,
 constexpr unsigned kSteps = 100'000;  // or at fewer, where it takes more than so many to get there
 
-// What the programs share: the pod's pages, and what the driver has given to the victim.
-struct Stage {
-  wire::Counters counters;
-  wire::Limits limits;
-  std::atomic<std::uint64_t> given;
-  std::atomic<std::uint64_t> reserved;  // of that, by the pool
-  std::atomic<std::uint64_t> next;      // address or handle
-  std::atomic<int> primary;             // 1: the primary context is there
-};
-Stage* stage = nullptr;
-
-// ---- the driver
-
-std::uint64_t sizes[64];  // by address, which is a number that grows
-
-unsigned long long New(std::uint64_t bytes) {  // NOLINT(google-runtime-int)
-  const std::uint64_t at = stage->next.fetch_add(1) + 1;
-  sizes[at] = bytes;
-  stage->given.fetch_add(bytes);
-  return at;
-}
-Result End(unsigned long long at) {  // NOLINT(google-runtime-int)
-  stage->given.fetch_sub(sizes[at]);
-  return kSuccess;
-}
-
-Result Alloc(DevicePtr* at, std::size_t bytes) { return *at = New(bytes), kSuccess; }
-Result AllocAsync(DevicePtr* at, std::size_t bytes, Stream /*stream*/) {
-  // The pool grows by a block, or by what is asked for.
-  const std::uint64_t growth = std::max<std::uint64_t>(bytes, 32 * kMib);
-  stage->given.fetch_add(growth);
-  stage->reserved.fetch_add(growth);
-  return *at = stage->next.fetch_add(1) + 1, kSuccess;
-}
-Result FreeAsync(DevicePtr /*at*/, Stream /*stream*/) { return kSuccess; }
-Result Trim(Pool /*pool*/, std::size_t /*least*/) {
-  stage->given.fetch_sub(stage->reserved.exchange(0));
-  return kSuccess;
-}
-Result Synchronize(Stream /*stream*/) { return Trim(nullptr, 0); }
-Result Create(Handle* handle, std::size_t bytes, const AllocationProperties* /*prop*/,
-              Flags /*flags*/) {
-  return *handle = New(bytes), kSuccess;
-}
-Result KeepHandle(Handle /*handle*/) { return kSuccess; }
-Result Map(DevicePtr /*at*/, std::size_t /*bytes*/, std::size_t /*offset*/, Handle /*handle*/,
-           Flags /*flags*/) {
-  return kSuccess;
-}
-Result Unmap(DevicePtr /*at*/, std::size_t /*bytes*/) { return End(stage->next.load()); }
-Result Retain(Context* context, Device /*device*/) {
-  stage->primary.store(1);
-  return *context = reinterpret_cast<Context>(std::uintptr_t{0x7000}), kSuccess;
-}
-Result ReleasePrimary(Device /*device*/) {
-  stage->primary.store(0);
-  stage->given.store(0);  // what was allocated in it ends with it
-  return kSuccess;
-}
-
-Result GetDevice(Device* device) { return *device = 0, kSuccess; }
-Result GetCurrent(Context* context) {
-  return *context = reinterpret_cast<Context>(std::uintptr_t{0x7000}), kSuccess;
-}
-Result PrimaryState(Device /*device*/, unsigned* flags, int* active) {
-  return *flags = 0, *active = stage->primary.load(), kSuccess;
-}
-Result GetPool(Pool* pool, Device /*device*/) {
-  return *pool = reinterpret_cast<Pool>(std::uintptr_t{0x9000}), kSuccess;
-}
-Result PoolAttribute(Pool /*pool*/, int /*which*/, void* value) {
-  const std::uint64_t bytes = stage->reserved.load();
-  return std::memcpy(value, &bytes, sizeof bytes), kSuccess;
-}
-Result IsCapturing(Stream /*stream*/, int* status) { return *status = 0, kSuccess; }
-
-template <typename Function>
-void* Address(Function* function) {
-  return reinterpret_cast<void*>(function);
-}
-
 }  // namespace
-
-void* RealAddress(Hook hook) {
-  switch (hook) {
-    case Hook::cuMemAlloc_v2:
-      return Address(&Alloc);
-    case Hook::cuMemFree_v2:
-      return Address(&End);
-    case Hook::cuMemAllocAsync:
-      return Address(&AllocAsync);
-    case Hook::cuMemFreeAsync:
-      return Address(&FreeAsync);
-    case Hook::cuMemPoolTrimTo:
-      return Address(&Trim);
-    case Hook::cuStreamSynchronize:
-      return Address(&Synchronize);
-    case Hook::cuMemCreate:
-      return Address(&Create);
-    case Hook::cuMemRelease:
-      return Address(&KeepHandle);
-    case Hook::cuMemMap:
-      return Address(&Map);
-    case Hook::cuMemUnmap:
-      return Address(&Unmap);
-    case Hook::cuDevicePrimaryCtxRetain:
-      return Address(&Retain);
-    case Hook::cuDevicePrimaryCtxRelease_v2:
-      return Address(&ReleasePrimary);
-    default:
-      return nullptr;
-  }
-}
-void* PlainAddress(Plain plain) {
-  switch (plain) {
-    case Plain::kContextGetDevice:
-      return Address(&GetDevice);
-    case Plain::kContextGetCurrent:
-      return Address(&GetCurrent);
-    case Plain::kPrimaryGetState:
-      return Address(&PrimaryState);
-    case Plain::kDeviceGetPool:
-      return Address(&GetPool);
-    case Plain::kPoolGetAttribute:
-      return Address(&PoolAttribute);
-    case Plain::kIsCapturing:
-      return Address(&IsCapturing);
-    default:
-      return nullptr;
-  }
-}
-void* Routed(void* real) { return real; }
-const char* RealPath() { return nullptr; }
 
 // ---- the node program, as far as it is asked what a context takes
 
@@ -204,10 +77,12 @@ void Attach() {
   program->phase.store(Phase::kWalled);
 }
 
-// Only the slots in use matter.
+// Only the slots and notes in use matter.
 void CopyCounters(const wire::Counters& from, wire::Counters& to) {
   std::memcpy(static_cast<void*>(&to), static_cast<const void*>(&from),
               offsetof(wire::Counters, slots) + kSlots * sizeof(wire::Slot));
+  std::memcpy(static_cast<void*>(&to.shares), static_cast<const void*>(&from.shares),
+              kShares * sizeof(wire::Share));
 }
 
 // As the node program does once the victim has ended.
@@ -217,8 +92,15 @@ void ExpectComesBack(const Stage& now, wire::Counters& copy, unsigned step) {
   ASSERT_GE(total, SumOfSlots(copy, kSlots, 0)) << "at step " << step;
   ASSERT_LE(total, kLimit) << "at step " << step;
   ASSERT_GE(total - kOfNeighbour, now.given.load()) << "not charged for, at step " << step;
+  const bool shared = copy.shares[0].state.load() != 0;  // by the neighbour, as it is prepared
+  wire::LeaveShares(copy, kVictim);
   wire::Reclaim(copy, kVictim, 0);
   ASSERT_TRUE(wire::Settle(copy, kSlots, 0)) << "at step " << step;
+  if (shared) {
+    ASSERT_GE(copy.devices[0].total_bytes.load() - kOfNeighbour, now.reserved.load())
+        << "others still have it, at step " << step;
+    wire::EndImport(copy, kNeighbour, 0);
+  }
   ASSERT_EQ(copy.devices[0].total_bytes.load(), kOfNeighbour) << "at step " << step;
   ASSERT_EQ(SumOfSlots(copy, kSlots, 0), kOfNeighbour) << "at step " << step;
 }
@@ -235,6 +117,12 @@ class ShimKillTest : public ::testing::Test {
     stage_->limits.devices[0].context_bound.store(2 * kContext);
     stage_->given.store(0);
     stage_->reserved.store(0);
+    stage_->freeing.store(0);
+    std::memset(static_cast<void*>(&stage_->counters.shares), 0, kShares * sizeof(wire::Share));
+    if (imports_) {
+      wire::AddShare(stage_->counters, wire::ShareKind::kImport, kNeighbour, wire::kAnyDevice,
+                     wire::kPoolKey, wire::kUnknownBytes);
+    }
     stage_->next.store(0);
     stage_->primary.store(0);
     wire::Reserve(stage_->counters, kNeighbour, 0, wire::Part::kHeld, kOfNeighbour, kLimit);
@@ -268,6 +156,7 @@ class ShimKillTest : public ::testing::Test {
     RecordProperty("instructions", static_cast<int>(steps));
   }
 
+  bool imports_ = false;  // the neighbour has imported a pool
   Shared<Stage> stage_;
   Shared<wire::Counters> copy_;
 };
@@ -326,6 +215,41 @@ TEST_F(ShimKillTest, InWhatAPoolGrowsByAndGivesBack) {
                    cuMemFreeAsync(at, nullptr);
                    cuStreamSynchronize(nullptr);
                  });
+}
+
+TEST_F(ShimKillTest, InAFreeThatAStreamComesToLater) {
+  KillEverywhere([] { cuMemAlloc_v2(&at, 200 * kMib); },
+                 [] {
+                   cuMemFreeAsync(at, nullptr);
+                   cuStreamSynchronize(nullptr);
+                 });
+}
+
+Pool pool = nullptr;
+
+void MakeAPool() {
+  const PoolProperties properties{.location = {kLocationDevice, 0}};
+  cuMemPoolCreate(&pool, &properties);
+  cuMemAllocFromPoolAsync(&at, 40 * kMib, pool, nullptr);
+}
+void GrowAndDestroyIt() {
+  cuMemAllocFromPoolAsync(&at, 40 * kMib, pool, nullptr);
+  cuStreamSynchronize(nullptr);
+  cuMemAllocFromPoolAsync(&at, 40 * kMib, pool, nullptr);
+  cuMemPoolDestroy(pool);
+}
+
+TEST_F(ShimKillTest, InAPoolThatIsDestroyed) { KillEverywhere(MakeAPool, GrowAndDestroyIt); }
+
+TEST_F(ShimKillTest, InAPoolThatANeighbourHasImported) {
+  imports_ = true;
+  KillEverywhere(
+      [] {
+        int fd = -1;
+        MakeAPool();
+        cuMemPoolExportToShareableHandle(&fd, pool, kHandlePosixDescriptor, 0);
+      },
+      GrowAndDestroyIt);
 }
 
 TEST_F(ShimKillTest, InPhysicalMemoryThatIsMapped) {

@@ -1,7 +1,10 @@
 #include "shim/pools.h"
 
 #include "shim/driver.h"
+#include "shim/freeing.h"
 #include "shim/graphs.h"
+#include "shim/pool_share.h"
+#include "shim/share.h"
 
 namespace tranche::shim {
 namespace {
@@ -13,6 +16,7 @@ Device GraphsOf(Pool pool) {
 }
 
 bool AskReserved(Pool pool, std::uint64_t* bytes) {
+  if (pool == NoPool()) return false;
   if (const Device ordinal = GraphsOf(pool); ordinal >= 0) {
     return CallReal(PlainAddress(Plain::kGraphMemory), ordinal, kGraphMemReservedCurrent,
                     static_cast<void*>(bytes)) == kSuccess;
@@ -79,11 +83,47 @@ bool Settle(Program& program, PoolRecord& record, std::uint64_t taken) {
     const std::uint64_t kept = growth < taken ? growth : taken;
     const std::uint64_t to = reserved > charged ? charged + kept : reserved;
     if (!record.charge.compare_exchange_strong(before, Next(before, to))) continue;
+    if (record.made.load() != 0) Ahead(program, record, -taken);
     const std::uint64_t shrunk = charged > to ? charged - to : 0;
     Give(program, device, taken - kept + shrunk);
     settling.fetch_sub(1);
     return growth <= taken;
   }
+}
+
+// Takes out of a pool's charge what is charged elsewhere from now on.
+void Uncharge(PoolRecord& record, std::uint64_t bytes) {
+  std::uint64_t before = record.charge.load();
+  std::uint64_t left = 0;
+  do {
+    left = BytesOf(before) > bytes ? BytesOf(before) - bytes : 0;
+  } while (!record.charge.compare_exchange_weak(before, Next(before, left)));
+}
+
+Result DestroyNow(Program& program, PoolRecord& record) {
+  Pool pool = record.pool.load();
+  const unsigned device = record.device.load();
+  // From then on its handle may be another pool's.
+  if (pool == NoPool() || !record.pool.compare_exchange_strong(pool, NoPool())) return kSuccess;
+  const Result result = TRANCHE_REAL(cuMemPoolDestroy, pool);
+  if (result != kSuccess) {
+    record.pool.store(pool);
+    return result;
+  }
+  Give(program, device, BytesOf(record.charge.exchange(0)));
+  Forget(record);
+  return result;
+}
+
+// One that the program has destroyed goes once nothing of it is in use.
+void LookAtEnded(Program& program, PoolRecord& record) {
+  const Relaxed relaxed;
+  const Pool pool = record.pool.load();
+  std::uint64_t left = 1;
+  if (pool == nullptr || pool == NoPool()) return;
+  (void)TRANCHE_REAL(cuMemPoolTrimTo, pool, std::size_t{0});
+  Settle(program, record, 0);
+  if (AskReserved(pool, &left) && left == 0) (void)DestroyNow(program, record);
 }
 
 }  // namespace
@@ -94,23 +134,41 @@ bool IsCapturing(Stream stream) {
   return status != 0;
 }
 
-void AddPool(Program& program, Pool pool, unsigned device) {
-  if (Find(program, pool) == nullptr) Add(program, pool, device);
+std::uint64_t ChargeOf(const PoolRecord& record) { return BytesOf(record.charge.load()); }
+
+PoolRecord* FindPool(Program& program, Pool pool) { return Find(program, pool); }
+
+PoolRecord* AddPool(Program& program, Pool pool, unsigned device) {
+  PoolRecord* known = Find(program, pool);
+  return known != nullptr ? known : Add(program, pool, device);
 }
 
-std::uint64_t RemovePool(Program& program, Pool pool, unsigned* device) {
-  PoolRecord* record = Find(program, pool);
-  *device = kNoWall;
-  if (record == nullptr) return 0;
-  *device = record->device.load();
-  const std::uint64_t bytes = BytesOf(record->charge.exchange(0));
-  record->pool.store(nullptr);
-  return bytes;
-}
-
-void PutBackPool(Program& program, Pool pool, unsigned device, std::uint64_t bytes) {
-  PoolRecord* record = Add(program, pool, device);
-  if (record != nullptr) record->charge.store(bytes);
+Result DestroyPool(Program& program, PoolRecord& record) {
+  const Pool pool = record.pool.load();
+  const auto ordinal = static_cast<Device>(record.made.load()) - 1;
+  std::uint64_t left = 0;
+  Settle(program, record, 0);
+  // What others still have of it is the pod's from now on.
+  const std::uint64_t kept = EndPoolExport(program, record);
+  Uncharge(record, kept);
+  (void)TRANCHE_REAL(cuMemPoolTrimTo, pool, std::size_t{0});
+  Settle(program, record, 0);
+  if (record.device.load() == kNoWall || !AskReserved(pool, &left) || left == 0) {
+    return DestroyNow(program, record);
+  }
+  // As the driver's own call does.
+  Pool current = nullptr;
+  Pool own = nullptr;
+  const Result told = CallReal(PlainAddress(Plain::kDeviceGetPool), &current, ordinal);
+  if (told == kSuccess && current == pool &&
+      CallReal(PlainAddress(Plain::kDeviceGetDefaultPool), &own, ordinal) == kSuccess) {
+    CallReal(PlainAddress(Plain::kDeviceSetPool), ordinal, own);
+  }
+  std::uint64_t nothing = 0;
+  CallReal(PlainAddress(Plain::kPoolSetAttribute), pool, kPoolReleaseThreshold,
+           static_cast<void*>(&nothing));
+  record.ended.store(true);
+  return kSuccess;
 }
 
 PoolRecord* RecordOf(Program& program, Pool named, Device ordinal) {
@@ -143,15 +201,20 @@ bool SettleGrowth(Program& program, PoolRecord& record, std::uint64_t taken) {
   if (reserved <= charged) return true;
   const bool fits = TakeMore(program, device, reserved - charged);
   if (!fits) TakeAnyway(program, device, reserved - charged);
+  if (record.made.load() != 0) Ahead(program, record, reserved - charged);
   Settle(program, record, reserved - charged);
   return fits;
 }
 
 void SettlePools(Program& program) {
+  SettleFrees(program);
   const std::uint32_t used = program.pools_used.load(std::memory_order_acquire);
   for (std::uint32_t i = 0; i < used && i < kMaxPools; ++i) {
     PoolRecord& record = program.pools[i];
-    if (record.pool.load() != nullptr && record.device.load() != kNoWall) {
+    if (record.pool.load() == nullptr || record.device.load() == kNoWall) continue;
+    if (record.ended.load()) {
+      LookAtEnded(program, record);
+    } else {
       Settle(program, record, 0);
     }
   }
@@ -170,17 +233,22 @@ std::uint64_t ReservedOn(Program& program, unsigned device) {
 }
 
 void TrimPools(Program& program, unsigned device) {
+  SettleFrees(program);
   const std::uint32_t used = program.pools_used.load(std::memory_order_acquire);
   for (std::uint32_t i = 0; i < used && i < kMaxPools; ++i) {
     const Pool pool = program.pools[i].pool.load();
-    if (pool == nullptr || program.pools[i].device.load() != device) continue;
+    if (pool == nullptr || pool == NoPool() || program.pools[i].device.load() != device) continue;
     if (const Device ordinal = GraphsOf(pool); ordinal >= 0) {
       const GraphTaking taking(program);
       if (taking.alone()) (void)TRANCHE_REAL(cuDeviceGraphMemTrim, ordinal);
     } else {
       (void)TRANCHE_REAL(cuMemPoolTrimTo, pool, std::size_t{0});
     }
-    Settle(program, program.pools[i], 0);
+    if (program.pools[i].ended.load()) {
+      LookAtEnded(program, program.pools[i]);
+    } else {
+      Settle(program, program.pools[i], 0);
+    }
   }
 }
 

@@ -21,11 +21,17 @@ inline constexpr std::uint64_t kPoolBlock = 32U << 20U;
 
 // A pool that the program has made or imported. A pool that is not of a device of this program's
 // own is `kNoWall`.
-void AddPool(Program& program, Pool pool, unsigned device);
-// A pool that is to be destroyed: what it was charged, to be given back once it is. Its handle may
-// be another pool's from then on.
-std::uint64_t RemovePool(Program& program, Pool pool, unsigned* device);
-void PutBackPool(Program& program, Pool pool, unsigned device, std::uint64_t bytes);
+PoolRecord* AddPool(Program& program, Pool pool, unsigned device);
+PoolRecord* FindPool(Program& program, Pool pool);
+// Destroys a pool of this program's. What it was charged is given back once the driver has nothing
+// of it: one that is in use is charged on, and the driver told of its end when it is not.
+Result DestroyPool(Program& program, PoolRecord& record);
+
+// Of a record that is taken and stands for no pool that the driver knows.
+inline Pool NoPool() { return reinterpret_cast<Pool>(UINTPTR_MAX); }  // NOLINT
+
+// What a pool is charged.
+std::uint64_t ChargeOf(const PoolRecord& record);
 
 // A captured allocation takes nothing of a pool: its memory is a graph's.
 bool IsCapturing(Stream stream);

@@ -1,5 +1,7 @@
 #include "shim/share.h"
 
+#include "shim/freeing.h"
+#include "shim/pool_share.h"
 #include "wire/hash.h"
 #include "wire/shares.h"
 
@@ -69,6 +71,14 @@ std::uint64_t EndShare(Program& program, const Record& record) {
 }
 
 void GiveBack(Program& program, const Record& record) {
+  if (record.kind == Kind::kFreeing || record.kind == Kind::kFreeingPointer) {
+    NoLongerFreeing(program, record);
+  }
+  if (record.kind == Kind::kPoolPointer || record.kind == Kind::kFreeingPointer) {
+    EndPoolUse(program, record.share);
+    program.pointers.fetch_sub(1);
+    return;
+  }
   const std::uint64_t kept = record.share == 0 ? 0 : EndShare(program, record);
   Give(program, record.device, record.bytes - kept);
 }

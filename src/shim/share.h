@@ -25,7 +25,8 @@ void ImportIsOn(Program& program, unsigned share, unsigned device);
 
 // Ends what a record has to do with others; of its bytes, those that stay with the pod.
 std::uint64_t EndShare(Program& program, const Record& record);
-// Gives back what the driver has freed: all but what other programs still have.
+// Gives back what the driver has freed: all but what other programs still have. Of any kind of
+// record that can be freed.
 void GiveBack(Program& program, const Record& record);
 
 }  // namespace tranche::shim

@@ -17,6 +17,7 @@ namespace tranche::shim {
 
 inline constexpr int kMaxOrdinals = 64;  // of CUDA's devices; those beyond have no walls
 inline constexpr unsigned kMaxPools = 256;
+inline constexpr unsigned kMaxFrees = 64;
 
 // The pages of the pod, as this program got them. Never changed once it is published, and never
 // unmapped: another thread may be reading it.
@@ -41,6 +42,15 @@ struct PoolRecord {
   std::atomic<Pool> pool;
   std::atomic<std::uint64_t> charge;  // bytes, and a count (pools.cc)
   std::atomic<std::uint32_t> device;  // kNoWall: of the host, or another program's
+  // One more than CUDA's ordinal of its device, where this program has made it.
+  std::atomic<std::uint32_t> made;
+  // The program has destroyed it, and something of it is in use: the driver has not been told yet.
+  std::atomic<bool> ended;
+  // With other programs (shim/pool_share.h): its note, as Record::share; what was taken for it and
+  // is not settled yet; and of an import, how many uses of it there are.
+  std::atomic<std::uint32_t> share;
+  std::atomic<std::uint64_t> ahead;
+  std::atomic<std::uint32_t> uses;
 };
 
 struct DeviceRecord {
@@ -77,6 +87,15 @@ struct GraphRecord {
   std::atomic<std::int32_t> relaunches;
 };
 
+// Frees that wait for a stream (shim/freeing.h).
+struct FreeRecord {
+  std::atomic<std::uint32_t> count;
+  std::atomic<bool> looking;  // a thread looks which of them have come to pass
+  std::atomic<std::uint32_t> used;
+  // Their events, which are keys of the table. The lowest bit: Kind::kFreeingPointer.
+  std::atomic<std::uint64_t> events[kMaxFrees];
+};
+
 struct Program {
   std::atomic<Phase> phase;
   std::atomic<const Attachment*> attachment;
@@ -84,6 +103,8 @@ struct Program {
   std::atomic<bool> no_room;      // the last answer was that no slot is left
   std::atomic<std::int64_t> ask_again;  // not before: for new pages, by NowMilliseconds
   std::atomic<std::uint32_t> pools_used;
+  std::atomic<std::uint32_t> pointers;  // of other programs' pools
+  FreeRecord frees;
   GraphRecord graphs;
   DeviceRecord devices[kMaxOrdinals];
   WallRecord walls[wire::kMaxDevices];

@@ -18,6 +18,10 @@ std::uint64_t KeyOf(Kind kind, std::uint64_t handle) {
 bool IsLive(std::uint64_t key) { return (key >> kKindBits) != 0; }
 Kind KindOf(std::uint64_t key) { return static_cast<Kind>(key & ((1U << kKindBits) - 1)); }
 
+bool EndsWithContext(Kind kind) {
+  return kind <= Kind::kMipmap || kind == Kind::kImport || kind == Kind::kFreeing;
+}
+
 std::uint64_t Spread(std::uint64_t key) {
   key *= 0x9E3779B97F4A7C15U;
   return key ^ (key >> 29U);
@@ -138,7 +142,7 @@ bool Table::TakeAny(Fits fits, Record* record) {
     if (entries == nullptr) return false;
     for (std::uint64_t i = 0; i < Entries(segment); ++i) {
       const std::uint64_t key = entries[i].key.load();
-      if (!IsLive(key) || (KindOf(key) > Kind::kMipmap && KindOf(key) != Kind::kImport)) continue;
+      if (!IsLive(key) || !EndsWithContext(KindOf(key))) continue;
       if (fits(entries[i]) && TakeEntry(entries[i], key, record)) return true;
     }
   }

@@ -18,11 +18,14 @@ enum class Kind : std::uint64_t {
   kAddress = 1,
   kArray,
   kMipmap,
-  kPhysical,  // of cuMemCreate
-  kMapping,   // an address at which such a one is mapped: `owner` is its handle
-  kContext,   // `bytes` are what it was charged
-  kExec,      // a graph that takes memory when it is launched (shim/graphs.h)
-  kImport,    // an address at which another program's memory was opened
+  kPhysical,     // of cuMemCreate
+  kMapping,      // an address at which such a one is mapped: `owner` is its handle
+  kContext,      // `bytes` are what it was charged
+  kExec,         // a graph that takes memory when it is launched (shim/graphs.h)
+  kImport,       // an address at which another program's memory was opened
+  kPoolPointer,  // an address of another program's pool: `share` is one more than the pool's place
+  kFreeing,      // an event, after which memory is free (shim/freeing.h)
+  kFreeingPointer,  // the same of an address of another program's pool
 };
 
 struct Record {

@@ -31,6 +31,11 @@ inline constexpr std::uint64_t kUnknownBytes = std::uint64_t{1} << 48U;  // of a
 inline std::uint64_t StateOf(ShareKind kind, unsigned slot) {
   return std::uint64_t{slot} << 8U | static_cast<std::uint64_t>(kind);
 }
+// Of all pools that are shared by descriptor, which does not say which of them it stands for: a
+// pool whose owner has gone stays charged while any program of the pod has any that was imported
+// so.
+inline constexpr std::uint64_t kPoolKey = 2;
+
 inline unsigned SlotOf(std::uint64_t state) { return static_cast<unsigned>(state >> 8U); }
 
 inline unsigned AddShare(Counters& page, ShareKind kind, unsigned slot, unsigned device,

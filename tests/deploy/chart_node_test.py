@@ -145,6 +145,10 @@ class PrivilegeTest(unittest.TestCase):
                                                         "allowPrivilegeEscalation": False,
                                                         "seccompProfile": {"type": "RuntimeDefault"},
                                                         "capabilities": {"drop": ["ALL"]}})
+        # Where SELinux confines containers, those of pods may connect to this one then.
+        given = {"type": "spc_t", "level": "s0"}
+        self.assertEqual(Node({"node.seLinuxOptions": given}).container["securityContext"],
+                         {**container["securityContext"], "seLinuxOptions": given})
         # Whatever the plugin needs for MIG: this is not the plugin.
         for more in (SEED, {"migStrategy": "mixed"}, {"compatWithCPUManager": True},
                      {"devicePlugin.enableHostNetwork": True}):
@@ -216,9 +220,13 @@ class WallsTest(unittest.TestCase):
                 self.assertEqual(mounts[name], {"name": name, "mountPath": path})
             self.assertEqual(node.flags["walls-directory"], "/var/lib/tranche/walls")
 
-    def test_two_capabilities_and_no_more(self):
+    def test_two_capabilities_and_no_more_than_are_given(self):
         context = Node(self.ON).container["securityContext"]
         self.assertEqual(context.pop("capabilities"), {"drop": ["ALL"], "add": ["CHECKPOINT_RESTORE", "SYS_PTRACE"]})
+        more = Node({**self.ON, "node.capabilities": ["SYS_RESOURCE"]}).container["securityContext"]
+        self.assertEqual(more.pop("capabilities"), {"drop": ["ALL"],
+                                                    "add": ["CHECKPOINT_RESTORE", "SYS_PTRACE", "SYS_RESOURCE"]})
+        self.assertEqual(more, context)
         without = Node().container["securityContext"]
         self.assertEqual(without.pop("capabilities"), {"drop": ["ALL"]})
         self.assertEqual(context, without)

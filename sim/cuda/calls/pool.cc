@@ -57,7 +57,7 @@ Result AllocateFromPool(const Entry& entry, DevicePtr* dptr, std::size_t bytes, 
                         Stream stream) {
   return StreamCall(entry, stream, [&](StreamObject& found) -> Result {
     PoolObject* from = Pools().Find(pool);
-    if (dptr == nullptr || bytes == 0 || from == nullptr) return kInvalidValue;
+    if (dptr == nullptr || bytes == 0 || from == nullptr || from->ended) return kInvalidValue;
     return AllocateFrom(found, *from, dptr, bytes);
   });
 }
@@ -90,8 +90,7 @@ Result FreeAsync(const Entry& entry, DevicePtr dptr, Stream stream) {
       };
     } else if (given->kind == Allocation::Kind::kPool) {
       operation.effect = [dptr, pool = given->pool] {
-        PoolObject* from = Pools().Find(pool);
-        if (from != nullptr) from->Free(dptr);
+        FreePooled(pool, dptr);
         return kSuccess;
       };
     } else {
@@ -105,7 +104,8 @@ template <typename Body>
 Result PoolCall(const char* name, MemoryPool handle, Body body) {
   return InitCall(name, [&](Process& /*process*/) -> Result {
     const auto pool = Pools().Share(handle);
-    return pool == nullptr ? kInvalidValue : static_cast<Result>(body(*pool));
+    if (pool == nullptr || pool->ended) return kInvalidValue;
+    return static_cast<Result>(body(*pool));
   });
 }
 
@@ -141,7 +141,8 @@ Result cuDeviceGetMemPool(MemoryPool* pool, Device device) {
 Result cuDeviceSetMemPool(Device device, MemoryPool pool) {
   return DeviceCall("cuDeviceSetMemPool", device, [&](DeviceObject& found) {
     auto chosen = Pools().Share(pool);
-    if (chosen == nullptr || &chosen->device() != &found) return kInvalidValue;
+    if (chosen == nullptr || chosen->ended || chosen->imported()) return kInvalidValue;
+    if (&chosen->device() != &found) return kInvalidValue;
     CurrentPool(found) = std::move(chosen);
     return kSuccess;
   });
@@ -154,8 +155,7 @@ Result cuMemPoolCreate(MemoryPool* pool, const PoolProperties* pool_props) {
         pool_props->location.type != kLocationDevice) {
       return kInvalidValue;
     }
-    // Pools are not shared between processes.
-    if (pool_props->handle_types != kHandleNone) return kNotSupported;
+    if ((pool_props->handle_types & ~kHandlePosixFileDescriptor) != 0) return kNotSupported;
     DeviceObject* device = nullptr;
     const Result found = process.FindDevice(pool_props->location.id, &device);
     if (found != kSuccess) return found;
@@ -171,7 +171,9 @@ Result cuMemPoolDestroy(MemoryPool pool) {
             .get() == &found) {
       return kInvalidValue;
     }
-    // What is still in use stays usable until it is freed; then the pool is gone by name only.
+    // What is still in use stays so until it is freed; nothing else can be done with the pool.
+    found.ended = true;
+    found.TrimTo(0);
     if (!found.in_use()) Pools().Remove(pool);
     return kSuccess;
   });

@@ -30,9 +30,7 @@ Defaults& DefaultsOf(DeviceObject& device) {
 
 // What cuMemFree does with memory of a pool.
 Result FreeOfPool(Allocation& allocation) {
-  PoolObject* pool = Pools().Find(allocation.pool);
-  if (pool == nullptr || !pool->Free(allocation.base)) return kInvalidValue;
-  return kSuccess;
+  return FreePooled(allocation.pool, allocation.base) ? kSuccess : kInvalidValue;
 }
 
 void TrimToThresholds() {
@@ -63,8 +61,7 @@ std::shared_ptr<PoolObject> DefaultPool(DeviceObject& device) {
 
 std::shared_ptr<PoolObject>& CurrentPool(DeviceObject& device) {
   Defaults& defaults = DefaultsOf(device);
-  const bool gone = defaults.current == nullptr ||
-                    Pools().Find(defaults.current->handle) != defaults.current.get();
+  const bool gone = defaults.current == nullptr || defaults.current->ended;
   if (gone) defaults.current = DefaultPool(device);
   return defaults.current;
 }
@@ -73,10 +70,18 @@ void TrimAllPools() {
   for (const auto& [handle, pool] : Pools()) pool->TrimTo(0);
 }
 
+bool FreePooled(MemoryPool handle, DevicePtr address) {
+  PoolObject* pool = Pools().Find(handle);
+  if (pool == nullptr || !pool->Free(address)) return false;
+  if (pool->ended && !pool->in_use()) Pools().Remove(handle);
+  return true;
+}
+
 PoolObject::~PoolObject() {
   Memory& memory = Process::Get().memory();
   for (const auto& [address, bytes] : given_) memory.Remove(address);
   given_.clear();
+  while (!opened_.empty()) Free(opened_.begin()->first);
   while (!blocks_.empty()) Remove(blocks_.size() - 1);
 }
 
@@ -84,26 +89,49 @@ void PoolObject::Remove(std::size_t index) {
   const Block& block = *blocks_[index];
   reserved_ -= block.span.bytes;
   FreeSpan(block.span);
-  ReleaseBytes(block.reservation);
+  if (block.contents == nullptr) ReleaseBytes(block.reservation);
   blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
+Result PoolObject::Reserve(std::size_t bytes, Block* block) {
+  return properties_.handle_types == kHandleNone ? Fill(bytes, block) : FillForAll(bytes, block);
+}
+
+Result PoolObject::Fill(std::size_t bytes, Block* block) {
+  link::ReserveAnswer answer{};
+  const Result reserved = ReserveBytes(device_, nullptr, link::MemoryKind::kPool, bytes, &answer);
+  if (reserved != kSuccess) return reserved;
+  if (!MakeSpan(bytes, kSpanAlignment, true, &block->span)) {
+    ReleaseBytes(answer.id);
+    return kOutOfMemory;
+  }
+  block->reservation = answer.id;
+  return kSuccess;
+}
+
+Result PoolObject::FillForAll(std::size_t bytes, Block* block) {
+  std::shared_ptr<Physical> contents;
+  const Result made = Physical::Make(&device_, link::MemoryKind::kPool, bytes, &contents);
+  if (made != kSuccess) return made;
+  if (!MakeSpan(bytes, kSpanAlignment, false, &block->span)) return kOutOfMemory;
+  if (!contents->MapAt(block->span.host, bytes, 0)) {
+    FreeSpan(block->span);
+    return kOutOfMemory;
+  }
+  block->contents = std::move(contents);
+  return kSuccess;
 }
 
 Result PoolObject::AddBlock(std::size_t bytes) {
   const std::size_t size = RoundUp(std::max(bytes, kBlock), kPiece);
   if (properties_.max_size != 0 && reserved_ + size > properties_.max_size) return kOutOfMemory;
-  link::ReserveAnswer answer{};
-  Result reserved = ReserveBytes(device_, nullptr, link::MemoryKind::kPool, size, &answer);
-  if (reserved == kOutOfMemory) {
-    TrimAllPools();
-    reserved = ReserveBytes(device_, nullptr, link::MemoryKind::kPool, size, &answer);
-  }
-  if (reserved != kSuccess) return reserved;
   auto block = std::make_unique<Block>();
-  if (!MakeSpan(size, kSpanAlignment, true, &block->span)) {
-    ReleaseBytes(answer.id);
-    return kOutOfMemory;
+  Result filled = Reserve(size, block.get());
+  if (filled == kOutOfMemory) {
+    TrimAllPools();
+    filled = Reserve(size, block.get());
   }
-  block->reservation = answer.id;
+  if (filled != kSuccess) return filled;
   block->free[0] = size;
   reserved_ += size;
   reserved_high_ = std::max(reserved_high_, reserved_);
@@ -139,7 +167,50 @@ bool PoolObject::Place(Block& block, std::size_t bytes, DevicePtr* address) {
   return true;
 }
 
+Result PoolObject::Tell(DevicePtr address, PoolPointer* told) const {
+  const Allocation* given = Process::Get().memory().Find(address);
+  if (given == nullptr || given_.find(address) == given_.end()) return kInvalidValue;
+  for (const auto& block : blocks_) {
+    const DevicePtr base = AddressOf(block->span.base);
+    if (address < base || address >= base + block->span.bytes) continue;
+    if (block->contents == nullptr) return kInvalidValue;
+    told->offset = address - base;
+    told->bytes = given->bytes;
+    return block->contents->Share(&told->key);
+  }
+  return kInvalidValue;
+}
+
+Result PoolObject::Open(const PoolPointer& told, DevicePtr* address) {
+  constexpr std::size_t kPage = 4096;
+  std::shared_ptr<Physical> contents;
+  const Result opened = Physical::Open(told.key, &contents);
+  if (opened != kSuccess) return opened;
+  const std::size_t begin = told.offset / kPage * kPage;
+  const std::size_t end = told.offset + told.bytes;
+  Span span;
+  if (end <= begin || end > contents->bytes()) return kInvalidValue;
+  if (!MakeSpan(end - begin, kSpanAlignment, false, &span)) return kOutOfMemory;
+  if (!contents->MapAt(span.host, span.bytes, begin)) {
+    FreeSpan(span);
+    return kOutOfMemory;
+  }
+  Allocation allocation;
+  allocation.kind = Allocation::Kind::kPool;
+  allocation.base = AddressOf(span.base) + (told.offset - begin);
+  allocation.bytes = told.bytes;
+  allocation.host = span.host + (told.offset - begin);
+  allocation.device = device_.ordinal;
+  allocation.pool = handle;
+  allocation.free = &FreeOfPool;
+  Process::Get().memory().Add(allocation);
+  opened_[allocation.base] = {span, std::move(contents)};
+  *address = allocation.base;
+  return kSuccess;
+}
+
 Result PoolObject::Allocate(std::size_t bytes, DevicePtr* address) {
+  if (imported_) return kInvalidValue;
   for (const auto& block : blocks_) {
     if (Place(*block, bytes, address)) return kSuccess;
   }
@@ -148,6 +219,12 @@ Result PoolObject::Allocate(std::size_t bytes, DevicePtr* address) {
 }
 
 bool PoolObject::Free(DevicePtr address) {
+  if (const auto opened = opened_.find(address); opened != opened_.end()) {
+    Process::Get().memory().Remove(address);
+    FreeSpan(opened->second.span);
+    opened_.erase(opened);
+    return true;
+  }
   const auto given = given_.find(address);
   if (given == given_.end()) return false;
   const std::size_t bytes = given->second;

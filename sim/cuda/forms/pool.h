@@ -2,6 +2,10 @@
 // gives out parts of them; a block of which nothing is in use goes back to the device when the
 // program synchronises and the pool holds more than its release threshold.
 //
+// A pool that is made to be exported can be imported by other processes, which then open what it
+// has given, address by address. The driver keeps a block until its pool and all who have opened
+// something in it are done with it. Nothing new is given by an imported pool.
+//
 // Threading: under the process's lock.
 // Errors: CUDA's result codes.
 #pragma once
@@ -13,22 +17,31 @@
 #include <vector>
 
 #include "sim/cuda/abi.h"
+#include "sim/cuda/forms/physical.h"
 #include "sim/cuda/memory.h"
 #include "sim/cuda/objects.h"
 
 namespace tranche::sim::cuda {
 
+// What a pool has given, as other processes are told of it.
+struct PoolPointer {
+  ShareKey key;  // of its block
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
 class PoolObject {
  public:
-  PoolObject(DeviceObject& device, const PoolProperties& properties)
-      : device_(device), properties_(properties) {}
+  // `imported`: another process's.
+  PoolObject(DeviceObject& device, const PoolProperties& properties, bool imported = false)
+      : device_(device), properties_(properties), imported_(imported) {}
   ~PoolObject();
   PoolObject(const PoolObject&) = delete;
   PoolObject& operator=(const PoolObject&) = delete;
 
   // Gives `bytes`; on a device that is full, pools give back first what they do not use.
   Result Allocate(std::size_t bytes, DevicePtr* address);
-  // What Allocate gave. False: it is none of this pool's.
+  // What Allocate or Open gave. False: it is none of this pool's.
   bool Free(DevicePtr address);
   // Gives back what is not in use as long as more than `keep` bytes are held.
   void TrimTo(std::uint64_t keep);
@@ -37,8 +50,18 @@ class PoolObject {
   Result Get(PoolAttribute attribute, void* value) const;
   Result Set(PoolAttribute attribute, const void* value);
 
+  // For other processes; kInvalidValue where it is none of this pool's, or the pool is not to be
+  // exported.
+  Result Tell(DevicePtr address, PoolPointer* told) const;
+  // What another process has told of.
+  Result Open(const PoolPointer& told, DevicePtr* address);
+
   [[nodiscard]] const DeviceObject& device() const { return device_; }
-  [[nodiscard]] bool in_use() const { return used_ > 0; }
+  [[nodiscard]] const PoolProperties& properties() const { return properties_; }
+  [[nodiscard]] bool imported() const { return imported_; }
+  [[nodiscard]] bool in_use() const { return used_ > 0 || !opened_.empty(); }
+  // It has been destroyed, and ends with the last that is in use of it.
+  bool ended = false;
 
   MemoryPool handle = nullptr;
 
@@ -46,15 +69,26 @@ class PoolObject {
   struct Block {
     Span span;
     std::uint64_t reservation = 0;
+    std::shared_ptr<Physical> contents;  // in place of the reservation, of a pool to be exported
     std::map<std::size_t, std::size_t> free;  // offset and length of what is not in use
   };
   Result AddBlock(std::size_t bytes);
   bool Place(Block& block, std::size_t bytes, DevicePtr* address);
   void Note(Block& block, std::size_t offset, std::size_t bytes, DevicePtr address);
   void Remove(std::size_t index);
+  Result Reserve(std::size_t bytes, Block* block);
+  Result Fill(std::size_t bytes, Block* block);
+  Result FillForAll(std::size_t bytes, Block* block);
+
+  struct Opened {
+    Span span;
+    std::shared_ptr<Physical> contents;
+  };
 
   DeviceObject& device_;
   PoolProperties properties_;
+  bool imported_;
+  std::map<DevicePtr, Opened> opened_;
   std::vector<std::unique_ptr<Block>> blocks_;
   std::map<DevicePtr, std::size_t> given_;  // bytes taken for it
   std::uint64_t release_threshold_ = 0;
@@ -70,5 +104,7 @@ Table<MemoryPool, PoolObject>& Pools();
 std::shared_ptr<PoolObject> DefaultPool(DeviceObject& device);
 std::shared_ptr<PoolObject>& CurrentPool(DeviceObject& device);
 void TrimAllPools();
+// What a pool gave, or opened; a pool that has been destroyed goes with the last of it.
+bool FreePooled(MemoryPool handle, DevicePtr address);
 
 }  // namespace tranche::sim::cuda

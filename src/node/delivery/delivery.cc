@@ -65,12 +65,14 @@ void Delivery::Look() {
   looking_ = true;
   const Status taken = worker_.Run(
       "installing the shim in " + options_.files,
-      [files = files_, walls = options_.walls] {
+      [files = files_, home = options_.files, walls = options_.walls, labels = options_.labels] {
         const Result<int> written = files->Install();
         if (!written.ok()) return written.status();
         if (*written > 0)
           base::LogInfo("the files of the shim are there", {Kv("written", *written)});
-        return base::MakeDirectories(walls);
+        TRANCHE_TRY(LetContainersUse(*labels, home, ContainerUse::kRun));
+        TRANCHE_TRY(base::MakeDirectories(walls));
+        return LetContainersUse(*labels, walls, ContainerUse::kConnect);
       },
       runner_.Wrap([this](const Status& status) {
         looking_ = false;

@@ -22,6 +22,7 @@
 #include "base/weak_runner.h"
 #include "cdi/shim.h"
 #include "cdi/spec_folder.h"
+#include "node/delivery/container_labels.h"
 #include "node/delivery/shim_files.h"
 
 namespace tranche::node::delivery {
@@ -50,6 +51,7 @@ class Delivery {
     std::string walls;   // the folder of the arbiter's socket, likewise
     std::vector<std::string> cdi_directories;
     bool runs_here = kShimRunsHere;
+    std::shared_ptr<FileLabels> labels = KernelLabels();
   };
 
   // `changed`: state() may be another. The worker outlives this.

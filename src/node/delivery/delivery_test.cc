@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
+#include "node/delivery/testing/fake_labels.h"
 
 namespace tranche::node::delivery {
 namespace {
@@ -77,6 +78,39 @@ TEST_F(DeliveryTest, NothingIsDoneBeforeItIsWanted) {
   EXPECT_TRUE(base::Exists(dir_ / "host/walls")) << "a container's mount needs it";
   EXPECT_TRUE(base::Exists(Spec("etc")));
   EXPECT_TRUE(base::Exists(Spec("run")));
+}
+
+TEST_F(DeliveryTest, WhereSELinuxIsInForceContainersAreLetIn) {
+  auto labels = std::make_shared<testing::FakeLabels>();
+  options_.labels = labels;
+  fs::create_directories(dir_ / "host/walls");
+  std::ofstream(dir_ / "host/walls/arbiter.sock") << "the door was opened before";
+  Made().Want(true);
+  Settle();
+  EXPECT_TRUE(delivery_->state().published) << delivery_->state().trouble;
+  const std::string readable = "system_u:object_r:container_ro_file_t:s0";
+  const std::string writable = "system_u:object_r:container_file_t:s0";
+  EXPECT_EQ(labels->on_disk[dir_ / "host/shim"], readable);
+  EXPECT_EQ(labels->on_disk[dir_ / "host/shim/tranche-hook"], readable);
+  EXPECT_EQ(labels->on_disk[dir_ / "host/shim/libcuda.tranche-12000.so.1"], readable);
+  EXPECT_EQ(labels->on_disk[dir_ / "host/walls"], writable);
+  EXPECT_EQ(labels->on_disk[dir_ / "host/walls/arbiter.sock"], writable);
+}
+
+// A shim that programs must not read would keep them from libcuda altogether.
+TEST_F(DeliveryTest, WhereTheyCannotBeLetInNothingIsPublished) {
+  auto labels = std::make_shared<testing::FakeLabels>();
+  labels->refuses = true;
+  options_.labels = labels;
+  Made().Want(true);
+  Settle();
+  EXPECT_FALSE(delivery_->state().published);
+  EXPECT_THAT(delivery_->state().trouble, HasSubstr("SELinux keeps containers from"));
+  EXPECT_FALSE(base::Exists(Spec("run")));
+  labels->refuses = false;
+  loop_.AdvanceBy(Delivery::kLook);
+  Settle();
+  EXPECT_TRUE(delivery_->state().published) << "it is tried again";
 }
 
 TEST_F(DeliveryTest, WhatIsPublishedStaysWhenThisProgramEnds) {

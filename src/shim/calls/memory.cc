@@ -1,6 +1,8 @@
 // Memory that has an address from the start: taken before the driver is asked, given back once the
 // driver has freed it.
 #include "shim/driver.h"
+#include "shim/freeing.h"
+#include "shim/pools.h"
 #include "shim/share.h"
 #include "shim/walls.h"
 
@@ -34,7 +36,7 @@ template <typename Call>
 Result Free(std::uint64_t address, Call call) {
   Program* program = ThisProgram();
   Record record;
-  if (program == nullptr || !program->table.Take(Kind::kAddress, address, &record)) return call();
+  if (program == nullptr || !TakeFreed(*program, address, &record)) return call();
   const UnderWay under_way(*program, record.device);
   const Result result = call();
   if (result == kSuccess) {
@@ -43,6 +45,28 @@ Result Free(std::uint64_t address, Call call) {
     Remember(*program, record);
   }
   return result;
+}
+
+// The stream may have much to do before it comes to it.
+template <typename Call>
+Result FreeInOrder(std::uint64_t address, Stream stream, Call call) {
+  Program* program = ThisProgram();
+  Record record;
+  if (program == nullptr || !TakeFreed(*program, address, &record)) return call();
+  const UnderWay under_way(*program, record.device);
+  const bool captured = IsCapturing(stream);  // then nothing is freed yet
+  const Result result = call();
+  if (result == kSuccess && !captured) {
+    FreeLater(*program, record, stream);
+  } else {
+    Remember(*program, record);
+  }
+  return result;
+}
+
+// What a stream of no name is to functions of the ending _ptsz: CU_STREAM_PER_THREAD.
+Stream OfThread(Stream stream) {
+  return stream != nullptr ? stream : reinterpret_cast<Stream>(std::uintptr_t{2});  // NOLINT
 }
 
 // A row is no longer than this, whatever the device: what pitches are multiples of.
@@ -91,13 +115,13 @@ Result cuMemFree(OldDevicePtr dptr) {
 Result cuMemFree_v2(DevicePtr dptr) {
   return Free(dptr, [&] { return TRANCHE_REAL(cuMemFree_v2, dptr); });
 }
-// Of a pool's memory nothing is remembered; other memory may be freed so, too. It is given back
-// when the call is made: by when its stream comes to it, only the driver knows.
+// Of the memory of this program's pools nothing is remembered; other memory may be freed so, too.
 Result cuMemFreeAsync(DevicePtr dptr, Stream stream) {
-  return Free(dptr, [&] { return TRANCHE_REAL(cuMemFreeAsync, dptr, stream); });
+  return FreeInOrder(dptr, stream, [&] { return TRANCHE_REAL(cuMemFreeAsync, dptr, stream); });
 }
 Result cuMemFreeAsync_ptsz(DevicePtr dptr, Stream stream) {
-  return Free(dptr, [&] { return TRANCHE_REAL(cuMemFreeAsync_ptsz, dptr, stream); });
+  return FreeInOrder(dptr, OfThread(stream),
+                     [&] { return TRANCHE_REAL(cuMemFreeAsync_ptsz, dptr, stream); });
 }
 
 }  // extern "C"

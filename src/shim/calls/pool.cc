@@ -1,7 +1,9 @@
 // Stream-ordered memory, and the calls after which pools may have given memory back.
 #include "shim/attach.h"
 #include "shim/driver.h"
+#include "shim/pool_share.h"
 #include "shim/pools.h"
+#include "shim/share.h"
 
 namespace tranche::shim {
 namespace {
@@ -16,9 +18,13 @@ Result Allocate(Pool named, std::uint64_t bytes, Stream stream, Call call, Undo 
   const Device ordinal = CurrentDevice();
   PoolRecord* record = RecordOf(*program, named, ordinal);
   if (record == nullptr) return call();
+  if (record->ended.load(std::memory_order_relaxed)) return kInvalidValue;
   std::uint64_t taken = 0;
   const Taking taking = TakeGrowth(*program, *record, ordinal, bytes, &taken);
   if (taking.verdict == Verdict::kRefused) return kOutOfMemory;
+  if (taking.verdict == Verdict::kTaken && record->made.load() != 0) {
+    Ahead(*program, *record, taken);
+  }
   const Result result = call();
   if (taking.verdict == Verdict::kUnwalled) return result;
   if (SettleGrowth(*program, *record, taken) || result != kSuccess) return result;
@@ -27,11 +33,26 @@ Result Allocate(Pool named, std::uint64_t bytes, Stream stream, Call call, Undo 
   return kOutOfMemory;
 }
 
+// An import of another program's pool is destroyed. What was opened of it is left.
+template <typename Call>
+Result EndImport(Program& program, PoolRecord& record, Call call) {
+  const Pool pool = record.pool.load();
+  record.pool.store(NoPool());  // from now on its handle may be another pool's
+  const Result result = call();
+  if (result == kSuccess) {
+    EndPoolUse(program, PlaceOf(program, record));
+  } else {
+    record.pool.store(pool);
+  }
+  return result;
+}
+
 template <typename Call>
 Result Then(Call call) {
   const Result result = call();
   Program* program = ThisProgram();
-  if (program != nullptr && program->pools_used.load(std::memory_order_relaxed) != 0) {
+  if (program != nullptr && (program->pools_used.load(std::memory_order_relaxed) |
+                             program->frees.count.load(std::memory_order_relaxed)) != 0) {
     SettlePools(*program);
   }
   return result;
@@ -77,36 +98,25 @@ Result cuMemPoolCreate(Pool* pool, const PoolProperties* pool_props) {
   const bool on_device =
       pool_props->location.type == kLocationDevice && ordinal >= 0 && ordinal < kMaxOrdinals;
   const Attachment* pages = program->attachment.load(std::memory_order_acquire);
-  AddPool(*program, *pool, on_device ? pages->wall_of[ordinal] : kNoWall);
+  PoolRecord* record = AddPool(*program, *pool, on_device ? pages->wall_of[ordinal] : kNoWall);
+  if (record != nullptr && on_device) record->made.store(static_cast<unsigned>(ordinal) + 1);
   return result;
 }
 Result cuMemPoolDestroy(Pool pool) {
+  const auto call = [&] { return TRANCHE_REAL(cuMemPoolDestroy, pool); };
   Program* program = ThisProgram();
-  if (program == nullptr) return TRANCHE_REAL(cuMemPoolDestroy, pool);
-  unsigned device = kNoWall;
-  const std::uint64_t bytes = RemovePool(*program, pool, &device);
-  const UnderWay under_way(*program, device);
-  const Result result = TRANCHE_REAL(cuMemPoolDestroy, pool);
-  if (result == kSuccess) {
-    Give(*program, device, bytes);
-  } else if (bytes != 0) {
-    PutBackPool(*program, pool, device, bytes);
+  PoolRecord* record = program == nullptr ? nullptr : FindPool(*program, pool);
+  if (record == nullptr) return call();
+  if (record->ended.load()) return kInvalidValue;
+  if (record->made.load() != 0) {
+    const UnderWay under_way(*program, record->device.load());
+    return DestroyPool(*program, *record);
   }
-  return result;
+  return record->uses.load() != 0 ? EndImport(*program, *record, call) : call();
 }
 Result cuMemPoolTrimTo(Pool pool, std::size_t min_bytes_to_keep) {
   return Then([&] { return TRANCHE_REAL(cuMemPoolTrimTo, pool, min_bytes_to_keep); });
 }
-// Who made the pool is charged for it.
-Result cuMemPoolImportFromShareableHandle(Pool* pool_out, void* handle, int handle_type,
-                                          Flags flags) {
-  const Result result =
-      TRANCHE_REAL(cuMemPoolImportFromShareableHandle, pool_out, handle, handle_type, flags);
-  Program* program = ThisProgram();
-  if (result == kSuccess && program != nullptr) AddPool(*program, *pool_out, kNoWall);
-  return result;
-}
-
 Result cuStreamSynchronize(Stream stream) {
   return Then([&] { return TRANCHE_REAL(cuStreamSynchronize, stream); });
 }

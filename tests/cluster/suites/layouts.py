@@ -66,19 +66,25 @@ def newer_libcuda():
     return pathlib.Path(dict(line.split(" ", 1) for line in done.stdout.splitlines())[NEWER_CUDA])
 
 
-def glibc_image(folder, name, libraries, clients, library_path=None):
-    """With `library_path`: the newer libcuda lies there, and LD_LIBRARY_PATH names it."""
+def glibc_image(folder, name, libraries, clients, compat=None):
+    """With `compat`: the newer libcuda lies in COMPAT, and programs are led there by what it says: LD_LIBRARY_PATH, a
+    file of ld.so.conf.d, or nothing."""
     tree = folder / name
     images.glibc_tree(tree, libraries, [*images.PROGRAMS, usage.PROGRAM, clients / "client", clients / "linked"])
     shutil.copy(clients / "client", tree / "usr/bin/setuid")
     (tree / "usr/bin/setuid").chmod(0o4755)
     environment = list(ENVIRONMENT)
-    if library_path:
-        compat = tree / library_path.lstrip("/")
-        compat.mkdir(parents=True)
-        shutil.copy(newer_libcuda(), compat / f"libcuda.so.{NEWER}")
-        (compat / "libcuda.so.1").symlink_to(f"libcuda.so.{NEWER}")
-        environment.append(f"LD_LIBRARY_PATH={library_path}")
+    if compat:
+        place = tree / COMPAT.lstrip("/")
+        place.mkdir(parents=True)
+        shutil.copy(newer_libcuda(), place / f"libcuda.so.{NEWER}")
+        (place / "libcuda.so.1").symlink_to(f"libcuda.so.{NEWER}")
+    if compat == "LD_LIBRARY_PATH":
+        environment.append(f"LD_LIBRARY_PATH={COMPAT}")
+    if compat == "ld.so.conf.d":
+        (tree / "etc/ld.so.conf").write_text("include /etc/ld.so.conf.d/*.conf\n")
+        (tree / "etc/ld.so.conf.d").mkdir(exist_ok=True)
+        (tree / "etc/ld.so.conf.d/000_cuda.conf").write_text(f"{COMPAT}\n")
     subprocess.run(["/sbin/ldconfig", "-r", tree], check=True, timeout=30)
     return images.write_image(folder / f"{name}.tar", IMAGE.format(name), tree, {"Env": environment})
 
@@ -104,7 +110,9 @@ def make_images(folder):
     clients = compiled(folder / "clients")
     return [glibc_image(folder, "debian", DEBIAN.lstrip("/"), clients),
             glibc_image(folder, "red-hat", RED_HAT.lstrip("/"), clients),
-            glibc_image(folder, "newer", DEBIAN.lstrip("/"), clients, COMPAT),
+            glibc_image(folder, "newer", DEBIAN.lstrip("/"), clients, "LD_LIBRARY_PATH"),
+            glibc_image(folder, "configured", DEBIAN.lstrip("/"), clients, "ld.so.conf.d"),
+            glibc_image(folder, "compat", DEBIAN.lstrip("/"), clients, "nothing"),
             musl_image(folder, clients)]
 
 
@@ -133,7 +141,8 @@ def ask(*names, client="client"):
 LOCKED = {"runAsUser": 1000, "runAsGroup": 1000, "runAsNonRoot": True, "readOnlyRootFilesystem": True,
           "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 LINKED = marked("linked", "client")
-PODS = ("debian", "red-hat", "locked", "setuid", "newer", "musl")
+NEWER_PODS = ("newer", "configured", "compat")
+PODS = ("debian", "red-hat", "locked", "setuid", *NEWER_PODS, "musl")
 
 
 def pods(at):
@@ -144,9 +153,9 @@ def pods(at):
         "red-hat": ("red-hat", greedy_line(ask(*names), LINKED), {}),
         "locked": ("debian", greedy_line(ask(*names), LINKED, marked("touch /file", "touch")), LOCKED),
         "setuid": ("debian", greedy_line(ask(*names, client="setuid")), {"runAsUser": 1000}),
-        "newer": ("newer", line_of(ask(*COMPAT_NAMES, *names), LINKED,
-                                   marked(f"client --init libcuda.so.1 {REAL.format(1)}", "init"),
-                                   marked(f"sha256sum {REAL.format(1)}", "sum")), {}),
+        **{name: (name, line_of(ask(*COMPAT_NAMES, *names), LINKED,
+                                marked(f"client --init libcuda.so.1 {REAL.format(1)}", "init"),
+                                marked(f"sha256sum {REAL.format(1)}", "sum")), {}) for name in NEWER_PODS},
         "musl": ("musl", "; ".join([
             "hello", marked(CHECK, "check"), "echo done",
             f"exec /{ODD}/ld-linux-x86-64.so.2 --library-path /{ODD}:{at} /usr/bin/tranche-workload hold "

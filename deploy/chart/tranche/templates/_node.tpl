@@ -39,10 +39,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- else -}}
 readOnlyRootFilesystem: true
 allowPrivilegeEscalation: false
+{{- with (.Values.node).seLinuxOptions }}
+seLinuxOptions:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 seccompProfile: {type: RuntimeDefault}
 {{- if include "tranche.wallsOn" . }}
 # To find a pod's counters again after a restart of its own, in the memory of the pod's programs.
-capabilities: {drop: [ALL], add: [CHECKPOINT_RESTORE, SYS_PTRACE]}
+capabilities: {drop: [ALL], add: [CHECKPOINT_RESTORE, SYS_PTRACE{{ range (.Values.node).capabilities }}, {{ . }}{{ end }}]}
 {{- else }}
 # What it reads in /proc of other users' processes everybody may read.
 capabilities: {drop: [ALL]}
