@@ -72,6 +72,7 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
       gpus_(loop, *disk_.worker, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
             {.scanned =
                  [this](const gpu::GpuWatch::News& news) {
+                   known_.given.SetInventory(gpus_.listed());
                    if (news.first) Look();
                    if (news.first || news.devices_changed) ApplyConfig();
                    if (news.status_changed || news.devices_changed) status_file_.Changed();
@@ -187,11 +188,7 @@ void Node::UsageRead(const gpu::Usage& usage) {
   known_.usage = usage.status;
   if (!usage.status.ok()) return;
   known_.usage_at = loop_.Now();
-  if (known_.grants.ok()) {
-    sight_.SetHeld(identity::HeldDevices(known_.kubelet.holdings, gpus_.listed()));
-  } else {
-    sight_.SetHeld(std::nullopt);
-  }
+  TellSightWhoHoldsWhat();
   SetLimits();
   sight_.Add(gpus_.listed(), usage);
   std::set<unsigned> pids;
@@ -278,15 +275,23 @@ void Node::AskKubelet() {
                  known_.kubelet_asked = asked;
                  if (answer.ok() != known_.grants.ok()) status_file_.Changed();
                  known_.grants = answer.status();
-                 if (answer.ok()) known_.kubelet = *answer;
+                 if (answer.ok()) known_.given.SetAnswer(answer->holdings, answer->offers);
                  TellWallsWhoHoldsWhat();
                  timers_.kubelet.Start(kAskKubelet, [this] { AskKubelet(); });
                }));
 }
 
 std::map<std::string, identity::Shares> Node::Shares() const {
-  if (!known_.grants.ok() || !known_.kubelet.offers) return {};
-  return identity::SharesOf(*known_.kubelet.offers, known_.kubelet.holdings, gpus_.listed());
+  if (!known_.grants.ok()) return {};
+  return known_.given.shares();
+}
+
+void Node::TellSightWhoHoldsWhat() {
+  std::optional<std::uint64_t> version;
+  if (known_.grants.ok()) version = known_.given.version();
+  if (version == known_.given_to_sight) return;
+  known_.given_to_sight = version;
+  sight_.SetHeld(version ? std::optional(known_.given.held()) : std::nullopt);
 }
 
 // What the config lets one share of each device hold: by the shares that there really are, whoever

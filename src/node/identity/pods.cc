@@ -98,13 +98,27 @@ void Pods::Put(const base::Json& object) {
     constexpr std::size_t kMaxContainers = 64;
     if (!told && pod.containers.size() < kMaxContainers) pod.containers.push_back(std::move(old));
   }
+  if (!fresh) CountName(known, -1);
   known = std::move(pod);
+  CountName(known, 1);
+}
+
+// Names are asked about every second: they are counted, not looked for.
+void Pods::CountName(const Pod& pod, int by) {
+  auto& names = names_[pod.pod_namespace];
+  Named& named = names[pod.name];
+  named.known += by;
+  if (!pod.gone) named.there += by;
+  if (named.known == 0) names.erase(pod.name);
+  if (names.empty()) names_.erase(pod.pod_namespace);
 }
 
 void Pods::Go(const std::string& uid) {
   const auto found = pods_.find(uid);
   if (found == pods_.end() || found->second.gone) return;
+  CountName(found->second, -1);
   found->second.gone = true;
+  CountName(found->second, 1);
   found->second.gone_since = loop_.Now();
 }
 
@@ -116,6 +130,7 @@ void Pods::Forget() {
         group != group_uid_.end() && group->second == entry.first) {
       group_uid_.erase(group);
     }
+    CountName(pod, -1);
     return true;
   });
 }
@@ -169,12 +184,11 @@ std::optional<bool> Pods::Alive(const Owner& owner) const {
     const Pod* pod = Find(owner.pod_uid);
     return pod == nullptr ? std::nullopt : std::optional(!pod->gone);
   }
-  std::optional<bool> alive;
-  for (const auto& [uid, pod] : pods_) {
-    if (pod.name != owner.pod || pod.pod_namespace != owner.pod_namespace) continue;
-    alive = alive.value_or(false) || !pod.gone;
-  }
-  return alive;
+  const auto name_space = names_.find(owner.pod_namespace);
+  if (name_space == names_.end()) return std::nullopt;
+  const auto name = name_space->second.find(owner.pod);
+  if (name == name_space->second.end()) return std::nullopt;
+  return name->second.there > 0;
 }
 
 std::set<std::string> Pods::ContainerIds() const {

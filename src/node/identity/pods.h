@@ -96,11 +96,17 @@ class Pods {
   void Put(const base::Json& object);
   void Go(const std::string& uid);
   void Forget();
+  void CountName(const Pod& pod, int by);
   [[nodiscard]] const Pod* Find(const std::string& group_uid) const;
 
   const base::EventLoop& loop_;
   std::map<std::string, Pod> pods_;               // by metadata.uid
   std::map<std::string, std::string> group_uid_;  // group's UID to metadata.uid
+  struct Named {                                  // how many pods have the name
+    int known = 0;
+    int there = 0;
+  };
+  std::map<std::string, std::map<std::string, Named>> names_;  // by namespace and name
   base::TimePoint newest_{};
 };
 

@@ -127,6 +127,10 @@ TEST_F(PodsTest, APodIsAliveUntilItIsRemoved) {
   pods_.Changed(PodObject("u2", "trainer", Running("main", kOtherId)));
   EXPECT_EQ(pods_.Alive(by_uid), false);
   EXPECT_EQ(pods_.Alive(by_name), true) << "another pod of that name";
+  pods_.Removed(PodObject("u2", "trainer", Running("main", kOtherId)));
+  loop_.AdvanceBy(kRememberGone);
+  pods_.Changed(PodObject("u3", "other", "{}"));
+  EXPECT_EQ(pods_.Alive(by_name), std::nullopt) << "it is no longer remembered";
 }
 
 Json Asking(const std::string& annotations) {

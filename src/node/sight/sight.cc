@@ -23,6 +23,10 @@ std::string Unmeasured(const gpu::Gpu& gpu, const gpu::DeviceUsage& usage) {
   return "not told";
 }
 
+bool SamePod(const Holder& a, const Holder& b) {
+  return a.pod == b.pod && a.pod_namespace == b.pod_namespace;
+}
+
 }  // namespace
 
 std::vector<gpu::UsageQuery> Sight::Queries(const gpu::Inventory& inventory) const {
@@ -85,42 +89,64 @@ void Sight::BeginLook(std::uint64_t now_us) {
       use.memory_limit.reset();
     }
   }
-  AddGrants(now_us);
+  AddGrants();
 }
 
-void Sight::AddGrants(std::uint64_t now_us) {
+void Sight::SetHeld(const std::optional<std::vector<identity::Held>>& held) {
+  held_.reset();
+  if (!held) return;
+  held_.emplace();
+  held_->reserve(held->size());
+  for (const identity::Held& one : *held) {
+    held_->push_back({.holder = {.pod_namespace = one.pod_namespace,
+                                 .pod = one.pod,
+                                 .container = one.container,
+                                 .pod_uid = ""},
+                      .pods_first = {.pod_namespace = one.pod_namespace,
+                                     .pod = one.pod,
+                                     .container = "",
+                                     .pod_uid = ""},
+                      .device = one.device,
+                      .replicas = one.replicas});
+  }
+}
+
+void Sight::AddGrants() {
   if (!held_) return;
-  for (const identity::Held& held : *held_) {
-    const auto account = accounts_.find(held.device);
+  for (const Grant& grant : *held_) {
+    const auto account = accounts_.find(grant.device);
     if (account == accounts_.end()) continue;
     std::optional<std::uint64_t> limit;
-    if (const auto found = shares_.find(held.device); found != shares_.end()) {
+    if (const auto found = shares_.find(grant.device); found != shares_.end()) {
       share::MemoryShare share = found->second;
-      share.held = held.replicas;
+      share.held = grant.replicas;
       limit = share::WantedMemory(share);
     }
-    bool found = false;
-    // Under its UID, where a process of it has been seen.
-    for (auto& [holder, use] : account->second.pods) {
-      if (holder.pod != held.pod || holder.pod_namespace != held.pod_namespace) continue;
-      // What is granted to one container of a pod is not strange in another.
-      use.granted = true;
-      if (holder.container != held.container) continue;
-      found = true;
-      use.replicas = held.replicas;
-      use.memory_limit = limit;
-      use.last_seen_us = now_us;
-    }
-    if (found) continue;
-    PodUse* use = PodOf(account->second, {.pod_namespace = held.pod_namespace,
-                                          .pod = held.pod,
-                                          .container = held.container,
-                                          .pod_uid = ""});
-    if (use == nullptr) continue;
-    use->granted = true;
-    use->replicas = held.replicas;
-    use->memory_limit = limit;
+    AddGrant(account->second, grant, limit);
   }
+}
+
+void Sight::AddGrant(Account& account, const Grant& grant, std::optional<std::uint64_t> limit) {
+  const Holder& granted = grant.holder;
+  bool found = false;
+  // Under its UID, where a process of it has been seen. All containers of a pod stand together.
+  for (auto at = account.pods.lower_bound(grant.pods_first); at != account.pods.end(); ++at) {
+    auto& [holder, use] = *at;
+    if (holder.pod != granted.pod || holder.pod_namespace != granted.pod_namespace) break;
+    // What is granted to one container of a pod is not strange in another.
+    use.granted = true;
+    if (holder.container != granted.container) continue;
+    found = true;
+    use.replicas = grant.replicas;
+    use.memory_limit = limit;
+    use.last_seen_us = now_us_;
+  }
+  if (found) return;
+  PodUse* use = PodOf(account, granted);
+  if (use == nullptr) return;
+  use->granted = true;
+  use->replicas = grant.replicas;
+  use->memory_limit = limit;
 }
 
 const Whose& Sight::WhoseIs(unsigned pid) {
@@ -209,33 +235,32 @@ void Sight::AddTime(const std::string& uuid, const gpu::DeviceUsage& usage) {
 }
 
 void Sight::AddWindow(Account& account, const Window& window, double joules) {
-  std::map<PodUse*, double> parts;
-  for (auto& [holder, use] : account.pods) parts[&use] = 0;
+  std::map<const PodUse*, double> parts;
+  double pods = 0;
   double others = 0;
   for (const auto& [pid, seconds] : window.process_seconds) {
     const Whose& whose = WhoseIs(pid);
     PodUse* use = nullptr;
     if (whose.kind == Whose::Kind::kPod && !whose.memory_only) use = PodOf(account, whose.holder);
-    if (use != nullptr) {
-      parts[use] += seconds;
-    } else {
-      others += seconds;
-    }
-  }
-  double pods = 0;
-  int busy_pods = 0;
-  for (const auto& [use, seconds] : parts) {
-    pods += seconds;
-    if (seconds > 0) ++busy_pods;
+    if (use != nullptr) parts[use] += seconds;
+    (use != nullptr ? pods : others) += seconds;
   }
   const double busy = std::max(window.busy_seconds.value_or(pods + others), pods);
   // Each second has its energy, whoever had it; where more was had than there was, they share it.
   const double share = joules / std::max(window.seconds, pods);
-  for (const auto& [use, seconds] : parts) {
-    use->gpu_seconds += seconds;
-    use->energy_joules += seconds * share;
-    if (seconds > 0) use->last_active = static_cast<double>(now_us_) / kUsInSecond;
-    use->busy.Note(window.seconds, seconds);
+  int busy_pods = 0;
+  const Holder* last_busy = nullptr;
+  for (auto& [holder, use] : account.pods) {
+    const auto part = parts.find(&use);
+    const double seconds = part == parts.end() ? 0 : part->second;
+    use.busy.Note(window.seconds, seconds);
+    if (seconds <= 0) continue;
+    use.gpu_seconds += seconds;
+    use.energy_joules += seconds * share;
+    use.last_active = static_cast<double>(now_us_) / kUsInSecond;
+    // The containers of a pod stand together.
+    if (last_busy == nullptr || !SamePod(*last_busy, holder)) ++busy_pods;
+    last_busy = &holder;
   }
   account.rest.gpu_seconds += busy - pods;
   account.rest.energy_joules += joules - pods * share;

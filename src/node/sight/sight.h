@@ -52,7 +52,7 @@ class Sight {
   // Adds what it has answered. GPUs that are no longer there are forgotten.
   void Add(const gpu::Inventory& inventory, const gpu::Usage& usage);
   // Who has been given what; nullopt where the kubelet cannot be asked.
-  void SetHeld(std::optional<std::vector<identity::Held>> held) { held_ = std::move(held); }
+  void SetHeld(const std::optional<std::vector<identity::Held>>& held);
 
   // How much memory the config lets one share of a device hold, by the device's UUID; one that is
   // not there has no limit.
@@ -70,8 +70,16 @@ class Sight {
     std::optional<std::uint64_t> last_millijoules;
     double waiting_joules = 0;  // for the next window
   };
+  // What a container was given of a device, by its series' name where no process of it was seen.
+  struct Grant {
+    Holder holder;
+    Holder pods_first;  // before which no container of the pod stands
+    std::string device;
+    int replicas = 0;
+  };
   void BeginLook(std::uint64_t now_us);
-  void AddGrants(std::uint64_t now_us);
+  void AddGrants();
+  void AddGrant(Account& account, const Grant& grant, std::optional<std::uint64_t> limit);
   void AddProcesses(const gpu::Gpu& gpu, const gpu::DeviceUsage& usage);
   void NoteLimits(Account& account);
   void AddTime(const std::string& uuid, const gpu::DeviceUsage& usage);
@@ -82,7 +90,7 @@ class Sight {
   PodUse* PodOf(Account& account, const Holder& holder);
 
   Sources sources_;
-  std::optional<std::vector<identity::Held>> held_;
+  std::optional<std::vector<Grant>> held_;
   std::map<std::string, share::MemoryShare> shares_;
   std::map<std::string, Account> accounts_;
   std::map<std::string, gpu::DeviceUsage> usage_;

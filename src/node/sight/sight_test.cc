@@ -160,6 +160,31 @@ TEST_F(SightTest, ContentionIsTimeInWhichMoreThanOnePodComputes) {
   EXPECT_NEAR(Gpu().contended_seconds, 10, 1.1);
 }
 
+TEST_F(SightTest, ContainersOfOnePodAreNotInEachOthersWay) {
+  whose_[8] = {.kind = Whose::Kind::kPod, .holder = PodNamed("a")};
+  whose_[8].holder.container = "side-car";
+  Second({});
+  for (int i = 0; i < 10; ++i) Second({{7, 50}, {8, 50}});
+  EXPECT_THAT(Gpu().pods, SizeIs(2));
+  EXPECT_EQ(Gpu().contended_seconds, 0);
+  PutPod(8, "b");
+  for (int i = 0; i < 10; ++i) Second({{7, 50}, {8, 50}});
+  EXPECT_NEAR(Gpu().contended_seconds, 10, 1.1);
+}
+
+TEST_F(SightTest, BusyIsThePartOfTheLastTenSeconds) {
+  Put(7, kGi);
+  Second({});
+  EXPECT_EQ(Gpu().busy.percent(), std::nullopt) << "before the first window";
+  for (int i = 0; i < 30; ++i) Second({{7, 80}});
+  EXPECT_NEAR(*Of("a").busy.percent(), 80, 1);
+  for (int i = 0; i < 6; ++i) Second({});
+  EXPECT_GT(*Of("a").busy.percent(), 20);
+  EXPECT_LT(*Of("a").busy.percent(), 60);
+  for (int i = 0; i < 10; ++i) Second({});
+  EXPECT_EQ(*Of("a").busy.percent(), 0);
+}
+
 TEST_F(SightTest, AProcessThatWasNeverSeenIsTheRests) {
   Second({});
   Second({{4711, 30}});
