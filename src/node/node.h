@@ -124,6 +124,9 @@ class Node {
   void Look();
   void UsageRead(const gpu::Usage& usage);
   [[nodiscard]] sight::Whose WhoseIs(unsigned pid);
+  [[nodiscard]] sight::Holder HolderOf(const identity::PodGroup& group) const;
+  // The container by its name; nullopt where it is not known (yet).
+  [[nodiscard]] std::optional<sight::Holder> Named(const identity::PodGroup& group) const;
   [[nodiscard]] std::optional<bool> Alive(const sight::Holder& holder) const;
   void TellOfStrangers();
   void AskKubelet();

@@ -36,7 +36,8 @@ void History::Add(double now, const std::map<std::string, Account>& accounts) {
     const float used = account.memory ? static_cast<float>(account.memory->used) : kUnknown;
     OfDevice& device = devices_[uuid];
     AddPoint(device, {},
-             {.busy_seconds = account.busy_seconds, .measured_seconds = account.measured_seconds},
+             {.busy_seconds = account.busy_seconds + account.UnnamedSeconds(),
+              .measured_seconds = account.measured_seconds},
              used);
     for (const auto& [holder, use] : account.pods) {
       AddPoint(device, holder,

@@ -28,6 +28,15 @@ std::string GroupUid(const base::Json& object, const std::string& uid) {
   return is_hash && mirror != nullptr ? hash : uid;
 }
 
+// What its one container is called; "" where it may have several.
+std::string OnlyContainer(const base::Json& object) {
+  const base::Json::Array& containers = base::ItemsAt(object, {"spec", "containers"});
+  for (const char* kind : {"initContainers", "ephemeralContainers"}) {
+    if (!base::ItemsAt(object, {"spec", kind}).empty()) return "";
+  }
+  return containers.size() == 1 ? base::TextAt(containers.front(), {"name"}) : "";
+}
+
 // Whoever may write a pod may write anything here, so no more is kept than can be meant.
 MemoryAsk AskIn(const base::Json& object) {
   MemoryAsk ask;
@@ -70,6 +79,7 @@ void Pods::Put(const base::Json& object) {
   if (!pods_.contains(uid) && pods_.size() >= kMaxPods) return;
   Pod pod{.pod_namespace = base::TextAt(object, {"metadata", "namespace"}), .name = name};
   pod.group_uid = GroupUid(object, uid);
+  pod.only = OnlyContainer(object);
   pod.ask = AskIn(object);
   for (const char* kind :
        {"containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"}) {
@@ -171,10 +181,10 @@ Owner Pods::OwnerOf(const PodGroup& group) const {
   if (found == nullptr) return {.pod_uid = group.pod_uid};
   const Pod& pod = *found;
   Owner owner{.pod_namespace = pod.pod_namespace, .pod = pod.name, .pod_uid = group.pod_uid};
+  if (group.container_id.empty()) return owner;
+  owner.container = pod.only;
   for (const Container& container : pod.containers) {
-    if (!group.container_id.empty() && container.id == group.container_id) {
-      owner.container = container.name;
-    }
+    if (container.id == group.container_id) owner.container = container.name;
   }
   return owner;
 }

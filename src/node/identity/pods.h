@@ -61,7 +61,8 @@ class Pods {
   void Changed(const base::Json& object);
   void Removed(const base::Json& object);
 
-  // Where the pod is not known (yet), only the UID is filled in.
+  // Where the pod is not known (yet), only the UID is filled in. A container is known by its id,
+  // and before that is told: where the pod has no other one.
   [[nodiscard]] Owner OwnerOf(const PodGroup& group) const;
   // Whether the pod is there; nullopt where none of that name or UID is known.
   [[nodiscard]] std::optional<bool> Alive(const Owner& owner) const;
@@ -88,6 +89,7 @@ class Pods {
     std::string name;
     std::string group_uid;  // by which the kubelet names its group: a static pod's is another
     std::vector<Container> containers;
+    std::string only;  // its one container's name; "" where it may have several
     MemoryAsk ask;
     base::TimePoint since;  // it was told of
     bool gone = false;

@@ -4,6 +4,9 @@
 // A GPU that is cut by MIG has one account for each MIG device. The driver samples no processes
 // there, so those accounts have memory and processes, and neither time nor what is made of it.
 //
+// A container begins before the API server tells how it is called. What it computes until then is
+// held back, for kNameWithinUs at most, and given to it afterwards.
+//
 // An account of a container ends with its pod. Where nobody tells of pods it ends once the
 // container has had neither a process nor a grant for kForget.
 //
@@ -34,16 +37,22 @@ struct Whose {
   Kind kind = Kind::kUnknown;
   Holder holder;             // of kPod
   bool memory_only = false;  // what was computed under this pid may be another process's
+  // Of a container whose name may become known: its id. The holder is then of as much as is known.
+  std::string unnamed_id = "";
 };
 
 class Sight {
  public:
   static constexpr std::uint64_t kForgetUs = 60'000'000;
+  // The kubelet tells of a container within a second or two, and every ten seconds at the latest.
+  static constexpr std::uint64_t kNameWithinUs = 30'000'000;
 
   struct Sources {
     std::function<Whose(unsigned pid)> whose;  // called once for each pid and look
     // Whether the pod is there; nullopt where nobody knows.
     std::function<std::optional<bool>(const Holder&)> alive;
+    // By its name, a container of this pod (its UID); nullopt while that is not known.
+    std::function<std::optional<Holder>(const std::string& pod_uid, const std::string& id)> named;
   };
   explicit Sight(Sources sources) : sources_(std::move(sources)) {}
 
@@ -84,6 +93,9 @@ class Sight {
   void NoteLimits(Account& account);
   void AddTime(const std::string& uuid, const gpu::DeviceUsage& usage);
   void AddWindow(Account& account, const Window& window, double joules);
+  Unnamed* UnnamedOf(Account& account, const Whose& whose);
+  void GiveToTheNamed(Account& account);
+  void Give(Account& account, Unnamed& one, const std::optional<Holder>& to);
   void EndLook();
   [[nodiscard]] bool Ended(const Holder& holder, const PodUse& use) const;
   const Whose& WhoseIs(unsigned pid);
