@@ -10,24 +10,70 @@ namespace {
 
 using Library = nlohmann::ordered_json;
 
-Library ToLibrary(const Json& json) {
-  if (json.is_bool()) return json.as_bool();
-  if (json.is_int()) return json.as_int();
-  if (json.is_double()) return json.as_double();
-  if (json.is_string()) return json.as_string();
-  if (json.is_array()) {
-    Library out = Library::array();
-    for (const Json& item : json.as_array()) out.push_back(ToLibrary(item));
-    return out;
+// Writes a value as text. What is subtle about that, the library does: numbers with a point, and
+// texts that are not plain.
+class Writer {
+ public:
+  // indent 0 is one line.
+  explicit Writer(int indent) : indent_(static_cast<std::size_t>(std::max(indent, 0))) {}
+
+  void Write(const Json& json) {
+    if (json.is_array()) {
+      WriteAll('[', ']', json.as_array(), [this](const Json& item) { Write(item); });
+    } else if (json.is_object()) {
+      WriteAll('{', '}', json.as_object(), [this](const Json::Member& member) {
+        WriteText(member.first);
+        out_ += indent_ > 0 ? ": " : ":";
+        Write(member.second);
+      });
+    } else if (json.is_string()) {
+      WriteText(json.as_string());
+    } else if (json.is_int()) {
+      out_ += std::to_string(json.as_int());
+    } else if (json.is_double()) {
+      out_ += Library(json.as_double()).dump();
+    } else if (json.is_bool()) {
+      out_ += json.as_bool() ? "true" : "false";
+    } else {
+      out_ += "null";
+    }
   }
-  if (json.is_object()) {
-    // Straight into its vector, which would be looked through for each key.
-    Library::object_t out;
-    for (const auto& [key, value] : json.as_object()) out.emplace_back(key, ToLibrary(value));
-    return out;
+  std::string Take() { return std::move(out_); }
+
+ private:
+  template <class Items, class Each>
+  void WriteAll(char open, char close, const Items& items, const Each& each) {
+    out_ += open;
+    ++depth_;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (i > 0) out_ += ',';
+      BreakLine();
+      each(items[i]);
+    }
+    --depth_;
+    if (!items.empty()) BreakLine();
+    out_ += close;
   }
-  return nullptr;
-}
+  void BreakLine() {
+    if (indent_ == 0) return;
+    out_ += '\n';
+    out_.append(depth_ * indent_, ' ');
+  }
+  void WriteText(const std::string& text) {
+    const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+    if (!std::ranges::all_of(text, plain)) {
+      out_ += Library(text).dump(-1, ' ', false, Library::error_handler_t::replace);
+      return;
+    }
+    out_ += '"';
+    out_ += text;
+    out_ += '"';
+  }
+
+  const std::size_t indent_;
+  std::size_t depth_ = 0;
+  std::string out_;
+};
 
 // JSON leaves open what a key means that comes twice: the last value counts, in the first one's
 // place. Objects of outside may have a great many keys: not one by one.
@@ -205,8 +251,9 @@ void Json::Append(Json value) {
 }
 
 std::string Json::Dump(int indent) const {
-  return ToLibrary(*this).dump(indent > 0 ? indent : -1, ' ', false,
-                               Library::error_handler_t::replace);
+  Writer writer(indent);
+  writer.Write(*this);
+  return writer.Take();
 }
 
 Result<Json> Json::Parse(std::string_view text) {

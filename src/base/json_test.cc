@@ -103,6 +103,36 @@ TEST(JsonTest, ManyTextsMakeAnArray) {
   EXPECT_EQ(Json::MakeTexts({}).Dump(), "[]");
 }
 
+TEST(JsonTest, WhatIsWrittenInLinesHasEachMemberOnItsOwn) {
+  const Json json = Parsed(R"({"a":[1,[],{}],"b":{"c":null,"d":true},"e":[[2.50]]})");
+  EXPECT_EQ(json.Dump(2), R"({
+  "a": [
+    1,
+    [],
+    {}
+  ],
+  "b": {
+    "c": null,
+    "d": true
+  },
+  "e": [
+    [
+      2.5
+    ]
+  ]
+})");
+  EXPECT_EQ(Parsed(json.Dump(4)), json);
+}
+
+TEST(JsonTest, WhatIsNotPlainIsEscapedInTextsAndKeys) {
+  EXPECT_EQ(Json::MakeObject({{"a\"\\\n", "\x01\t\x7f<ü>"}}).Dump(),
+            "{\"a\\\"\\\\\\n\":\"\\u0001\\t\x7f<ü>\"}");
+  EXPECT_EQ(Json(0.1).Dump(), "0.1");
+  EXPECT_EQ(Json(3.0).Dump(), "3.0");
+  EXPECT_EQ(Json(1e300).Dump(), "1e+300");
+  EXPECT_EQ(Json(-0.0).Dump(), "-0.0");
+}
+
 TEST(JsonTest, NumbersThatJsonCannotSayAreNull) {
   EXPECT_EQ(Json(std::nan("")).Dump(), "null");
   EXPECT_EQ(Json(std::numeric_limits<double>::infinity()).Dump(), "null");

@@ -22,6 +22,7 @@ struct Holding {
   std::string container;
   std::string resource;
   std::vector<std::string> ids;
+  friend bool operator==(const Holding&, const Holding&) = default;
 };
 
 // One List call, bounded to 5 s and 16 MiB; `done` runs on the loop. kNotFound: no such socket.
@@ -32,6 +33,7 @@ void ListHoldings(RpcCaller& caller, const std::string& socket_path,
 struct Offer {
   std::string resource;
   std::vector<std::string> ids;
+  friend bool operator==(const Offer&, const Offer&) = default;
 };
 
 // One GetAllocatableResources call, bounded as above. kUnimplemented: a kubelet that has it not.

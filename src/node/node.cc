@@ -31,12 +31,13 @@ KubeletLister NewKubeletLister(base::EventLoop& loop) {
   const std::shared_ptr<kubelet::RpcCaller> caller = kubelet::RpcCaller::New(loop);
   return
       [caller = caller.get(), kept = caller](const std::string& socket, const KubeletDone& done) {
-        const auto held = [=](const Result<std::vector<kubelet::Holding>>& holdings) {
+        const auto held = [=](Result<std::vector<kubelet::Holding>> holdings) {
           if (!holdings.ok()) return done(holdings.status());
+          const auto answer = std::make_shared<KubeletAnswer>();
+          answer->holdings = std::move(*holdings);
           kubelet::ListOffers(*caller, socket, [=](Result<std::vector<kubelet::Offer>> offers) {
-            KubeletAnswer answer{.holdings = *holdings, .offers = std::nullopt};
-            if (offers.ok()) answer.offers = std::move(*offers);
-            done(std::move(answer));
+            if (offers.ok()) answer->offers = std::move(*offers);
+            done(std::move(*answer));
           });
         };
         kubelet::ListHoldings(*caller, socket, held);
@@ -52,7 +53,11 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
       processes_(*proc_),
       pods_(loop),
       sight_({.whose = [this](unsigned pid) { return WhoseIs(pid); },
-              .alive = [this](const Holder& holder) { return Alive(holder); }}),
+              .alive = [this](const Holder& holder) { return Alive(holder); },
+              .named =
+                  [this](const std::string& pod_uid, const std::string& id) {
+                    return Named({.pod_uid = pod_uid, .container_id = id});
+                  }}),
       rules_{.config = FollowedConfig(loop, options_.config,
                                       [this] {
                                         status_file_.Changed();
@@ -72,6 +77,7 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
       gpus_(loop, *disk_.worker, options_.gpus, {.scan = options_.rescan_interval, .restart = {}},
             {.scanned =
                  [this](const gpu::GpuWatch::News& news) {
+                   known_.given.SetInventory(gpus_.listed());
                    if (news.first) Look();
                    if (news.first || news.devices_changed) ApplyConfig();
                    if (news.status_changed || news.devices_changed) status_file_.Changed();
@@ -187,11 +193,7 @@ void Node::UsageRead(const gpu::Usage& usage) {
   known_.usage = usage.status;
   if (!usage.status.ok()) return;
   known_.usage_at = loop_.Now();
-  if (known_.grants.ok()) {
-    sight_.SetHeld(identity::HeldDevices(known_.kubelet.holdings, gpus_.listed()));
-  } else {
-    sight_.SetHeld(std::nullopt);
-  }
+  TellSightWhoHoldsWhat();
   SetLimits();
   sight_.Add(gpus_.listed(), usage);
   std::set<unsigned> pids;
@@ -220,20 +222,36 @@ Whose Node::WhoseIs(unsigned pid) {
     case identity::PlaceKind::kPod:
       break;
   }
-  const identity::Owner owner = pods_.OwnerOf(place.group);
   Whose whose{.kind = Whose::Kind::kPod, .holder = {}, .memory_only = place.renewed};
-  if (owner.pod.empty()) {
-    whose.holder = {.pod_namespace = "",
-                    .pod = place.group.pod_uid,
-                    .container = place.group.container_id.substr(0, kShortId),
-                    .pod_uid = place.group.pod_uid};
-  } else {
-    whose.holder = {.pod_namespace = owner.pod_namespace,
-                    .pod = owner.pod,
-                    .container = owner.container,
-                    .pod_uid = owner.pod_uid};
+  if (auto named = Named(place.group)) {
+    whose.holder = *std::move(named);
+    return whose;
   }
+  whose.holder = HolderOf(place.group);
+  // Where nobody is asked for names, none will become known.
+  if (!options_.node_name.empty()) whose.unnamed_id = place.group.container_id;
   return whose;
+}
+
+std::optional<Holder> Node::Named(const identity::PodGroup& group) const {
+  Holder holder = HolderOf(group);
+  if (holder.pod_namespace.empty() || holder.container.empty()) return std::nullopt;
+  return holder;
+}
+
+// As much of its name as is known.
+Holder Node::HolderOf(const identity::PodGroup& group) const {
+  const identity::Owner owner = pods_.OwnerOf(group);
+  if (owner.pod.empty()) {
+    return {.pod_namespace = "",
+            .pod = group.pod_uid,
+            .container = group.container_id.substr(0, kShortId),
+            .pod_uid = group.pod_uid};
+  }
+  return {.pod_namespace = owner.pod_namespace,
+          .pod = owner.pod,
+          .container = owner.container,
+          .pod_uid = owner.pod_uid};
 }
 
 std::optional<bool> Node::Alive(const Holder& holder) const {
@@ -273,20 +291,30 @@ void Node::AskKubelet() {
   if (options_.pod_resources_socket.empty() || known_.asking_kubelet) return;
   known_.asking_kubelet = true;
   ask_kubelet_(options_.pod_resources_socket,
-               runner_.Wrap([this, asked = loop_.Now()](const Result<KubeletAnswer>& answer) {
+               runner_.Wrap([this, asked = loop_.Now()](Result<KubeletAnswer> answer) {
                  known_.asking_kubelet = false;
                  known_.kubelet_asked = asked;
                  if (answer.ok() != known_.grants.ok()) status_file_.Changed();
                  known_.grants = answer.status();
-                 if (answer.ok()) known_.kubelet = *answer;
+                 if (answer.ok()) {
+                   known_.given.SetAnswer(std::move(answer->holdings), std::move(answer->offers));
+                 }
                  TellWallsWhoHoldsWhat();
                  timers_.kubelet.Start(kAskKubelet, [this] { AskKubelet(); });
                }));
 }
 
 std::map<std::string, identity::Shares> Node::Shares() const {
-  if (!known_.grants.ok() || !known_.kubelet.offers) return {};
-  return identity::SharesOf(*known_.kubelet.offers, known_.kubelet.holdings, gpus_.listed());
+  if (!known_.grants.ok()) return {};
+  return known_.given.shares();
+}
+
+void Node::TellSightWhoHoldsWhat() {
+  std::optional<std::uint64_t> version;
+  if (known_.grants.ok()) version = known_.given.version();
+  if (version == known_.given_to_sight) return;
+  known_.given_to_sight = version;
+  sight_.SetHeld(version ? std::optional(known_.given.held()) : std::nullopt);
 }
 
 // What the config lets one share of each device hold: by the shares that there really are, whoever

@@ -32,6 +32,7 @@
 #include "node/delivery/delivery.h"
 #include "node/followed_config.h"
 #include "node/history/history.h"
+#include "node/identity/given.h"
 #include "node/identity/pods.h"
 #include "node/identity/proc.h"
 #include "node/identity/processes.h"
@@ -123,11 +124,15 @@ class Node {
   void Look();
   void UsageRead(const gpu::Usage& usage);
   [[nodiscard]] sight::Whose WhoseIs(unsigned pid);
+  [[nodiscard]] sight::Holder HolderOf(const identity::PodGroup& group) const;
+  // The container by its name; nullopt where it is not known (yet).
+  [[nodiscard]] std::optional<sight::Holder> Named(const identity::PodGroup& group) const;
   [[nodiscard]] std::optional<bool> Alive(const sight::Holder& holder) const;
   void TellOfStrangers();
   void AskKubelet();
   // What the kubelet tells of the shares of each device; empty where it does not.
   [[nodiscard]] std::map<std::string, identity::Shares> Shares() const;
+  void TellSightWhoHoldsWhat();
   void SetLimits();
   void LookForExporter();
   std::unique_ptr<walls::Arbiter> NewWalls();
@@ -156,7 +161,10 @@ class Node {
   struct Knowledge {
     base::Status pods{base::Code::kUnavailable, "not asked yet"};
     base::Status grants{base::Code::kUnavailable, "not asked yet"};
-    KubeletAnswer kubelet;
+    identity::Given given;
+    // Its version that sight has been told; absent: it was told that nobody knows.
+    std::optional<std::uint64_t> given_to_sight;
+    std::optional<std::uint64_t> given_to_walls;
     bool asking_kubelet = false;
     base::TimePoint kubelet_asked{};  // for that answer
     base::Status usage{base::Code::kUnavailable, "not asked yet"};

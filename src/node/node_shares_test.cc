@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,35 @@ TEST_F(NodeTest, TheLimitOfTheConfigIsToldAndWhatGoesOverItCounted) {
     EXPECT_EQ(Value(text, "tranche_node_config_rejected_total"), 2);
     EXPECT_EQ(Value(text, Series("memory_limit_bytes")), 3U << 20U) << "the last one stays";
     EXPECT_THAT(node.State().degraded, ::testing::Contains(HasSubstr("config: ")));
+  });
+}
+
+TEST_F(NodeTest, AMigDeviceHasMemoryByPodAndNoTimeAndWhy) {
+  gpu::Inventory cut = gpu::testing::Gpus(1);
+  gpu::testing::Cut(cut, 0, {"3g.40gb", "3g.40gb"});
+  driver_->SetInventory(cut);
+  driver_->AnswerUsage([](const gpu::UsageQuery& query) {
+    gpu::DeviceUsage usage{.uuid = query.uuid};
+    usage.processes = {{{.pid = 7, .memory_bytes = 5, .gpu_instance = 1}}};
+    usage.mig = {{"MIG-0-0", gpu::MemoryUse{.total = 40, .used = 9}}, {"MIG-0-1", std::nullopt}};
+    usage.unread = {{"nvmlDeviceGetProcessUtilization", base::Code::kUnimplemented, ""}};
+    return usage;
+  });
+  held_ = std::vector<kubelet::Holding>{
+      {"team", "running", "main", "nvidia.com/mig-3g.40gb", {"MIG-0-0"}}};
+  Run([&](Node& node) {
+    for (int i = 0; i < 5; ++i) Second({});
+    const std::string text = node.MetricsText();
+    const std::string pod =
+        R"({gpu="MIG-0-0",index="0:0",namespace="team",pod="running",container="main"})";
+    EXPECT_EQ(Value(text, "tranche_pod_gpu_memory_used_bytes" + pod), 5);
+    EXPECT_EQ(Value(text, "tranche_pod_gpu_granted" + pod), 1);
+    EXPECT_EQ(Value(text, R"(tranche_gpu_unmeasured{gpu="MIG-0-0",index="0:0",reason="mig"})"), 1);
+    for (const char* absent :
+         {"pod_gpu_seconds_total{", "pod_gpu_busy_percent{", "pod_gpu_energy_joules_total{",
+          "pod_gpu_last_active_timestamp_seconds{", "gpu_busy_seconds_total{"}) {
+      EXPECT_THAT(text, Not(HasSubstr(std::string("\ntranche_") + absent)));
+    }
   });
 }
 

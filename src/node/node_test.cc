@@ -117,6 +117,42 @@ TEST_F(NodeTest, WithoutAnApiServerAndAKubeletUidsStandForNames) {
   });
 }
 
+TEST_F(NodeTest, WhatAContainerDidBeforeItsIdWasToldIsItsOwn) {
+  apiserver::testing::FakeApi* api = nullptr;
+  const auto pod = [](const std::string& status) {
+    return base::Json::Parse(
+               R"({"metadata": {"annotations": {"kubernetes.io/config.hash": ")" + kUid +
+               R"(", "kubernetes.io/config.mirror": "m"}}, "spec": {)" +
+               R"("nodeName": "n", "containers": [{"name": "main"}, {"name": "b"}]},)" +
+               R"("status": )" + status + "}")
+        .value();
+  };
+  const std::string path = "/api/v1/namespaces/team/pods/running";
+  options_.new_api = [&](base::EventLoop& loop) -> base::Result<daemon::ApiConnection> {
+    auto fake = std::make_unique<apiserver::testing::FakeApi>(loop);
+    api = fake.get();
+    api->Put(path, pod("{}"));
+    return daemon::ApiConnection{.client = std::move(fake), .default_namespace = ""};
+  };
+  Run([&](Node& node) {
+    for (int i = 0; i < 3; ++i) Second({});
+    for (int i = 0; i < 10; ++i) Second({{7, 40}});
+    const std::string busy = R"(tranche_gpu_busy_seconds_total{gpu="GPU-0",index="0"})";
+    const std::string nameless =
+        R"({gpu="GPU-0",index="0",namespace="team",pod="running",container="")";
+    std::string text = node.MetricsText();
+    EXPECT_EQ(Value(text, "tranche_pod_gpu_memory_used_bytes" + nameless + "}"), 4U << 20U);
+    EXPECT_EQ(Value(text, busy), 0) << "nobody's yet, and so not the device's";
+    api->Put(path, pod(R"({"containerStatuses": [{"name": "main", "containerID": "containerd://)" +
+                       kId + R"("}]})"));
+    for (int i = 0; i < 3; ++i) Second({{7, 40}});
+    text = node.MetricsText();
+    EXPECT_NEAR(Value(text, Series("seconds_total", true)), 5.2, 0.5);
+    EXPECT_NEAR(Value(text, busy), 5.2, 0.5);
+    EXPECT_THAT(text, Not(HasSubstr(nameless)));
+  });
+}
+
 TEST_F(NodeTest, APodOnAGpuThatItWasNotGivenIsSaidOnce) {
   held_ = std::vector<kubelet::Holding>{};
   Run([&](Node& node) {

@@ -107,7 +107,11 @@ void Node::DeliveryChanged() {
 
 void Node::TellWallsWhoHoldsWhat() {
   if (!known_.grants.ok()) return;
-  auto held = identity::HeldDevices(known_.kubelet.holdings, gpus_.listed());
+  // Where no wall stands or is to stand, what it has been told already changes nothing.
+  const std::uint64_t version = known_.given.version();
+  if (rules_.walls->idle() && known_.given_to_walls == version) return;
+  known_.given_to_walls = version;
+  std::vector<identity::Held> held = known_.given.held();
   pods_.WithUids(held, known_.kubelet_asked);
   rules_.walls->SetHeld(held);
   // A pod that is newer than the answer may hold something that is not told of yet.

@@ -34,37 +34,55 @@ void History::Add(double now, const std::map<std::string, Account>& accounts) {
   BeginStep(step);
   for (const auto& [uuid, account] : accounts) {
     const float used = account.memory ? static_cast<float>(account.memory->used) : kUnknown;
-    AddPoint({uuid, {}},
-             {.busy_seconds = account.busy_seconds, .measured_seconds = account.measured_seconds},
+    OfDevice& device = devices_[uuid];
+    AddPoint(device, {},
+             {.busy_seconds = account.busy_seconds + account.UnnamedSeconds(),
+              .measured_seconds = account.measured_seconds},
              used);
     for (const auto& [holder, use] : account.pods) {
-      AddPoint({uuid, holder},
+      AddPoint(device, holder,
                {.busy_seconds = use.gpu_seconds, .measured_seconds = account.measured_seconds},
                static_cast<float>(use.memory_bytes));
     }
   }
-  std::erase_if(series_, [this](const auto& one) { return one.second.seen != step_; });
+  EndStep();
 }
 
 void History::BeginStep(std::int64_t step) {
   // A clock that was set tells nothing of how long anything took.
-  if (step < step_ || step - step_ > static_cast<std::int64_t>(kPoints)) series_.clear();
+  if (step < step_ || step - step_ > static_cast<std::int64_t>(kPoints)) {
+    devices_.clear();
+    count_ = 0;
+  }
   const auto steps = static_cast<std::size_t>(step - step_);
-  for (auto& [key, series] : series_) {
-    series.points.resize(series.points.size() + steps);
-    if (series.points.size() > kPoints) {
-      const auto over = static_cast<std::ptrdiff_t>(series.points.size() - kPoints);
-      series.points.erase(series.points.begin(), series.points.begin() + over);
+  for (auto& [uuid, device] : devices_) {
+    for (auto& [holder, series] : device) {
+      series.points.resize(series.points.size() + steps);
+      if (series.points.size() > kPoints) {
+        const auto over = static_cast<std::ptrdiff_t>(series.points.size() - kPoints);
+        series.points.erase(series.points.begin(), series.points.begin() + over);
+      }
     }
   }
   step_ = step;
 }
 
-void History::AddPoint(const Key& key, const Counted& counted, float memory_bytes) {
-  auto it = series_.find(key);
-  if (it == series_.end()) {
-    if (series_.size() >= kMaxSeries) return;
-    it = series_.emplace(key, Series{.points = {Point{}}, .before = counted}).first;
+void History::EndStep() {
+  count_ = 0;
+  for (auto& [uuid, device] : devices_) {
+    std::erase_if(device, [this](const auto& one) { return one.second.seen != step_; });
+    count_ += device.size();
+  }
+  std::erase_if(devices_, [](const auto& device) { return device.second.empty(); });
+}
+
+void History::AddPoint(OfDevice& device, const sight::Holder& holder, const Counted& counted,
+                       float memory_bytes) {
+  auto it = device.find(holder);
+  if (it == device.end()) {
+    if (count_ >= kMaxSeries) return;
+    ++count_;
+    it = device.emplace(holder, Series{.points = {Point{}}, .before = counted}).first;
     it->second.points.reserve(kPoints + 1);
     it->second.steps_without = kSameForSteps;  // nothing was before
   }
@@ -101,21 +119,19 @@ void History::PutPoints(Json& into, const Series& series, std::size_t points) {
 
 Json History::ToJson(std::size_t points) const {
   Json devices = Json::MakeArray();
-  for (auto it = series_.begin(); it != series_.end();) {
-    const std::string& uuid = it->first.first;
+  for (const auto& [uuid, all] : devices_) {
     Json device = Json::MakeObject({{"uuid", base::Printable(uuid)}});
     Json pods = Json::MakeArray();
-    for (; it != series_.end() && it->first.first == uuid; ++it) {
-      const sight::Holder& holder = it->first.second;
+    for (const auto& [holder, series] : all) {
       if (holder == sight::Holder{}) {
-        PutPoints(device, it->second, points);
+        PutPoints(device, series, points);
         continue;
       }
       Json pod = Json::MakeObject({{"namespace", base::Printable(holder.pod_namespace)},
                                    {"pod", base::Printable(holder.pod)},
                                    {"container", base::Printable(holder.container)},
                                    {"uid", base::Printable(holder.pod_uid)}});
-      PutPoints(pod, it->second, points);
+      PutPoints(pod, series, points);
       pods.Append(std::move(pod));
     }
     device.Set("pods", std::move(pods));

@@ -37,7 +37,7 @@ class History {
   // Of the last `points` at most; `endTime` is when the last of them was, in seconds.
   [[nodiscard]] base::Json ToJson(std::size_t points = kPoints) const;
 
-  [[nodiscard]] std::size_t series() const { return series_.size(); }
+  [[nodiscard]] std::size_t series() const { return count_; }
 
  private:
   static constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
@@ -55,15 +55,18 @@ class History {
     int steps_without = 0;      // since then
     std::int64_t seen = 0;      // the last step in which it was there
   };
-  // The GPU or MIG device; and the container, which is empty for the device itself.
-  using Key = std::pair<std::string, sight::Holder>;
+  // Of a GPU or MIG device: the container, which is empty for the device itself.
+  using OfDevice = std::map<sight::Holder, Series>;
 
   void BeginStep(std::int64_t step);
-  void AddPoint(const Key& key, const Counted& counted, float memory_bytes);
+  void AddPoint(OfDevice& device, const sight::Holder& holder, const Counted& counted,
+                float memory_bytes);
+  void EndStep();
   static float Busy(Series& series, const Counted& counted);
   static void PutPoints(base::Json& into, const Series& series, std::size_t points);
 
-  std::map<Key, Series> series_;
+  std::map<std::string, OfDevice> devices_;  // by UUID
+  std::size_t count_ = 0;                    // of series
   std::int64_t step_ = 0;
 };
 

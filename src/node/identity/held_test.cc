@@ -43,6 +43,11 @@ TEST(HeldTest, IndicesAndMigDevicesAreFound) {
                                    Held{"ns", "e", "c", "MIG-2-0", 1, 1, ""}));
 }
 
+TEST(HeldTest, AGpuIsFoundByItsUuidWhateverItsResourceIsCalled) {
+  EXPECT_THAT(HeldDevices({{"ns", "a", "c", "example.com/fast.shared", {"GPU-0::1"}}}, Node()),
+              UnorderedElementsAre(Held{"ns", "a", "c", "GPU-0", 1, 1, ""}));
+}
+
 TEST(HeldTest, WhatIsNoGpuOfThisNodeIsLeftOut) {
   EXPECT_THAT(HeldDevices({{"ns", "a", "c", "example.com/nic", {"0", "1"}},
                            {"ns", "a", "c", "nvidia.com/gpu", {"GPU-9", "", "::", "17"}}},

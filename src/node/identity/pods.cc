@@ -28,6 +28,15 @@ std::string GroupUid(const base::Json& object, const std::string& uid) {
   return is_hash && mirror != nullptr ? hash : uid;
 }
 
+// What its one container is called; "" where it may have several.
+std::string OnlyContainer(const base::Json& object) {
+  const base::Json::Array& containers = base::ItemsAt(object, {"spec", "containers"});
+  for (const char* kind : {"initContainers", "ephemeralContainers"}) {
+    if (!base::ItemsAt(object, {"spec", kind}).empty()) return "";
+  }
+  return containers.size() == 1 ? base::TextAt(containers.front(), {"name"}) : "";
+}
+
 // Whoever may write a pod may write anything here, so no more is kept than can be meant.
 MemoryAsk AskIn(const base::Json& object) {
   MemoryAsk ask;
@@ -70,6 +79,7 @@ void Pods::Put(const base::Json& object) {
   if (!pods_.contains(uid) && pods_.size() >= kMaxPods) return;
   Pod pod{.pod_namespace = base::TextAt(object, {"metadata", "namespace"}), .name = name};
   pod.group_uid = GroupUid(object, uid);
+  pod.only = OnlyContainer(object);
   pod.ask = AskIn(object);
   for (const char* kind :
        {"containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"}) {
@@ -98,13 +108,27 @@ void Pods::Put(const base::Json& object) {
     constexpr std::size_t kMaxContainers = 64;
     if (!told && pod.containers.size() < kMaxContainers) pod.containers.push_back(std::move(old));
   }
+  if (!fresh) CountName(known, -1);
   known = std::move(pod);
+  CountName(known, 1);
+}
+
+// Names are asked about every second: they are counted, not looked for.
+void Pods::CountName(const Pod& pod, int by) {
+  auto& names = names_[pod.pod_namespace];
+  Named& named = names[pod.name];
+  named.known += by;
+  if (!pod.gone) named.there += by;
+  if (named.known == 0) names.erase(pod.name);
+  if (names.empty()) names_.erase(pod.pod_namespace);
 }
 
 void Pods::Go(const std::string& uid) {
   const auto found = pods_.find(uid);
   if (found == pods_.end() || found->second.gone) return;
+  CountName(found->second, -1);
   found->second.gone = true;
+  CountName(found->second, 1);
   found->second.gone_since = loop_.Now();
 }
 
@@ -116,6 +140,7 @@ void Pods::Forget() {
         group != group_uid_.end() && group->second == entry.first) {
       group_uid_.erase(group);
     }
+    CountName(pod, -1);
     return true;
   });
 }
@@ -156,10 +181,10 @@ Owner Pods::OwnerOf(const PodGroup& group) const {
   if (found == nullptr) return {.pod_uid = group.pod_uid};
   const Pod& pod = *found;
   Owner owner{.pod_namespace = pod.pod_namespace, .pod = pod.name, .pod_uid = group.pod_uid};
+  if (group.container_id.empty()) return owner;
+  owner.container = pod.only;
   for (const Container& container : pod.containers) {
-    if (!group.container_id.empty() && container.id == group.container_id) {
-      owner.container = container.name;
-    }
+    if (container.id == group.container_id) owner.container = container.name;
   }
   return owner;
 }
@@ -169,12 +194,11 @@ std::optional<bool> Pods::Alive(const Owner& owner) const {
     const Pod* pod = Find(owner.pod_uid);
     return pod == nullptr ? std::nullopt : std::optional(!pod->gone);
   }
-  std::optional<bool> alive;
-  for (const auto& [uid, pod] : pods_) {
-    if (pod.name != owner.pod || pod.pod_namespace != owner.pod_namespace) continue;
-    alive = alive.value_or(false) || !pod.gone;
-  }
-  return alive;
+  const auto name_space = names_.find(owner.pod_namespace);
+  if (name_space == names_.end()) return std::nullopt;
+  const auto name = name_space->second.find(owner.pod);
+  if (name == name_space->second.end()) return std::nullopt;
+  return name->second.there > 0;
 }
 
 std::set<std::string> Pods::ContainerIds() const {

@@ -61,7 +61,8 @@ class Pods {
   void Changed(const base::Json& object);
   void Removed(const base::Json& object);
 
-  // Where the pod is not known (yet), only the UID is filled in.
+  // Where the pod is not known (yet), only the UID is filled in. A container is known by its id,
+  // and before that is told: where the pod has no other one.
   [[nodiscard]] Owner OwnerOf(const PodGroup& group) const;
   // Whether the pod is there; nullopt where none of that name or UID is known.
   [[nodiscard]] std::optional<bool> Alive(const Owner& owner) const;
@@ -88,6 +89,7 @@ class Pods {
     std::string name;
     std::string group_uid;  // by which the kubelet names its group: a static pod's is another
     std::vector<Container> containers;
+    std::string only;  // its one container's name; "" where it may have several
     MemoryAsk ask;
     base::TimePoint since;  // it was told of
     bool gone = false;
@@ -96,11 +98,17 @@ class Pods {
   void Put(const base::Json& object);
   void Go(const std::string& uid);
   void Forget();
+  void CountName(const Pod& pod, int by);
   [[nodiscard]] const Pod* Find(const std::string& group_uid) const;
 
   const base::EventLoop& loop_;
   std::map<std::string, Pod> pods_;               // by metadata.uid
   std::map<std::string, std::string> group_uid_;  // group's UID to metadata.uid
+  struct Named {                                  // how many pods have the name
+    int known = 0;
+    int there = 0;
+  };
+  std::map<std::string, std::map<std::string, Named>> names_;  // by namespace and name
   base::TimePoint newest_{};
 };
 

@@ -38,6 +38,25 @@ TEST_F(PodsTest, AContainerIsKnownByItsId) {
   EXPECT_EQ(pods_.OwnerOf({"u1", ""}), (Owner{"team", "trainer", "", "u1"}));
 }
 
+TEST_F(PodsTest, TheOnlyContainerOfAPodIsKnownBeforeItsId) {
+  const auto pod = [](const std::string& spec) {
+    return Json::Parse(R"({"metadata": {"namespace": "team", "name": "trainer", "uid": "u1"},
+        "spec": )" + spec +
+                       "}")
+        .value();
+  };
+  pods_.Changed(pod(R"({"containers": [{"name": "main"}]})"));
+  EXPECT_EQ(pods_.OwnerOf({"u1", kId}).container, "main");
+  EXPECT_EQ(pods_.OwnerOf({"u1", ""}).container, "") << "the pod's own process";
+  for (const char* more :
+       {R"({"containers": [{"name": "main"}, {"name": "other"}]})",
+        R"({"containers": [{"name": "main"}], "initContainers": [{"name": "first"}]})",
+        R"({"containers": [{"name": "main"}], "ephemeralContainers": [{"name": "debug"}]})"}) {
+    pods_.Changed(pod(more));
+    EXPECT_EQ(pods_.OwnerOf({"u1", kId}).container, "") << more;
+  }
+}
+
 TEST_F(PodsTest, InitContainersAndThoseForDebuggingAreKnownToo) {
   pods_.Changed(
       PodObject("u1", "trainer",
@@ -127,6 +146,10 @@ TEST_F(PodsTest, APodIsAliveUntilItIsRemoved) {
   pods_.Changed(PodObject("u2", "trainer", Running("main", kOtherId)));
   EXPECT_EQ(pods_.Alive(by_uid), false);
   EXPECT_EQ(pods_.Alive(by_name), true) << "another pod of that name";
+  pods_.Removed(PodObject("u2", "trainer", Running("main", kOtherId)));
+  loop_.AdvanceBy(kRememberGone);
+  pods_.Changed(PodObject("u3", "other", "{}"));
+  EXPECT_EQ(pods_.Alive(by_name), std::nullopt) << "it is no longer remembered";
 }
 
 Json Asking(const std::string& annotations) {

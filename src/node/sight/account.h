@@ -46,9 +46,22 @@ struct PodUse {
   std::uint64_t last_seen_us = 0;  // when it last had a process or a grant
 };
 
+// What a container has used whose name is not known yet. It is in no counter, neither of a pod nor
+// of the device, until it is known whose it is, or has taken too long to become known: so none ever
+// goes down, and all parts are the device at any time.
+struct Unnamed {
+  Holder holder;  // of its series meanwhile
+  double gpu_seconds = 0;
+  double energy_joules = 0;
+  double last_active = 0;
+  std::uint64_t since_us = 0;
+  std::uint64_t last_seen_us = 0;
+};
+
 struct Account {
   std::map<Holder, PodUse> pods;
   PodUse rest;
+  std::map<std::string, Unnamed> unnamed;  // by container's id
 
   std::optional<gpu::MemoryUse> memory;
   double measured_seconds = 0;   // of which it is known whether something computed
@@ -64,6 +77,11 @@ struct Account {
   // Why there is no time and nothing made of it; "" where there is.
   std::string unmeasured;
 
+  [[nodiscard]] double UnnamedSeconds() const {
+    double seconds = 0;
+    for (const auto& [id, one] : unnamed) seconds += one.gpu_seconds;
+    return seconds;
+  }
   // What was counted stays where the driver fails for a while; a GPU that cannot be measured has
   // nothing to count.
   [[nodiscard]] bool Counted() const {

@@ -21,24 +21,27 @@ class Recent {
   // The next window: its length, and for how long of it it was so, in seconds.
   void Note(double length, double part) {
     windows_.emplace_back(length, part);
+    seconds_ += length;
+    while (windows_.size() > kMostWindows || seconds_ - windows_.front().first >= kOver) {
+      seconds_ -= windows_.front().first;
+      windows_.pop_front();
+    }
+  }
+  // Made when it is asked for, which is more seldom than windows come.
+  [[nodiscard]] std::optional<double> percent() const {
+    if (windows_.empty()) return std::nullopt;
     double seconds = 0;
     double parts = 0;
-    for (auto window = windows_.rbegin(); window != windows_.rend(); ++window) {
-      seconds += window->first;
-      parts += window->second;
-      if (seconds >= kOver) {
-        windows_.erase(windows_.begin(), window.base() - 1);
-        break;
-      }
+    for (const auto& [length, part] : windows_) {
+      seconds += length;
+      parts += part;
     }
-    while (windows_.size() > kMostWindows) windows_.pop_front();
-    percent_ = seconds > 0 ? std::clamp(100 * parts / seconds, 0.0, 100.0) : 0;
+    return seconds > 0 ? std::clamp(100 * parts / seconds, 0.0, 100.0) : 0;
   }
-  [[nodiscard]] const std::optional<double>& percent() const { return percent_; }
 
  private:
   std::deque<std::pair<double, double>> windows_;
-  std::optional<double> percent_;
+  double seconds_ = 0;  // of all windows
 };
 
 }  // namespace tranche::node::sight

@@ -1,6 +1,7 @@
 #include "node/sight/sight.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -21,6 +22,10 @@ std::string Unmeasured(const gpu::Gpu& gpu, const gpu::DeviceUsage& usage) {
     }
   }
   return "not told";
+}
+
+bool SamePod(const Holder& a, const Holder& b) {
+  return a.pod == b.pod && a.pod_namespace == b.pod_namespace;
 }
 
 }  // namespace
@@ -85,42 +90,65 @@ void Sight::BeginLook(std::uint64_t now_us) {
       use.memory_limit.reset();
     }
   }
-  AddGrants(now_us);
+  AddGrants();
+  for (auto& [uuid, account] : accounts_) GiveToTheNamed(account);
 }
 
-void Sight::AddGrants(std::uint64_t now_us) {
+void Sight::SetHeld(const std::optional<std::vector<identity::Held>>& held) {
+  held_.reset();
+  if (!held) return;
+  held_.emplace();
+  held_->reserve(held->size());
+  for (const identity::Held& one : *held) {
+    held_->push_back({.holder = {.pod_namespace = one.pod_namespace,
+                                 .pod = one.pod,
+                                 .container = one.container,
+                                 .pod_uid = ""},
+                      .pods_first = {.pod_namespace = one.pod_namespace,
+                                     .pod = one.pod,
+                                     .container = "",
+                                     .pod_uid = ""},
+                      .device = one.device,
+                      .replicas = one.replicas});
+  }
+}
+
+void Sight::AddGrants() {
   if (!held_) return;
-  for (const identity::Held& held : *held_) {
-    const auto account = accounts_.find(held.device);
+  for (const Grant& grant : *held_) {
+    const auto account = accounts_.find(grant.device);
     if (account == accounts_.end()) continue;
     std::optional<std::uint64_t> limit;
-    if (const auto found = shares_.find(held.device); found != shares_.end()) {
+    if (const auto found = shares_.find(grant.device); found != shares_.end()) {
       share::MemoryShare share = found->second;
-      share.held = held.replicas;
+      share.held = grant.replicas;
       limit = share::WantedMemory(share);
     }
-    bool found = false;
-    // Under its UID, where a process of it has been seen.
-    for (auto& [holder, use] : account->second.pods) {
-      if (holder.pod != held.pod || holder.pod_namespace != held.pod_namespace) continue;
-      // What is granted to one container of a pod is not strange in another.
-      use.granted = true;
-      if (holder.container != held.container) continue;
-      found = true;
-      use.replicas = held.replicas;
-      use.memory_limit = limit;
-      use.last_seen_us = now_us;
-    }
-    if (found) continue;
-    PodUse* use = PodOf(account->second, {.pod_namespace = held.pod_namespace,
-                                          .pod = held.pod,
-                                          .container = held.container,
-                                          .pod_uid = ""});
-    if (use == nullptr) continue;
-    use->granted = true;
-    use->replicas = held.replicas;
-    use->memory_limit = limit;
+    AddGrant(account->second, grant, limit);
   }
+}
+
+void Sight::AddGrant(Account& account, const Grant& grant, std::optional<std::uint64_t> limit) {
+  const Holder& granted = grant.holder;
+  bool found = false;
+  // Under its UID, where a process of it has been seen. All containers of a pod stand together.
+  for (auto at = account.pods.lower_bound(grant.pods_first); at != account.pods.end(); ++at) {
+    auto& [holder, use] = *at;
+    if (holder.pod != granted.pod || holder.pod_namespace != granted.pod_namespace) break;
+    // What is granted to one container of a pod is not strange in another.
+    use.granted = true;
+    if (holder.container != granted.container) continue;
+    found = true;
+    use.replicas = grant.replicas;
+    use.memory_limit = limit;
+    use.last_seen_us = now_us_;
+  }
+  if (found) return;
+  PodUse* use = PodOf(account, granted);
+  if (use == nullptr) return;
+  use->granted = true;
+  use->replicas = grant.replicas;
+  use->memory_limit = limit;
 }
 
 const Whose& Sight::WhoseIs(unsigned pid) {
@@ -209,46 +237,115 @@ void Sight::AddTime(const std::string& uuid, const gpu::DeviceUsage& usage) {
 }
 
 void Sight::AddWindow(Account& account, const Window& window, double joules) {
-  std::map<PodUse*, double> parts;
-  for (auto& [holder, use] : account.pods) parts[&use] = 0;
+  struct Part {
+    double seconds = 0;
+    double held_back = 0;
+  };
+  std::map<const PodUse*, Part> parts;
+  std::map<Unnamed*, double> unnamed;
+  double pods = 0;
   double others = 0;
+  double held_back = 0;
   for (const auto& [pid, seconds] : window.process_seconds) {
     const Whose& whose = WhoseIs(pid);
     PodUse* use = nullptr;
     if (whose.kind == Whose::Kind::kPod && !whose.memory_only) use = PodOf(account, whose.holder);
-    if (use != nullptr) {
-      parts[use] += seconds;
-    } else {
-      others += seconds;
-    }
-  }
-  double pods = 0;
-  int busy_pods = 0;
-  for (const auto& [use, seconds] : parts) {
-    pods += seconds;
-    if (seconds > 0) ++busy_pods;
+    (use != nullptr ? pods : others) += seconds;
+    if (use == nullptr) continue;
+    parts[use].seconds += seconds;
+    Unnamed* one = UnnamedOf(account, whose);
+    if (one == nullptr) continue;
+    unnamed[one] += seconds;
+    parts[use].held_back += seconds;
+    held_back += seconds;
   }
   const double busy = std::max(window.busy_seconds.value_or(pods + others), pods);
   // Each second has its energy, whoever had it; where more was had than there was, they share it.
   const double share = joules / std::max(window.seconds, pods);
-  for (const auto& [use, seconds] : parts) {
-    use->gpu_seconds += seconds;
-    use->energy_joules += seconds * share;
-    if (seconds > 0) use->last_active = static_cast<double>(now_us_) / kUsInSecond;
-    use->busy.Note(window.seconds, seconds);
+  const double now = static_cast<double>(now_us_) / kUsInSecond;
+  int busy_pods = 0;
+  const Holder* last_busy = nullptr;
+  for (auto& [holder, use] : account.pods) {
+    const auto found = parts.find(&use);
+    const Part part = found == parts.end() ? Part{} : found->second;
+    use.busy.Note(window.seconds, part.seconds);
+    if (part.seconds <= 0) continue;
+    use.gpu_seconds += part.seconds - part.held_back;
+    use.energy_joules += (part.seconds - part.held_back) * share;
+    use.last_active = now;
+    // The containers of a pod stand together.
+    if (last_busy == nullptr || !SamePod(*last_busy, holder)) ++busy_pods;
+    last_busy = &holder;
+  }
+  for (const auto& [one, seconds] : unnamed) {
+    one->gpu_seconds += seconds;
+    one->energy_joules += seconds * share;
+    one->last_active = now;
   }
   account.rest.gpu_seconds += busy - pods;
   account.rest.energy_joules += joules - pods * share;
   account.measured_seconds += window.seconds;
-  account.busy_seconds += busy;
-  account.energy_joules += joules;
+  account.busy_seconds += busy - held_back;
+  account.energy_joules += joules - held_back * share;
   account.busy.Note(window.seconds, busy);
   const double contended = busy_pods > 1 ? std::min(window.seconds, busy) : 0;
   account.contended_seconds += contended;
   account.contended.Note(window.seconds, contended);
 }
 
+// Where what it computes is held back; nullptr where it is not.
+Unnamed* Sight::UnnamedOf(Account& account, const Whose& whose) {
+  if (whose.unnamed_id.empty()) return nullptr;
+  if (account.unnamed.size() >= kMaxPods && !account.unnamed.contains(whose.unnamed_id)) {
+    return nullptr;
+  }
+  const auto [entry, fresh] = account.unnamed.try_emplace(whose.unnamed_id);
+  Unnamed& one = entry->second;
+  if (fresh) one.since_us = now_us_;
+  one.holder = whose.holder;
+  one.last_seen_us = now_us_;
+  return &one;
+}
+
+void Sight::GiveToTheNamed(Account& account) {
+  const auto within = [this](std::uint64_t since_us, std::uint64_t span_us) {
+    return since_us <= now_us_ && now_us_ - since_us <= span_us;
+  };
+  for (auto at = account.unnamed.begin(); at != account.unnamed.end();) {
+    auto& [id, one] = *at;
+    const bool ended = sources_.alive(one.holder) == false;
+    std::optional<Holder> to;
+    if (!ended) to = sources_.named(one.holder.pod_uid, id);
+    const bool named = to.has_value();
+    if (!ended && !named) {
+      if (within(one.since_us, kNameWithinUs)) {
+        ++at;
+        continue;
+      }
+      to = one.holder;  // it has taken too long, and goes on without a name
+    }
+    Give(account, one, to);
+    const bool forget = ended || named || !within(one.last_seen_us, kForgetUs);
+    at = forget ? account.unnamed.erase(at) : std::next(at);
+  }
+}
+
+// To one of the pods, or to the rest.
+void Sight::Give(Account& account, Unnamed& one, const std::optional<Holder>& to) {
+  if (one.gpu_seconds <= 0 && one.energy_joules <= 0) return;
+  PodUse* pod = to ? PodOf(account, *to) : nullptr;
+  PodUse& use = pod == nullptr ? account.rest : *pod;
+  use.gpu_seconds += one.gpu_seconds;
+  use.energy_joules += one.energy_joules;
+  use.last_active = std::max(use.last_active, one.last_active);
+  account.busy_seconds += std::exchange(one.gpu_seconds, 0);
+  account.energy_joules += std::exchange(one.energy_joules, 0);
+}
+
 bool Sight::Ended(const Holder& holder, const PodUse& use) const {
+  const bool counted = use.gpu_seconds > 0 || use.energy_joules > 0;
+  // It has its container's name by now, or has ended without one.
+  if (holder.container.empty() && use.processes == 0 && !counted) return true;
   const auto alive = sources_.alive(holder);
   // One that had its UID for a name goes on under its name, once that is known.
   if (alive) return !*alive || holder.pod_namespace.empty();

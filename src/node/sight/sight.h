@@ -4,6 +4,9 @@
 // A GPU that is cut by MIG has one account for each MIG device. The driver samples no processes
 // there, so those accounts have memory and processes, and neither time nor what is made of it.
 //
+// A container begins before the API server tells how it is called. What it computes until then is
+// held back, for kNameWithinUs at most, and given to it afterwards.
+//
 // An account of a container ends with its pod. Where nobody tells of pods it ends once the
 // container has had neither a process nor a grant for kForget.
 //
@@ -34,16 +37,22 @@ struct Whose {
   Kind kind = Kind::kUnknown;
   Holder holder;             // of kPod
   bool memory_only = false;  // what was computed under this pid may be another process's
+  // Of a container whose name may become known: its id. The holder is then of as much as is known.
+  std::string unnamed_id = "";
 };
 
 class Sight {
  public:
   static constexpr std::uint64_t kForgetUs = 60'000'000;
+  // The kubelet tells of a container within a second or two, and every ten seconds at the latest.
+  static constexpr std::uint64_t kNameWithinUs = 30'000'000;
 
   struct Sources {
     std::function<Whose(unsigned pid)> whose;  // called once for each pid and look
     // Whether the pod is there; nullopt where nobody knows.
     std::function<std::optional<bool>(const Holder&)> alive;
+    // By its name, a container of this pod (its UID); nullopt while that is not known.
+    std::function<std::optional<Holder>(const std::string& pod_uid, const std::string& id)> named;
   };
   explicit Sight(Sources sources) : sources_(std::move(sources)) {}
 
@@ -52,7 +61,7 @@ class Sight {
   // Adds what it has answered. GPUs that are no longer there are forgotten.
   void Add(const gpu::Inventory& inventory, const gpu::Usage& usage);
   // Who has been given what; nullopt where the kubelet cannot be asked.
-  void SetHeld(std::optional<std::vector<identity::Held>> held) { held_ = std::move(held); }
+  void SetHeld(const std::optional<std::vector<identity::Held>>& held);
 
   // How much memory the config lets one share of a device hold, by the device's UUID; one that is
   // not there has no limit.
@@ -70,19 +79,30 @@ class Sight {
     std::optional<std::uint64_t> last_millijoules;
     double waiting_joules = 0;  // for the next window
   };
+  // What a container was given of a device, by its series' name where no process of it was seen.
+  struct Grant {
+    Holder holder;
+    Holder pods_first;  // before which no container of the pod stands
+    std::string device;
+    int replicas = 0;
+  };
   void BeginLook(std::uint64_t now_us);
-  void AddGrants(std::uint64_t now_us);
+  void AddGrants();
+  void AddGrant(Account& account, const Grant& grant, std::optional<std::uint64_t> limit);
   void AddProcesses(const gpu::Gpu& gpu, const gpu::DeviceUsage& usage);
   void NoteLimits(Account& account);
   void AddTime(const std::string& uuid, const gpu::DeviceUsage& usage);
   void AddWindow(Account& account, const Window& window, double joules);
+  Unnamed* UnnamedOf(Account& account, const Whose& whose);
+  void GiveToTheNamed(Account& account);
+  void Give(Account& account, Unnamed& one, const std::optional<Holder>& to);
   void EndLook();
   [[nodiscard]] bool Ended(const Holder& holder, const PodUse& use) const;
   const Whose& WhoseIs(unsigned pid);
   PodUse* PodOf(Account& account, const Holder& holder);
 
   Sources sources_;
-  std::optional<std::vector<identity::Held>> held_;
+  std::optional<std::vector<Grant>> held_;
   std::map<std::string, share::MemoryShare> shares_;
   std::map<std::string, Account> accounts_;
   std::map<std::string, gpu::DeviceUsage> usage_;

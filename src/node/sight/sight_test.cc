@@ -9,74 +9,17 @@
 
 #include "base/testing/heap.h"
 #include "gpu/testing/inventories.h"
-#include "node/sight/testing/sampled_gpu.h"
+#include "node/sight/testing/sight_case.h"
 
 namespace tranche::node::sight {
 namespace {
 
 using ::testing::IsEmpty;
-using testing::SampledGpu;
+using testing::kGi;
+using testing::kStart;
+using testing::PodNamed;
 using ::testing::SizeIs;
-
-constexpr std::uint64_t kStart = 1'700'000'000'000'000;
-constexpr std::uint64_t kGi = 1ULL << 30U;
-
-Holder PodNamed(const std::string& name) {
-  return {.pod_namespace = "team", .pod = name, .container = "main", .pod_uid = "uid-" + name};
-}
-
-class SightTest : public ::testing::Test {
- protected:
-  SightTest() {
-    PutPod(7, "a");
-    PutPod(8, "b");
-    whose_[9] = {.kind = Whose::Kind::kHost, .holder = {}};
-  }
-  void PutPod(unsigned pid, const std::string& name) {
-    whose_[pid] = {.kind = Whose::Kind::kPod, .holder = PodNamed(name)};
-  }
-  void Put(unsigned pid, std::uint64_t memory) { memory_[pid] = memory; }
-
-  // A second in which these compute, and a look.
-  void Second(const std::map<unsigned, double>& percents) {
-    gpu_.Run(percents, 6);
-    Look();
-  }
-  void Look() {
-    const gpu::UsageQuery query = sight_.Queries(inventory_)[0];
-    gpu::DeviceUsage usage{.uuid = "GPU-0"};
-    usage.process_samples = gpu_.ProcessSamples(query.process_samples_after_us);
-    usage.busy_samples = gpu_.BusySamples(query.busy_samples_after_us);
-    usage.processes.emplace();
-    std::uint64_t used = kGi;
-    for (const auto& [pid, memory] : memory_) {
-      usage.processes->push_back({.pid = pid, .memory_bytes = memory});
-      used += memory;
-    }
-    usage.memory = {.total = 80 * kGi, .used = used, .free = 80 * kGi - used, .reserved = 0};
-    usage.readings.energy_millijoules = energy_ += 300'000;
-    sight_.Add(inventory_, {.status = {}, .time_us = gpu_.now_us(), .devices = {usage}});
-  }
-  const Account& Gpu() { return sight_.accounts().at("GPU-0"); }
-  const PodUse& Of(const std::string& pod) { return Gpu().pods.at(PodNamed(pod)); }
-
-  gpu::Inventory inventory_ = gpu::testing::Gpus(1);
-  SampledGpu gpu_{kStart};
-  std::map<unsigned, std::uint64_t> memory_;
-  std::map<unsigned, Whose> whose_;
-  std::map<std::string, bool> alive_;
-  std::uint64_t energy_ = 1000;
-  Sight sight_{{.whose =
-                    [this](unsigned pid) {
-                      const auto known = whose_.find(pid);
-                      return known == whose_.end() ? Whose{} : known->second;
-                    },
-                .alive = [this](const Holder& holder) -> std::optional<bool> {
-                  const auto known = alive_.find(holder.pod);
-                  if (known == alive_.end()) return std::nullopt;
-                  return known->second;
-                }}};
-};
+using SightTest = testing::SightTest;
 
 TEST_F(SightTest, GoingOverTheLimitIsCountedOnceEachTime) {
   sight_.SetShares({{"GPU-0", {.device_bytes = 8 * kGi, .limit_bytes = 2 * kGi}}});
@@ -158,6 +101,31 @@ TEST_F(SightTest, ContentionIsTimeInWhichMoreThanOnePodComputes) {
   EXPECT_EQ(Gpu().contended_seconds, 0) << "the host is no pod";
   for (int i = 0; i < 10; ++i) Second({{7, 50}, {8, 50}});
   EXPECT_NEAR(Gpu().contended_seconds, 10, 1.1);
+}
+
+TEST_F(SightTest, ContainersOfOnePodAreNotInEachOthersWay) {
+  whose_[8] = {.kind = Whose::Kind::kPod, .holder = PodNamed("a")};
+  whose_[8].holder.container = "side-car";
+  Second({});
+  for (int i = 0; i < 10; ++i) Second({{7, 50}, {8, 50}});
+  EXPECT_THAT(Gpu().pods, SizeIs(2));
+  EXPECT_EQ(Gpu().contended_seconds, 0);
+  PutPod(8, "b");
+  for (int i = 0; i < 10; ++i) Second({{7, 50}, {8, 50}});
+  EXPECT_NEAR(Gpu().contended_seconds, 10, 1.1);
+}
+
+TEST_F(SightTest, BusyIsThePartOfTheLastTenSeconds) {
+  Put(7, kGi);
+  Second({});
+  EXPECT_EQ(Gpu().busy.percent(), std::nullopt) << "before the first window";
+  for (int i = 0; i < 30; ++i) Second({{7, 80}});
+  EXPECT_NEAR(*Of("a").busy.percent(), 80, 1);
+  for (int i = 0; i < 6; ++i) Second({});
+  EXPECT_GT(*Of("a").busy.percent(), 20);
+  EXPECT_LT(*Of("a").busy.percent(), 60);
+  for (int i = 0; i < 10; ++i) Second({});
+  EXPECT_EQ(*Of("a").busy.percent(), 0);
 }
 
 TEST_F(SightTest, AProcessThatWasNeverSeenIsTheRests) {

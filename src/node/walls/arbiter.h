@@ -118,6 +118,8 @@ class Arbiter {
   [[nodiscard]] bool asked_for() const {
     return !limits_.rules().empty() || !limits_.grants().pods().empty();
   }
+  // No wall stands, none is asked for, and nobody waits for one.
+  [[nodiscard]] bool idle() const { return !asked_for() && pods_.empty() && asked_.empty(); }
   [[nodiscard]] const base::Status& Trouble() const { return trouble_; }
   [[nodiscard]] const DoorCounts& counts() const { return door_.counts(); }
   [[nodiscard]] std::size_t programs() const { return watched_.size(); }

@@ -292,6 +292,8 @@ class Load:
         minutes, shown = (time.monotonic() - self._began) / 60, {}
         for (_, name, where, _), value in self.sight.figures("tranche_pod_gpu_seconds_total", metrics).items():
             shown[name, where] = shown.get((name, where), 0) + value
+        nameless = [owner for owner, seconds in shown.items() if owner[0] and not owner[1] and seconds]
+        expect(not nameless, f"computed under no container's name: {nameless}")
         for owner in self.USES:
             counted = sum(process["computed_ns"] for process in accounts[owner]) / 1e9
             tell(f"{'/'.join(owner)}: {shown.get(owner, 0):.2f} s, the driver counted {counted:.2f} s")
