@@ -266,7 +266,9 @@ void LocalKubelet::Launch(PodRecord& record, const base::Result<kubelet::Contain
   if (const Status status = base::MakeDirectories(directory); !status.ok()) {
     return Fail(record, "CreateContainerError", status.message());
   }
-  auto started = StartProcess(ContainerProcess(pod.spec, *given, directory));
+  ProcessSpec process = ContainerProcess(pod.spec, *given, directory);
+  process.when_kubelet_ends = options_.pods;
+  auto started = StartProcess(process);
   if (!started.ok()) return Fail(record, "StartError", started.status().message());
   record.process = started->id;
   pod.pid = started->id.pid;

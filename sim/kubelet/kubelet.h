@@ -22,6 +22,7 @@
 #include "kubelet/device_plugin.h"
 #include "sim/kubelet/device_manager.h"
 #include "sim/kubelet/event.h"
+#include "sim/kubelet/pod_process.h"
 
 namespace tranche::sim {
 
@@ -66,6 +67,7 @@ class Kubelet {
     std::function<void(const Event&)> on_event = {};
     base::Duration stop_grace = std::chrono::minutes(5);
     base::Duration kill_grace = std::chrono::seconds(2);
+    WhenKubeletEnds pods = WhenKubeletEnds::kGoesOn;
   };
   using PodDone = std::function<void(base::Result<Pod>)>;
 

@@ -4,6 +4,7 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,7 +67,11 @@ void Tell(int fd, const std::string& line) {
 
 // In the child of a fork: becomes the container, or says on `report` why not.
 [[noreturn]] void BecomeContainer(const ProcessSpec& spec, const std::string& program, char** argv,
-                                  char** envp, int report) {
+                                  char** envp, int report, pid_t kubelet) {
+  if (spec.when_kubelet_ends == WhenKubeletEnds::kIsKilled) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != kubelet) ::_exit(127);
+  }
   ::setsid();
   sigset_t none;
   sigemptyset(&none);
@@ -164,11 +169,12 @@ base::Result<StartedProcess> StartProcess(const ProcessSpec& spec) {
   const std::string program = FindProgram(spec);
 
   // Other threads may hold locks at the fork; glibc makes malloc and stdio usable in the child.
+  const pid_t self = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return base::ErrnoStatus(errno, "starting a process");
   if (pid == 0) {
     BecomeContainer(spec, program, const_cast<char**>(argv.data()), const_cast<char**>(envp.data()),
-                    writer.get());
+                    writer.get(), self);
   }
   writer = base::UniqueFd();
   StartedProcess started;

@@ -1,6 +1,6 @@
 // A pod's one container as a local process: started with the environment it was given, in a mount
 // namespace of its own where the mounts it was given are applied (where this machine permits), in a
-// session of its own, so that it outlives the kubelet.
+// session of its own, so that it can outlive the kubelet.
 //
 // StartProcess waits for the exec (milliseconds). ProcessWatch belongs to the loop.
 #pragma once
@@ -28,12 +28,19 @@ struct ProcessId {
   friend bool operator==(const ProcessId&, const ProcessId&) = default;
 };
 
+enum class WhenKubeletEnds : std::uint8_t {
+  kGoesOn,  // as a pod's processes on a node
+  kIsKilled,
+};
+
 struct ProcessSpec {
   std::vector<std::string> command;  // looked up in PATH of `env`
   std::map<std::string, std::string> env;
   std::vector<kubelet::Mount> mounts;
   std::vector<kubelet::DeviceSpec> devices;
   std::string directory;  // exists; working directory, and place of the log "output"
+  // The kubelet is the thread that calls StartProcess.
+  WhenKubeletEnds when_kubelet_ends = WhenKubeletEnds::kGoesOn;
 };
 
 struct StartedProcess {

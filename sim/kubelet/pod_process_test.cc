@@ -1,7 +1,9 @@
 #include "sim/kubelet/pod_process.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,6 +96,54 @@ TEST_F(PodProcessTest, ARecycledPidIsNotTheProcess) {
   const auto watch = WatchProcess(*loop_, started.id, [&](std::optional<int>) { ended = true; });
   ASSERT_TRUE(loop_.RunUntil([&] { return ended; }));
   EXPECT_FALSE(IsAlive(started.id));
+}
+
+// What becomes of a container when the process that started it is killed: whether it is still
+// there then, and how it has ended, at last by this test.
+struct Left {
+  bool alive = false;
+  int status = 0;
+};
+
+Left KillTheKubeletOf(const std::string& folder, WhenKubeletEnds when) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);  // so that the container becomes this process's child
+  int ends[2];
+  EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  const base::UniqueFd reader(ends[0]);
+  const base::UniqueFd writer(ends[1]);
+  const pid_t kubelet = fork();
+  if (kubelet == 0) {
+    const auto started = StartProcess({.command = {"sleep", "100"},
+                                       .env = {},
+                                       .mounts = {},
+                                       .devices = {},
+                                       .directory = folder,
+                                       .when_kubelet_ends = when});
+    if (started.ok() && write(writer.get(), &started->id, sizeof started->id) > 0) raise(SIGKILL);
+    _exit(1);
+  }
+  ProcessId id;
+  EXPECT_EQ(read(reader.get(), &id, sizeof id), static_cast<ssize_t>(sizeof id));
+  // The kernel sends the container its signal, if it does, before it tells of the kubelet's end.
+  int status = 0;
+  EXPECT_EQ(waitpid(kubelet, &status, 0), kubelet);
+  EXPECT_TRUE(WIFSIGNALED(status));
+  Left left;
+  if (when == WhenKubeletEnds::kGoesOn) {
+    left.alive = IsAlive(id);
+    SignalProcess(id, SIGTERM);
+  }
+  EXPECT_EQ(waitpid(id.pid, &left.status, 0), id.pid);
+  return left;
+}
+
+TEST_F(PodProcessTest, GoesOnWithoutItsKubeletUnlessToldOtherwise) {
+  const Left goes_on = KillTheKubeletOf(folder_.path(), WhenKubeletEnds::kGoesOn);
+  EXPECT_TRUE(goes_on.alive);
+  EXPECT_EQ(WTERMSIG(goes_on.status), SIGTERM);
+  const Left killed = KillTheKubeletOf(folder_.path(), WhenKubeletEnds::kIsKilled);
+  EXPECT_TRUE(WIFSIGNALED(killed.status));
+  EXPECT_EQ(WTERMSIG(killed.status), SIGKILL);
 }
 
 TEST_F(PodProcessTest, MountsAreItsOwn) {

@@ -1,14 +1,8 @@
 #include "sim/stage/pod_names.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <charconv>
 #include <string_view>
 
@@ -19,12 +13,9 @@ namespace tranche::sim {
 namespace {
 
 using base::Json;
-using base::Result;
 using base::Status;
 
 constexpr std::string_view kPods = "/api/v1/pods";
-constexpr std::size_t kMaxHead = 16384;
-constexpr std::size_t kMaxConnections = 16;
 
 // Of "…?a=b&c=d"; "" where there is none.
 std::string_view QueryValue(std::string_view target, std::string_view key) {
@@ -40,34 +31,17 @@ std::string_view QueryValue(std::string_view target, std::string_view key) {
   return {};
 }
 
+// What a watch says of a change.
+std::string LineOf(const char* kind, const Json& object) {
+  return Json::MakeObject({{"type", kind}, {"object", object}}).Dump() + "\n";
+}
+
 }  // namespace
 
-Result<std::unique_ptr<PodNames>> PodNames::Start(base::EventLoop& loop, std::string node) {
-  std::unique_ptr<PodNames> names(new PodNames(loop, std::move(node)));
-  TRANCHE_TRY(names->Listen());
-  return names;
-}
-
-PodNames::~PodNames() {
-  if (accepting_ != 0) loop_.UnwatchFd(accepting_);
-  while (!connections_.empty()) Close(connections_.begin()->first);
-}
-
-Status PodNames::Listen() {
-  listener_ = base::UniqueFd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!listener_.valid()) return base::ErrnoStatus(errno, "socket");
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* const raw = reinterpret_cast<sockaddr*>(&address);
-  socklen_t size = sizeof(address);
-  if (bind(listener_.get(), raw, size) != 0 || listen(listener_.get(), kMaxConnections) != 0 ||
-      getsockname(listener_.get(), raw, &size) != 0) {
-    return base::ErrnoStatus(errno, "listen on 127.0.0.1");
-  }
-  port_ = ntohs(address.sin_port);
-  accepting_ = loop_.WatchFd(listener_.get(), base::FdEvents::kRead, [this] { Accept(); });
-  return Status::Ok();
+base::Result<std::unique_ptr<PodNames>> PodNames::Start(base::EventLoop& loop, std::string node) {
+  auto listener = http::ListenOnTcp("127.0.0.1:0");
+  if (!listener.ok()) return listener.status();
+  return std::unique_ptr<PodNames>(new PodNames(loop, std::move(*listener), std::move(node)));
 }
 
 std::string PodNames::Kubeconfig() const {
@@ -75,10 +49,10 @@ std::string PodNames::Kubeconfig() const {
 kind: Config
 current-context: stage
 contexts: [{{name: stage, context: {{cluster: stage, user: stage}}}}]
-clusters: [{{name: stage, cluster: {{server: "http://127.0.0.1:{}"}}}}]
+clusters: [{{name: stage, cluster: {{server: "{}"}}}}]
 users: [{{name: stage, user: {{}}}}]
 )",
-                     port_);
+                     server_.url());
 }
 
 void PodNames::Add(const NamedPod& pod) {
@@ -120,101 +94,39 @@ void PodNames::Tell(const char* kind, Json object) {
   object.Set("metadata", std::move(metadata));
   pods_[base::TextAt(object, {"metadata", "name"})] = object;
   changes_.back().object = std::move(object);
-  std::vector<int> followers;
-  for (const auto& [number, connection] : connections_) {
-    if (connection.follows) followers.push_back(number);
-  }
-  const std::string line = Line(changes_.back());
-  for (const int number : followers) Send(number, line);
+  std::erase_if(watches_, [this](const Server::Request& watch) { return !server_.IsOpen(watch); });
+  const std::string line = LineOf(changes_.back().kind, changes_.back().object);
+  for (const Server::Request& watch : watches_) server_.Stream(watch, line);
 }
 
-std::string PodNames::Line(const Change& change) {
-  return Json::MakeObject({{"type", change.kind}, {"object", change.object}}).Dump() + "\n";
+std::string PodNames::List() const {
+  Json items = Json::MakeArray();
+  for (const auto& [name, pod] : pods_) items.Append(pod);
+  return Json::MakeObject({{"kind", "PodList"},
+                           {"apiVersion", "v1"},
+                           {"metadata", Json::MakeObject({{"resourceVersion", Version()}})},
+                           {"items", std::move(items)}})
+      .Dump();
 }
 
-void PodNames::Accept() {
-  base::UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!fd.valid()) return;
-  if (connections_.size() >= kMaxConnections) Close(connections_.begin()->first);
-  const int number = ++last_;
-  Connection& connection = connections_[number];
-  connection.fd = std::move(fd);
-  connection.reading =
-      loop_.WatchFd(connection.fd.get(), base::FdEvents::kRead, [this, number] { Read(number); });
-}
-
-void PodNames::Read(int number) {
-  Connection& connection = connections_.at(number);
-  std::array<char, 4096> bytes{};
-  const ssize_t got = read(connection.fd.get(), bytes.data(), bytes.size());
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return Close(number);
-  connection.in.append(bytes.data(), static_cast<std::size_t>(got));
-  const std::size_t end = connection.in.find("\r\n\r\n");
-  if (end == std::string::npos) {
-    if (connection.in.size() > kMaxHead) Close(number);
-    return;
-  }
-  // One request on a connection: each answer says that it is the last.
-  if (connection.follows) return Close(number);
-  const std::string_view head = connection.in;
-  const std::string_view line = head.substr(0, head.find("\r\n"));
-  const std::string_view rest = line.substr(std::min(line.find(' ') + 1, line.size()));
-  const std::string target(rest.substr(0, rest.find(' ')));
-  const bool is_get = line.starts_with("GET ");
-  connection.in.clear();
-  Answer(number, is_get ? target : "");
-}
-
-void PodNames::Answer(int number, const std::string& target) {
-  constexpr char kHead[] =
-      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
-  if (target.substr(0, target.find('?')) != kPods) {
-    if (Send(number,
-             "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"
-             "Connection: close\r\n\r\n")) {
-      Close(number);
-    }
-    return;
+void PodNames::Answer(const Server::Request& request) {
+  const std::string& target = request.target;
+  if (request.method != "GET" || target.substr(0, target.find('?')) != kPods) {
+    server_.Reply(request, 404, "");
+    return server_.HangUp(request);
   }
   if (QueryValue(target, "watch").empty()) {
-    Json items = Json::MakeArray();
-    for (const auto& [name, pod] : pods_) items.Append(pod);
-    const std::string body =
-        Json::MakeObject({{"kind", "PodList"},
-                          {"apiVersion", "v1"},
-                          {"metadata", Json::MakeObject({{"resourceVersion", Version()}})},
-                          {"items", std::move(items)}})
-            .Dump();
-    if (Send(number, fmt::format("{}Content-Length: {}\r\n\r\n{}", kHead, body.size(), body))) {
-      Close(number);
-    }
-    return;
+    server_.Reply(request, 200, List(), "Content-Type: application/json\r\n");
+    return server_.HangUp(request);
   }
   const std::string_view asked = QueryValue(target, "resourceVersion");
   std::size_t version = 1;
   std::from_chars(asked.data(), asked.data() + asked.size(), version);
-  std::string text = std::string(kHead) + "\r\n";
+  server_.StartStream(request);
   for (std::size_t i = std::max<std::size_t>(version, 1) - 1; i < changes_.size(); ++i) {
-    text += Line(changes_[i]);
+    server_.Stream(request, LineOf(changes_[i].kind, changes_[i].object));
   }
-  connections_.at(number).follows = true;
-  Send(number, text);
-}
-
-bool PodNames::Send(int number, const std::string& text) {
-  const Connection& connection = connections_.at(number);
-  const ssize_t sent = send(connection.fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
-  if (sent == static_cast<ssize_t>(text.size())) return true;
-  Close(number);
-  return false;
-}
-
-void PodNames::Close(int number) {
-  const auto connection = connections_.find(number);
-  if (connection == connections_.end()) return;
-  loop_.UnwatchFd(connection->second.reading);
-  connections_.erase(connection);
+  watches_.push_back(request);
 }
 
 }  // namespace tranche::sim

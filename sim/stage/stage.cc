@@ -1,6 +1,7 @@
 #include "sim/stage/stage.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,7 +28,9 @@ using base::Status;
 constexpr base::Duration kEndLimit = std::chrono::seconds(15);
 
 // In the child: takes its streams, signals and program, or ends.
-[[noreturn]] void Become(const ProgramSpec& spec, int log) {
+[[noreturn]] void Become(const ProgramSpec& spec, int log, pid_t stage) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != stage) _exit(127);
   dup2(log, STDOUT_FILENO);
   dup2(log, STDERR_FILENO);
   sigset_t none;
@@ -118,7 +121,8 @@ Status Stage::StartKubelet(std::function<void(const Event&)> on_event) {
   auto kubelet = Kubelet::Start(loop_, {.plugin_directory = kPluginDirectory,
                                         .state_directory = base::JoinPath(directory_, "kubelet"),
                                         .pod_resources_socket = kPodResourcesSocket,
-                                        .on_event = std::move(on_event)});
+                                        .on_event = std::move(on_event),
+                                        .pods = WhenKubeletEnds::kIsKilled});
   if (!kubelet.ok()) return kubelet.status();
   kubelet_ = std::move(*kubelet);
   return Status::Ok();
@@ -128,9 +132,10 @@ Result<pid_t> Stage::StartProgram(const ProgramSpec& spec) {
   const std::string path = base::JoinPath(directory_, spec.log);
   const base::UniqueFd log(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!log.valid()) return base::ErrnoStatus(errno, "create " + path);
+  const pid_t self = getpid();
   const pid_t child = fork();
   if (child < 0) return base::ErrnoStatus(errno, "fork");
-  if (child == 0) Become(spec, log.get());
+  if (child == 0) Become(spec, log.get(), self);
   programs_.push_back(child);
   return child;
 }

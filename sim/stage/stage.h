@@ -5,7 +5,7 @@
 // Inside, /var/lib and /run are empty folders of the stage's own, so nothing of the host can be
 // touched, and programs find and make their files under their true names. There is one stage per
 // process. Waiting runs the loop. Destruction ends pods and programs and removes the temporary
-// folder.
+// folder; where this process is killed, pods and programs are killed with it.
 //
 // Threading: one thread.
 // Errors: a Status. Until returns false when its limit passes first.

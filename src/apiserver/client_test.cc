@@ -6,17 +6,17 @@
 
 #include <map>
 
-#include "apiserver/testing/api_server.h"
 #include "base/file.h"
 #include "base/testing/real_loop.h"
+#include "http/testing/scripted_server.h"
 
 namespace tranche::apiserver {
 namespace {
 
-using apiserver::testing::ApiServer;
 using base::Code;
 using base::Json;
 using base::Result;
+using http::testing::ScriptedServer;
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
 
@@ -38,8 +38,9 @@ class ApiClientTest : public ::testing::Test {
   }
 
   base::testing::RealLoop loop_;
-  ApiServer::Handler answer_;
-  ApiServer server_{*loop_, [this](const ApiServer::Request& request) { answer_(request); }};
+  ScriptedServer::Handler answer_;
+  ScriptedServer server_{*loop_,
+                         [this](const ScriptedServer::Request& request) { answer_(request); }};
   std::unique_ptr<ApiClient> client_;
 };
 
@@ -110,7 +111,7 @@ TEST_F(ApiClientTest, TellsEachFailureByItsCode) {
   }
 }
 
-TEST_F(ApiClientTest, TellsWhatIsNotOfTheApiServer) {
+TEST_F(ApiClientTest, TellsWhatIsNotOfTheScriptedServer) {
   Connect();
   answer_ = [&](const auto& request) { server_.Reply(request, 502, "Bad\x1bGateway\nmore"); };
   EXPECT_EQ(Ask({.path = "/p"}).status(),
@@ -162,7 +163,7 @@ TEST_F(ApiClientTest, ReadsTheTokenAnewForEachRequest) {
 TEST_F(ApiClientTest, CancelsWithTheCall) {
   Connect();
   int called = 0;
-  ApiServer::Request held;
+  ScriptedServer::Request held;
   answer_ = [&](const auto& request) { held = request; };
   auto call = client_->Send({.path = "/p"}, [&](const auto&) { ++called; });
   ASSERT_TRUE(loop_.RunUntil([&] { return held.connection != 0; }));
@@ -225,8 +226,8 @@ TEST_F(ApiClientTest, IgnoresTheProxyOfTheEnvironment) {
 // A watch over the wire: pieces of lines, a cut, and the server away and back.
 TEST_F(ApiClientTest, WatchesThroughCuts) {
   Connect();
-  std::vector<ApiServer::Request> watches;
-  answer_ = [&](const ApiServer::Request& request) {
+  std::vector<ScriptedServer::Request> watches;
+  answer_ = [&](const ScriptedServer::Request& request) {
     if (request.target.find("watch=1") == std::string::npos) {
       server_.Reply(request, 200,
                     R"({"metadata":{"resourceVersion":"7"},"items":[{"metadata":{"name":"n"}}]})");

@@ -13,16 +13,15 @@
 
 #include "apiserver/client.h"
 #include "apiserver/kubeconfig.h"
-#include "apiserver/testing/api_server.h"
 #include "apiserver/testing/certificates.h"
 #include "apiserver/testing/tls_front.h"
 #include "base/file.h"
 #include "base/testing/real_loop.h"
+#include "http/testing/scripted_server.h"
 
 namespace tranche::apiserver {
 namespace {
 
-using apiserver::testing::ApiServer;
 using apiserver::testing::Authority;
 using apiserver::testing::Base64;
 using apiserver::testing::KeyPair;
@@ -31,6 +30,7 @@ using base::Code;
 using base::Json;
 using base::Result;
 using base::Status;
+using http::testing::ScriptedServer;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
@@ -83,8 +83,9 @@ class ApiTlsTest : public ::testing::Test {
 
   base::testing::TempDir folder_;
   base::testing::RealLoop loop_;
-  ApiServer::Handler answer_;
-  ApiServer server_{*loop_, [this](const ApiServer::Request& request) { answer_(request); }};
+  ScriptedServer::Handler answer_;
+  ScriptedServer server_{*loop_,
+                         [this](const ScriptedServer::Request& request) { answer_(request); }};
   Authority authority_;
   Authority stranger_;  // of the same name: its key alone tells it apart
   TlsFront front_{*loop_, server_.port(), ServerPair(authority_), authority_.certificate()};
@@ -254,7 +255,7 @@ TEST_F(ApiTlsTest, ReadsItsAuthorityAnew) {
 
 TEST_F(ApiTlsTest, UsesNoProxyOfTheEnvironmentInACluster) {
   std::vector<std::string> at_proxy;
-  ApiServer proxy(*loop_, [&](const ApiServer::Request& request) {
+  ScriptedServer proxy(*loop_, [&](const ScriptedServer::Request& request) {
     at_proxy.push_back(request.method + " " + request.target);
     proxy.Reply(request, 403, "");
   });
@@ -341,7 +342,7 @@ TEST_F(ApiTlsTest, BoundsTheTimeOfAReplyThatTrickles) {
 }
 
 TEST_F(ApiTlsTest, BoundsALineOfAWatch) {
-  answer_ = [&](const ApiServer::Request& request) {
+  answer_ = [&](const ScriptedServer::Request& request) {
     if (request.target.find("watch=1") == std::string::npos) {
       return server_.Reply(request, 200, R"({"metadata":{"resourceVersion":"7"},"items":[]})");
     }
