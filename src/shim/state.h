@@ -84,7 +84,7 @@ struct GraphRecord {
 struct Program {
   std::atomic<Phase> phase;
   std::atomic<const Attachment*> attachment;
-  Attachment first;  // the one that it got first, where it has one
+  Attachment first;               // the one that it got first, where it has one
   std::atomic<std::int32_t> pid;  // where the kernel cannot empty the memory for a child, else 0
   std::atomic<bool> no_room;      // the last answer was that no slot is left
   std::atomic<std::int64_t> ask_again;  // not before: for new pages, by NowMilliseconds

@@ -19,7 +19,7 @@ using base::Status;
 
 constexpr std::size_t kMaxBytes = 64U << 10;
 constexpr std::size_t kUsualBytes = 4096;  // more than most of these files have
-constexpr int kStartField = 22;  // counted from 1
+constexpr int kStartField = 22;            // counted from 1
 constexpr int kFieldAfterName = 3;
 
 class RealProc : public Proc {

@@ -25,8 +25,8 @@ class Proc {
   virtual base::Result<std::string> Read(unsigned pid, std::string_view name) = 0;
   // What it says of a descriptor of this process's own, as /proc/self/fdinfo/FD does.
   virtual base::Result<std::string> ReadDescriptor(int fd) {
-    return base::Status(base::Code::kNotFound, "nothing is said of descriptor " +
-                                                   std::to_string(fd));
+    return base::Status(base::Code::kNotFound,
+                        "nothing is said of descriptor " + std::to_string(fd));
   }
   // Whether some process has this name (/proc/PID/comm).
   virtual bool AnyNamed(std::string_view comm) = 0;

@@ -55,8 +55,8 @@ std::optional<std::pair<unsigned, UniqueFd>> Peer(int socket) {
 
 // Programs that start wait for this thread, and behind it on the processor for one another. With
 // short turns it is let run soon after it is woken (from Linux 6.12 on; before, this says nothing),
-// and gets no more of the processor than before: so it takes no right. If it is refused, all goes on
-// a little later.
+// and gets no more of the processor than before: so it takes no right. If it is refused, all goes
+// on a little later.
 void AskForShortTurns() {
   struct {  // struct sched_attr, sched_setattr(2)
     std::uint32_t size, policy;
@@ -120,9 +120,7 @@ Result<Caller> IdentifyCaller(identity::Proc& proc, unsigned pid, UniqueFd proce
   auto group = identity::ReadPodGroup(*groups);
   if (!group.ok()) return Status(Code::kPermissionDenied, group.status().message());
   return Caller{.pod_uid = std::move(group->pod_uid),
-                .program = {.pid = pid,
-                            .pid_inside = inside,
-                            .start_ticks = *start},
+                .program = {.pid = pid, .pid_inside = inside, .start_ticks = *start},
                 .process = std::move(process)};
 }
 

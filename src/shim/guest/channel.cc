@@ -120,8 +120,8 @@ bool Exchange(const void* message, std::size_t bytes, void* answer, std::size_t 
   if (socket < 0) return false;
   const bool sent = Send(socket, message, bytes, deadline);
   // What a context takes is asked of the driver first: that is nothing to stay awake for.
-  const bool ready = sent && ((descriptors != nullptr && ComesAtOnce(socket)) ||
-                              Wait(socket, POLLIN, deadline));
+  const bool ready =
+      sent && ((descriptors != nullptr && ComesAtOnce(socket)) || Wait(socket, POLLIN, deadline));
   const bool answered = ready && Receive(socket, answer, answer_bytes, descriptors);
   close(socket);
   return answered;
