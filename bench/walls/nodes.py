@@ -1,6 +1,7 @@
 """What walls cost and hold on a node: programs that start, race and are killed under `tranche node`, each beside the same
 without the shim in the same run. For bench/walls/run.py."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -21,7 +22,7 @@ class Nodes:
         import race_test
         import wallsbed
         self.bed, self.race = wallsbed, race_test
-        self.probe = build / "bench/walls_start_probe"
+        self.probe, self.instant = build / "bench/walls_start_probe", build / "bench/walls_instant_door"
         self.smoke, self.limit = smoke, limit
         self.rows = []
 
@@ -34,6 +35,8 @@ class Nodes:
             if bed.groups.root is None:
                 print("no control group can be made here: what needs pods is left out")
                 return []
+            self.attaching(bed, 1, 2 if self.smoke else 100)
+            self.attaching(bed, 4 if self.smoke else 64, 1 if self.smoke else 10)
             self.starts(bed, 1, 2 if self.smoke else 100)
             self.starts(bed, 4 if self.smoke else 64, 1 if self.smoke else 10)
             self.recovery(bed, 1 if self.smoke else 20)
@@ -44,16 +47,42 @@ class Nodes:
 
     # ---- programs that start
 
-    def start_at_once(self, bed, count, walled):
-        """What `count` programs say that begin at the same time."""
+    def start_at_once(self, bed, count, walled, what="start"):
+        """What `count` programs say that begin at the same time, and when that was."""
         reads, writes = os.pipe()
-        crew = [bed.start([self.probe, "start"], self.bed.POD, walled, container=i % 2, stdin=reads)
+        crew = [bed.start([self.probe, what], self.bed.POD, walled, container=i % 2, stdin=reads)
                 for i in range(count)]
         os.close(reads)
         for process in crew:
             assert process.stdout.readline() == "ready\n"
+        began = time.monotonic_ns()
         os.close(writes)
-        return [self.json_of(process) for process in crew]
+        return [{**self.json_of(process), "began": began} for process in crew]
+
+    @contextlib.contextmanager
+    def instant_door(self, bed):
+        """Gives what puts a door that answers at once and looks nothing up in the place of the node program's, for a
+        while. Programs find either by the same name."""
+        folder = self.bed.FOLDER
+        name, kept, instant = (folder / f"{each}.sock" for each in ("arbiter", "kept", "instant"))
+        door = subprocess.Popen([self.instant, instant, str(40 << 30), *bed.uuids], stdout=subprocess.PIPE, text=True)
+
+        @contextlib.contextmanager
+        def in_place():
+            name.rename(kept)
+            name.hardlink_to(instant)
+            try:
+                yield
+            finally:
+                kept.rename(name)
+
+        try:
+            assert door.stdout.readline() == "ready\n"
+            yield in_place
+        finally:
+            door.kill()
+            door.communicate()
+            instant.unlink(missing_ok=True)
 
     @staticmethod
     def json_of(process):
@@ -61,6 +90,33 @@ class Nodes:
         if process.returncode != 0:
             raise RuntimeError(f"{process.returncode}: {errors}")
         return json.loads(out)
+
+    def attaching(self, bed, count, rounds):
+        """Programs that attach and make no context, which others would wait for. The first question alone, as each
+        program times it; and what that adds to a start, from the moment at which all of them begin to the answer: the
+        differences, in each round, of those that come first with the shim and without it, of those that come second,
+        and so on. Both also before a door that answers at once: that is what the machine itself takes."""
+        asked, added, ideal_asked, ideal_added, plain = [], [], [], [], []
+
+        def took(walled):
+            crew = self.start_at_once(bed, count, walled, "attach")
+            return ([one["attach"] / 1e6 for one in crew], sorted((one["at"] - one["began"]) / 1e6 for one in crew))
+
+        with self.instant_door(bed) as in_place:
+            for _ in range(rounds):
+                without, start = took(False)
+                plain += without
+                with in_place():
+                    ideal = took(True)
+                ours = took(True)
+                for (each, ends), all_asked, all_added in ((ours, asked, added), (ideal, ideal_asked, ideal_added)):
+                    all_asked += each
+                    all_added += [end - other for end, other in zip(ends, start)]
+        how = "alone" if count == 1 else f"{count} at once"
+        self.add(f"attaching, {how}", "ms", asked, plain)
+        self.add(f"the same to a door that answers at once, {how}", "ms", ideal_asked, [])
+        self.add(f"attaching adds to a start, {how}", "ms", added, [])
+        self.add(f"the same by a door that answers at once, {how}", "ms", ideal_added, [])
 
     def starts(self, bed, count, rounds):
         took = {True: [], False: []}
@@ -70,7 +126,8 @@ class Nodes:
         assert {one["total"] for one in took[True]} == {self.limit}, "they were walled"
         assert min(one["total"] for one in took[False]) > self.limit, "and these were not"
         how = "alone" if count == 1 else f"{count} at once"
-        for what, fields in ((f"attaching, {how}", ("attach",)), (f"first context, {how}", ("context",)),
+        for what, fields in ((f"attaching before a context, {how}", ("attach",)),
+                             (f"first context, {how}", ("context",)),
                              (f"process start in all, {how}", ("init", "attach", "again", "context", "allocate"))):
             self.add(what, "ms", *([sum(one[field] for field in fields) / 1e6 for one in took[walled]]
                                    for walled in (True, False)))

@@ -4,6 +4,8 @@
 //   walls_start_probe start       waits for the end of its input; then: loading the library and
 //                                 cuInit; the first question that needs the pod's wall; the same
 //                                 again; the first context; the first allocation
+//   walls_start_probe attach      the same without the context and what follows it; also when the
+//                                 first question was answered
 //   walls_start_probe hold MIB    takes so much in 16 MiB pieces, or all there is for 0; says how
 //                                 many MiB it has, and keeps them
 //   walls_start_probe await MIB   waits for a line; then asks for so much, which is refused, says
@@ -77,7 +79,7 @@ void Ready() {
   std::fflush(stdout);
 }
 
-int Start() {
+int Start(bool makes_context) {
   Ready();
   AwaitEndOfInput();
   std::int64_t at[6] = {Now()};
@@ -89,6 +91,12 @@ int Start() {
   at[2] = Now();
   Check(cuda.total(&bytes, 0), "cuDeviceTotalMem_v2");
   at[3] = Now();
+  if (!makes_context) {
+    std::printf(R"({"init":%ld,"attach":%ld,"again":%ld,"at":%ld,"total":%zu})"
+                "\n",
+                at[1] - at[0], at[2] - at[1], at[3] - at[2], at[2], bytes);
+    return 0;
+  }
   void* context = nullptr;
   Check(cuda.retain(&context, 0), "cuDevicePrimaryCtxRetain");
   at[4] = Now();
@@ -135,7 +143,8 @@ int Await(std::size_t mib) {
 int main(int argc, char** argv) {
   const char* what = argc > 1 ? argv[1] : "";
   const std::size_t mib = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 0;
-  if (std::strcmp(what, "start") == 0) return Start();
+  if (std::strcmp(what, "start") == 0) return Start(true);
+  if (std::strcmp(what, "attach") == 0) return Start(false);
   if (std::strcmp(what, "hold") == 0) return Hold(mib);
   if (std::strcmp(what, "await") == 0) return Await(mib);
   return 2;

@@ -9,6 +9,7 @@
 #include <bit>
 
 #include "shim/driver.h"
+#include "shim/early.h"
 #include "shim/guest/channel.h"
 #include "shim/guest/pages.h"
 #include "wire/hash.h"
@@ -60,19 +61,25 @@ void FindWalls(const wire::Hello& hello, const wire::HelloAnswer& answer, Attach
   }
 }
 
-// The pages that came with an answer; null where they are not what they should be.
-const Attachment* Accept(const wire::Hello& hello, const wire::HelloAnswer& answer,
-                         const int (&descriptors)[2]) {
-  if (answer.slot >= wire::kMaxSlots) return nullptr;
+// For what is published and never changed: in the program's own memory the first time.
+Attachment* Room(Program& program) {
+  if (program.attachment.load() == nullptr) return &program.first;
   void* room =
       mmap(nullptr, sizeof(Attachment), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (room == MAP_FAILED) return nullptr;
+  return room == MAP_FAILED ? nullptr : static_cast<Attachment*>(room);
+}
+
+// The pages that came with an answer; null where they are not what they should be.
+const Attachment* Accept(Program& program, const wire::Hello& hello,
+                         const wire::HelloAnswer& answer, const int (&descriptors)[2]) {
+  if (answer.slot >= wire::kMaxSlots) return nullptr;
   guest::Pages pages;
-  if (!guest::MapPages(descriptors, guest::Purpose::kCount, &pages)) {
-    munmap(room, sizeof(Attachment));
+  if (!guest::MapPages(descriptors, guest::Purpose::kCount, &pages)) return nullptr;
+  Attachment* made = Room(program);
+  if (made == nullptr) {
+    guest::UnmapPages(pages);
     return nullptr;
   }
-  auto* made = static_cast<Attachment*>(room);
   made->limits = pages.limits;
   made->counters = pages.counters;
   made->slot = answer.slot;
@@ -92,7 +99,7 @@ Phase SayHello(Program& program, const wire::Hello& hello, std::int64_t deadline
   Phase phase = Phase::kFresh;
   if (answered && answer.header.magic == wire::kMagic) {
     if (answer.status == wire::Status::kOk && answer.header.version == wire::kVersion) {
-      const Attachment* made = Accept(hello, answer, descriptors);
+      const Attachment* made = Accept(program, hello, answer, descriptors);
       if (made != nullptr) program.attachment.store(made);
       phase = made != nullptr ? Phase::kWalled : WhileAway();
     } else if (answer.status == wire::Status::kNotWalled ||
@@ -117,11 +124,11 @@ Phase Ask(Program& program, int milliseconds) {
   hello.header = {.magic = wire::kMagic, .version = wire::kVersion, .kind = wire::Kind::kHello};
   hello.image = Image();
   if (!ListDevices(&hello)) return Phase::kFresh;
-  if (!FolderExists()) return Phase::kOpen;
   const std::int64_t deadline = NowMilliseconds() + milliseconds;
   for (;;) {
     const Phase phase = SayHello(program, hello, deadline);
     if (phase != Phase::kFresh) return phase;
+    if (!FolderExists()) return Phase::kOpen;
     if (NowMilliseconds() + kRetryMilliseconds >= deadline) {
       // Who was told that there is no room is not let in by a late answer.
       return program.no_room.load() ? Phase::kClosed : WhileAway();
@@ -135,6 +142,8 @@ Phase AskFrom(Program& program, Phase from) {
   // A program that was told to wait for the node program looks only for a moment at each call.
   const int patience = from == Phase::kClosed ? kRetryMilliseconds + 1 : wire::kAttachMilliseconds;
   const Phase phase = Ask(program, patience);
+  // The other threads wait until this is done, and have nothing of the pod's memory before.
+  if (phase == Phase::kWalled) ChargeEarly(program);
   program.phase.store(phase);
   errno = error;
   return phase;

@@ -275,6 +275,17 @@ void ContextEnded(Program& program, Device ordinal, std::uint64_t charged,
   if (!Recount(program, device)) ReleaseContext(program, device, charged);
 }
 
+void CountAnew(Program& program, Device ordinal, unsigned others) {
+  const unsigned device = WallOf(program, ordinal);
+  if (device >= wire::kMaxDevices || Recount(program, device)) return;
+  const bool alone = BeginMeasuring(program.walls[device]);
+  const Attachment& pages = Pages(program);
+  const std::uint64_t bound = pages.limits->devices[device].context_bound.load();
+  Reserve(pages, device, bound * others, wire::kNoLimit);
+  TellState(program, device, wire::ContextState::kBound);
+  if (alone) program.walls[device].measuring.store(0);
+}
+
 PrimaryUse::PrimaryUse(Program& program, Device ordinal) {
   if (ordinal < 0 || ordinal >= kMaxOrdinals) return;
   DeviceRecord& record = program.devices[ordinal];

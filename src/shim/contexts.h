@@ -43,6 +43,10 @@ void ForgetContext(Program& program, Context context, Forgotten* forgotten);
 void ContextEnded(Program& program, Device ordinal, std::uint64_t charged,
                   const Forgotten& forgotten);
 
+// Charges what all contexts of a device take, whatever has been charged for them; where that is not
+// known, `others` of them, for which nothing has been, by the bound.
+void CountAnew(Program& program, Device ordinal, unsigned others);
+
 // Sees to it that the primary context of a device is accounted for as the driver has it: made,
 // gone, or gone and made anew, whichever thread did that. `handle` is the context's, or null where
 // the caller has none; `ahead` is what the caller has taken for it, and is used up unless the

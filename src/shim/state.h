@@ -63,6 +63,10 @@ struct DeviceRecord {
   // Threads that retain it because it is there, and threads that may end it.
   std::atomic<std::int32_t> retaining;
   std::atomic<std::int32_t> releasing;
+  // Contexts that were made before the program had its pages (shim/early.h): 1 where some are to be
+  // charged, and how many of them it made beside the primary one.
+  std::atomic<std::uint32_t> early;
+  std::atomic<std::uint32_t> early_made;
 };
 
 // What is under way on a device of the pages (shim/walls.h: UnderWay).
@@ -99,6 +103,7 @@ struct FreeRecord {
 struct Program {
   std::atomic<Phase> phase;
   std::atomic<const Attachment*> attachment;
+  Attachment first;               // the one that it got first, where it has one
   std::atomic<std::int32_t> pid;  // where the kernel cannot empty the memory for a child, else 0
   std::atomic<bool> no_room;      // the last answer was that no slot is left
   std::atomic<std::int64_t> ask_again;  // not before: for new pages, by NowMilliseconds

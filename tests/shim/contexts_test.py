@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from arbiter import Arbiter, own_run
+from arbiter import FOLDER, Arbiter, own_run
 from bed import CONTEXT, MIB, Bed, Steps
 
 GIB = 1 << 30
@@ -82,6 +82,53 @@ step("all gone")
             program.go(name)
             seen.append(self.agree(arbiter, program))
         self.assertEqual(seen, [(0, 1), (0, 4), (0, 3), (100, 2), (0, 0)])
+
+    EARLY = LEAVING + """
+begin()
+contexts = [made_context() for _ in range(2)]
+ok(cuda.cuCtxDestroy_v2(contexts.pop()), "cuCtxDestroy_v2")
+def given():
+    try:
+        return plain(100 * MiB) and True
+    except Refused:
+        return False
+step("given" if given() else "refused")
+while not given(): pass
+step("given")
+ok(cuda.cuCtxDestroy_v2(contexts.pop()), "cuCtxDestroy_v2")
+step("one gone with what was in it")
+ok(cuda.cuDevicePrimaryCtxReset_v2(0), "cuDevicePrimaryCtxReset_v2")
+step("all gone")
+"""
+
+    def early(self):
+        """A program that has made contexts while nobody answered, and was refused memory."""
+        FOLDER.mkdir(parents=True)
+        (FOLDER / "arbiter-away").write_text("closed\n")
+        bed = self.enterContext(Bed())
+        program = self.enterContext(Steps(bed, self.EARLY))
+        program.reach("refused")
+        return bed, program
+
+    def test_contexts_that_were_made_while_nobody_answered_are_charged_when_it_attaches(self):
+        bed, program = self.early()
+        arbiter = self.enterContext(Measured(8 * GIB, bed))
+        program.go("given")
+        seen = [self.agree(arbiter, program)]
+        for name in ("one gone with what was in it", "all gone"):
+            program.go(name)
+            seen.append(self.agree(arbiter, program))
+        self.assertEqual(seen, [(100, 2), (0, 1), (0, 0)])
+
+    def test_of_contexts_that_were_made_before_the_bound_is_charged_where_nobody_says_what_they_take(self):
+        _, program = self.early()
+        answer = threading.Event()
+        self.addCleanup(answer.set)
+        with Arbiter(8 * GIB, context=lambda *_: answer.wait(120) and 0, bound=300 * MIB) as arbiter:
+            program.go("given")
+            self.assertEqual(arbiter.holding(0)[:2], (100 * MIB, 600 * MIB))
+            self.assertTrue(arbiter.is_bound(0))
+            answer.set()
 
     def test_a_thousand_contexts_leave_nothing(self):
         with Arbiter(8 * GIB, context=CONTEXT) as arbiter, Bed() as bed, Steps(bed, LEAVING + """

@@ -97,14 +97,17 @@ void Arbiter::Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& he
     answer.status = wire::Status::kNoRoom;
     return door_.Answer(id, BytesOf(answer), {});
   }
-  if (known && *known != *slot) Unwatch({caller.pod_uid, *known});
-  Watch({caller.pod_uid, *slot}, std::move(caller.process));
-  Settle();  // another image of the program may have left something
   answer.slot = *slot;
   answer.pid = program.pid;
   answer.unwalled = ledger.Unwalled(hello);
   const std::array descriptors{ledger.pages().limits_fd(), ledger.pages().counters_fd()};
+  // The program waits for this, and for nothing of what follows. The caller ends with it.
+  const std::string uid = caller.pod_uid;
+  base::UniqueFd process = std::move(caller.process);
   door_.Answer(id, BytesOf(answer), descriptors);
+  if (known && *known != *slot) Unwatch({uid, *known});
+  Watch({uid, *slot}, std::move(process));
+  Settle();  // another image of the program may have left something
 }
 
 // The pages alone: who only looks has no slot, and its end is nothing to wait for.

@@ -1,7 +1,7 @@
 #include "node/walls/door.h"
 
-#include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -45,13 +45,31 @@ std::optional<std::pair<unsigned, UniqueFd>> Peer(int socket) {
   }
   int fd = -1;
   size = sizeof fd;
-  if (getsockopt(socket, SOL_SOCKET, kPeerPidfd, &fd, &size) == 0) {
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-  } else if (errno == ENOPROTOOPT) {
+  // Either descriptor is closed at an exec.
+  if (getsockopt(socket, SOL_SOCKET, kPeerPidfd, &fd, &size) != 0 && errno == ENOPROTOOPT) {
     fd = static_cast<int>(syscall(SYS_pidfd_open, who.pid, 0));
   }
   if (fd < 0) return std::nullopt;
   return std::pair(static_cast<unsigned>(who.pid), UniqueFd(fd));
+}
+
+// Programs that start wait for this thread, and behind it on the processor for one another. With
+// short turns it is let run soon after it is woken (from Linux 6.12 on; before, this says nothing),
+// and gets no more of the processor than before: so it takes no right. If it is refused, all goes
+// on a little later.
+void AskForShortTurns() {
+  struct {  // struct sched_attr, sched_setattr(2)
+    std::uint32_t size, policy;
+    std::uint64_t flags;
+    std::int32_t nice;
+    std::uint32_t priority;
+    std::uint64_t runtime, deadline, period;
+  } turns{};
+  if (syscall(SYS_sched_getattr, 0, &turns, sizeof turns, 0) != 0) return;
+  if (turns.policy != SCHED_OTHER) return;
+  turns.size = sizeof turns;
+  turns.runtime = static_cast<std::uint64_t>(std::chrono::nanoseconds(Door::kTurn).count());
+  (void)syscall(SYS_sched_setattr, 0, &turns, 0);
 }
 
 bool HasEnded(int process) {
@@ -60,7 +78,7 @@ bool HasEnded(int process) {
 }
 
 // The last number of "NSpid:", which is the pid that the process itself sees; 0: not told.
-unsigned PidInside(std::string_view status) {
+unsigned LastPid(std::string_view status) {
   const auto at = status.find("\nNSpid:");
   if (at == std::string_view::npos) return 0;
   std::string_view line = status.substr(at + 1);
@@ -71,6 +89,15 @@ unsigned PidInside(std::string_view status) {
   unsigned pid = 0;
   std::from_chars(line.data(), line.data() + line.size(), pid);
   return pid;
+}
+
+// What the kernel says of the pidfd is a tenth of what it says of the process, and has it, too.
+unsigned PidInside(identity::Proc& proc, unsigned pid, int process) {
+  if (const auto known = proc.ReadDescriptor(process); known.ok()) {
+    if (const unsigned inside = LastPid(*known); inside != 0) return inside;
+  }
+  const auto status = proc.Read(pid, "status");
+  return status.ok() ? LastPid(*status) : 0;
 }
 
 Result<std::uint64_t> StartTicks(identity::Proc& proc, unsigned pid) {
@@ -85,17 +112,15 @@ Result<Caller> IdentifyCaller(identity::Proc& proc, unsigned pid, UniqueFd proce
   const Status unknown(Code::kPermissionDenied, "it cannot be told whose the process is");
   const auto start = StartTicks(proc, pid);
   const auto groups = proc.Read(pid, "cgroup");
-  const auto status = proc.Read(pid, "status");
   if (!start.ok() || !groups.ok()) return unknown;
-  const auto again = StartTicks(proc, pid);
-  // The descriptor is of a process that still lives, so the pid was its own all the time.
-  if (!again.ok() || *again != *start || HasEnded(process.get())) return unknown;
+  const unsigned inside = PidInside(proc, pid, process.get());
+  // The descriptor is of a process that still lives, so the pid was its own all the time, and all
+  // that was read is of that one process.
+  if (HasEnded(process.get())) return unknown;
   auto group = identity::ReadPodGroup(*groups);
   if (!group.ok()) return Status(Code::kPermissionDenied, group.status().message());
   return Caller{.pod_uid = std::move(group->pod_uid),
-                .program = {.pid = pid,
-                            .pid_inside = status.ok() ? PidInside(*status) : 0,
-                            .start_ticks = *start},
+                .program = {.pid = pid, .pid_inside = inside, .start_ticks = *start},
                 .process = std::move(process)};
 }
 
@@ -108,6 +133,7 @@ Door::~Door() {
 
 Status Door::Open(const std::string& directory, std::size_t most) {
   most_ = most;
+  AskForShortTurns();
   TRANCHE_TRY(base::MakeDirectories(directory));
   const std::string path = base::JoinPath(directory, wire::kSocketFile);
   sockaddr_un address{};
@@ -170,9 +196,12 @@ void Door::Enter(UniqueFd socket) {
   connection.socket = std::move(socket);
   connection.since = loop_.Now();
   connection.caller = std::move(*caller);
-  connection.watch =
-      loop_.WatchFd(connection.socket.get(), base::FdEvents::kRead, [this, id] { Read(id); });
-  if (!sweep_.running()) sweep_.Start(kSweep, [this] { Sweep(); });
+  // Most have sent their packet by now, and then are answered at once.
+  if (!Read(id)) {
+    connection.watch =
+        loop_.WatchFd(connection.socket.get(), base::FdEvents::kRead, [this, id] { Read(id); });
+  }
+  if (!connections_.empty() && !sweep_.running()) sweep_.Start(kSweep, [this] { Sweep(); });
 }
 
 std::size_t Door::CountOf(const std::string& pod_uid) const {
@@ -196,16 +225,21 @@ bool Door::MakeRoom(std::size_t own) {
   return true;
 }
 
-void Door::Read(ConnectionId id) {
+bool Door::Read(ConnectionId id) {
   Connection& connection = connections_.at(id);
   std::array<std::byte, wire::kMaxMessageBytes + 1> buffer;
   const ssize_t got = recv(connection.socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return Close(id);
-  loop_.UnwatchFd(std::exchange(connection.watch, 0));  // one packet is all that is read
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  if (got <= 0) {
+    Close(id);
+    return true;
+  }
+  // One packet is all that is read.
+  if (connection.watch != 0) loop_.UnwatchFd(std::exchange(connection.watch, 0));
   const auto read = ReadRequest(std::span(buffer).first(static_cast<std::size_t>(got)));
   if (const auto* request = std::get_if<Request>(&read)) {
-    return handler_(id, connection.caller, *request);
+    handler_(id, connection.caller, *request);
+    return true;
   }
   const wire::Status status = std::get<wire::Status>(read);
   ++(status == wire::Status::kUnknownVersion ? counts_.unknown_versions : counts_.malformed);
@@ -215,6 +249,7 @@ void Door::Read(ConnectionId id) {
   }
   const wire::HelloAnswer answer = AnswerHello(status);
   Answer(id, BytesOf(answer), {});
+  return true;
 }
 
 bool Door::SpokeOtherVersion(unsigned pid) const {

@@ -56,6 +56,7 @@ class Door {
   static constexpr std::size_t kMaxOfPod = 64;
   static constexpr std::size_t kMaxOtherVersions = 4096;
   static constexpr base::Duration kPatience = std::chrono::seconds(2);
+  static constexpr base::Duration kTurn = std::chrono::microseconds(100);
 
   using ConnectionId = std::uint64_t;
   // Answer is to be called, now or later. The caller's descriptor may be taken.
@@ -68,7 +69,7 @@ class Door {
   ~Door();
 
   // Makes the folder, and the socket in it, which replaces one of a forerunner. Each connection
-  // takes two descriptors.
+  // takes two descriptors. From then on this thread has turns of kTurn on the processor.
   base::Status Open(const std::string& directory, std::size_t most = kMaxConnections);
   [[nodiscard]] bool open() const { return listener_.valid(); }
 
@@ -97,7 +98,8 @@ class Door {
   [[nodiscard]] std::size_t CountOf(const std::string& pod_uid) const;
   // Whether there is a place for a pod that has `own` of them.
   bool MakeRoom(std::size_t own);
-  void Read(ConnectionId id);
+  // Whether the packet was there, or the connection has ended; else it is to be waited for.
+  bool Read(ConnectionId id);
   void Sweep();
   void Close(ConnectionId id);
 

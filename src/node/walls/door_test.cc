@@ -2,6 +2,8 @@
 #include "node/walls/door.h"
 
 #include <gmock/gmock.h>
+#include <sched.h>
+#include <sys/syscall.h>
 
 #include <thread>
 
@@ -138,6 +140,61 @@ TEST_F(DoorTest, DescriptorsThatACallerSendsAreNotTaken) {
   EXPECT_TRUE(loop_.RunUntil(
       [&] { return recv(fd, &answer, sizeof answer, MSG_DONTWAIT) == sizeof answer; }));
   EXPECT_LE(base::testing::OpenFiles(), before);
+}
+
+struct Turns {  // struct sched_attr
+  std::uint32_t size, policy;
+  std::uint64_t flags;
+  std::int32_t nice;
+  std::uint32_t priority;
+  std::uint64_t runtime, deadline, period;
+};
+Turns TurnsNow() {
+  Turns turns{};
+  EXPECT_EQ(syscall(SYS_sched_getattr, 0, &turns, sizeof turns, 0), 0);
+  return turns;
+}
+
+TEST_F(DoorTest, ItsThreadHasShortTurnsAndIsAskedForNothingElse) {
+  std::thread([this] {
+    Turns before = TurnsNow();
+    ASSERT_EQ(before.policy, static_cast<unsigned>(SCHED_OTHER));
+    // Kernels that know of turns say what was asked for.
+    before.size = sizeof before;
+    before.runtime = 700'000;
+    ASSERT_EQ(syscall(SYS_sched_setattr, 0, &before, 0), 0);
+    const bool known = TurnsNow().runtime == before.runtime;
+    Door other(*loop_, *real_proc_, [](auto, auto&, const auto&) {});
+    EXPECT_TRUE(other.Open(dir_.path() + "/other").ok());
+    const Turns now = TurnsNow();
+    EXPECT_TRUE(!known || std::chrono::nanoseconds(now.runtime) == Door::kTurn) << now.runtime;
+    EXPECT_EQ(now.policy, before.policy);
+    EXPECT_EQ(now.nice, before.nice);
+  }).join();
+}
+
+TEST_F(DoorTest, APacketThatIsThereIsAnsweredAsSoonAsItsCallerIsLetIn) {
+  // All of them before the door looks once: it takes one turn of the loop, and no more.
+  const wire::Hello hello{.header = {wire::kMagic, wire::kVersion, wire::Kind::kHello}};
+  std::vector<int> fds;
+  for (int i = 0; i < 20; ++i) {
+    fds.push_back(Connect());
+    send(fds.back(), &hello, sizeof hello, MSG_NOSIGNAL);
+  }
+  ASSERT_TRUE(loop_.RunUntil([&] { return door_.counts().accepted > 0; }));
+  EXPECT_EQ(door_.counts().accepted, 20U);
+  EXPECT_EQ(door_.connections(), 0U);
+  wire::HelloAnswer answer{};
+  for (const int fd : fds) {
+    EXPECT_EQ(recv(fd, &answer, sizeof answer, MSG_DONTWAIT), ssize_t{sizeof answer});
+  }
+  // One that has not sent it yet is waited for.
+  const int late = Connect();
+  ASSERT_TRUE(loop_.RunUntil([&] { return door_.counts().accepted == 21; }));
+  EXPECT_EQ(door_.connections(), 1U);
+  send(late, &hello, sizeof hello, MSG_NOSIGNAL);
+  ASSERT_TRUE(loop_.RunUntil([&] { return door_.connections() == 0; }));
+  EXPECT_EQ(recv(late, &answer, sizeof answer, MSG_DONTWAIT), ssize_t{sizeof answer});
 }
 
 TEST_F(DoorTest, AReplacedSocketServesAgain) {

@@ -3,6 +3,7 @@
 #include "shim/attach.h"
 #include "shim/contexts.h"
 #include "shim/driver.h"
+#include "shim/early.h"
 
 namespace tranche::shim {
 namespace {
@@ -12,7 +13,12 @@ namespace {
 template <typename Call>
 Result Create(Context* made, Device ordinal, Call call) {
   Program* program = ThisProgram();
-  if (program == nullptr || made == nullptr || Attached(*program) != Phase::kWalled) return call();
+  if (program == nullptr || made == nullptr) return call();
+  if (Attached(*program) != Phase::kWalled) {
+    const Result result = call();
+    if (result == kSuccess) NoteEarlyContext(*program, ordinal, *made);
+    return result;
+  }
   std::uint64_t ahead = 0;
   std::uint64_t charged = 0;
   if (!TakeContext(*program, ordinal, &ahead)) return kOutOfMemory;
@@ -83,7 +89,12 @@ bool PrimaryIsThere(Device ordinal) {
 template <typename Call>
 Result Retain(Context* made, Device ordinal, Call call) {
   Program* program = ThisProgram();
-  if (program == nullptr || made == nullptr || Attached(*program) != Phase::kWalled) return call();
+  if (program == nullptr || made == nullptr) return call();
+  if (Attached(*program) != Phase::kWalled) {
+    const Result result = call();
+    if (result == kSuccess) NoteEarlyPrimary(*program, ordinal, *made);
+    return result;
+  }
   std::uint64_t ahead = 0;
   PrimaryUse use(*program, ordinal);
   if (!PrimaryIsThere(ordinal)) {

@@ -23,7 +23,9 @@ namespace tranche::node::walls::testing {
 // A /proc with the processes that were put into it, each in a pod's control group.
 class PodProc {
  public:
-  explicit PodProc(std::string root) : root_(std::move(root)) {}
+  explicit PodProc(std::string root) : root_(std::move(root)) {
+    std::filesystem::create_directories(root_);
+  }
   // `below`: of the group that the container made for itself below its own.
   void Put(pid_t pid, const std::string& pod_uid, const std::string& below = "") const {
     const std::string folder = root_ + "/" + std::to_string(pid);
