@@ -63,7 +63,7 @@ bool ProofIsHeld(int fd) {
 AgentIdentity AgentIdentity::Self() {
   char host[256] = "";
   gethostname(host, sizeof(host) - 1);
-  // It is asked more than once.
+  // Kept, because each call has to say the same.
   static const std::string started = base::Rfc3339Now();
   return {.host = host, .pid = getpid(), .started = started};
 }

@@ -96,8 +96,8 @@ struct Registration {
 void RegisterWithKubelet(RpcCaller& caller, const Registration& registration,
                          std::function<void(base::Status)> done);
 
-// The two above, and ListHoldings, as one seam: for whoever is to be tested without sockets and
-// threads.
+// Both of the above, and ListHoldings, as one interface: a test puts its own in place, and then
+// needs neither sockets nor threads.
 class PluginLink {
  public:
   virtual ~PluginLink() = default;

@@ -269,7 +269,7 @@ void Node::TellOfStrangers() {
 // ---- who tells what ----
 
 void Node::AskKubelet() {
-  // One question after the other: an answer is of a time after the last one was known.
+  // Only one question at a time: so a later answer is never overtaken by an earlier one.
   if (options_.pod_resources_socket.empty() || known_.asking_kubelet) return;
   known_.asking_kubelet = true;
   ask_kubelet_(options_.pod_resources_socket,

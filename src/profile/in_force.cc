@@ -185,8 +185,8 @@ void InForce::WantedIsInForce(const WantedConfig& wanted, bool news) {
   if (news) {
     ++state_.applied;
     owner_.event(EventType::kNormal, "ConfigApplied", NameOf(wanted) + " is in force");
-    // Files can be read again after a restart; who waits for an answer then needs to know that
-    // there was no config either.
+    // A source of files is read at once after a restart, so nothing is kept for it. One that waits
+    // for the API server needs to know until then that there was no config.
     if (keeper_ != nullptr) {
       if (!guessed_ && (wanted.named || source_->MayBeLate())) {
         keeper_->Keep({.profile = wanted.profile, .source = wanted.source, .text = wanted.text});

@@ -102,7 +102,7 @@ bool IsSocket(const std::string& path) {
   return lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
 }
 
-// Where an absolute link inside the root leads nowhere else than inside it.
+// `path` below `root`. The absolute link /var/run -> /run of the root must not lead out of it.
 std::string InRoot(const std::string& root, const std::string& path) {
   if (root.empty()) return path;
   constexpr std::string_view kVarRun = "/var/run/";
@@ -221,8 +221,8 @@ class Planner {
              served_by_other_ && !options_.all ? kOtherPlugin : "");
   }
 
-  // Running pods refer to the shim, its folder of sockets and its CDI device; to status and record
-  // nobody does.
+  // Running pods refer to the shim, its folder of sockets and its CDI device. Nobody refers to the
+  // status file and the records of births.
   void AddNode() {
     const std::string run = InRoot(options_.root, kNodeRunDirectory);
     const bool runs = daemon::StatusWriter(run) == daemon::Writer::kAlive && !options_.force;

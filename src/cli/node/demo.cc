@@ -325,7 +325,7 @@ class Demo {
   std::unique_ptr<tranche::sim::ControlServer> control_;
   std::map<std::string, std::int64_t> pids_;
   std::unique_ptr<SightChapter> use_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 std::string ProgramPath() {

@@ -20,7 +20,7 @@
 namespace tranche::cli::node {
 namespace {
 
-// A folder that goes when this goes.
+// A temporary folder, which is removed with this object.
 class TemporaryFolder {
  public:
   TemporaryFolder() {

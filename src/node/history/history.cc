@@ -66,7 +66,7 @@ void History::AddPoint(const Key& key, const Counted& counted, float memory_byte
     if (series_.size() >= kMaxSeries) return;
     it = series_.emplace(key, Series{.points = {Point{}}, .before = counted}).first;
     it->second.points.reserve(kPoints + 1);
-    it->second.steps_without = kSameForSteps;  // nothing was before
+    it->second.steps_without = kSameForSteps;  // there is no earlier point to repeat
   }
   Series& series = it->second;
   series.seen = step_;
