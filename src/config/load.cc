@@ -57,7 +57,10 @@ std::string Words(const Diagnostic& diagnostic) {
 bool IsError(const Diagnostic& one) { return one.severity == Severity::kError; }
 
 Diagnostic AsDiagnostic(const Failure& failure) {
-  return {Severity::kError, failure.message, failure.mark.line, failure.mark.column, false, ""};
+  return {.severity = Severity::kError,
+          .message = failure.message,
+          .line = failure.mark.line,
+          .column = failure.mark.column};
 }
 
 // The value of `tranche`, matched as upstream matches the keys beside it: of several the last in

@@ -109,21 +109,25 @@ class InForce {
  private:
   // Whether the config comes from the source or from the last good one on disk.
   enum class Origin { kSource, kLastGood };
+  // What was in force before the wanted config: the same one, or another one or none.
+  enum class Before { kSame, kAnother };
+  // What the last good config takes the place of: a config that is not known yet, or a refused one.
+  enum class InPlaceOf { kUnknown, kRefused };
 
   void SourceChanged();
   void RefreshSoon();
   void ReadAndApply();
   [[nodiscard]] bool LastGoodFirst(const WantedConfig& wanted);
   base::Status LoadAndApply(const WantedConfig& which, Origin origin);
-  void WantedIsInForce(const WantedConfig& wanted, bool news);
+  void NoteWantedInForce(const WantedConfig& wanted, Before before);
   void Refuse(const WantedConfig& wanted, const base::Status& status);
   [[nodiscard]] bool MayBeApplied(const WantedConfig& wanted) const;
   void AwaitAnswer(const WantedConfig& wanted);
   void AcceptStandIn(const WantedConfig& wanted);
-  void SaidAgain(const WantedConfig& wanted);
+  void NoteWantedAgain(const WantedConfig& wanted);
   void StandInForUnknown();
   void StandInForRefused();
-  [[nodiscard]] bool ApplyLastGood(bool also_unnamed);
+  [[nodiscard]] bool ApplyLastGood(InPlaceOf what);
   void ApplyInForceAgain();
   void RetryLater();
 
