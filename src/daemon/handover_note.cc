@@ -12,6 +12,7 @@
 #include <ctime>
 #include <utility>
 
+#include "base/document/api_version.h"
 #include "base/json.h"
 #include "base/json_read.h"
 #include "base/time.h"
@@ -26,7 +27,6 @@ using base::Result;
 using base::Status;
 using base::UniqueFd;
 
-constexpr char kApiVersion[] = "tranche.dev/v1";
 constexpr std::size_t kMaxNoteBytes = 16U << 10U;
 constexpr std::size_t kMaxTextBytes = 256;
 
@@ -83,7 +83,7 @@ HandoverNote HandoverNote::Now(AgentIdentity identity) {
 }
 
 std::string EncodeNote(const HandoverNote& note) {
-  return Json::MakeObject({{"apiVersion", kApiVersion},
+  return Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                            {"kind", "AgentNote"},
                            {"host", note.identity.host},
                            {"pid", note.identity.pid},

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "apiserver/client.h"
+#include "base/document/api_version.h"
 #include "base/log.h"
 #include "kubelet/rpc_client.h"
 #include "plan/memory_rules.h"
@@ -119,19 +120,20 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
   if (options_.pod_resources_socket.empty()) {
     known_.grants = {base::Code::kUnavailable, "not asked for (--pod-resources-socket)"};
   }
-  const auto answer = [this](bool decides) {
+  enum class Probe { kLive, kReady };
+  const auto answer = [this](Probe probe) {
     const NodeState state = State();
     return http::Answer{
-        .status = decides && !state.ready ? 503 : 200,
+        .status = probe == Probe::kReady && !state.ready ? 503 : 200,
         .content_type = "application/json",
-        .body = base::Json::MakeObject({{"apiVersion", "tranche.dev/v1"},
+        .body = base::Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                                         {"ready", state.ready},
                                         {"reasons", base::Json::MakeTexts(state.degraded)}})
                     .Dump() +
                 "\n"};
   };
-  endpoints_.Answer("/livez", [answer] { return answer(false); });
-  endpoints_.Answer("/readyz", [answer] { return answer(true); });
+  endpoints_.Answer("/livez", [answer] { return answer(Probe::kLive); });
+  endpoints_.Answer("/readyz", [answer] { return answer(Probe::kReady); });
   endpoints_.Answer("/status", [this] {
     return http::Answer{.content_type = "application/json", .body = StatusJson().Dump() + "\n"};
   });

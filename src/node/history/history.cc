@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/document/api_version.h"
 #include "base/log.h"
 
 namespace tranche::node::history {
@@ -121,7 +122,7 @@ Json History::ToJson(std::size_t points) const {
     device.Set("pods", std::move(pods));
     devices.Append(std::move(device));
   }
-  return Json::MakeObject({{"apiVersion", "tranche.dev/v1"},
+  return Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                            {"kind", "NodeHistory"},
                            {"stepSeconds", kStepSeconds},
                            {"endTime", step_ * kStepSeconds},
