@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""How a GPU shares its time between processes: on this machine's own GPU, by the programs of the simulated one.
+"""How a GPU shares its time between processes, and what memory walls hold and cost there: on this machine's own GPU, by
+the programs of the simulated one.
 
 usage: bench/gpu/run.py BUILD [--json FILE] [--seconds N] [--smoke]
 
@@ -7,9 +8,10 @@ usage: bench/gpu/run.py BUILD [--json FILE] [--seconds N] [--smoke]
              is, and what a change costs
  preemption  small requests, alone and beside kernels of 200 ms: whether the GPU interrupts a kernel
  processes   one process beside one, and beside four: whether time goes by process
+ walls       the shim in front of the installed driver, as walls.py beside this file says
 
 With --json the figures go to a file too, with card and driver. --smoke runs all of it for a moment on a simulated
-node, whose figures are not a GPU's. Exit status: 1 if something could not be measured.
+node, whose figures are not a GPU's. Exit status: 1 if something could not be measured, or a wall did not hold.
 """
 
 import argparse
@@ -117,6 +119,17 @@ def measure_processes(place, seconds):
     return figures
 
 
+def measure_walls(build, smoke):
+    """A program of its own, because it needs a /run of its own. It shows its figures itself."""
+    with tempfile.TemporaryDirectory(prefix="tranche-bench-") as folder:
+        path = pathlib.Path(folder, "walls.json")
+        command = [sys.executable, "-B", pathlib.Path(__file__).with_name("walls.py"), build, "--json", path]
+        status = subprocess.run(command + ["--smoke"] * smoke).returncode
+        if not path.exists():
+            raise RuntimeError(f"walls could not be measured ({status})")
+        return json.loads(path.read_text())
+
+
 def bar(count, most):
     return "#" * round(40 * count / most) if most else ""
 
@@ -175,13 +188,14 @@ def main():
     else:
         figures = measure(Place(options.build, "nvidia-smi"), options.seconds)
     show(figures)
+    figures["walls"] = measure_walls(options.build, options.smoke)
     if options.json:
         path = pathlib.Path(options.json)
         if path.suffix != ".json":
             path.mkdir(parents=True, exist_ok=True)
             path = path / file_name(figures["card"])
         path.write_text(json.dumps(figures, indent=1) + "\n")
-    return 0
+    return 0 if figures["walls"]["held"] else 1
 
 
 if __name__ == "__main__":

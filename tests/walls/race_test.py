@@ -31,8 +31,8 @@ class Crew:
     program, whose bytes then go back to the pod, before the simulated driver has heard of it. Of a real one it tells
     afterwards."""
 
-    def __init__(self, bed, processes, threads, walled, *options, seed=0):
-        self.processes = [bed.start([RACER, "--rounds", ROUNDS, "--devices", 2, "--threads", threads,
+    def __init__(self, bed, processes, threads, walled, *options, seed=0, devices=2):
+        self.processes = [bed.start([RACER, "--rounds", ROUNDS, "--devices", devices, "--threads", threads,
                                      "--seed", seed + i, *options], POD, walled, container=i % 2)
                           for i in range(processes)]
         self.await_line("ready")

@@ -116,11 +116,9 @@ class Bed(BedOfParts):
         if self.groups.root is None:
             return
         self.folder = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory(prefix="tranche-walls-")))
-        # All of the driver's log is kept: races are judged by it.
-        self.node = self.enter_context(DrivenNode("a100x2", "--log-size=64Gi"))
+        self.node = self.enter_context(self.make_node())
         self.shadow = self.enter_context(Shadow(self.node.library()))
-        shown = json.loads(self.node.run("node", "show", "-o", "json"))
-        self.uuids = [gpu["uuid"] for gpu in shown["gpus"]]
+        self.uuids = self.find_uuids()
         self.callback(self.clear)
         kubelet = self.folder / "kubelet.sock"
         self.run(HELD_PODS, kubelet, 2 + len(self.more), "+".join(self.uuids))
@@ -136,6 +134,14 @@ class Bed(BedOfParts):
                       f"--pod-resources-socket={kubelet}",
                       f"--config-file={self.folder / 'config.yaml'}", f"--run-dir={self.folder / 'node'}"]
         self.arbitrate()
+
+    @staticmethod
+    def make_node():
+        # All of the driver's log is kept: races are judged by it.
+        return DrivenNode("a100x2", "--log-size=64Gi")
+
+    def find_uuids(self):
+        return [gpu["uuid"] for gpu in json.loads(self.node.run("node", "show", "-o", "json"))["gpus"]]
 
     @staticmethod
     def clear():
