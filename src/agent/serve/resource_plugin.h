@@ -96,7 +96,7 @@ class ResourcePlugin : public kubelet::PluginHandler {
   base::Backoff back_off_;
   base::Timer timer_{loop_};
   std::uint64_t attempt_ = 0;       // an answer to an earlier registration is no news
-  base::WeakRunner runner_{loop_};  // last: it goes first
+  base::WeakRunner runner_{loop_};  // the last member: destroyed first
 };
 
 std::string_view PhaseName(ResourcePlugin::Phase phase);
