@@ -21,7 +21,7 @@ Library ToLibrary(const Json& json) {
     return out;
   }
   if (json.is_object()) {
-    // Appended to the vector itself: the library's own insert would search all keys each time.
+    // Straight into its vector, which would be looked through for each key.
     Library::object_t out;
     for (const auto& [key, value] : json.as_object()) out.emplace_back(key, ToLibrary(value));
     return out;
@@ -30,7 +30,7 @@ Library ToLibrary(const Json& json) {
 }
 
 // JSON leaves open what a key means that comes twice: the last value counts, in the first one's
-// place. An object from outside may have very many keys, so they are not compared one by one.
+// place. Objects of outside may have a great many keys: not one by one.
 void DropDuplicates(Json::Object& members) {
   std::vector<std::size_t> by_key(members.size());
   std::iota(by_key.begin(), by_key.end(), std::size_t{0});
