@@ -66,7 +66,7 @@ class ResourcePlugin : public kubelet::PluginHandler {
 
   base::Result<kubelet::ContainerAnswer> Allocate(const std::vector<std::string>& ids) override;
   base::Result<std::vector<std::string>> Preferred(const kubelet::PreferredQuery& query) override;
-  void StreamChanged(bool open) override;
+  void StreamChanged(Stream change) override;
   void ServerFailed(const std::string& why) override;
 
  private:
