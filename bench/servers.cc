@@ -20,7 +20,7 @@ class PlainHandler final : public kubelet::PluginHandler {
   base::Result<std::vector<std::string>> Preferred(const kubelet::PreferredQuery& query) override {
     return PlainPreferred(query.available, query.size);
   }
-  void StreamChanged(bool) override {}
+  void StreamChanged(Stream /*change*/) override {}
   void ServerFailed(const std::string&) override {}
 };
 

@@ -1,4 +1,4 @@
-// What the rest of the library asks of stream capture (sim/cuda/capture.h).
+// What the rest of the library asks of stream capture (sim/cuda/graph/capture.h).
 //
 // Threading: under the process's lock.
 // Errors: CUDA's result codes; kSuccess where capture has nothing against the call.
@@ -11,24 +11,24 @@ namespace tranche::sim::cuda {
 
 class Process;
 
-// The stream is being captured: the operation becomes a node.
+// Makes the operation a node of the capture in which the stream is.
 Result CaptureOperation(StreamObject& stream, const Operation& operation);
 Result CaptureRecord(StreamObject& stream, EventObject& event);
-// The stream is being captured, or the event was recorded in one that is.
+// The same of a wait, where the stream is captured or the event was recorded in a capture.
 Result CaptureWait(StreamObject& stream, EventObject& event);
 
-// The stream is not captured itself: kStreamCaptureImplicit for the legacy stream of a context in
-// which a blocking stream is captured.
+// Whether work may be given to a stream that is not captured itself: kStreamCaptureImplicit for the
+// legacy stream of a context in which a blocking stream is captured.
 Result AllowsWork(StreamObject& stream);
-// The stream, event or context is waited for or queried: kStreamCaptureUnsupported,
+// Whether a stream, event or context may be waited for or queried: kStreamCaptureUnsupported,
 // kCapturedEvent, ….
 Result AllowsWait(StreamObject& stream);
 Result AllowsWait(EventObject& event);
 Result AllowsWait(ContextObject& context);
-// A call that is unsafe while a capture is under way that forbids it to the calling thread:
-// cuMemAlloc, cuMemFree, synchronous copies, ….
+// Whether the calling thread may make a call that is unsafe during a capture: cuMemAlloc,
+// cuMemFree, synchronous copies, ….
 Result AllowsUnsafeCall(Process& process);
-// The stream is being destroyed.
+// To be called when a stream is being destroyed.
 void CaptureStreamDestroyed(StreamObject& stream);
 
 }  // namespace tranche::sim::cuda

@@ -183,7 +183,7 @@ Result MakeOperation(const Copy& copy, Operation* operation) {
   return kSuccess;
 }
 
-Result EnqueueCopy(StreamObject& stream, const Copy& copy, bool wait) {
+Result EnqueueCopy(StreamObject& stream, const Copy& copy, Wait wait) {
   if (copy.width == 0 || copy.height == 0 || copy.depth == 0) return kSuccess;
   Operation operation;
   Result result = MakeOperation(copy, &operation);
@@ -194,12 +194,13 @@ Result EnqueueCopy(StreamObject& stream, const Copy& copy, bool wait) {
   }
   const Where to = WhereIs(copy.to);
   const Where from = WhereIs(copy.from);
-  if (!wait && !from.known && !StalledStreams().empty()) operation.effect = EffectOf(copy, true);
+  if (wait == Wait::kUnpinned && !from.known && !StalledStreams().empty())
+    operation.effect = EffectOf(copy, true);
   result = Enqueue(stream, operation);
   if (result != kSuccess) return result;
   const bool within_device = !to.on_host && !from.on_host;
   const bool unpinned = to.on_host && !to.pinned;
-  return (wait && !within_device) || unpinned ? Synchronize(stream) : kSuccess;
+  return (wait == Wait::kUntilDone && !within_device) || unpinned ? Synchronize(stream) : kSuccess;
 }
 
 Result MakeCopyOperation(ContextObject& context, const Memcpy3d& given, Operation* operation) {

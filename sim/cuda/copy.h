@@ -38,10 +38,11 @@ struct Copy {
   std::size_t depth = 1;
 };
 
-// `wait`: the call is to return when the copy is done, as far as the real one does so: a copy
-// within the device is not waited for. Without it, only a copy into memory of the host that is not
-// pinned is waited for.
-Result EnqueueCopy(StreamObject& stream, const Copy& copy, bool wait);
+// kUntilDone: the call returns when the copy is done, as far as the real one does so: a copy within
+// the device is not waited for. kUnpinned: only a copy into memory of the host that is not pinned
+// is waited for.
+enum class Wait { kUntilDone, kUnpinned };
+Result EnqueueCopy(StreamObject& stream, const Copy& copy, Wait wait);
 
 // What a descriptor means; kInvalidValue where it means nothing.
 Result CopyOf(const Memcpy2d& given, Copy* copy);

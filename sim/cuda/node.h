@@ -38,10 +38,10 @@ struct NodeParameters {
   Event event = nullptr;
 };
 
-// sim/cuda/launch.cc: of a function or a kernel; its arguments are copied.
+// For a function or a kernel, whose arguments are copied (sim/cuda/code/launch.cc).
 Result MakeKernelOperation(ContextObject& context, const KernelNodeParams& parameters,
                            Operation* operation);
-// sim/cuda/copies.cc
+// Copies and fills (sim/cuda/copy.cc).
 Result MakeCopyOperation(ContextObject& context, const Memcpy3d& copy, Operation* operation);
 Result MakeFillOperation(ContextObject& context, const MemsetNodeParams& fill,
                          Operation* operation);

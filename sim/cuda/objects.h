@@ -27,7 +27,7 @@
 
 namespace tranche::sim::cuda {
 
-struct CaptureSession;  // sim/cuda/capture.h
+struct CaptureSession;  // sim/cuda/graph/capture.h
 class HostThread;       // sim/cuda/host_thread.h
 struct ContextObject;
 struct StreamObject;

@@ -77,7 +77,7 @@ void Machine::AdvanceTo(Time now) {
 void Machine::SettleAt(Time now) {
   AdvanceTo(now);
   engine_.AdvanceTo(now);
-  engine_.Tell();
+  engine_.ReportComputed();
 }
 
 void Machine::Follow(const NodeSnapshot& node, Time now) {

@@ -144,7 +144,7 @@ void Server::Handle() {
   for (const epoll_event& event : events_) OnReady(event.data.u64, event.events);
   machine_.AdvanceTo(now_);
   if (!paused_.empty()) Resume();
-  if (accept_again_ns_ != 0 && MonotonicNs() >= accept_again_ns_) ListenTo(true);
+  if (accept_again_ns_ != 0 && MonotonicNs() >= accept_again_ns_) ListenAgain();
 }
 
 void Server::OnReady(std::uint64_t key, std::uint32_t events) {
@@ -167,7 +167,7 @@ void Server::Accept() {
   base::UniqueFd socket(accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket.valid()) {
     // Whoever connects waits until there are descriptors again, without calling us all the time.
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) ListenTo(false);
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) PauseListening();
     return;
   }
   if (connections_.size() >= max_connections_) return;
@@ -185,11 +185,19 @@ void Server::Accept() {
   if (!watched) Drop(id);
 }
 
-void Server::ListenTo(bool on) {
-  epoll_event event{.events = on ? static_cast<std::uint32_t>(EPOLLIN) : 0U,
-                    .data = {.u64 = KeyOf(About::kListening, 0)}};
+void Server::ListenAgain() {
+  SetListening(EPOLLIN);
+  accept_again_ns_ = 0;
+}
+
+void Server::PauseListening() {
+  SetListening(0);
+  accept_again_ns_ = MonotonicNs() + kAcceptAgainNs;
+}
+
+void Server::SetListening(std::uint32_t events) {
+  epoll_event event{.events = events, .data = {.u64 = KeyOf(About::kListening, 0)}};
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listening_.get(), &event);
-  accept_again_ns_ = on ? 0 : MonotonicNs() + kAcceptAgainNs;
 }
 
 void Server::OnPeer(std::uint32_t id, std::uint32_t events) {
@@ -241,7 +249,7 @@ void Server::Drop(std::uint32_t id) {
   paused_.erase(id);
   machine_.Disconnect(*client, now_);
   connections_.erase(at);
-  if (accept_again_ns_ != 0) ListenTo(true);
+  if (accept_again_ns_ != 0) ListenAgain();
 }
 
 }  // namespace tranche::sim::driver

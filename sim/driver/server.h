@@ -58,7 +58,9 @@ class Server {
   base::Status Begin();
   void SetTimer(std::optional<std::uint64_t> deadline_ns);
   void Accept();
-  void ListenTo(bool on);  // off: for a while, or until a program goes
+  void ListenAgain();
+  void PauseListening();  // for a while, or until a program goes
+  void SetListening(std::uint32_t events);
   void OnReady(std::uint64_t key, std::uint32_t events);
   void OnPeer(std::uint32_t id, std::uint32_t events);
   void Drop(std::uint32_t id);

@@ -24,7 +24,7 @@ void Engine::HostDone(StreamId stream, std::uint64_t number, Time at) {
 Time Engine::now() const { return parts_->now(); }
 std::optional<Time> Engine::NextEvent() const { return parts_->NextEvent(); }
 void Engine::AdvanceTo(Time time) { parts_->AdvanceTo(time); }
-void Engine::Tell() { parts_->Tell(); }
+void Engine::ReportComputed() { parts_->ReportComputed(); }
 std::size_t Engine::Pending(StreamId stream) const { return parts_->Pending(stream); }
 
 }  // namespace tranche::sim::engine

@@ -72,7 +72,8 @@ class Observer {
   // HostDone was called for already nothing is told but that it is done.
   virtual void OnHost(StreamId stream, const Task& task, Time at) = 0;
   // `context` computed without a break from `begun` to `ended`. Told at the latest when another
-  // context begins, when it runs out of work, at the end of its turn, or when Tell is called.
+  // context begins, when it runs out of work, at the end of its turn, or when ReportComputed is
+  // called.
   virtual void OnComputed(UnitId unit, ContextId context, Time begun, Time ended) = 0;
   // The unit was occupied by changing from one context to another; `to` may be gone by then.
   virtual void OnSwitched(UnitId unit, ContextId to, Time begun, Time ended) = 0;
@@ -104,8 +105,8 @@ class Engine {
   // When something will happen next if nothing is submitted; none while all is quiet.
   [[nodiscard]] std::optional<Time> NextEvent() const;
   void AdvanceTo(Time time);  // does all that is due until then, `time` included
-  void
-  Tell();  // OnComputed for all that computes, until now: a context alone has no turns that end
+  // Calls OnComputed for all that computes, up to now: a context alone has no turns that end.
+  void ReportComputed();
 
   // Tasks submitted and not done.
   [[nodiscard]] std::size_t Pending(StreamId stream) const;

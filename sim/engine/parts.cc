@@ -168,9 +168,9 @@ void Engine::Parts::AdvanceTo(Time time) {
   now_ = until;
 }
 
-void Engine::Parts::Tell() {
+void Engine::Parts::ReportComputed() {
   for (const auto& [id, unit] : units_) {
-    unit->turns.Tell(now_);
+    unit->turns.ReportComputed(now_);
   }
 }
 

@@ -48,7 +48,7 @@ class Engine::Parts {
   [[nodiscard]] Time now() const { return now_; }
   [[nodiscard]] std::optional<Time> NextEvent() const;
   void AdvanceTo(Time time);
-  void Tell();
+  void ReportComputed();
   [[nodiscard]] std::size_t Pending(StreamId stream) const;
 
  private:

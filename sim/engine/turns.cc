@@ -105,7 +105,7 @@ void Turns::Remove(Context& context, Time now) {
   }
 }
 
-void Turns::Tell(Time now) {
+void Turns::ReportComputed(Time now) {
   if (computing_) {
     Progress(now);
     End(now);

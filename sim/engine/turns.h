@@ -30,7 +30,7 @@ class Turns {
   void Decide(Time now);
   void Remove(Context& context, Time now);
   void Stop() { events_.Cancel(timer_); }  // all contexts are removed; nothing comes any more
-  void Tell(Time now);                     // of what has been computed until now
+  void ReportComputed(Time now);           // what has been computed up to now
 
  private:
   void Progress(Time now);  // counts what has been computed since the last time

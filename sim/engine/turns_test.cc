@@ -113,19 +113,19 @@ TEST_F(TurnsTest, AKernelThatTakesNoTimeStillWaitsForItsTurn) {
 TEST_F(TurnsTest, WhatComputesCanBeToldBeforeItEnds) {
   Kernel(Stream(Context("A")), 5 * kMs);
   EXPECT_EQ(Turns(2 * kMs), (Lines{"to A 0-50"}));
-  engine_.Tell();
-  engine_.Tell();
+  engine_.ReportComputed();
+  engine_.ReportComputed();
   EXPECT_EQ(Turns(2 * kMs), (Lines{"A 50-2000"}));
   EXPECT_EQ(Turns(10 * kMs), (Lines{"A 2000-5050"}));
 }
 
-TEST_F(TurnsTest, TellingChangesNoTurn) {
+TEST_F(TurnsTest, ReportingChangesNoTurn) {
   const StreamId a = Stream(Context("A"));
   const StreamId b = Stream(Context("B"));
   Kernel(a, 10 * kMs);
   Kernel(b, 100 * kUs, std::nullopt, 2500 * kUs);
   EXPECT_EQ(Turns(kMs), (Lines{"to A 0-50"}));
-  engine_.Tell();
+  engine_.ReportComputed();
   EXPECT_EQ(Turns(3200 * kUs),
             (Lines{"A 50-1000", "A 1000-3050", "to B 3050-3100", "B 3100-3200"}));
 }

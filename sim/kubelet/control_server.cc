@@ -275,7 +275,7 @@ class LoopControlServer final : public ControlServer {
   std::list<ConnectionPtr> connections_;
   std::list<Wait> waits_;
   Kubelet* kubelet_ = nullptr;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 // The loop watches a descriptor once, so writing is watched on a second one for the same socket.

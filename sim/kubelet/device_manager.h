@@ -144,7 +144,7 @@ class DeviceManager : private PluginEvents {
   // Go's sets have no order, so neither may a plugin count on one. Seeded alike, to be repeatable.
   std::mt19937 random_;
   std::unique_ptr<PluginRegistry> registry_;
-  base::WeakRunner runner_{loop_};  // last: it goes first
+  base::WeakRunner runner_{loop_};  // the last member: destroyed first
 };
 
 }  // namespace tranche::sim

@@ -87,7 +87,7 @@ class LocalKubelet final : public Kubelet {
   base::Timer restart_timer_;
   std::unique_ptr<DeviceManager> manager_;  // null while the kubelet is down
   std::unique_ptr<PodResourcesServer> pod_resources_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 // --- the kubelet itself ---

@@ -74,12 +74,13 @@ class Kubelet {
   static base::Result<std::unique_ptr<Kubelet>> Start(base::EventLoop& loop, Options options);
   virtual ~Kubelet() = default;
 
-  // `done` when the pod runs, was refused, or has to wait (phase Pending). kAlreadyExists: the
-  // name.
+  // Calls `done` when the pod runs, was refused, or has to wait (phase Pending). kAlreadyExists:
+  // there is a pod of that name.
   virtual void RunPod(const PodSpec& spec, PodDone done) = 0;
-  // Ends it and forgets it; `done` when its process is gone and its devices are free.
+  // Ends the pod and forgets it. `done` is called when its process is gone and its devices are
+  // free.
   virtual void DeletePod(const std::string& name, std::function<void(base::Status)> done) = 0;
-  // As after a crash of the container: a new process, with the stored answers.
+  // Starts a new process with the stored answers, as after a crash of the container.
   virtual void RestartContainer(const std::string& name, PodDone done) = 0;
 
   [[nodiscard]] virtual std::vector<Pod> Pods() const = 0;

@@ -61,7 +61,7 @@ std::string FindProgram(const ProcessSpec& spec) {
   return name;
 }
 
-void Tell(int fd, const std::string& line) {
+void WriteReport(int fd, const std::string& line) {
   [[maybe_unused]] const auto written = ::write(fd, line.data(), line.size());
 }
 
@@ -86,12 +86,13 @@ void Tell(int fd, const std::string& line) {
     ::dup2(output, STDOUT_FILENO);
     ::dup2(output, STDERR_FILENO);
   }
-  for (const std::string& line : ApplyMounts(spec.mounts, spec.devices)) Tell(report, line + "\n");
+  for (const std::string& line : ApplyMounts(spec.mounts, spec.devices))
+    WriteReport(report, line + "\n");
   if (::chdir(spec.directory.c_str()) != 0) {
-    Tell(report, "!entering " + spec.directory + ": " + std::strerror(errno) + "\n");
+    WriteReport(report, "!entering " + spec.directory + ": " + std::strerror(errno) + "\n");
   } else {
     ::execve(program.c_str(), argv, envp);
-    Tell(report, "!starting " + program + ": " + std::strerror(errno) + "\n");
+    WriteReport(report, "!starting " + program + ": " + std::strerror(errno) + "\n");
   }
   ::_exit(127);
 }

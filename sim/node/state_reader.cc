@@ -45,7 +45,7 @@ void TakeRing(const Entry (&ring)[kSize], std::uint64_t last, std::uint64_t firs
   }
 }
 
-bool Usable(const NodeState& state) {
+bool HasThisLayout(const NodeState& state) {
   return state.header.magic == kStateMagic && state.header.layout_version == kLayoutVersion &&
          state.header.file_size == sizeof(NodeState);
 }
@@ -94,7 +94,7 @@ std::unique_ptr<StateReader> StateReader::Open(const std::string& path) {
   close(fd);
   if (mapped == MAP_FAILED) return nullptr;
   const auto* state = static_cast<const NodeState*>(mapped);
-  if (!Usable(*state)) {
+  if (!HasThisLayout(*state)) {
     munmap(mapped, sizeof(NodeState));
     return nullptr;
   }

@@ -26,7 +26,10 @@ Return AccountingCall(const char* name, Device device, Body body) {
 
 void ForgetEnded(NodeState& state, unsigned slot) { state.last_account[slot] = 0; }
 
-AccountingStats StatsOf(const AccountState& account, bool running) {
+enum class Process { kRuns, kHasEnded };
+
+AccountingStats StatsOf(const AccountState& account, Process process) {
+  const bool running = process == Process::kRuns;
   AccountingStats stats{};
   stats.gpu_utilization = account.sm_percent;
   stats.memory_utilization = account.memory_percent;
@@ -44,11 +47,11 @@ std::optional<AccountingStats> Find(const GpuState& gpu, unsigned slot, unsigned
     if (gpu.processes[i].pid != pid) continue;
     const AccountState account =
         sim::AccountOf(gpu.processes[i], library.node().header.time_scale, sim::RealtimeUs());
-    return StatsOf(account, true);
+    return StatsOf(account, Process::kRuns);
   }
   std::optional<AccountingStats> found;
   for (const AccountState& account : library.reader().Accounts(slot)) {
-    if (account.pid == pid) found = StatsOf(account, false);
+    if (account.pid == pid) found = StatsOf(account, Process::kHasEnded);
   }
   return found;
 }

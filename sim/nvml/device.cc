@@ -50,14 +50,16 @@ Return Pci(const char* name, Device device, PciInfo* pci) {
   });
 }
 
+enum class Near { kCpus, kNodes };
+
 // One word set, the bits of which are all CPUs or nodes of the GPU's NUMA node: this machine's own
 // CPUs are not known here, so a node stands for 64 of them.
-Return Affinity(const char* name, Device device, unsigned words, unsigned long* set, bool nodes) {
+Return Affinity(const char* name, Device device, unsigned words, unsigned long* set, Near near) {
   return GpuCall(name, device, [&](const GpuState& gpu) {
     if (set == nullptr || words == 0) return kInvalidArgument;
     std::fill(set, set + words, 0UL);
     const auto node = static_cast<unsigned>(std::max(gpu.numa_node, 0));
-    if (nodes) {
+    if (near == Near::kNodes) {
       if (node / 64 < words) set[node / 64] = 1UL << (node % 64);
     } else if (node < words) {
       set[node] = ~0UL;
@@ -238,15 +240,15 @@ Return nvmlDeviceGetNumaNodeId(Device device, unsigned* node) {
 }
 
 Return nvmlDeviceGetCpuAffinity(Device device, unsigned words, unsigned long* set) {
-  return Affinity(__func__, device, words, set, false);
+  return Affinity(__func__, device, words, set, Near::kCpus);
 }
 Return nvmlDeviceGetCpuAffinityWithinScope(Device device, unsigned words, unsigned long* set,
                                            AffinityScope) {
-  return Affinity(__func__, device, words, set, false);
+  return Affinity(__func__, device, words, set, Near::kCpus);
 }
 Return nvmlDeviceGetMemoryAffinity(Device device, unsigned words, unsigned long* set,
                                    AffinityScope) {
-  return Affinity(__func__, device, words, set, true);
+  return Affinity(__func__, device, words, set, Near::kNodes);
 }
 
 Return nvmlDeviceGetVirtualizationMode(Device device, VirtualizationMode* mode) {

@@ -33,10 +33,12 @@ Return Percent(const char* name, Device device, unsigned* percent, unsigned* per
   });
 }
 
-Return Clock(const char* name, Device device, ClockType type, unsigned* mhz, bool most) {
+enum class Speed { kNow, kMost };
+
+Return Clock(const char* name, Device device, ClockType type, unsigned* mhz, Speed speed) {
   return GpuCall(name, device, [&](const GpuState& gpu) {
     if (mhz == nullptr || type > kClockVideo) return kInvalidArgument;
-    *mhz = most ? gpu.max_clock_mhz[type] : ClockAt(gpu, type, BusyNow(gpu).gpu);
+    *mhz = speed == Speed::kMost ? gpu.max_clock_mhz[type] : ClockAt(gpu, type, BusyNow(gpu).gpu);
     return kSuccess;
   });
 }
@@ -50,10 +52,12 @@ unsigned long long Energy(const GpuState& gpu) {
   return milliseconds * Power(gpu) / 1000;
 }
 
-Return Reasons(const char* name, Device device, unsigned long long* reasons, bool supported) {
+enum class Which { kCurrent, kSupported };
+
+Return Reasons(const char* name, Device device, unsigned long long* reasons, Which which) {
   constexpr unsigned long long kAll = 0x1FF;
   return GpuValue(name, device, reasons, [&](const GpuState& gpu) {
-    if (supported) return kAll;
+    if (which == Which::kSupported) return kAll;
     return BusyNow(gpu).gpu == 0 ? kReasonIdle : 0ULL;
   });
 }
@@ -228,19 +232,19 @@ Return nvmlDeviceGetTotalEnergyConsumption(Device device, unsigned long long* mi
 }
 
 Return nvmlDeviceGetClock(Device device, ClockType type, ClockId id, unsigned* mhz) {
-  return Clock(__func__, device, type, mhz, id != kClockCurrent);
+  return Clock(__func__, device, type, mhz, id == kClockCurrent ? Speed::kNow : Speed::kMost);
 }
 Return nvmlDeviceGetClockInfo(Device device, ClockType type, unsigned* mhz) {
-  return Clock(__func__, device, type, mhz, false);
+  return Clock(__func__, device, type, mhz, Speed::kNow);
 }
 Return nvmlDeviceGetMaxClockInfo(Device device, ClockType type, unsigned* mhz) {
-  return Clock(__func__, device, type, mhz, true);
+  return Clock(__func__, device, type, mhz, Speed::kMost);
 }
 Return nvmlDeviceGetApplicationsClock(Device device, ClockType type, unsigned* mhz) {
-  return Clock(__func__, device, type, mhz, true);
+  return Clock(__func__, device, type, mhz, Speed::kMost);
 }
 Return nvmlDeviceGetDefaultApplicationsClock(Device device, ClockType type, unsigned* mhz) {
-  return Clock(__func__, device, type, mhz, true);
+  return Clock(__func__, device, type, mhz, Speed::kMost);
 }
 
 Return nvmlDeviceGetPerformanceState(Device device, PState* state) {
@@ -251,16 +255,16 @@ Return nvmlDeviceGetPowerState(Device device, PState* state) {
 }
 
 Return nvmlDeviceGetCurrentClocksThrottleReasons(Device device, unsigned long long* reasons) {
-  return Reasons(__func__, device, reasons, false);
+  return Reasons(__func__, device, reasons, Which::kCurrent);
 }
 Return nvmlDeviceGetCurrentClocksEventReasons(Device device, unsigned long long* reasons) {
-  return Reasons(__func__, device, reasons, false);
+  return Reasons(__func__, device, reasons, Which::kCurrent);
 }
 Return nvmlDeviceGetSupportedClocksThrottleReasons(Device device, unsigned long long* reasons) {
-  return Reasons(__func__, device, reasons, true);
+  return Reasons(__func__, device, reasons, Which::kSupported);
 }
 Return nvmlDeviceGetSupportedClocksEventReasons(Device device, unsigned long long* reasons) {
-  return Reasons(__func__, device, reasons, true);
+  return Reasons(__func__, device, reasons, Which::kSupported);
 }
 
 Return nvmlDeviceGetPcieThroughput(Device device, PcieCounter, unsigned* kib) {

@@ -66,11 +66,15 @@ void Assembler::CloseScope() {
   if (scopes_.size() > 1) scopes_.pop_back();
 }
 
-void Assembler::DeclareRegisters(std::string_view name, std::uint32_t count, bool numbered) {
+void Assembler::DeclareRegister(std::string_view name) { TakeRegisters(std::string(name), 1); }
+
+void Assembler::DeclareRegisters(std::string_view name, std::uint32_t count) {
+  // The group is found by its name with a sign behind it that no name has.
+  TakeRegisters(std::string(name) + '<', count);
+}
+
+void Assembler::TakeRegisters(const std::string& key, std::uint32_t count) {
   if (count > kMaxRegisters - code_.registers) return GiveUp("it has too many registers");
-  // A numbered group is found by its name with a sign behind it that no name has.
-  std::string key(name);
-  if (numbered) key += '<';
   scopes_.back()[key] = {
       .kind = Symbol::Kind::kRegisters, .first = code_.registers, .count = count};
   code_.registers += count;
@@ -249,7 +253,7 @@ Fault Assembler::Write(const Operand& operand, std::uint32_t* slot) {
     return Fault::Unsupported("it writes to an operand of a kind that is not interpreted");
   }
   if (operand.name == "_") {
-    if (!Register("_")) DeclareRegisters("_", 1, false);
+    if (!Register("_")) DeclareRegister("_");
   }
   const auto found = Register(operand.name);
   if (!found) return Fault::Wrong("Unknown symbol '" + std::string(operand.name) + "'");

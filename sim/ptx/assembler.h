@@ -37,7 +37,9 @@ class Assembler {
 
   void OpenScope();
   void CloseScope();
-  void DeclareRegisters(std::string_view name, std::uint32_t count, bool numbered);
+  void DeclareRegister(std::string_view name);
+  // Registers NAME0, NAME1, ….
+  void DeclareRegisters(std::string_view name, std::uint32_t count);
   void DeclareShared(std::string_view name, const Local& variable);
   void DeclareLocal(std::string_view name, const Local& variable);
   void PlaceLabel(std::string_view name);
@@ -67,6 +69,7 @@ class Assembler {
     std::uint32_t slot = kNoSlot;
     std::optional<Space> space;  // of a variable
   };
+  void TakeRegisters(const std::string& key, std::uint32_t count);
   std::optional<std::uint32_t> Register(std::string_view name) const;
   std::optional<std::uint32_t> SpecialRegister(const Operand& operand) const;
   std::optional<Symbol> Variable(std::string_view name);

@@ -154,7 +154,7 @@ Fault Assembler::Access(Instruction& instruction, const Statement& statement,
   const std::int64_t first = instruction.offset;
   // The register of the address may be one of those that are loaded.
   if (load && vector && count > 1) {
-    DeclareRegisters("[address]", 1, false);
+    DeclareRegister("[address]");
     const auto copy = Register("[address]");
     if (!copy) return NotInterpreted(statement);
     const Instruction move{.op = Op::kMove,

@@ -267,7 +267,7 @@ class Parser {
       if (word().kind != WordKind::kName) return reader_.Unexpected();
       reader_.Next();
       if (!Take("<")) {
-        assembler.DeclareRegisters(name, 1, false);
+        assembler.DeclareRegister(name);
         continue;
       }
       if (word().kind != WordKind::kInteger) return reader_.Unexpected();
@@ -275,7 +275,7 @@ class Parser {
           static_cast<std::uint32_t>(std::min<std::uint64_t>(word().bits, 1U << 30U));
       reader_.Next();
       if (!Expect(">")) return;
-      assembler.DeclareRegisters(name, count, true);
+      assembler.DeclareRegisters(name, count);
     } while (Take(","));
     Expect(";");
   }

@@ -19,9 +19,11 @@ constexpr std::uint64_t kElfHeader = 64;
 constexpr std::uint64_t kFatHeader = 16;
 
 // A cubin runs on GPUs of its major version from its minor version on, PTX on all later ones.
-bool Runs(bool cubin, bool exact, int architecture, int gpu) {
-  if (exact) return architecture == gpu;
-  if (cubin) return architecture / 10 == gpu / 10 && architecture <= gpu;
+enum class Form { kPtx, kPtxOfOneArchitecture, kCubin };
+
+bool Runs(Form form, int architecture, int gpu) {
+  if (form == Form::kPtxOfOneArchitecture) return architecture == gpu;
+  if (form == Form::kCubin) return architecture / 10 == gpu / 10 && architecture <= gpu;
   return architecture <= gpu;
 }
 
@@ -42,7 +44,8 @@ ReadImageAnswer ReadText(std::string_view text, const Gpu& gpu) {
             .text = "ptxas application ptx input; fatal   : Unsupported .version " +
                     dotted(version) + "; current version is '" + dotted(gpu.newest_ptx) + "'"};
   }
-  if (!Runs(false, parsed.image.exact, parsed.image.architecture, gpu.architecture)) {
+  const Form form = parsed.image.exact ? Form::kPtxOfOneArchitecture : Form::kPtx;
+  if (!Runs(form, parsed.image.architecture, gpu.architecture)) {
     return {.result = ReadResult::kNoneForThisGpu,
             .text =
                 "ptxas fatal   : SM version specified by .target is higher than default SM "
@@ -54,7 +57,7 @@ ReadImageAnswer ReadText(std::string_view text, const Gpu& gpu) {
 ReadImageAnswer ReadElf(Bytes bytes, const Gpu& gpu) {
   ReadImageAnswer answer;
   if (!ReadCubin(bytes, &answer.image)) return {.text = "device kernel image is invalid"};
-  if (!Runs(true, false, answer.image.architecture, gpu.architecture)) {
+  if (!Runs(Form::kCubin, answer.image.architecture, gpu.architecture)) {
     return {.result = ReadResult::kNoneForThisGpu,
             .text = "no kernel image is available for execution on the device"};
   }
@@ -79,8 +82,9 @@ ReadImageAnswer ReadContainer(Bytes bytes, const Gpu& gpu) {
   std::vector<FatEntry> entries;
   if (!ReadFatbin(bytes, &entries)) return {.text = "device kernel image is invalid"};
   std::erase_if(entries, [&](const FatEntry& entry) {
+    const Form form = entry.kind == FatEntry::Kind::kCubin ? Form::kCubin : Form::kPtx;
     return entry.kind == FatEntry::Kind::kOther ||
-           !Runs(entry.kind == FatEntry::Kind::kCubin, false, entry.architecture, gpu.architecture);
+           !Runs(form, entry.architecture, gpu.architecture);
   });
   std::stable_sort(entries.begin(), entries.end(), [](const FatEntry& a, const FatEntry& b) {
     if (a.kind != b.kind) return a.kind == FatEntry::Kind::kPtx;

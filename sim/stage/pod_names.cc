@@ -69,7 +69,7 @@ void PodNames::Add(const NamedPod& pod) {
                                 Json::MakeArray({Json::MakeObject(
                                     {{"name", pod.container},
                                      {"containerID", "containerd://" + pod.container_id}})})}}));
-  Tell("ADDED", std::move(object));
+  SendChange("ADDED", std::move(object));
 }
 
 Status PodNames::Annotate(const std::string& name, const std::string& key,
@@ -83,11 +83,11 @@ Status PodNames::Annotate(const std::string& name, const std::string& key,
   annotations.Set(key, value);
   metadata.Set("annotations", std::move(annotations));
   object.Set("metadata", std::move(metadata));
-  Tell("MODIFIED", std::move(object));
+  SendChange("MODIFIED", std::move(object));
   return Status::Ok();
 }
 
-void PodNames::Tell(const char* kind, Json object) {
+void PodNames::SendChange(const char* kind, Json object) {
   changes_.push_back({kind, Json()});
   Json metadata = *object.Find("metadata");
   metadata.Set("resourceVersion", Version());

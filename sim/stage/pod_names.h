@@ -53,7 +53,7 @@ class PodNames {
         server_(loop, std::move(listener),
                 [this](const Server::Request& request) { Answer(request); }) {}
   void Answer(const Server::Request& request);
-  void Tell(const char* kind, base::Json object);
+  void SendChange(const char* kind, base::Json object);
   [[nodiscard]] std::string List() const;
   [[nodiscard]] std::string Version() const { return std::to_string(1 + changes_.size()); }
 

@@ -56,10 +56,11 @@ class Session {
     return draws_.Lognormal(settings_.kernel_ns, settings_.variation);
   }
 
-  // The context is asked for a sign of life.
+  // Asks the context for a sign of life.
   bool Look();
 
-  // 0: refused; where it is not for want of memory, the workload has failed.
+  // Takes memory. 0 where it is refused; where the reason is another than want of memory, the
+  // workload has failed.
   cuda::DevicePtr Take(std::uint64_t bytes);
   void GiveBack(cuda::DevicePtr memory, std::uint64_t bytes);
 

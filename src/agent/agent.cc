@@ -37,7 +37,7 @@ gpu::RecoveryPolicy ToRecoveryPolicy(config::Recovery recovery) {
 
 Result<std::unique_ptr<Agent>> Agent::New(base::EventLoop& loop, AgentOptions options) {
   const auto& [environment, command_line] = options.overrides;
-  // Flags and environment beat a file, so this tells what they say where they say anything.
+  // Flags and environment beat a file: where one of them sets failOnInitError, this tells to what.
   const auto flags =
       config::LoadConfig("flags: {failOnInitError: false}", "", environment, command_line);
   if (!flags.ok()) return flags.status();
@@ -85,7 +85,7 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
                     // from.
                     return !succession_.predecessor() || serving_.served().AnyServing();
                   },
-              .answered = [this] { NodeAnswers(); },
+              .answered = [this] { TryAgainWithAnswer(); },
               .shim = {.changed = [this] { Changed(); }, .event = events_.raiser()}}),
       serving_(loop, options_.new_link(loop),
                {.socket_directory = options_.SocketDirectory(),
@@ -193,7 +193,7 @@ bool Agent::EndsAtInit(const std::string& what, const std::string& why) {
 }
 
 void Agent::TellGpuNews() {
-  gpu_news_.Tell(gpus_.Driver(), gpus_.Gpus());
+  gpu_news_.RaiseNew(gpus_.Driver(), gpus_.Gpus());
   // A driver that hangs from the start is one that does not answer. Upstream hangs with it.
   if (GpuNews::StartsWithout(gpus_) && !config_.state().usable) config_.NodeChanged();
   Changed();
@@ -219,14 +219,14 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
   auto parts = parts_.Make(config, NodeNow());
   if (!parts.ok()) return parts.status();
   TRANCHE_TRY(parts_.Use(std::move(*parts)));
-  parts_.shim().Ask(plan::AnyEnforcedMemory(config, *plan));
+  parts_.shim().SetAskedFor(plan::AnyEnforcedMemory(config, *plan));
 
   ReadPlanWarnings(*plan, source);
   gpus_.SetRecovery(ToRecoveryPolicy(config.tranche.health.recovery),
                     config.tranche.health.quiet_period);
   const auto applied =
       std::make_shared<serve::Applied>(serve::Applied{.config = config, .plan = std::move(*plan)});
-  Judge(*applied);
+  UpdateUnfit(*applied);
   serving_.Apply(applied);
   labels_.Update(applied->config, gpus_.inventory(), applied->plan);
   api_.Connect();  // later than what the kubelet is told, which is on its way by now

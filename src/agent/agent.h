@@ -66,11 +66,11 @@ class Agent {
   void ReadPlanWarnings(const plan::Plan& plan, const std::string& source);
   [[nodiscard]] ContainerParts::Node NodeNow() const;
   void DevicesScanned(const gpu::GpuWatch::News& news);
-  void PlanStays();
+  void KeepPlan();
   void RemakeParts();
-  void NodeAnswers();
+  void TryAgainWithAnswer();
   [[nodiscard]] std::string DriverRoot();
-  bool Judge(const serve::Applied& applied);
+  bool UpdateUnfit(const serve::Applied& applied);
   void RaiseUnfit(const serve::Applied& applied, const plan::Unfit& before);
   base::Result<plan::NodeFacts> FactsFor(const std::vector<std::string>& uuids);
   void TellOfUnwalled(const std::vector<std::string>& uuids);
@@ -87,7 +87,7 @@ class Agent {
   plan::Unfit unfit_;  // advertised devices that cannot be used as they are advertised
   base::OncePer rarely_;
 
-  // Whoever uses a part is declared below it.
+  // Each part comes before those that use it, and so is destroyed after them.
   daemon::Life life_;
   daemon::StatusFile status_file_;
   daemon::ApiLink api_;

@@ -43,15 +43,15 @@ void Agent::DevicesScanned(const gpu::GpuWatch::News& news) {
   if (news.devices_changed) {
     const auto before = serving_.served().applied();
     config_.NodeChanged();
-    if (serving_.served().applied() == before) PlanStays();
+    if (serving_.served().applied() == before) KeepPlan();
   } else if (parts_.device_folder() != gpus_.device_folder()) {
     RemakeParts();  // the driver root has got nodes of its own
   }
 }
 
-// The node is another, and no plan can be made of it. So the plan in force stays, without what it
-// no longer has.
-void Agent::PlanStays() {
+// The node has changed, and no plan can be made of it. So the plan in force stays, without the
+// devices that are gone.
+void Agent::KeepPlan() {
   const auto applied = serving_.served().applied();
   if (applied == nullptr) return;
   RemakeParts();
@@ -65,17 +65,18 @@ void Agent::RemakeParts() {
   const auto applied = serving_.served().applied();
   if (applied == nullptr) return;
   parts_.Remake(applied->config, NodeNow());
-  if (Judge(*applied)) serving_.HealthChanged();
+  if (UpdateUnfit(*applied)) serving_.HealthChanged();
   Changed();
 }
 
-// What could not be waited for is there: a config that was refused for want of it is tried again.
-void Agent::NodeAnswers() {
+// An answer has come that could not be waited for. A config that was refused for want of it is
+// tried again.
+void Agent::TryAgainWithAnswer() {
   if (config_.state().usable && config_.state().error.empty()) return RemakeParts();
   config_.Refresh();
 }
 
-// A root that does not answer is there.
+// A driver root that does not answer counts as one that exists.
 std::string Agent::DriverRoot() {
   base::disk::Look look(loop_, *workers_.driver_root, "looking for the driver root");
   return config_.DriverRoot([&look](const std::string& path) {
@@ -86,8 +87,9 @@ std::string Agent::DriverRoot() {
   });
 }
 
-// Whether that is another judgement than before. The kubelet is not told here.
-bool Agent::Judge(const serve::Applied& applied) {
+// Looks which advertised devices cannot be given to a container; whether they are others than
+// before. The kubelet is not told here.
+bool Agent::UpdateUnfit(const serve::Applied& applied) {
   plan::Unfit unfit = plan::NoLongerAsAdvertised(applied.config, applied.plan, gpus_.inventory());
   unfit.merge(parts_.WhyUnfit(applied.plan));
   if (unfit == unfit_) return false;
@@ -96,8 +98,8 @@ bool Agent::Judge(const serve::Applied& applied) {
   return true;
 }
 
-// One event for one reason: a GPU that is cut anew takes many devices with it. Of a GPU that is ill
-// anyway its own event has told.
+// Raises one event for each reason, because a GPU that is cut anew takes many devices with it. A
+// GPU that is unhealthy anyway has had an event of its own.
 void Agent::RaiseUnfit(const serve::Applied& applied, const plan::Unfit& before) {
   std::map<std::string, std::vector<std::string>> by_reason;
   for (const auto& [uuid, why] : unfit_) {
@@ -120,7 +122,7 @@ void Agent::RaiseUnfit(const serve::Applied& applied, const plan::Unfit& before)
 
 Result<plan::NodeFacts> Agent::FactsFor(const std::vector<std::string>& uuids) {
   parts_.CatchUp();
-  if (Judge(*serving_.served().applied())) serving_.HealthChanged();
+  if (UpdateUnfit(*serving_.served().applied())) serving_.HealthChanged();
   for (const std::string& uuid : uuids) {
     const auto why = unfit_.find(uuid);
     if (why == unfit_.end()) continue;

@@ -148,7 +148,7 @@ Status ContainerParts::Use(Made made) {
 void ContainerParts::Remake(const config::Config& config, const Node& node) {
   auto made = Make(config, node);
   remade_ = made.status();
-  // A node that has no answer yet is no other node.
+  // A node that has not answered yet has not changed, as far as is known.
   if (!NoAnswer(made.status())) on_disk_ = made.status();
   if (made.ok()) {
     remade_ = Use(std::move(*made));

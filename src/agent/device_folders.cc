@@ -116,7 +116,8 @@ void DeviceFolders::Look(Purpose purpose) {
   const auto seen = std::make_shared<Seen>();
   const base::Status status = look_.Run([seen, folders] { *seen = LookAt(folders); },
                                         [this, seen, roots = roots_] {
-                                          // Whatever was made meanwhile was made without an answer.
+                                          // What containers are given may have been made
+                                          // without this answer: so it is news.
                                           if (roots == roots_)
                                             Take(std::move(*seen), Purpose::kNews);
                                           if (std::exchange(missed_, false)) SomethingHappened();
@@ -128,7 +129,7 @@ void DeviceFolders::Look(Purpose purpose) {
 void DeviceFolders::Take(Seen seen, Purpose purpose) {
   const bool changed = purpose == Purpose::kNews && seen.nodes != nodes_;
   nodes_ = std::move(seen.nodes);
-  // What has come into a new one before it was watched is looked for once more.
+  // A new folder may have got nodes before it was watched: so it is looked at once more.
   if (WatchSubfolders(seen.subfolders)) SomethingHappened();
   if (changed) changed_();
 }

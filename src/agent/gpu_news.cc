@@ -12,7 +12,7 @@ std::string NameOf(const gpu::GpuState& gpu) {
   return gpu.uuid.empty() ? "GPU " + gpu.index : fmt::format("GPU {} ({})", gpu.index, gpu.uuid);
 }
 
-void GpuNews::Tell(const gpu::DriverState& driver, const std::vector<gpu::GpuState>& gpus) {
+void GpuNews::RaiseNew(const gpu::DriverState& driver, const std::vector<gpu::GpuState>& gpus) {
   Told left_out;
   Told incomplete;
   Told unusable;

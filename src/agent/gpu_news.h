@@ -23,8 +23,8 @@ class GpuNews {
  public:
   explicit GpuNews(daemon::RaiseEvent raise) : raise_(std::move(raise)) {}
 
-  // To be called after each look at the GPUs, and while one takes long.
-  void Tell(const gpu::DriverState& driver, const std::vector<gpu::GpuState>& gpus);
+  // Raises what is new. To be called after each look at the GPUs, and while one takes long.
+  void RaiseNew(const gpu::DriverState& driver, const std::vector<gpu::GpuState>& gpus);
 
   // Whether the driver has kept the agent waiting for long enough.
   static bool StartsWithout(const gpu::GpuWatch& gpus) {

@@ -17,8 +17,8 @@ using ::testing::StartsWith;
 
 class GpuNewsTest : public ::testing::Test {
  protected:
-  std::vector<std::string> Tell() {
-    news_.Tell(driver_, gpus_);
+  std::vector<std::string> Raised() {
+    news_.RaiseNew(driver_, gpus_);
     return std::exchange(raised_, {});
   }
   static gpu::GpuState Gpu(const std::string& uuid, const std::string& index) {
@@ -37,48 +37,50 @@ class GpuNewsTest : public ::testing::Test {
   std::vector<gpu::GpuState> gpus_ = {Gpu("GPU-0", "0"), Gpu("", "1")};
 };
 
-TEST_F(GpuNewsTest, WhenAllIsWellThereIsNone) { EXPECT_THAT(Tell(), IsEmpty()); }
+TEST_F(GpuNewsTest, WhenAllIsWellThereIsNone) { EXPECT_THAT(Raised(), IsEmpty()); }
 
 TEST_F(GpuNewsTest, AGpuThatIsLeftOutIsToldOnceAndWhenItIsBack) {
   gpus_[1].error = "nvmlDeviceGetHandleByIndex: unknown error (999)";
-  EXPECT_THAT(Tell(), ElementsAre("Warning GpuLeftOut: GPU 1 is not advertised: "
-                                  "nvmlDeviceGetHandleByIndex: unknown error (999)"));
-  EXPECT_THAT(Tell(), IsEmpty());
+  EXPECT_THAT(Raised(), ElementsAre("Warning GpuLeftOut: GPU 1 is not advertised: "
+                                    "nvmlDeviceGetHandleByIndex: unknown error (999)"));
+  EXPECT_THAT(Raised(), IsEmpty());
   gpus_[1].error = "another";
-  EXPECT_THAT(Tell(), ElementsAre(HasSubstr("another")));
+  EXPECT_THAT(Raised(), ElementsAre(HasSubstr("another")));
   gpus_[1].error = "";
-  EXPECT_THAT(Tell(), ElementsAre("Normal GpuLeftOut: GPU 1 is no longer left out"));
+  EXPECT_THAT(Raised(), ElementsAre("Normal GpuLeftOut: GPU 1 is no longer left out"));
 }
 
 TEST_F(GpuNewsTest, WhatIsNotToldOfAGpuIsOneEvent) {
   gpus_[0].warnings = {"no memory; do this", "no model; do that"};
-  EXPECT_THAT(Tell(), ElementsAre("Warning GpuPartlyKnown: GPU 0 (GPU-0) is told of only in part: "
-                                  "no memory; do this. no model; do that"));
-  EXPECT_THAT(Tell(), IsEmpty());
+  EXPECT_THAT(Raised(),
+              ElementsAre("Warning GpuPartlyKnown: GPU 0 (GPU-0) is told of only in part: "
+                          "no memory; do this. no model; do that"));
+  EXPECT_THAT(Raised(), IsEmpty());
   driver_.warnings = {"waiting for GPU events fails"};
-  EXPECT_THAT(Tell(), ElementsAre(HasSubstr("the driver fails in part")));
+  EXPECT_THAT(Raised(), ElementsAre(HasSubstr("the driver fails in part")));
 }
 
 TEST_F(GpuNewsTest, ADriverWithoutAUsableGpuIsTold) {
   driver_.error = "it lists no GPU";
-  EXPECT_THAT(Tell(), ElementsAre("Warning NoUsableGpu: the driver answers, but it lists no GPU"));
+  EXPECT_THAT(Raised(),
+              ElementsAre("Warning NoUsableGpu: the driver answers, but it lists no GPU"));
   driver_.error = "";
-  EXPECT_THAT(Tell(), ElementsAre(StartsWith("Normal NoUsableGpu")));
+  EXPECT_THAT(Raised(), ElementsAre(StartsWith("Normal NoUsableGpu")));
   driver_ = {.ready = false, .error = "not loaded"};
-  EXPECT_THAT(Tell(), IsEmpty()) << "DriverNotReady is the news of that";
+  EXPECT_THAT(Raised(), IsEmpty()) << "DriverNotReady is the news of that";
 }
 
 TEST_F(GpuNewsTest, ACallThatHangsIsToldOnceAndWhenItReturns) {
   driver_.stuck_call = "Initialise";
   driver_.stuck_seconds = kStuckIsNewsSeconds - 1;
-  EXPECT_THAT(Tell(), IsEmpty());
+  EXPECT_THAT(Raised(), IsEmpty());
   driver_.stuck_seconds = kStuckIsNewsSeconds;
-  EXPECT_THAT(Tell(),
+  EXPECT_THAT(Raised(),
               ElementsAre(AllOf(StartsWith("Warning DriverStuck"), HasSubstr("Initialise"))));
   driver_.stuck_seconds = 1000;
-  EXPECT_THAT(Tell(), IsEmpty());
+  EXPECT_THAT(Raised(), IsEmpty());
   driver_ = {.ready = true};
-  EXPECT_THAT(Tell(), ElementsAre(StartsWith("Normal DriverStuck")));
+  EXPECT_THAT(Raised(), ElementsAre(StartsWith("Normal DriverStuck")));
 }
 
 }  // namespace

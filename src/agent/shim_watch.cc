@@ -22,9 +22,9 @@ ShimWatch::ShimWatch(base::EventLoop& loop, base::disk::Worker& worker, Options 
       look_(loop, worker, "looking for the shim of memory walls"),
       timer_(loop) {}
 
-void ShimWatch::Ask(bool asked) {
-  if (asked == asked_) return;
-  asked_ = asked;
+void ShimWatch::SetAskedFor(bool asked_for) {
+  if (asked_for == asked_) return;
+  asked_ = asked_for;
   missing_since_.reset();
   told_ = false;
   timer_.Stop();
@@ -75,7 +75,7 @@ void ShimWatch::Take(const Result<std::int64_t>& confirmed_at_ns) {
     }
   } else {
     if (!missing_since_) missing_since_ = loop_.Now();
-    if (loop_.Now() - *missing_since_ >= kPatience) Tell();
+    if (loop_.Now() - *missing_since_ >= kPatience) RaiseMissing();
   }
   if (news) owner_.changed();
 }
@@ -83,10 +83,10 @@ void ShimWatch::Take(const Result<std::int64_t>& confirmed_at_ns) {
 void ShimWatch::GivenWithout(const std::string& uuid) {
   base::LogWarning("a container is given a device without the memory wall that the config asks for",
                    {base::Kv("device", uuid), base::Kv("why", why_)});
-  Tell();
+  RaiseMissing();
 }
 
-void ShimWatch::Tell() {
+void ShimWatch::RaiseMissing() {
   if (std::exchange(told_, true)) return;
   owner_.event(EventType::kWarning, "WallsNotInstalled",
                "the config asks for memory walls, and pods get none: " + why_);

@@ -41,7 +41,7 @@ class ShimWatch {
   ShimWatch(base::EventLoop& loop, base::disk::Worker& worker, Options options, Owner owner);
 
   // Whether the config in force asks for walls. Nothing is looked at before it does.
-  void Ask(bool asked);
+  void SetAskedFor(bool asked_for);
   // Sees to it that what is published by now is known.
   void Look();
   // A container was given a device without the wall that the config asks for.
@@ -56,7 +56,7 @@ class ShimWatch {
  private:
   void LookAgain();
   void Take(const base::Result<std::int64_t>& confirmed_at_ns);
-  void Tell();
+  void RaiseMissing();
 
   base::EventLoop& loop_;
   const Options options_;

@@ -59,15 +59,15 @@ TEST_F(ShimWatchTest, NothingIsLookedAtBeforeWallsAreAskedFor) {
   loop_.AdvanceBy(minutes(1));
   EXPECT_EQ(watch_.name(), "");
   EXPECT_EQ(changes_, 0);
-  watch_.Ask(true);
+  watch_.SetAskedFor(true);
   EXPECT_EQ(watch_.name(), "tranche.dev/shim=pod") << "at once";
-  watch_.Ask(false);
+  watch_.SetAskedFor(false);
   EXPECT_EQ(watch_.name(), "");
   EXPECT_THAT(events_, IsEmpty());
 }
 
 TEST_F(ShimWatchTest, WhatIsPublishedIsSeenByTheNextAnswer) {
-  watch_.Ask(true);
+  watch_.SetAskedFor(true);
   EXPECT_EQ(watch_.name(), "");
   EXPECT_THAT(watch_.why(), HasSubstr(dir_ / "cdi"));
   Publish(now_);
@@ -81,7 +81,7 @@ TEST_F(ShimWatchTest, WhatIsPublishedIsSeenByTheNextAnswer) {
 
 TEST_F(ShimWatchTest, WhoPublishesItHasToSayNowAndThenThatItIsThere) {
   Publish(now_);
-  watch_.Ask(true);
+  watch_.SetAskedFor(true);
   loop_.AdvanceBy(cdi::kShimStays - seconds(1));
   EXPECT_NE(watch_.name(), "");
   now_ += 599;
@@ -96,7 +96,7 @@ TEST_F(ShimWatchTest, WhoPublishesItHasToSayNowAndThenThatItIsThere) {
 
 TEST_F(ShimWatchTest, AnOldFileIsNothingPublished) {
   Publish(now_ - 601);
-  watch_.Ask(true);
+  watch_.SetAskedFor(true);
   EXPECT_EQ(watch_.name(), "");
   Publish(now_ - 590);
   watch_.Look();
@@ -108,7 +108,7 @@ TEST_F(ShimWatchTest, AnOldFileIsNothingPublished) {
 // The clock of files may be put back or forward while the watch runs.
 TEST_F(ShimWatchTest, AClockThatJumpsChangesNothing) {
   Publish(now_);
-  watch_.Ask(true);
+  watch_.SetAskedFor(true);
   now_ += 86'400;
   loop_.AdvanceBy(minutes(1));
   EXPECT_NE(watch_.name(), "");
@@ -118,7 +118,7 @@ TEST_F(ShimWatchTest, AClockThatJumpsChangesNothing) {
 }
 
 TEST_F(ShimWatchTest, ItIsSaidOnceThatNothingIsPublishedAndOnceThatItIs) {
-  watch_.Ask(true);
+  watch_.SetAskedFor(true);
   loop_.AdvanceBy(ShimWatch::kPatience - seconds(1));
   EXPECT_THAT(events_, IsEmpty()) << "both programs of a node start together";
   loop_.AdvanceBy(minutes(5));
@@ -129,7 +129,7 @@ TEST_F(ShimWatchTest, ItIsSaidOnceThatNothingIsPublishedAndOnceThatItIs) {
 }
 
 TEST_F(ShimWatchTest, AContainerThatIsGivenADeviceWithoutItsWallIsSaidAtOnce) {
-  watch_.Ask(true);
+  watch_.SetAskedFor(true);
   watch_.GivenWithout("GPU-1");
   watch_.GivenWithout("GPU-2");
   EXPECT_THAT(events_, ElementsAre(HasSubstr("Warning WallsNotInstalled")));
@@ -137,7 +137,7 @@ TEST_F(ShimWatchTest, AContainerThatIsGivenADeviceWithoutItsWallIsSaidAtOnce) {
 
 TEST_F(ShimWatchTest, AFolderThatHangsLeavesWhatIsKnown) {
   Publish(now_);
-  watch_.Ask(true);
+  watch_.SetAskedFor(true);
   worker_.Hang();
   std::filesystem::remove_all(dir_ / "cdi");
   loop_.AdvanceBy(minutes(1));

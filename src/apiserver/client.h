@@ -57,7 +57,7 @@ class ApiCall {
 // no answer kUnavailable, too late kDeadlineExceeded.
 using ApiDone = std::function<void(base::Result<base::Json>)>;
 
-// One collection, or one object of it by field selector, kept in sight.
+// What a watch follows: one collection or, with a field selector, one object of it.
 struct WatchSpec {
   std::string path;            // of the collection: "/api/v1/nodes"
   std::string field_selector;  // "metadata.name=gpu-node"; "" for all

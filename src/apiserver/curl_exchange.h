@@ -41,7 +41,7 @@ class CurlExchange {
   CurlExchange& operator=(const CurlExchange&) = delete;
   ~CurlExchange();
 
-  // The end of it, of curl's own making.
+  // The reply, or why there is none. Call once curl has ended the transfer with `code`.
   base::Result<HttpReply> Finish(CURLcode code);
 
   [[nodiscard]] CURL* handle() const { return easy_; }

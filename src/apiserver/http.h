@@ -26,7 +26,7 @@ struct HttpRequest {
   std::string body;
   std::size_t max_reply_bytes = kMaxReplyBytes;  // of a body that is collected
   base::Duration deadline = std::chrono::seconds(10);
-  base::Duration answer_deadline{};  // for the reply's head, where that is to come sooner; 0: none
+  base::Duration answer_deadline{};  // for the reply's head alone; 0: no bound of its own
 };
 
 struct HttpReply {

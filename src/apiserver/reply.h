@@ -14,7 +14,7 @@
 
 namespace tranche::apiserver {
 
-// A metav1.Status object as ours: code by `http_code` and `reason`, the server's own words.
+// The Status that a metav1.Status object reports: `http_code` and `reason` say which code.
 base::Status StatusOf(int http_code, const base::Json& status);
 
 // The reply's object (or text), or the failure that it reports.

@@ -35,8 +35,8 @@ constexpr double kShortestWatchSeconds = 300;  // then up to twice that, so that
 constexpr seconds kGrace(30);                  // for the server to end it
 constexpr std::chrono::milliseconds kFirstBackOff(500);
 constexpr base::Duration kLongestBackOff = seconds(30);
-constexpr seconds kSteady(10);        // a watch that lived as long was none of a row of failures
-constexpr double kDoubtSeconds = 30;  // then up to twice that, for the fleet's sake
+constexpr seconds kSteady(10);        // a watch that lived this long ends a row of failures
+constexpr double kDoubtSeconds = 30;  // then up to twice that, as above
 constexpr base::Duration kLongestRetryAfter = std::chrono::minutes(2);
 
 base::Duration ToDuration(duration<double> time) {
@@ -55,7 +55,7 @@ class Watcher final : public ApiWatch {
         timer_(loop),
         doubt_timer_(loop),
         back_off_({.first = kFirstBackOff,
-                   .longest = 2 * kLongestBackOff,  // with the least jitter the longest in fact
+                   .longest = 2 * kLongestBackOff,  // jitter halves it at most
                    .jitter_low = 0.5,
                    .jitter_high = 1.5},
                   [this] { return random_(); }),
@@ -165,7 +165,7 @@ class Watcher final : public ApiWatch {
       // version; the events in between are lost. So list once more.
       doubt_timer_.Start(ToDuration(duration<double>(kDoubtSeconds * (1 + random_()))), [this] {
         if (opened_at_) return ListAgain();
-        version_.clear();  // whenever it is asked again
+        version_.clear();  // so that the next request lists
       });
     }
     SetState(Status::Ok());
@@ -286,7 +286,7 @@ class Watcher final : public ApiWatch {
   bool doubtful_ = false;  // the server may have gone back in time since version_
   base::Backoff back_off_;
   std::optional<Status> state_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 }  // namespace

@@ -149,7 +149,7 @@ class InotifyWatch : public DirectoryWatch {
   bool rearms_ = false;  // the directory was not there at the last look
   Timer poll_timer_;
   Timer rearm_timer_;
-  WeakRunner runner_;  // last: it goes first
+  WeakRunner runner_;  // the last member: destroyed first
 };
 
 }  // namespace

@@ -94,13 +94,13 @@ std::string Line(LogLevel level, std::string_view message, std::initializer_list
          "\n";
 }
 
-void TellLeftOut(LogOutput& output, TimePoint now) {
-  if (!output.OwesWord(now)) return;
+void ReportLeftOut(LogOutput& output, TimePoint now) {
+  if (!output.ReportIsDue(now)) return;
   const LogOutput::LeftOut left_out = output.left_out();
-  output.Tell(Line(LogLevel::kWarning, "lines of the log were left out",
-                   {Kv("over_budget", left_out.over_budget), Kv("unread", left_out.unread),
-                    Kv("first", left_out.first)}),
-              now);
+  output.WriteReport(Line(LogLevel::kWarning, "lines of the log were left out",
+                          {Kv("over_budget", left_out.over_budget), Kv("unread", left_out.unread),
+                           Kv("first", left_out.first)}),
+                     now);
 }
 
 // How many bytes the UTF-8 sequence at `text[at]` has; 0 when it is not a valid one (the Unicode
@@ -163,14 +163,14 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
   const TimePoint now = std::chrono::steady_clock::now();
   Sink& sink = TheSink();
   const MutexLock lock(sink.mutex);
-  TellLeftOut(sink.output, now);
+  ReportLeftOut(sink.output, now);
   if (!sink.output.Admit(level, message, now)) return;
   sink.output.Write(Line(level, message, fields), message);
 }
-void TellLeftOutLines() {
+void ReportLeftOutLines() {
   Sink& sink = TheSink();
   const MutexLock lock(sink.mutex);
-  TellLeftOut(sink.output, std::chrono::steady_clock::now());
+  ReportLeftOut(sink.output, std::chrono::steady_clock::now());
 }
 void LogDebug(std::string_view message, std::initializer_list<LogField> fields) {
   Log(LogLevel::kDebug, message, fields);

@@ -11,7 +11,7 @@ namespace tranche::base {
 
 namespace {
 
-constexpr Duration kTellEvery = std::chrono::seconds(1);
+constexpr Duration kReportEvery = std::chrono::seconds(1);
 constexpr std::size_t kMaxShown = 120;
 
 std::size_t KindOf(LogLevel level) {
@@ -42,14 +42,14 @@ void LogOutput::Write(std::string_view line, std::string_view message) {
   ++left_out_.unread;
 }
 
-bool LogOutput::OwesWord(TimePoint now) const {
-  return left_out_.over_budget + left_out_.unread > 0 && now - told_ >= kTellEvery;
+bool LogOutput::ReportIsDue(TimePoint now) const {
+  return left_out_.over_budget + left_out_.unread > 0 && now - reported_ >= kReportEvery;
 }
 
-void LogOutput::Tell(std::string_view line, TimePoint now) {
+void LogOutput::WriteReport(std::string_view line, TimePoint now) {
   if (!Put(line)) return;
   left_out_ = {};
-  told_ = now;
+  reported_ = now;
 }
 
 bool LogOutput::Put(std::string_view line) {

@@ -39,11 +39,11 @@ class LogOutput {
   // Writes a line, which ends in a newline, or counts it as left out.
   void Write(std::string_view line, std::string_view message);
 
-  // Whether there is something to tell, and it is time to.
-  [[nodiscard]] bool OwesWord(TimePoint now) const;
+  // Whether lines have been left out, and it is time to report that.
+  [[nodiscard]] bool ReportIsDue(TimePoint now) const;
   [[nodiscard]] const LeftOut& left_out() const { return left_out_; }
-  // Writes the line that tells it; where that cannot be written, it is still owed.
-  void Tell(std::string_view line, TimePoint now);
+  // Writes the line that reports it. Where it cannot be written, the report is still due.
+  void WriteReport(std::string_view line, TimePoint now);
 
  private:
   [[nodiscard]] bool Put(std::string_view line);
@@ -56,11 +56,11 @@ class LogOutput {
                                       TokenBucket(kBurst, kPerSecond)};
   std::string rest_;  // of a line that is written in part, and comes before the next
   LeftOut left_out_;
-  TimePoint told_{};
+  TimePoint reported_{};
 };
 
-// Says in the log what was left out of it and has not been said. For a timer: without one the word
-// would wait for the next line.
-void TellLeftOutLines();
+// Reports in the log what was left out of it, if that is due. To be called by a timer: otherwise
+// the report would wait for the next line.
+void ReportLeftOutLines();
 
 }  // namespace tranche::base

@@ -67,12 +67,12 @@ TEST_P(UnreadTest, TheyGetThroughAgainOnceSomebodyReads) {
   const TimePoint now{std::chrono::hours(1)};
   const std::string line = std::string(999, 'x') + "\n";
   while (output.left_out().unread == 0) output.Write(line, "x");
-  EXPECT_TRUE(output.OwesWord(now));
-  output.Tell("told\n", now);
-  EXPECT_TRUE(output.OwesWord(now)) << "what nobody could read is not told";
+  EXPECT_TRUE(output.ReportIsDue(now));
+  output.WriteReport("told\n", now);
+  EXPECT_TRUE(output.ReportIsDue(now)) << "what nobody could read is not told";
   ReadAll();
-  output.Tell("told\n", now);
-  EXPECT_FALSE(output.OwesWord(now + seconds(10)));
+  output.WriteReport("told\n", now);
+  EXPECT_FALSE(output.ReportIsDue(now + seconds(10)));
   output.Write("next\n", "next");
   EXPECT_EQ(ReadAll(), "told\nnext\n");
 }
@@ -133,8 +133,8 @@ TEST(LogBudgetTest, WhatWasLeftOutIsToldAtMostOnceASecond) {
   int told = 0;
   for (int i = 0; i < 100'000; ++i) {
     output.Admit(LogLevel::kWarning, "x", now);
-    if (output.OwesWord(now)) {
-      output.Tell("told\n", now);
+    if (output.ReportIsDue(now)) {
+      output.WriteReport("told\n", now);
       ++told;
     }
     now += std::chrono::microseconds(100);

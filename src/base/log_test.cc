@@ -156,7 +156,7 @@ TEST(PrintableTest, KeepsNulAndTabVisible) {
 TEST(LogFloodDeathTest, AFloodIsCutAndWhatWasLeftOutIsSaid) {
   const auto flood = [] {
     for (int i = 0; i < 5000; ++i) LogInfo("flood");
-    TellLeftOutLines();
+    ReportLeftOutLines();
     std::exit(0);
   };
   EXPECT_EXIT(flood(), ::testing::ExitedWithCode(0),

@@ -3,10 +3,10 @@
 // wall, for as long as it is published.
 //
 // The name stands in answers that the kubelet keeps and gives again at each restart of a container,
-// so it is never withdrawn: what a running pod refers to stays. Whether it is to be given to new
-// pods says the time at which its file was last written or confirmed. Its publisher confirms it
-// every kShimConfirmed, and a publisher that has been silent for kShimStays is gone. A machine that
-// has started meanwhile gives it that time again.
+// so it is never withdrawn: what a running pod refers to stays. New pods are given it as long as
+// its file was written or confirmed lately: the publisher confirms it every kShimConfirmed, and
+// counts as gone once it has been silent for kShimStays. A machine that has just started gives it
+// that time again.
 //
 // Threading: plain functions that read files; safe on any thread.
 // Errors: kNotFound where nothing is published.

@@ -84,7 +84,7 @@ class SpecBuilder {
     Spec spec{.kind = KindOf("gpu"), .devices = {}, .common = std::move(*driver)};
     for (const gpu::Gpu& gpu : inventory.gpus) AddGpu(gpu, spec, left_out);
     if (spec.devices.empty()) return Json();
-    return Finish(std::move(spec), true);
+    return Document(std::move(spec), OtherDevices::kHidden);
   }
 
   // Null where none of the channels is there.
@@ -101,7 +101,7 @@ class SpecBuilder {
       spec.devices.push_back(std::move(device));
     }
     if (spec.devices.empty()) return Json();
-    return Finish(std::move(spec), false);
+    return Document(std::move(spec), OtherDevices::kLeft);
   }
 
   // Null where the node has nothing of it.
@@ -109,7 +109,7 @@ class SpecBuilder {
     if (edits.empty()) return Json();
     Spec spec{.kind = KindOf(device_class), .devices = {}, .common = {}};
     spec.devices.push_back({.name = "all", .edits = std::move(edits)});
-    return Finish(std::move(spec), true);
+    return Document(std::move(spec), OtherDevices::kHidden);
   }
 
   [[nodiscard]] const Roots& roots() const { return roots_; }
@@ -157,15 +157,18 @@ class SpecBuilder {
     }
   }
 
-  // `hides_devices`: the NVIDIA container runtime must not add devices by its own rules as well.
-  [[nodiscard]] Result<Json> Finish(Spec spec, bool hides_devices) const {
-    if (hides_devices) spec.common.env.emplace_back("NVIDIA_VISIBLE_DEVICES=void");
+  // The spec as a document. kHidden: the NVIDIA container runtime must not add devices by its own
+  // rules as well.
+  enum class OtherDevices { kHidden, kLeft };
+  [[nodiscard]] Result<Json> Document(Spec spec, OtherDevices others) const {
+    if (others == OtherDevices::kHidden)
+      spec.common.env.emplace_back("NVIDIA_VISIBLE_DEVICES=void");
     const CdiRoots& roots = roots_.raw();
     MoveHostPaths(spec, roots.driver_root_here, roots.driver_root_on_host);
     if (roots.dev_root_here != roots.driver_root_here) {
       MoveHostPaths(spec, DevDirectory(roots.dev_root_here), DevDirectory(roots.dev_root_on_host));
     }
-    if (hides_devices) spec.common.mounts.push_back(VoidDevice());
+    if (others == OtherDevices::kHidden) spec.common.mounts.push_back(VoidDevice());
     Simplify(spec);
     Json json = ToJson(spec);
     TRANCHE_TRY(CheckCdiSpec(json));

@@ -32,7 +32,7 @@ namespace tranche::cdi {
 class SpecFolder {
  public:
   struct Owner {
-    std::function<void()> changed;   // a file cannot be mended, or could be after all
+    std::function<void()> changed;   // a file could not be restored, or now it could
     std::function<bool()> may_mend;  // false where the files belong to somebody else by now
     std::function<void()> written;   // what Write could not wait for: it has an answer now
   };

@@ -57,7 +57,10 @@ std::string Words(const Diagnostic& diagnostic) {
 bool IsError(const Diagnostic& one) { return one.severity == Severity::kError; }
 
 Diagnostic AsDiagnostic(const Failure& failure) {
-  return {Severity::kError, failure.message, failure.mark.line, failure.mark.column, false, ""};
+  return {.severity = Severity::kError,
+          .message = failure.message,
+          .line = failure.mark.line,
+          .column = failure.mark.column};
 }
 
 // The value of `tranche`, matched as upstream matches the keys beside it: of several the last in
@@ -71,8 +74,8 @@ const Node* OurKey(const Node& root) {
   return found == nullptr || found->value->is_null() ? nullptr : found->value;
 }
 
-// What is left out counts as what is worst in it; an error is not left out where it is the only
-// one.
+// The findings beyond kMaxFindings become one that says how many there were. It is strict if one of
+// them was; and where all errors are among them, it is the first of those.
 void Cut(std::vector<Diagnostic>& findings) {
   if (findings.size() <= kMaxFindings) return;
   const auto rest = findings.begin() + static_cast<std::ptrdiff_t>(kMaxFindings);

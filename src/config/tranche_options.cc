@@ -213,7 +213,7 @@ void WarnUnshared(const TimeSlicing& time_slicing, const TrancheOptions& options
       instead = fmt::format("did you mean '{}'?", near);
     }
     warnings.push_back(
-        {Severity::kWarning, std::move(message), resource.line, 0, false, std::move(instead)});
+        {.message = std::move(message), .line = resource.line, .instead = std::move(instead)});
   }
 }
 

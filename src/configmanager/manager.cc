@@ -241,7 +241,7 @@ void ConfigManager::Finish(int exit_status) {
   if (!event_under_way_) TellFinished();
 }
 
-// Not from where it came about: the owner may destroy this object in its answer.
+// Posted, not called from here: the owner may destroy this object in its callback.
 void ConfigManager::TellFinished() {
   runner_.Post([this] { finished_(*exit_status_); });
 }

@@ -1,7 +1,7 @@
 // config-manager: keeps a link to the config that this node's label names, and signals the program
 // that reads it. Takes the place of the program of that name in NVIDIA's image.
 //
-// What it does not do as that one does, because of what it does to a node:
+// It differs from that program in these points, because of what that one does to a node:
 // - The label is read before the first link is made; the API server is waited for, but not for
 //   ever: where it does not answer (kWait, kWaitWithLink), a link that is there stays, and where
 //   none is the node gets what one without the label gets, until the label is known.
@@ -11,7 +11,7 @@
 //   plugin then keeps its own last good config, and without one registers nothing and says why. So
 //   a typing mistake neither holds the pod in Init nor gives the node another config.
 // - Edits of the chosen file are seen and signalled.
-// - No process to signal, or one that ends meanwhile, is nothing to die of.
+// - It does not end where there is no process to signal, or where that one ends meanwhile.
 // - Every process of the name is signalled, not the first alone.
 //
 // Threading: the loop's thread.
@@ -60,7 +60,7 @@ class ConfigManager {
   static constexpr base::Duration kWait = std::chrono::seconds(60);
   static constexpr base::Duration kWaitWithLink = std::chrono::seconds(10);
   static constexpr base::Duration kRetry = std::chrono::seconds(10);
-  // Changes that are followed at once, and a second in the long run.
+  // How many changes are followed at once, and how many a second in the long run.
   static constexpr double kChangeBurst = 20;
   static constexpr double kChangesPerSecond = 5;
 

@@ -26,8 +26,8 @@ namespace tranche::daemon {
 class EventLog {
  public:
   static constexpr std::size_t kMost = 64;
-  // Of one reason: as many at once as are kept, and so many a second in the long run. Whatever
-  // somebody outside repeats without end, other reasons keep their room.
+  // How many events of one reason are taken at once, and how many a second in the long run: what
+  // somebody outside repeats without end leaves other reasons their room.
   static constexpr double kBurst = kMost;
   static constexpr double kPerSecond = 1;
   static constexpr std::size_t kMaxMessage = 1024;
@@ -37,9 +37,9 @@ class EventLog {
   EventLog(base::EventLoop& loop, const std::string& node_name, std::function<void()> changed);
 
   // A repeat of the last event is counted, not kept twice. The message may have come from outside:
-  // control bytes are escaped, and it is cut at kMaxMessage. One beyond the rate is left out; the
-  // next of its reason says how many were.
-  // One about a pod is a Kubernetes Event on that pod, and else like any other.
+  // control bytes are escaped, and it is cut at kMaxMessage. An event beyond the rate is left out,
+  // and the next one of its reason says how many were. With `pod` it is raised on that pod, not on
+  // the node.
   void Raise(EventType type, Reason reason, const std::string& message,
              const std::optional<EventPod>& pod = std::nullopt);
   // The same as a function that may be called as long as this object lives.

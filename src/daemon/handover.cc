@@ -30,7 +30,7 @@ using base::UniqueFd;
 constexpr auto kLockRetry = std::chrono::milliseconds(50);
 // How soon an announcement that could not be written is tried again.
 constexpr auto kWriteRetry = std::chrono::milliseconds(1000);
-// inotify is only a hint; the one thing behind it is that an incumbent leaves a little later.
+// inotify is only a hint: where it misses a change, an incumbent leaves this much later.
 constexpr auto kPollEvery = std::chrono::seconds(2);
 
 class FlockHandover : public Handover {
@@ -113,7 +113,7 @@ class FlockHandover : public Handover {
     lock_note_ = UniqueFd(open(lock_path_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     Status written = ErrnoStatus(errno, "open " + lock_path_);
     if (lock_note_.valid()) {
-      // Whoever removed ours and made another may say there who he is.
+      // Another agent may have removed our file and made its own, which is not ours to write into.
       if (!SameFile(lock_note_.get(), lock_path_) || !SameFile(lock_.get(), lock_path_)) {
         lock_note_ = UniqueFd();
         return;
@@ -252,7 +252,7 @@ class FlockHandover : public Handover {
   base::Timer retry_timer_;
   std::unique_ptr<base::DirectoryWatch> watch_;
   base::OncePer log_once_{std::chrono::minutes(5)};
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 }  // namespace

@@ -52,10 +52,10 @@ class Handover {
   virtual void TakeLockIfFree() = 0;
   // Who held the lock when we came; absent for an incumbent.
   [[nodiscard]] virtual std::optional<AgentIdentity> predecessor() const = 0;
-  // "I serve every resource", incumbent or not: nothing changes unless an older agent is there to
-  // yield. Again is no effect.
+  // Tells others that this agent serves every resource, whether it is the incumbent or not. An
+  // older agent yields then; without one nothing changes. A second call has no effect.
   virtual void Announce() = 0;
-  // "I serve only until somebody takes over": one that stands by is to come.
+  // Tells others that this agent serves only until one of them takes over.
   virtual void Leave() = 0;
   // A newer agent has announced itself and lives (an incumbent asks this at SIGTERM to know whether
   // to wait). Looks afresh.

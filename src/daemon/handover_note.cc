@@ -12,6 +12,7 @@
 #include <ctime>
 #include <utility>
 
+#include "base/document/api_version.h"
 #include "base/json.h"
 #include "base/json_read.h"
 #include "base/time.h"
@@ -26,7 +27,6 @@ using base::Result;
 using base::Status;
 using base::UniqueFd;
 
-constexpr char kApiVersion[] = "tranche.dev/v1";
 constexpr std::size_t kMaxNoteBytes = 16U << 10U;
 constexpr std::size_t kMaxTextBytes = 256;
 
@@ -63,7 +63,7 @@ bool ProofIsHeld(int fd) {
 AgentIdentity AgentIdentity::Self() {
   char host[256] = "";
   gethostname(host, sizeof(host) - 1);
-  // It is asked more than once.
+  // Kept, because each call has to say the same.
   static const std::string started = base::Rfc3339Now();
   return {.host = host, .pid = getpid(), .started = started};
 }
@@ -83,7 +83,7 @@ HandoverNote HandoverNote::Now(AgentIdentity identity) {
 }
 
 std::string EncodeNote(const HandoverNote& note) {
-  return Json::MakeObject({{"apiVersion", kApiVersion},
+  return Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                            {"kind", "AgentNote"},
                            {"host", note.identity.host},
                            {"pid", note.identity.pid},

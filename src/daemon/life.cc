@@ -19,7 +19,7 @@ constexpr base::Duration kTellLeftOut = std::chrono::seconds(5);
 
 void TellLeftOutFromNowOn(base::Timer& timer) {
   timer.Start(kTellLeftOut, [&timer] {
-    base::TellLeftOutLines();
+    base::ReportLeftOutLines();
     TellLeftOutFromNowOn(timer);
   });
 }

@@ -20,7 +20,7 @@ class Life {
 
   // Runs `begin` on the loop and then the loop, until End; the exit status. Call once.
   int Run(const std::string& version, std::function<void()> begin);
-  // The first call decides.
+  // Ends the loop. Of several calls the first one says the exit status.
   void End(int exit_status);
   [[nodiscard]] bool ending() const { return ending_; }
 
@@ -30,10 +30,11 @@ class Life {
   int exit_status_ = 0;
 };
 
-// Makes a loop, has `on_signal` called on it for SIGHUP, SIGINT, SIGTERM, SIGQUIT and SIGUSR1, and
-// calls `use`, which says where signals go, runs the loop, and gives the exit status. Nothing is
-// left of the loop afterwards. A write to a closed pipe or past a file size limit becomes an error
-// to handle. 1, with a message in the log, where the kernel refuses what a loop needs.
+// Makes a loop and calls `use`, which sets `on_signal`, runs the loop, and returns the exit status.
+// `on_signal` is called on the loop for SIGHUP, SIGINT, SIGTERM, SIGQUIT and SIGUSR1. A write to a
+// closed pipe, or past the limit of a file's size, becomes an error instead of a signal. Nothing is
+// left of the loop afterwards. 1, with a line in the log, where the kernel refuses what a loop
+// needs.
 int RunOnLoop(
     const std::function<int(base::EventLoop& loop, std::function<void(int)>& on_signal)>& use);
 

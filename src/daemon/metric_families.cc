@@ -21,11 +21,13 @@ constexpr std::size_t kUsualLabels = 256;  // bytes of those of one series
 
 // https://prometheus.io/docs/instrumenting/exposition_formats/: in a label's value a backslash, a
 // quotation mark and a line feed are escaped; in a help text a quotation mark is not.
-void AppendEscaped(std::string_view text, bool quotes, std::string& out) {
+enum class Quotes { kEscaped, kAsTheyAre };
+
+void AppendEscaped(std::string_view text, Quotes quotes, std::string& out) {
   for (const char c : text) {
     if (c == '\n') {
       out += "\\n";
-    } else if (c == '\\' || (quotes && c == '"')) {
+    } else if (c == '\\' || (quotes == Quotes::kEscaped && c == '"')) {
       out += '\\';
       out += c;
     } else {
@@ -45,7 +47,7 @@ void AppendLabel(const std::string& value, std::string& out) {
   if (IsPlain(value)) {
     out += value;
   } else {
-    AppendEscaped(base::Printable(value, kMaxLabelBytes), true, out);
+    AppendEscaped(base::Printable(value, kMaxLabelBytes), Quotes::kEscaped, out);
   }
 }
 
@@ -119,7 +121,7 @@ void MetricFamilies::AddLabelled(std::string_view labels, double value) {
   if (families_->series >= most_series_) return;
   if (families_->series++ == 0) {
     page += "# HELP " + text.name + " ";
-    AppendEscaped(text.help, false, page);
+    AppendEscaped(text.help, Quotes::kAsTheyAre, page);
     page += "\n# TYPE " + text.name + " ";
     page += text.kind == MetricKind::kCounter ? "counter\n" : "gauge\n";
   }

@@ -38,11 +38,12 @@ class MetricFamilies {
   // that the driver reports twice) would make a scraper refuse the whole page: the first one
   // stands.
   void Add(const std::vector<std::string>& label_values, double value);
-  // For labels that several metrics have: what Labels made of them, none of it twice in one metric.
+  // The same where several metrics have the labels, as Labels made them. No labels twice in a
+  // metric.
   void AddLabelled(std::string_view labels, double value);
   static std::string Labels(const std::vector<std::string>& names,
                             const std::vector<std::string>& values);
-  // The page will be about so much longer: what grows by doubling is copied again and again.
+  // Makes room for so many bytes more, so that a long page is not copied while it grows.
   void Expect(std::size_t bytes);
   // A metric without labels.
   void Only(std::string_view name, double value);

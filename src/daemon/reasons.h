@@ -33,8 +33,7 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "The config that the message names has come into force.", "Nothing."},
     {"ConfigNotFound", "Warning", "config-manager",
      "The node's label, or the default, names a config that is not in the folder of configs. A "
-     "link "
-     "that was made before stays.",
+     "link that was made before stays.",
      "Correct the label (`kubectl label node NODE nvidia.com/device-plugin.config=NAME "
      "--overwrite`), or add the config to the ConfigMap."},
     {"ConfigNotKnown", "Warning", "the device plugin",
@@ -61,32 +60,27 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
     {"DeviceUnhealthy", "Warning", "the device plugin",
      "A GPU or MIG device is no longer healthy: its replicas get no new pods. The message has the "
      "cause: an XID, for example, or that the GPU was cut anew by MIG. Pods that run on it are "
-     "left "
-     "alone.",
+     "left alone.",
      "Wait where the message says after how long it recovers. Else drain the node and reset the "
      "GPU (`nvidia-smi --gpu-reset`) or restart the node; NVIDIA's list of XIDs says what each "
      "means."},
     {"DriverNotReady", "Warning", "the device plugin",
      "The NVIDIA driver does not answer. Nothing is registered until it does; it is asked again "
-     "and "
-     "again.",
+     "and again.",
      "See with `nvidia-smi` on the node that the driver is loaded, and that "
      "`--driver-root-ctr-path` "
      "is where its root is mounted in the agent's pod."},
     {"DriverStuck", "Warning, or Normal once it is over", "the device plugin",
      "A call to the driver has not returned for 5 s or more. What is served stays, but nothing new "
-     "is "
-     "seen of the GPUs. An agent that starts with a driver like that serves nothing; it goes on "
+     "is seen of the GPUs. An agent that starts with a driver like that serves nothing; it goes on "
      "asking.",
      "See whether `nvidia-smi` on the node hangs too, and what the kernel's log says (NVRM). "
-     "Mostly "
-     "only a restart of the node helps."},
+     "Mostly only a restart of the node helps."},
     {"GpuLeftOut", "Warning, or Normal once it is over", "the device plugin",
      "The driver lists a GPU or MIG device, but fails to tell what is needed to advertise it. The "
      "others are advertised.",
      "The message has the call that failed, and what helps. The device is advertised as soon as "
-     "the "
-     "driver tells of it."},
+     "the driver tells of it."},
     {"GpuNotGiven", "Warning", "`tranche node`",
      "Processes of a pod use a GPU that the kubelet has not given it, mostly by "
      "`NVIDIA_VISIBLE_DEVICES=all` or as a privileged pod.",
@@ -95,11 +89,9 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "(`accept-nvidia-visible-devices-envvar-when-unprivileged = false`)."},
     {"GpuPartlyKnown", "Warning", "the device plugin",
      "The driver fails to tell something about a GPU or itself that is not needed to advertise it. "
-     "It "
-     "costs a label or a detail, which the message names.",
+     "It costs a label or a detail, which the message names.",
      "The message has what helps: mostly `NVIDIA_MIG_MONITOR_DEVICES=all` with CAP_SYS_ADMIN, "
-     "where a "
-     "GPU is cut by MIG."},
+     "where a GPU is cut by MIG."},
     {"LabelUnknown", "Warning", "config-manager",
      "The API server has not told the node's label in time. The node gets the config of a node "
      "without the label until it does.",
@@ -117,8 +109,7 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "For a warning see `ConfigRejected`."},
     {"LastGoodLost", "Warning", "the device plugin",
      "The file of the last good config was deleted or damaged while the agent ran. The agent "
-     "writes "
-     "it again.",
+     "writes it again.",
      "See who else writes to the folder `tranche` beside the plugin's sockets "
      "(`/var/lib/kubelet/device-plugins`), and that its disk is sound."},
     {"LastGoodNotSaved", "Warning", "the device plugin",
@@ -132,8 +123,7 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "Look at what the pod runs. [walls.md](../walls.md) says what a wall does not stop."},
     {"MemoryLimitBelowUse", "Warning", "`tranche node`",
      "A pod's limit of GPU memory was lowered below what its programs have. They keep that, and "
-     "are "
-     "refused any more until they have freed enough.",
+     "are refused any more until they have freed enough.",
      "Nothing, where that is meant; else raise the annotation `tranche.dev/gpu-memory` again."},
     {"MemoryLimitChanged", "Normal", "`tranche node`",
      "A pod has another limit of GPU memory, as its annotation `tranche.dev/gpu-memory` asks. The "
@@ -141,13 +131,11 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "Nothing."},
     {"MemoryLimitInvalid", "Warning", "`tranche node`",
      "What the annotation of a pod asks for cannot be used: it is no quantity and no percent, or "
-     "it "
-     "is for a single container, which is not supported yet. The limit stays as it is.",
+     "it is for a single container, which is not supported yet. The limit stays as it is.",
      "Write a quantity (`10Gi`) or a percent of the device (`25%`) into `tranche.dev/gpu-memory`."},
     {"MemoryLimitReduced", "Warning", "`tranche node`",
      "A pod was given less GPU memory than the profile says, because the rest of the GPU is "
-     "granted "
-     "to pods that were there before.",
+     "granted to pods that were there before.",
      "Nothing, where that is meant; else lower `tranche.memory.limit`, or the number of replicas."},
     {"MemoryLimitRefused", "Warning", "`tranche node`",
      "The annotation of a pod asks for more GPU memory than the profile allows, or than other pods "
@@ -159,15 +147,14 @@ inline constexpr auto kReasons = std::to_array<ReasonText>({
      "again.",
      "Wait while one agent takes over from another. Else find who holds the port, or choose "
      "another by `--listen`."},
-    {"NoPage", "Warning", "tranche node",
+    {"NoPage", "Warning", "`tranche node`",
      "The address of the page is taken, so it cannot be looked at; it is tried again. Metrics and "
      "all else are served.",
      "See who listens there, or choose another address with `--page-listen`; empty for none."},
     {"NoUsableGpu", "Warning, or Normal once it is over", "the device plugin",
      "The driver answers, but lists no GPU, or none that can be used. Nothing is registered.",
      "See with `nvidia-smi -L` on the node what there is; `GpuLeftOut` says of each GPU why it "
-     "cannot "
-     "be used. A GPU that comes is noticed."},
+     "cannot be used. A GPU that comes is noticed."},
     {"PodUnwalled", "Warning", "`tranche node`",
      "A pod has a limit of GPU memory that is enforced, and a program of it is on the GPU without "
      "keeping to it. The message says why.",

@@ -18,7 +18,7 @@ constexpr base::Duration kListen = std::chrono::seconds(5);
 }  // namespace
 
 StandBy::StandBy(base::EventLoop& loop, std::string directory, const std::string& listen,
-                 std::function<void(bool serve_again)> ended)
+                 std::function<void(StandByEnd)> ended)
     : directory_(std::move(directory)),
       ended_(std::move(ended)),
       endpoints_(loop,
@@ -35,7 +35,7 @@ StandBy::StandBy(base::EventLoop& loop, std::string directory, const std::string
 void StandBy::OnSignal(int number) {
   if (number != SIGTERM && number != SIGINT && number != SIGQUIT) return;
   base::LogInfo("ending", {base::Kv("signal", number)});
-  ended_(false);
+  ended_(StandByEnd::kToldToEnd);
 }
 
 void StandBy::LookForAgent() {
@@ -51,7 +51,7 @@ void StandBy::LookForAgent() {
                      {base::Kv("file", presence.held_by_no_agent)});
   }
   base::LogWarning("this node is without an agent, serving it again");
-  ended_(true);
+  ended_(StandByEnd::kServeAgain);
 }
 
 }  // namespace tranche::daemon

@@ -22,14 +22,16 @@
 
 namespace tranche::daemon {
 
+// Why an agent no longer stands by: the node is without an agent, or it was told to end.
+enum class StandByEnd { kServeAgain, kToldToEnd };
+
 class StandBy {
  public:
   static constexpr int kLooks = 3;
 
-  // `directory` is the handover's; `listen` as Endpoints says. `ended` is called once: with true
-  // where the node is to be served again, with false where this program was told to end.
+  // `directory` is the handover's; `listen` as Endpoints says. `ended` is called once.
   StandBy(base::EventLoop& loop, std::string directory, const std::string& listen,
-          std::function<void(bool serve_again)> ended);
+          std::function<void(StandByEnd)> ended);
   StandBy(const StandBy&) = delete;
   StandBy& operator=(const StandBy&) = delete;
 
@@ -39,7 +41,7 @@ class StandBy {
   void LookForAgent();
 
   const std::string directory_;
-  std::function<void(bool serve_again)> ended_;
+  std::function<void(StandByEnd)> ended_;
   Endpoints endpoints_;
   int without_agent_ = 0;  // looks in a row that found a lock and no agent
   base::Timer look_timer_;

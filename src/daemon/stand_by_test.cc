@@ -34,26 +34,26 @@ class StandByTest : public ::testing::Test {
 
 TEST_F(StandByTest, ItServesAgainOnceTheNodeIsWithoutAnAgent) {
   auto other = Other();
-  std::vector<bool> ended;
-  const StandBy stand_by(loop_, directory_, "", [&](bool again) { ended.push_back(again); });
+  std::vector<StandByEnd> ended;
+  const StandBy stand_by(loop_, directory_, "", [&](StandByEnd end) { ended.push_back(end); });
   loop_.AdvanceBy(std::chrono::minutes(10));
   EXPECT_THAT(ended, IsEmpty());
   other.reset();
   loop_.AdvanceBy(seconds(1));
-  EXPECT_THAT(ended, ElementsAre(true));
+  EXPECT_THAT(ended, ElementsAre(StandByEnd::kServeAgain));
 }
 
 // So that it can take over before the other's streams end.
 TEST_F(StandByTest, ItServesAgainWhenTheOtherIsAboutToLeave) {
   auto other = Other();
   other->Announce();
-  std::vector<bool> ended;
-  const StandBy stand_by(loop_, directory_, "", [&](bool again) { ended.push_back(again); });
+  std::vector<StandByEnd> ended;
+  const StandBy stand_by(loop_, directory_, "", [&](StandByEnd end) { ended.push_back(end); });
   loop_.AdvanceBy(std::chrono::minutes(10));
   EXPECT_THAT(ended, IsEmpty());
   other->Leave();
   loop_.AdvanceBy(seconds(1));
-  EXPECT_THAT(ended, ElementsAre(true));
+  EXPECT_THAT(ended, ElementsAre(StandByEnd::kServeAgain));
 }
 
 // A dead agent's note is in the file that something else has locked.
@@ -61,22 +61,22 @@ TEST_F(StandByTest, ItDoesNotWaitForALockThatNoAgentHolds) {
   Other().reset();
   const base::UniqueFd fd(open((directory_ + "/agent.lock").c_str(), O_RDONLY | O_CLOEXEC));
   ASSERT_EQ(flock(fd.get(), LOCK_EX | LOCK_NB), 0);
-  std::vector<bool> ended;
-  const StandBy stand_by(loop_, directory_, "", [&](bool again) { ended.push_back(again); });
+  std::vector<StandByEnd> ended;
+  const StandBy stand_by(loop_, directory_, "", [&](StandByEnd end) { ended.push_back(end); });
   loop_.AdvanceBy(seconds(StandBy::kLooks) - std::chrono::milliseconds(1));
   EXPECT_THAT(ended, IsEmpty()) << "it may be an agent that has not written its note yet";
   loop_.AdvanceBy(std::chrono::milliseconds(1));
-  EXPECT_THAT(ended, ElementsAre(true));
+  EXPECT_THAT(ended, ElementsAre(StandByEnd::kServeAgain));
 }
 
 TEST_F(StandByTest, TheTermSignalEndsItAndTheHangupSignalDoesNot) {
   auto other = Other();
-  std::vector<bool> ended;
-  StandBy stand_by(loop_, directory_, "", [&](bool again) { ended.push_back(again); });
+  std::vector<StandByEnd> ended;
+  StandBy stand_by(loop_, directory_, "", [&](StandByEnd end) { ended.push_back(end); });
   stand_by.OnSignal(SIGHUP);
   EXPECT_THAT(ended, IsEmpty());
   stand_by.OnSignal(SIGTERM);
-  EXPECT_THAT(ended, ElementsAre(false));
+  EXPECT_THAT(ended, ElementsAre(StandByEnd::kToldToEnd));
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ class Succession {
 
   // Says to the log who is being taken over from, if anybody.
   void Begin();
-  // "I serve every resource."
+  // As Handover::Announce: this agent serves every resource.
   void Announce() { handover_->Announce(); }
   // Told to end: leaves at once, or once a successor serves, or after kPatience.
   void Terminate();

@@ -68,7 +68,7 @@ class FeatureDiscovery {
   std::string unread_;     // what is not known of the others, as last told
   base::Status outlet_status_;
 
-  // Whoever uses a part is declared below it.
+  // Each part comes before those that use it, and so is destroyed after them.
   daemon::Life life_;
   std::unique_ptr<base::disk::Worker> worker_;
   labels::LabelPublisher publisher_;

@@ -10,6 +10,7 @@
 #include "base/testing/real_loop.h"
 #include "base/timer.h"
 #include "base/weak_runner.h"
+#include "config/testing/configs.h"
 #include "gpu/testing/fake_driver.h"
 
 namespace tranche::discovery {
@@ -19,6 +20,7 @@ using base::Code;
 using base::Status;
 using base::testing::RealLoop;
 using base::testing::TempDir;
+using config::testing::Shared;
 using gpu::testing::FakeDriver;
 using ::testing::Contains;
 using ::testing::IsEmpty;
@@ -27,11 +29,6 @@ using ::testing::Pair;
 
 constexpr char kReplicas[] = "nvidia.com/gpu.replicas";
 constexpr char kCount[] = "nvidia.com/gpu.count";
-
-std::string Shared(int replicas) {
-  return "sharing: {timeSlicing: {resources: [{name: nvidia.com/gpu, replicas: " +
-         std::to_string(replicas) + "}]}}\n";
-}
 
 // What was published, and what the outlet makes of it.
 struct Board {

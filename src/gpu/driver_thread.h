@@ -33,11 +33,11 @@ namespace tranche::gpu {
 inline constexpr std::size_t kMostEvents = 256;
 // After a wait that brought events. The next ones stay in the driver meanwhile.
 inline constexpr auto kEventPause = std::chrono::milliseconds(50);
-// Only a test, which shows what they are good for, has others.
+// The bounds above as parameters, so that a test can show what happens without them.
 struct EventLimits {
   std::size_t most = kMostEvents;
   std::chrono::steady_clock::duration pause = kEventPause;
-  std::size_t deliveries = 1;  // that the loop has not taken
+  std::size_t deliveries = 1;  // how many may wait for the loop
 };
 
 // What one look at the node brought back.

@@ -34,9 +34,9 @@ class DriverWaiter {
   std::pair<unsigned, Time> EndWait();
   // A new WatchHealth ends it early.
   void Pause(Span pause, Time start, unsigned watch);
-  // Waits until the loop has taken them, as far as it may not have more.
+  // Hands the events to the loop, and waits while it has not taken as many deliveries as it may.
   void Deliver(std::vector<HealthEvent> events);
-  // On the loop.
+  // Runs on the loop's thread.
   static void Take(DriverShared& shared, const DriverThread::Owner& owner);
 
   DriverContext context_;

@@ -40,7 +40,7 @@ void GpuWatch::Start(const std::string& driver_root) {
   driver_ = options_.start_driver(loop_, driver_root_, NewOwner());
   device_nodes_.Watch(driver_root_);
   driver_->RequestScan(ScanMode::kKeepDriver);
-  // The answer starts it again; until then it looks after a call that hangs.
+  // The answer to this scan starts the timer again. Meanwhile the timer notices a call that hangs.
   ScheduleScan();
 }
 
@@ -204,7 +204,7 @@ void GpuWatch::ScanAgain() {
   restarts_.due = std::max(0, restarts_.due - 1);
   RequestScan(restart ? ScanMode::kRestartDriver : ScanMode::kKeepDriver);
   if (owner_.scan_requested) owner_.scan_requested();
-  // The answer starts the timer again; this one is for a call that hangs.
+  // The answer to this scan starts the timer again. Meanwhile the timer notices a call that hangs.
   ScheduleScan();
 }
 

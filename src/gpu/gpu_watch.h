@@ -179,9 +179,9 @@ class GpuWatch {
   // Why and when a scan restarts it.
   struct Restarts {
     bool missing = false;  // a GPU is gone: a restart may find it again
-    bool silent = false;   // a device does not answer, or cannot be told of: it may help that too
+    bool silent = false;   // a device does not answer, or is not described: a restart may help
     base::Backoff pauses{{.first = std::chrono::seconds(10), .longest = std::chrono::minutes(5)}};
-    base::TimePoint next{};  // for the silent
+    base::TimePoint next{};  // not before then for a silent device
     int due = 0;             // how many of the next scans restart the driver
     base::TimePoint last{};
   } restarts_;

@@ -208,8 +208,8 @@ std::vector<HealthChange> HealthTracker::Happened(const HealthEvent& event, Time
   HealthState state;
   state.xid = event.xid;
   state.xid_class = DescribeXid(event.xid).xid_class;
-  // One that was enabled by hand is for the operator to worry about, but the GPU works on. One of
-  // an unnamed GPU makes all suspect: not for ever.
+  // An XID of class kApplication counts only where the user has enabled it, and the GPU works on.
+  // One that names no GPU makes all of them suspect, which must not last for ever.
   if (state.xid_class == XidClass::kApplication || event.uuid.empty()) {
     state.xid_class = XidClass::kRecoverable;
   }

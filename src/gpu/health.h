@@ -53,16 +53,16 @@ struct XidInfo {
 };
 const XidInfo& DescribeXid(std::uint64_t xid);  // of an unknown one `xid` is 0
 
-// What DP_DISABLE_HEALTHCHECKS and DP_ENABLE_HEALTHCHECKS (reference: upstream's rules) say.
+// What DP_DISABLE_HEALTHCHECKS and DP_ENABLE_HEALTHCHECKS say, read as upstream reads them.
 struct XidFilter {
   bool all_disabled = false;
   std::set<std::uint64_t> disabled;
   bool all_enabled = false;
   std::set<std::uint64_t> enabled;
 
-  // With `all_disabled` everything is ignored, what is in `enabled` too, unless that is all. Else
-  // what is enabled counts, before what is disabled or of class kApplication by upstream's built-in
-  // list.
+  // The first of these that applies decides: `all_enabled` (nothing is ignored), `all_disabled`
+  // (everything is), `enabled` (not ignored), `disabled` (ignored), and class kApplication, which
+  // is upstream's built-in list (ignored).
   [[nodiscard]] bool Ignores(std::uint64_t xid) const;
 };
 // Words that are neither numbers nor keywords are skipped and returned, to be logged.

@@ -9,7 +9,7 @@
 
 namespace tranche::gpu {
 
-// nullptr: in none of this GPU. A driver may tell the GPU instance alone.
+// nullptr where the process runs in none of them. A driver may report the GPU instance alone.
 inline const MigDevice* MigOf(const Gpu& gpu, const RunningProcess& process) {
   if (!process.gpu_instance) return nullptr;
   for (const MigDevice& mig : gpu.mig_devices) {

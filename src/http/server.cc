@@ -385,7 +385,7 @@ class MicroServer : public Server {
   bool serving_again_ = false;
   base::Timer deadline_;
   base::Timer accept_retry_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 }  // namespace

@@ -43,9 +43,9 @@ struct Limits {
   static constexpr std::size_t kHeadBytes = 8192;
 
   static constexpr std::size_t kStreams = 8;
-  // Of what is sent to a stream, so much may wait for a client that is slow.
+  // How many events of a stream may wait for a client that is slow.
   static constexpr std::size_t kWaitingEvents = 4;
-  // Beside what the kernel keeps for it.
+  // What the kernel may hold for a stream beside these (SO_SNDBUF).
   static constexpr int kStreamSocketBytes = 65536;
 };
 
@@ -65,9 +65,9 @@ class Server {
   [[nodiscard]] virtual std::size_t streams() const = 0;
   // `path` without query string, exact match. Call before requests may come (right after New).
   virtual void Handle(const std::string& path, std::function<Answer()> handler) = 0;
-  // The same of a stream. `first` is what somebody new is sent; it is text as of http/event_text.h.
+  // Serves a stream of events. `first` makes what a new client is sent at once (http/event_text.h).
   virtual void HandleStream(const std::string& path, std::function<std::string()> first) = 0;
-  // To all who have the stream open.
+  // Sends `text` to every client that has the stream open.
   virtual void Send(const std::string& path, const std::string& text) = 0;
 };
 

@@ -102,10 +102,10 @@ class GrpcPluginServer final : public PluginServer {
     streams_.insert(call);
     call->OnClosed([this, weak = std::weak_ptr<ServerCall>(call)] {
       streams_.erase(weak.lock());
-      handler_.StreamChanged(false);
+      handler_.StreamChanged(PluginHandler::Stream::kLost);
     });
     if (list_ != nullptr) call->Send(list_);
-    handler_.StreamChanged(true);
+    handler_.StreamChanged(PluginHandler::Stream::kOpened);
   }
 
   void Allocate(ServerCall& call) {

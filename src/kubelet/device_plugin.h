@@ -58,12 +58,14 @@ struct PreferredQuery {
 // but in StreamChanged and ServerFailed.
 class PluginHandler {
  public:
+  enum class Stream { kOpened, kLost };
+
   virtual ~PluginHandler() = default;
   virtual base::Result<ContainerAnswer> Allocate(const std::vector<std::string>& ids) = 0;
   virtual base::Result<std::vector<std::string>> Preferred(const PreferredQuery& query) = 0;
-  // A ListAndWatch stream was opened (true) or lost (false); open_streams() counts it already. Both
-  // come for each stream: a kubelet may open its next before the last is seen to be gone.
-  virtual void StreamChanged(bool open) = 0;
+  // A ListAndWatch stream was opened or lost; open_streams() counts it already. Both come for each
+  // stream: a kubelet may open its next before the last is seen to be gone.
+  virtual void StreamChanged(Stream change) = 0;
   // The server ended without having been stopped.
   virtual void ServerFailed(const std::string& why) = 0;
 };
@@ -96,8 +98,8 @@ struct Registration {
 void RegisterWithKubelet(RpcCaller& caller, const Registration& registration,
                          std::function<void(base::Status)> done);
 
-// The two above, and ListHoldings, as one seam: for whoever is to be tested without sockets and
-// threads.
+// Both of the above, and ListHoldings, as one interface: a test puts its own in place, and then
+// needs neither sockets nor threads.
 class PluginLink {
  public:
   virtual ~PluginLink() = default;

@@ -31,7 +31,7 @@ class FakeHandler : public PluginHandler {
     if (!error.empty()) return base::Status(base::Code::kInvalidArgument, error);
     return std::vector<std::string>(query.available.begin(), query.available.begin() + query.size);
   }
-  void StreamChanged(bool open) override { streams += open ? "+" : "-"; }
+  void StreamChanged(Stream change) override { streams += change == Stream::kOpened ? "+" : "-"; }
   void ServerFailed(const std::string& why) override { failed = why; }
 
   std::vector<std::vector<std::string>> allocated;
@@ -277,7 +277,7 @@ TEST_F(DevicePluginTest, ListsSetWhileOneIsOnItsWayMergeIntoTheNewest) {
 TEST_F(DevicePluginTest, TheServerMayEndInsideStreamChanged) {
   class EndingHandler : public FakeHandler {
    public:
-    void StreamChanged(bool) override { server.reset(); }
+    void StreamChanged(Stream /*change*/) override { server.reset(); }
     std::unique_ptr<PluginServer> server;
   };
   EndingHandler handler;

@@ -36,7 +36,7 @@ struct Offer {
   friend bool operator==(const Offer&, const Offer&) = default;
 };
 
-// One GetAllocatableResources call, bounded as above. kUnimplemented: a kubelet that has it not.
+// One GetAllocatableResources call, bounded as above. kUnimplemented: the kubelet lacks it.
 void ListOffers(RpcCaller& caller, const std::string& socket_path,
                 std::function<void(base::Result<std::vector<Offer>>)> done);
 

@@ -83,7 +83,7 @@ class LoopCaller : public RpcCaller {
   std::condition_variable begun_;
   bool stopping_ = false;
   std::thread thread_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 base::Status LoopCaller::StartThread() {
@@ -271,7 +271,7 @@ class ChannelCore : public RpcChannel {
   }
 
  private:
-  // Wants mutex_.
+  // The caller holds mutex_.
   Exchange* Add() {
     auto exchange = std::make_unique<Exchange>();
     Exchange* raw = exchange.get();
@@ -294,7 +294,7 @@ class ChannelCore : public RpcChannel {
     if (exchange->operations == 0) exchanges_.erase(exchange);
   }
 
-  // Wants mutex_.
+  // The caller holds mutex_.
   void Continue(Exchange& exchange, Op op, bool ok) {
     switch (op) {
       case Op::kUnary:
@@ -346,7 +346,7 @@ class ChannelCore : public RpcChannel {
   bool stopping_ = false;
   std::unordered_map<Exchange*, std::unique_ptr<Exchange>> exchanges_;
   std::thread thread_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 }  // namespace

@@ -22,9 +22,9 @@ struct UnaryCall {
   int max_response_bytes = 4 << 20;
 };
 
-// Makes single calls, each on a connection of its own. All of them share one thread, which is made
-// with the first: none but that can fail for want of one. Destruction cancels the calls that are
-// under way without calling back.
+// Makes single calls, each on a connection of its own. All of them share one thread, which the
+// first call makes: so only that call can fail for want of a thread. Destruction cancels the calls
+// that are under way without calling back.
 class RpcCaller {
  public:
   using Done = std::function<void(base::Result<std::string>)>;

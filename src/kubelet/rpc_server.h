@@ -39,8 +39,8 @@ class ServerCall {
 
 class RpcServer {
  public:
-  // gRPC lets a client have 64 calls at a time; more than twice as many there are only of one that
-  // resets them. A kubelet resets none.
+  // gRPC lets a client have 64 calls at a time. Only a client that resets its calls can have begun
+  // more than twice as many, and a kubelet resets none.
   static constexpr long kMaxOpenCalls = 128;
   // More wait until one of these is closed.
   static constexpr std::size_t kMaxConnections = 32;
@@ -49,7 +49,7 @@ class RpcServer {
     std::string socket_path;
     int max_request_bytes = 4 << 20;  // gRPC's own default
     int socket_mode = 0600;
-    // Calls of one connection that it has not been answered, those included that it has reset.
+    // How many calls of one connection may be unanswered, those that the client has reset included.
     long max_open_calls = kMaxOpenCalls;
   };
   using OnCall = std::function<void(std::shared_ptr<ServerCall>)>;

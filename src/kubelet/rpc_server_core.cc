@@ -70,9 +70,9 @@ void RpcServerCore::Close() {
   CloseQueueIfUnused();
 }
 
-// Wants mutex_. As long as there are calls something may be begun on the queue: gRPC itself begins
-// to watch for the end of a call that it hands over, which a closed queue does not survive. A queue
-// outlives its server.
+// The caller holds mutex_. As long as there are calls something may be begun on the queue: gRPC
+// itself begins to watch for the end of a call that it hands over, which a closed queue does not
+// survive. A queue outlives its server.
 void RpcServerCore::CloseQueueIfUnused() {
   if (!server_closed_ || queue_closed_ || !calls_.empty()) return;
   queue_closed_ = true;
@@ -94,7 +94,7 @@ void RpcServerCore::WaitForLoop() {
   loop_caught_up_.wait(lock, [this] { return stopping_ || loop_tasks_ < kMaxLoopTasks; });
 }
 
-// Wants mutex_.
+// The caller holds mutex_.
 void RpcServerCore::AcceptNext() {
   if (stopping_) return;
   auto call = std::make_unique<RpcCall>();
@@ -105,13 +105,13 @@ void RpcServerCore::AcceptNext() {
   service_.RequestCall(&raw->context, &raw->stream, queue_.get(), queue_.get(), &raw->accept);
 }
 
-// Wants mutex_.
+// The caller holds mutex_.
 void RpcServerCore::Answered(RpcCall* call) {
   --call->operations;
   EraseIfUnused(call);
 }
 
-// Wants mutex_.
+// The caller holds mutex_.
 void RpcServerCore::EraseIfUnused(RpcCall* call) {
   if (call->operations == 0 && (stopping_ || call->loop_tasks == 0)) calls_.erase(call);
 }
@@ -161,8 +161,8 @@ void RpcServerCore::Handle(const RpcTag& tag, bool ok) {
   CloseQueueIfUnused();
 }
 
-// Runs `task` on the loop unless the server has gone by then; `call` lives until it has run. Wants
-// mutex_.
+// Runs `task` on the loop unless the server has gone by then; `call` lives until it has run. The
+// caller holds mutex_.
 template <class Task>
 void RpcServerCore::PostAbout(RpcCall* call, Task task) {
   if (stopping_) return;

@@ -1,9 +1,9 @@
 // The gRPC server behind an RpcServer: its calls, its completion queue, and the thread that works
 // on it. rpc_server.cc alone includes it, because it includes gRPC.
 //
-// No more than kMaxLoopTasks wait for the loop: until it has caught up, the server's thread does
-// nothing. How many calls a connection can cost, whoever stands between it and its client says
-// (call_relay.h).
+// At most kMaxLoopTasks wait for the loop: until it has caught up, the server's thread does
+// nothing. What a connection can cost is bounded before gRPC reads from it, by the relay between
+// the two (call_relay.h).
 //
 // Threading: the loop's thread, but for what a comment says of the server's own thread.
 // Errors: Start returns a Status.
@@ -98,7 +98,7 @@ class RpcServerCore : public std::enable_shared_from_this<RpcServerCore> {
 
   base::Status Start(int max_request_bytes);
   void Stop();                 // of one that has started
-  void AddConnection(int fd);  // gRPC's from then on
+  void AddConnection(int fd);  // gRPC owns it from then on
 
   void StartFinish(RpcCall* call, const base::Status& status, std::string_view response);
   void StartWrite(RpcCall* call, std::shared_ptr<const std::string> message);

@@ -64,7 +64,7 @@ class StateReporter {
   LabelOutlet::StateChanged state_changed_;
   bool reported_ = false;
   base::Status last_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 }  // namespace tranche::labels

@@ -22,7 +22,7 @@ class LabelPublisher {
   // `sys_root` is a prefix for /sys (simulated nodes).
   explicit LabelPublisher(std::string sys_root);
 
-  // Where the labels go from now on; those that there are, at once.
+  // From now on labels go to `outlet`; those that have been made already go there at once.
   void Attach(std::unique_ptr<LabelOutlet> outlet);
   [[nodiscard]] bool attached() const { return outlet_ != nullptr; }
 

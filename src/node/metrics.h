@@ -1,9 +1,10 @@
 // What `tranche node` says on /metrics: who uses which GPU, by pod; the GPUs themselves, also under
 // the names of NVIDIA's dcgm-exporter; and its own state.
 //
-// The names of dcgm-exporter are the device's and never split: NVIDIA's own board takes the maximum
-// over series, and would take the largest pod's part for the whole. What adds up over pods has one
-// more series, without a pod, which is the rest of the device.
+// Under dcgm-exporter's names there is one series for each device, never one for each pod: NVIDIA's
+// own board takes the maximum over series, and would show the largest pod's part as the whole. Our
+// own metrics that add up over pods have one more series, without a pod, for the rest of the
+// device.
 //
 // Threading: pure.
 // Errors: none.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "apiserver/client.h"
+#include "base/document/api_version.h"
 #include "base/log.h"
 #include "kubelet/rpc_client.h"
 #include "plan/memory_rules.h"
@@ -125,19 +126,20 @@ Node::Node(base::EventLoop& loop, NodeOptions options)
   if (options_.pod_resources_socket.empty()) {
     known_.grants = {base::Code::kUnavailable, "not asked for (--pod-resources-socket)"};
   }
-  const auto answer = [this](bool decides) {
+  enum class Probe { kLive, kReady };
+  const auto answer = [this](Probe probe) {
     const NodeState state = State();
     return http::Answer{
-        .status = decides && !state.ready ? 503 : 200,
+        .status = probe == Probe::kReady && !state.ready ? 503 : 200,
         .content_type = "application/json",
-        .body = base::Json::MakeObject({{"apiVersion", "tranche.dev/v1"},
+        .body = base::Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                                         {"ready", state.ready},
                                         {"reasons", base::Json::MakeTexts(state.degraded)}})
                     .Dump() +
                 "\n"};
   };
-  endpoints_.Answer("/livez", [answer] { return answer(false); });
-  endpoints_.Answer("/readyz", [answer] { return answer(true); });
+  endpoints_.Answer("/livez", [answer] { return answer(Probe::kLive); });
+  endpoints_.Answer("/readyz", [answer] { return answer(Probe::kReady); });
   endpoints_.Answer("/status", [this] {
     return http::Answer{.content_type = "application/json", .body = StatusJson().Dump() + "\n"};
   });
@@ -287,7 +289,7 @@ void Node::TellOfStrangers() {
 // ---- who tells what ----
 
 void Node::AskKubelet() {
-  // One question after the other: an answer is of a time after the last one was known.
+  // Only one question at a time: so a later answer is never overtaken by an earlier one.
   if (options_.pod_resources_socket.empty() || known_.asking_kubelet) return;
   known_.asking_kubelet = true;
   ask_kubelet_(options_.pod_resources_socket,

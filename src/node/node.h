@@ -1,9 +1,10 @@
 // `tranche node`, the second program on a node: it shows from outside who uses which GPU, and
 // holds up memory walls where the sharing config asks for them.
 //
-// It asks the driver once per interval, the kernel whose each process is, the API server for the
-// names of this node's pods, and the kubelet who was given what. It works without the last two:
-// pods then have their UIDs for names, or it is not said whether a GPU was given to whom uses it.
+// It asks the driver once per interval, the kernel which pod each process is of, the API server for
+// the names of this node's pods, and the kubelet which GPUs each pod was given. It works without
+// the last two: pods then go by their UIDs, and it does not say whether a pod was given what it
+// uses.
 //
 // Threading: the loop's thread.
 // Errors: the environment's are tried again and shown by State().
@@ -74,8 +75,8 @@ struct NodeOptions {
   struct Walls {
     std::string directory;  // of the socket; "": no walls, whatever the config says
     std::string proc_root = "/proc";
-    std::string shims;   // folder of the files that containers are given; "": not told
-    std::string births;  // where it is said what came of them; "": not told
+    std::string shims;   // folder of the files that containers are given; "": not known
+    std::string births;  // where tranche-hook reports (hook/report.h); "": nowhere
   } walls;
   // How the library that keeps to walls gets into pods; `walls` is the folder above.
   delivery::Delivery::Options delivery;
@@ -100,9 +101,10 @@ class Node {
   static constexpr base::Duration kAskKubelet = std::chrono::seconds(5);
   static constexpr base::Duration kLookForExporter = std::chrono::seconds(60);
   static constexpr base::Duration kForgetBirths = std::chrono::minutes(10);
-  // The kubelet's answer is a little old: a pod is told of after so long.
+  // A pod is reported for using what it was not given only after this long: the kubelet's answer is
+  // a little old.
   static constexpr base::Duration kStranger = 3 * kAskKubelet;
-  // What the GPUs said is shown for so long where the driver says nothing new.
+  // How long the last figures are shown where the driver gives no new ones.
   static constexpr base::Duration kFresh = std::chrono::seconds(15);
 
   Node(base::EventLoop& loop, NodeOptions options);
@@ -179,7 +181,7 @@ class Node {
     std::string undelivered;  // why the shim is not published, as last told
   } known_;
 
-  // Whoever uses a part is declared below it.
+  // Each part comes before those that use it, and so is destroyed after them.
   daemon::Life life_;
   daemon::StatusFile status_file_;
   std::unique_ptr<identity::Proc> proc_;
@@ -222,7 +224,7 @@ class Node {
     base::Timer walls_kubelet;
     base::Timer births;
   } timers_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 }  // namespace tranche::node

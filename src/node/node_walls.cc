@@ -74,7 +74,7 @@ void Node::TellOfWall(walls::News news, const identity::PodRef& pod, const std::
 // The config, or the devices that it speaks of, may be others.
 void Node::ApplyConfig() {
   const std::optional<config::Config>& config = rules_.config.config();
-  if (!config) return;  // what stands goes on standing
+  if (!config) return;  // the walls that stand are kept
   auto plan = plan::BuildPlan(*config, gpus_.listed());
   if (!plan.ok()) {
     base::LogWarning("the walls stay as they are", {Kv("error", plan.status().message())});

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/document/api_version.h"
 #include "base/log.h"
 #include "node/devices.h"
 #include "node/health_word.h"
@@ -220,7 +221,7 @@ Json NodeStatusJson(const NodeState& state, const gpu::Inventory& inventory,
   for (const gpu::GpuState& gpu : state.gpus) {
     if (!seen.contains(gpu.uuid)) devices.Append(UnseenJson(gpu, state));
   }
-  return Json::MakeObject({{"apiVersion", "tranche.dev/v1"},
+  return Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                            {"kind", "NodeStatus"},
                            {"version", state.version},
                            {"nodeName", base::Printable(state.node_name)},

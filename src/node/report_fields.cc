@@ -19,8 +19,7 @@ constexpr auto kFields = daemon::WithEventFields(std::to_array<StatusField>({
     {"degraded[]", "text", "One of them."},
     {"walls", "text",
      "`not installed`: no wall is asked for, and nothing is enforced. `standing`, or `not "
-     "standing` "
-     "and why."},
+     "standing` and why."},
     {"shim", "text",
      "Whether new pods get the library that keeps to walls: `not asked for`, `published`, or `not "
      "published` and why."},

@@ -29,7 +29,7 @@ struct Waiting {
 
 struct WhoWaits {
   static constexpr std::size_t kMost = 256;
-  // Of the last ten seconds, in percent, in which several pods computed: less is no waiting.
+  // A pod waits only where several pods computed in this percentage of the last ten seconds.
   static constexpr double kContendedPercent = 10;
 
   std::vector<Waiting> pods;

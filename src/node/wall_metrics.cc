@@ -58,7 +58,7 @@ std::vector<MetricText> WallMetricTexts() {
       {"walls_callers_total",
        kCounter,
        {"outcome"},
-       "Programs that came to the door, by what became of them."},
+       "Programs that asked for their pod's wall, by what became of them."},
   };
 }
 

@@ -1,5 +1,5 @@
 // What /metrics says of memory walls: by pod and GPU the limit, what is used, what was refused, and
-// whether the wall stands; and what happened at the door.
+// whether the wall stands; and how many programs asked the node program for their wall.
 //
 // Threading: pure.
 // Errors: none.

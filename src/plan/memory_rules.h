@@ -48,8 +48,8 @@ MemoryRules EnforcedMemoryRules(const config::Config& config, const Plan& plan,
 // Whether any device of the plan has a wall.
 [[nodiscard]] bool AnyEnforcedMemory(const config::Config& config, const Plan& plan);
 
-// What a plan with these rules should be warned of: bounds that are none on a device of this node,
-// and limits that not all pods can have.
+// Adds to the plan what these rules should be warned of: bounds above the memory of a device of
+// this node, and limits that not all pods can have at once.
 void WarnAboutMemory(const config::Config& config, const gpu::Inventory& inventory, Plan& plan);
 
 }  // namespace tranche::plan

@@ -279,7 +279,7 @@ class FileConfigSource : public ConfigSource {
   std::map<std::string, Watch> watches_;
   bool refresh_posted_ = false;
   base::Timer settle_timer_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 }  // namespace

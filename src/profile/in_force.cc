@@ -91,11 +91,13 @@ void InForce::ReadAndApply() {
   state_.wanted_source = wanted.source;
   const bool same = in_force_ && SameConfig(*in_force_, wanted);
   const bool stood_in = state_.from_last_good || (guessed_ && wanted.certainty == Certainty::kSure);
-  if (same && !node_news_) return stood_in ? AcceptStandIn(wanted) : SaidAgain(wanted);
+  if (same && !node_news_) return stood_in ? AcceptStandIn(wanted) : NoteWantedAgain(wanted);
 
   const bool in_force_is_wanted = same && !stood_in;
   const Status status = wanted.status.ok() ? LoadAndApply(wanted, Origin::kSource) : wanted.status;
-  if (status.ok()) return WantedIsInForce(wanted, !in_force_is_wanted);
+  if (status.ok()) {
+    return NoteWantedInForce(wanted, in_force_is_wanted ? Before::kSame : Before::kAnother);
+  }
   Refuse(wanted, status);
   if (!state_.usable) {
     // The unshared default is nobody's config: no earlier one stands in for it.
@@ -116,7 +118,7 @@ bool InForce::MayBeApplied(const WantedConfig& wanted) const {
 // that ends it, the node had its last good config before, also after the next start.
 bool InForce::LastGoodFirst(const WantedConfig& wanted) {
   if (state_.usable || !wanted.named || wanted.text.size() <= kUsualBytes) return false;
-  if (std::exchange(had_head_start_, true) || !ApplyLastGood(/*also_unnamed=*/false)) return false;
+  if (std::exchange(had_head_start_, true) || !ApplyLastGood(InPlaceOf::kRefused)) return false;
   state_.awaiting = wanted.source + " is of unusual size and is read last";
   retry_timer_.Start(kHeadStart, [this] { Refresh(); });
   return true;
@@ -127,10 +129,10 @@ void InForce::AcceptStandIn(const WantedConfig& wanted) {
   state_.from_last_good = false;
   guessed_ = wanted.certainty == Certainty::kGuess;
   in_force_ = wanted;
-  WantedIsInForce(wanted, true);
+  NoteWantedInForce(wanted, Before::kAnother);
 }
 
-void InForce::SaidAgain(const WantedConfig& wanted) {
+void InForce::NoteWantedAgain(const WantedConfig& wanted) {
   if (state_.error.empty()) return;
   state_.error.clear();
   refused_.reset();
@@ -178,15 +180,15 @@ Status InForce::LoadAndApply(const WantedConfig& which, Origin origin) {
   return Status::Ok();
 }
 
-void InForce::WantedIsInForce(const WantedConfig& wanted, bool news) {
+void InForce::NoteWantedInForce(const WantedConfig& wanted, Before before) {
   const bool mended = !state_.error.empty();
   state_.error.clear();
   refused_.reset();
-  if (news) {
+  if (before == Before::kAnother) {
     ++state_.applied;
     owner_.event(EventType::kNormal, "ConfigApplied", NameOf(wanted) + " is in force");
-    // Files can be read again after a restart; who waits for an answer then needs to know that
-    // there was no config either.
+    // A source of files is read at once after a restart, so nothing is kept for it. One that waits
+    // for the API server needs to know until then that there was no config.
     if (keeper_ != nullptr) {
       if (!guessed_ && (wanted.named || source_->MayBeLate())) {
         keeper_->Keep({.profile = wanted.profile, .source = wanted.source, .text = wanted.text});
@@ -224,21 +226,21 @@ void InForce::Refuse(const WantedConfig& wanted, const Status& status) {
 }
 
 void InForce::StandInForUnknown() {
-  if (!ApplyLastGood(/*also_unnamed=*/true)) return;
+  if (!ApplyLastGood(InPlaceOf::kUnknown)) return;
   owner_.event(EventType::kNormal, "LastGoodConfig",
                "the last good config, " + NameOf(*in_force_) +
                    ", is in force until it is known what is wanted");
 }
 
 void InForce::StandInForRefused() {
-  if (!ApplyLastGood(/*also_unnamed=*/false)) return;
+  if (!ApplyLastGood(InPlaceOf::kRefused)) return;
   owner_.event(EventType::kWarning, "LastGoodConfig",
                "the last good config, " + NameOf(*in_force_) + ", is in force instead");
 }
 
 // The unshared default may be what was in force, and is kept too. But it never stands in for a
 // config that is refused.
-bool InForce::ApplyLastGood(bool also_unnamed) {
+bool InForce::ApplyLastGood(InPlaceOf what) {
   if (keeper_ == nullptr) return false;
   const Result<LastGood> stored = keeper_->Load();
   if (!stored.ok()) {
@@ -249,7 +251,7 @@ bool InForce::ApplyLastGood(bool also_unnamed) {
     return false;
   }
   const bool named = !stored->source.empty();
-  if (!named && !also_unnamed) return false;
+  if (!named && what == InPlaceOf::kRefused) return false;
   const WantedConfig kept{.profile = stored->profile,
                           .source = stored->source,
                           .named = named,

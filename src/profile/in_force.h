@@ -61,10 +61,11 @@ struct LastGoodPlace {
 
 class InForce {
  public:
-  // Changes of the source that are followed at once, and a second in the long run.
+  // How many changes of the source are followed at once, and how many a second in the long run.
   static constexpr double kChangeBurst = 100;
   static constexpr double kChangesPerSecond = 10;
-  // A config of this size is unheard of: one that is larger is not the first that is read.
+  // No config that people write is larger. A larger one is not the first that is read after a
+  // start.
   static constexpr std::size_t kUsualBytes = 64U << 10U;
   // How long the last good config has the node to itself before a larger text is read.
   static constexpr base::Duration kHeadStart = std::chrono::seconds(2);
@@ -108,21 +109,25 @@ class InForce {
  private:
   // Whether the config comes from the source or from the last good one on disk.
   enum class Origin { kSource, kLastGood };
+  // What was in force before the wanted config: the same one, or another one or none.
+  enum class Before { kSame, kAnother };
+  // What the last good config takes the place of: a config that is not known yet, or a refused one.
+  enum class InPlaceOf { kUnknown, kRefused };
 
   void SourceChanged();
   void RefreshSoon();
   void ReadAndApply();
   [[nodiscard]] bool LastGoodFirst(const WantedConfig& wanted);
   base::Status LoadAndApply(const WantedConfig& which, Origin origin);
-  void WantedIsInForce(const WantedConfig& wanted, bool news);
+  void NoteWantedInForce(const WantedConfig& wanted, Before before);
   void Refuse(const WantedConfig& wanted, const base::Status& status);
   [[nodiscard]] bool MayBeApplied(const WantedConfig& wanted) const;
   void AwaitAnswer(const WantedConfig& wanted);
   void AcceptStandIn(const WantedConfig& wanted);
-  void SaidAgain(const WantedConfig& wanted);
+  void NoteWantedAgain(const WantedConfig& wanted);
   void StandInForUnknown();
   void StandInForRefused();
-  [[nodiscard]] bool ApplyLastGood(bool also_unnamed);
+  [[nodiscard]] bool ApplyLastGood(InPlaceOf what);
   void ApplyInForceAgain();
   void RetryLater();
 
@@ -137,8 +142,8 @@ class InForce {
   std::optional<WantedConfig> refused_;  // the last refusal, so that one bad edit is one event
   bool guessed_ = false;                 // in force is a guess
   std::string overdue_;                  // why it is not known what is wanted, as last told
-  bool node_news_ = false;   // what is in force has not been applied to the node as it is now
-  std::string again_error_;  // why not, as last told
+  bool node_news_ = false;               // the node has changed since the config was last applied
+  std::string again_error_;              // why not, as last told
   bool had_head_start_ = false;
   base::Timer retry_timer_;
   base::TokenBucket changes_{kChangeBurst, kChangesPerSecond};

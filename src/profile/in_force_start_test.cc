@@ -12,6 +12,7 @@
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
 #include "profile/in_force.h"
+#include "profile/testing/replicas.h"
 
 namespace tranche::profile {
 namespace {
@@ -21,12 +22,7 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
-
-std::string Replicas(int replicas) {
-  return "version: v1\nsharing:\n  timeSlicing:\n    resources:\n    - name: nvidia.com/gpu\n"
-         "      replicas: " +
-         std::to_string(replicas) + "\n";
-}
+using testing::Replicas;
 
 std::string Padded(const std::string& text) {
   return text + "#" + std::string(InForce::kUsualBytes, 'x') + "\n";

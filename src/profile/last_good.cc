@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/document/api_version.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/json_read.h"
@@ -22,7 +23,6 @@ using base::Result;
 using base::Status;
 
 constexpr char kFileName[] = "last-good.json";
-constexpr char kApiVersion[] = "tranche.dev/v1";
 constexpr char kKind[] = "LastGoodConfig";
 // JSON writes a control byte as six ("\u0001"); names and keys need little more.
 constexpr std::size_t kMaxFileBytes = 6 * config::kMaxConfigBytes + (64U << 10U);
@@ -72,12 +72,15 @@ std::uint32_t Checksum(const LastGood& good) {
   return static_cast<std::uint32_t>(crc);
 }
 
-std::string Encode(const LastGood& good, bool latin1) {
+enum class Encoding { kAsUtf8, kAsLatin1 };
+
+std::string Encode(const LastGood& good, Encoding encoding) {
+  const bool latin1 = encoding == Encoding::kAsLatin1;
   const auto text = [latin1](const std::string& bytes) {
     return Json(latin1 ? ToLatin1CodePoints(bytes) : bytes);
   };
   Json json = Json::MakeObject();
-  json.Set("apiVersion", kApiVersion)
+  json.Set("apiVersion", base::document::kApiVersion)
       .Set("kind", kKind)
       .Set("encoding", latin1 ? kLatin1 : kUtf8)
       .Set("profile", text(good.profile))
@@ -92,7 +95,8 @@ Result<LastGood> Decode(std::string_view bytes) {
   const auto damaged = [](std::string why) { return Status(Code::kDataLoss, std::move(why)); };
   const Result<Json> json = Json::Parse(bytes);
   if (!json.ok()) return damaged(json.status().message());
-  if (base::TextAt(*json, "apiVersion") != kApiVersion || base::TextAt(*json, "kind") != kKind) {
+  if (base::TextAt(*json, "apiVersion") != base::document::kApiVersion ||
+      base::TextAt(*json, "kind") != kKind) {
     return damaged("not a last good config of this version");
   }
   const std::string& encoding = base::TextAt(*json, "encoding");
@@ -120,8 +124,10 @@ Status SaveLastGood(const std::string& directory, const LastGood& good) {
   if (const Result<LastGood> stored = LoadLastGood(directory); stored.ok() && *stored == good) {
     return Status::Ok();
   }
-  std::string bytes = Encode(good, /*latin1=*/false);
-  if (const Result<LastGood> back = Decode(bytes); !back.ok()) bytes = Encode(good, true);
+  std::string bytes = Encode(good, Encoding::kAsUtf8);
+  if (const Result<LastGood> back = Decode(bytes); !back.ok()) {
+    bytes = Encode(good, Encoding::kAsLatin1);
+  }
   return base::WriteFileAtomic(base::JoinPath(directory, kFileName), bytes, 0644,
                                base::Durability::kSynced);
 }

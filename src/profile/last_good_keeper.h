@@ -73,7 +73,7 @@ class LastGoodKeeper {
   base::Backoff back_off_;
   base::Timer timer_;  // the next attempt
   std::unique_ptr<base::DirectoryWatch> watch_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 }  // namespace tranche::profile

@@ -62,7 +62,7 @@ class ConfigSource {
   [[nodiscard]] virtual std::vector<std::string> AvailableProfiles() const = 0;
   // From now on this one is selected, whatever flag and file say.
   virtual void Select(const std::string& /*profile*/) {}
-  // Whether Read may be anything but sure after a start.
+  // Whether Read may have to wait for an answer after a start, and is not kSure until then.
   [[nodiscard]] virtual bool MayBeLate() const { return false; }
 
   // For a source that asks the API server: it begins to watch. The client outlives it.

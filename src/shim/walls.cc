@@ -9,7 +9,7 @@
 namespace tranche::shim {
 namespace {
 
-constexpr std::uint64_t kPiece = 2U << 20U;  // of which drivers give memory
+constexpr std::uint64_t kPiece = 2U << 20U;  // drivers give memory in these
 constexpr std::uint64_t kLarge = 1U << 20U;  // from here on in pieces of an allocation's own
 constexpr std::uint64_t kSmall = 512;
 // Milliseconds: a little longer than a context may take to be measured (shim/contexts.cc).

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/document/api_version.h"
 #include "http/event_text.h"
 #include "http/tcp_listener.h"
 #include "web/assets.h"
@@ -64,16 +65,16 @@ void Page::Listen() {
   document("/api/v1/node", sources_.node);
   document("/api/v1/history", sources_.history);
   server_->HandleStream(kEvents, [this] { return Update(sources_.history()); });
-  Tell();
+  SendUpdates();
 }
 
-void Page::Tell() {
-  timer_.Start(kUpdate, [this] { Tell(); });
+void Page::SendUpdates() {
+  timer_.Start(kUpdate, [this] { SendUpdates(); });
   if (server_->streams() > 0) server_->Send(kEvents, Update(sources_.newest()));
 }
 
 std::string Page::Update(const Json& history) const {
-  return http::EventText("update", Json::MakeObject({{"apiVersion", "tranche.dev/v1"},
+  return http::EventText("update", Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                                                      {"kind", "NodeUpdate"},
                                                      {"node", sources_.node()},
                                                      {"history", history}})

@@ -47,7 +47,7 @@ class Page {
 
  private:
   void Listen();
-  void Tell();
+  void SendUpdates();
   [[nodiscard]] std::string Update(const base::Json& history) const;
 
   base::EventLoop& loop_;

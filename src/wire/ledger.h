@@ -43,7 +43,7 @@ inline unsigned SharesUsed(const Counters& page) {
   return used < kMaxShares ? used : kMaxShares;
 }
 
-// What nobody of the pod owns and some of it still have.
+// Bytes that no program of the pod owns any more, and that some of them still have open.
 inline std::uint64_t OrphansOn(const Counters& page, unsigned device) {
   std::uint64_t bytes = 0;
   for (unsigned i = 0; i < SharesUsed(page); ++i) {

@@ -80,8 +80,8 @@ enum class Status : std::uint32_t {
 // Counters::epoch is no longer what it was.
 struct Hello {
   Header header;
-  // The same for every copy of the shim in one program and another one after an exec: the program
-  // then has none of the memory that its forerunner of the same pid had. Such as a hash of what
+  // Equal for every copy of the shim in one program, and another one after an exec, because the
+  // program then has none of the memory that the same pid had before. For example a hash of what
   // AT_RANDOM points to (getauxval(3)); not the bytes themselves, which are a secret.
   std::uint64_t image;
   std::uint32_t device_count;  // 0: all that the pod was given

@@ -44,7 +44,7 @@ inline unsigned AddShare(Counters& page, ShareKind kind, unsigned slot, unsigned
     Share& share = page.shares[i];
     std::uint64_t free = 0;
     if (share.state.load() != 0) continue;
-    // Before it is anybody's: whoever counts shares sees it then.
+    // Raised before the share is taken: whoever counts shares after that sees it.
     std::uint32_t used = page.shares_used.load();
     while (used < i + 1 && !page.shares_used.compare_exchange_weak(used, i + 1)) {
     }

@@ -153,7 +153,7 @@ LineEnd At(DevicePtr address) {
   return {.side = {.place = CopySide::Place::kDevice, .address = address}};
 }
 
-Result EnqueueLine(StreamObject& stream, LineEnd to, LineEnd from, std::size_t bytes, bool wait) {
+Result EnqueueLine(StreamObject& stream, LineEnd to, LineEnd from, std::size_t bytes, Wait wait) {
   for (LineEnd* end : {&to, &from}) {
     if (end->array == nullptr && end->side.address != 0) continue;
     const Result found = SideOfLine(end->array, end->offset, bytes, &end->side);
@@ -165,14 +165,14 @@ Result EnqueueLine(StreamObject& stream, LineEnd to, LineEnd from, std::size_t b
 Result LineNow(const Entry& entry, const LineEnd& to, const LineEnd& from, std::size_t bytes) {
   return StreamCall(entry, nullptr, [&](StreamObject& stream) {
     const Result allowed = AllowsUnsafeCall(Process::Get());
-    return allowed == kSuccess ? EnqueueLine(stream, to, from, bytes, true) : allowed;
+    return allowed == kSuccess ? EnqueueLine(stream, to, from, bytes, Wait::kUntilDone) : allowed;
   });
 }
 Result LineLater(const Entry& entry, const LineEnd& to, const LineEnd& from, std::size_t bytes,
                  Stream stream) {
   if (Process::Get().phase() != Phase::kReady) return kNotInitialized;
   return StreamCall(entry, stream, [&](StreamObject& found) {
-    return EnqueueLine(found, to, from, bytes, false);
+    return EnqueueLine(found, to, from, bytes, Wait::kUnpinned);
   });
 }
 

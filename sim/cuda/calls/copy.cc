@@ -24,7 +24,7 @@ Copy Line(CopySide::Place to_place, DevicePtr to, CopySide::Place from_place, De
 Result CopyNow(const Entry& entry, const Copy& copy) {
   return StreamCall(entry, nullptr, [&](StreamObject& stream) {
     const Result allowed = AllowsUnsafeCall(Process::Get());
-    return allowed == kSuccess ? EnqueueCopy(stream, copy, true) : allowed;
+    return allowed == kSuccess ? EnqueueCopy(stream, copy, Wait::kUntilDone) : allowed;
   });
 }
 
@@ -32,7 +32,7 @@ Result CopyNow(const Entry& entry, const Copy& copy) {
 Result CopyLater(const Entry& entry, const Copy& copy, Stream stream) {
   if (!Initialised()) return kNotInitialized;
   return StreamCall(entry, stream,
-                    [&](StreamObject& found) { return EnqueueCopy(found, copy, false); });
+                    [&](StreamObject& found) { return EnqueueCopy(found, copy, Wait::kUnpinned); });
 }
 
 bool IsContext(Context context) {
@@ -45,14 +45,14 @@ Result PeerNow(const Entry& entry, Context to, Context from, const Copy& copy) {
   return StreamCall(entry, nullptr, [&](StreamObject& stream) {
     if (!IsContext(to) || !IsContext(from)) return kInvalidContext;
     const Result allowed = AllowsUnsafeCall(Process::Get());
-    return allowed == kSuccess ? EnqueueCopy(stream, copy, true) : allowed;
+    return allowed == kSuccess ? EnqueueCopy(stream, copy, Wait::kUntilDone) : allowed;
   });
 }
 Result PeerLater(const Entry& entry, Context to, Context from, const Copy& copy, Stream stream) {
   if (!Initialised()) return kNotInitialized;
   return StreamCall(entry, stream, [&](StreamObject& found) {
     if (!IsContext(to) || !IsContext(from)) return kInvalidContext;
-    return EnqueueCopy(found, copy, false);
+    return EnqueueCopy(found, copy, Wait::kUnpinned);
   });
 }
 
@@ -64,7 +64,7 @@ Result GivenNow(const Entry& entry, const Given* given) {
     if (allowed != kSuccess) return allowed;
     Copy copy;
     const Result meant = CopyOf(*given, &copy);
-    return meant == kSuccess ? EnqueueCopy(stream, copy, true) : meant;
+    return meant == kSuccess ? EnqueueCopy(stream, copy, Wait::kUntilDone) : meant;
   });
 }
 
@@ -75,7 +75,7 @@ Result GivenLater(const Entry& entry, const Given* given, Stream stream) {
     if (given == nullptr) return kInvalidValue;
     Copy copy;
     const Result meant = CopyOf(*given, &copy);
-    return meant == kSuccess ? EnqueueCopy(found, copy, false) : meant;
+    return meant == kSuccess ? EnqueueCopy(found, copy, Wait::kUnpinned) : meant;
   });
 }
 

@@ -98,7 +98,7 @@ void CloseOldFiles() {
   });
 }
 
-Result Tell(const Allocation& allocation, IpcMemHandle* handle) {
+Result FillHandle(const Allocation& allocation, IpcMemHandle* handle) {
   CloseOldFiles();
   Span span = allocation.span;
   if (allocation.chunk != 0 && !Process::Get().memory().SpanOfChunk(allocation.chunk, &span)) {
@@ -188,7 +188,7 @@ Result cuIpcGetMemHandle(IpcMemHandle* handle, DevicePtr dptr) {
   return ContextCall("cuIpcGetMemHandle", [&](const ContextObject& /*context*/) -> Result {
     const Allocation* found = Process::Get().memory().Find(dptr);
     if (found == nullptr || found->kind != Allocation::Kind::kPlain) return kInvalidValue;
-    return Tell(*found, handle);
+    return FillHandle(*found, handle);
   });
 }
 

@@ -13,17 +13,22 @@
 namespace tranche::sim::cuda {
 namespace {
 
+enum class Width { k32Bits, k64Bits };
+
+std::size_t BytesOf(Width width) { return width == Width::k64Bits ? 8 : 4; }
+
 // The word as this process reaches it: device memory, or host memory that the device can use.
 char* Word(DevicePtr address, std::size_t bytes) {
   return Process::Get().memory().Translate(address, bytes);
 }
 
-bool Reached(std::uint64_t word, std::uint64_t value, unsigned condition, bool wide) {
-  const std::uint64_t mask = wide ? ~std::uint64_t{0} : 0xFFFFFFFF;
+bool Reached(std::uint64_t word, std::uint64_t value, unsigned condition, Width width) {
+  const std::uint64_t mask = width == Width::k64Bits ? ~std::uint64_t{0} : 0xFFFFFFFF;
   switch (condition) {
     case kWaitValueGeq:  // cyclic: the difference as a signed number
-      return wide ? static_cast<std::int64_t>(word - value) >= 0
-                  : static_cast<std::int32_t>(static_cast<std::uint32_t>(word - value)) >= 0;
+      return width == Width::k64Bits
+                 ? static_cast<std::int64_t>(word - value) >= 0
+                 : static_cast<std::int32_t>(static_cast<std::uint32_t>(word - value)) >= 0;
     case kWaitValueEq:
       return ((word ^ value) & mask) == 0;
     case kWaitValueAnd:
@@ -33,13 +38,14 @@ bool Reached(std::uint64_t word, std::uint64_t value, unsigned condition, bool w
   }
 }
 
-std::uint64_t Load(const char* at, bool wide) {
-  return wide ? __atomic_load_n(reinterpret_cast<const std::uint64_t*>(at), __ATOMIC_ACQUIRE)
-              : __atomic_load_n(reinterpret_cast<const std::uint32_t*>(at), __ATOMIC_ACQUIRE);
+std::uint64_t Load(const char* at, Width width) {
+  return width == Width::k64Bits
+             ? __atomic_load_n(reinterpret_cast<const std::uint64_t*>(at), __ATOMIC_ACQUIRE)
+             : __atomic_load_n(reinterpret_cast<const std::uint32_t*>(at), __ATOMIC_ACQUIRE);
 }
 
-void Store(char* at, std::uint64_t value, bool wide) {
-  if (wide) {
+void Store(char* at, std::uint64_t value, Width width) {
+  if (width == Width::k64Bits) {
     __atomic_store_n(reinterpret_cast<std::uint64_t*>(at), value, __ATOMIC_RELEASE);
   } else {
     __atomic_store_n(reinterpret_cast<std::uint32_t*>(at), static_cast<std::uint32_t>(value),
@@ -47,34 +53,34 @@ void Store(char* at, std::uint64_t value, bool wide) {
   }
 }
 
-Result Check(DevicePtr address, bool wide) {
-  const std::size_t bytes = wide ? 8 : 4;
+Result Check(DevicePtr address, Width width) {
+  const std::size_t bytes = BytesOf(width);
   return address % bytes == 0 && Word(address, bytes) != nullptr ? kSuccess : kInvalidValue;
 }
 
 Result EnqueueWait(StreamObject& stream, DevicePtr address, std::uint64_t value, unsigned flags,
-                   bool wide) {
+                   Width width) {
   const unsigned condition = flags & ~unsigned{kWaitValueFlush};
   if (condition > kWaitValueNor) return kInvalidValue;
-  if (const Result checked = Check(address, wide); checked != kSuccess) return checked;
+  if (const Result checked = Check(address, width); checked != kSuccess) return checked;
   Operation wait{.work = link::Work::kHost, .kind = PendingItem::Kind::kPoll};
   wait.effect = [=] {
-    const char* word = Word(address, wide ? 8 : 4);
+    const char* word = Word(address, BytesOf(width));
     if (word == nullptr) return kIllegalAddress;
-    return Reached(Load(word, wide), value, condition, wide) ? kSuccess : kNotReady;
+    return Reached(Load(word, width), value, condition, width) ? kSuccess : kNotReady;
   };
   return Enqueue(stream, wait);
 }
 
 Result EnqueueWrite(StreamObject& stream, DevicePtr address, std::uint64_t value, unsigned flags,
-                    bool wide) {
+                    Width width) {
   if (flags > 1) return kInvalidValue;  // 1: without a memory barrier
-  if (const Result checked = Check(address, wide); checked != kSuccess) return checked;
+  if (const Result checked = Check(address, width); checked != kSuccess) return checked;
   Operation write{.work = link::Work::kNotify, .kind = PendingItem::Kind::kTimed};
   write.effect = [=] {
-    char* word = Word(address, wide ? 8 : 4);
+    char* word = Word(address, BytesOf(width));
     if (word == nullptr) return kIllegalAddress;
-    Store(word, value, wide);
+    Store(word, value, width);
     return kSuccess;
   };
   return Enqueue(stream, write);
@@ -83,25 +89,25 @@ Result EnqueueWrite(StreamObject& stream, DevicePtr address, std::uint64_t value
 Result Wait32(const Entry& entry, Stream stream, DevicePtr addr, std::uint32_t value,
               unsigned flags) {
   return StreamCall(entry, stream, [&](StreamObject& found) {
-    return EnqueueWait(found, addr, value, flags, false);
+    return EnqueueWait(found, addr, value, flags, Width::k32Bits);
   });
 }
 Result Wait64(const Entry& entry, Stream stream, DevicePtr addr, std::uint64_t value,
               unsigned flags) {
   return StreamCall(entry, stream, [&](StreamObject& found) {
-    return EnqueueWait(found, addr, value, flags, true);
+    return EnqueueWait(found, addr, value, flags, Width::k64Bits);
   });
 }
 Result Write32(const Entry& entry, Stream stream, DevicePtr addr, std::uint32_t value,
                unsigned flags) {
   return StreamCall(entry, stream, [&](StreamObject& found) {
-    return EnqueueWrite(found, addr, value, flags, false);
+    return EnqueueWrite(found, addr, value, flags, Width::k32Bits);
   });
 }
 Result Write64(const Entry& entry, Stream stream, DevicePtr addr, std::uint64_t value,
                unsigned flags) {
   return StreamCall(entry, stream, [&](StreamObject& found) {
-    return EnqueueWrite(found, addr, value, flags, true);
+    return EnqueueWrite(found, addr, value, flags, Width::k64Bits);
   });
 }
 
@@ -111,11 +117,11 @@ Result EnqueueOne(StreamObject& stream, const MemOpParams& params) {
     case kMemOpWaitValue32:
     case kMemOpWaitValue64:
       return EnqueueWait(stream, given.address, given.value, given.flags,
-                         params.operation == kMemOpWaitValue64);
+                         params.operation == kMemOpWaitValue64 ? Width::k64Bits : Width::k32Bits);
     case kMemOpWriteValue32:
     case kMemOpWriteValue64:
       return EnqueueWrite(stream, given.address, given.value, given.flags,
-                          params.operation == kMemOpWriteValue64);
+                          params.operation == kMemOpWriteValue64 ? Width::k64Bits : Width::k32Bits);
     case kMemOpFlushRemoteWrites:
     case kMemOpBarrier:
       return kSuccess;

@@ -109,7 +109,7 @@ class Stage : public Observer {
       }
       engine_.AdvanceTo(next);
     }
-    engine_.Tell();
+    engine_.ReportComputed();
     return shares_;
   }
 

@@ -49,7 +49,7 @@ class FakePlugin : public kubelet::PluginHandler {
     if (choose) return choose(query);
     return std::vector<std::string>();
   }
-  void StreamChanged(bool) override {}
+  void StreamChanged(Stream /*change*/) override {}
   void ServerFailed(const std::string& why) override { FAIL() << why; }
 
   std::unique_ptr<kubelet::PluginServer> server;

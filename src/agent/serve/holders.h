@@ -57,7 +57,7 @@ class Holders {
   bool ask_again_ = false;  // something happened while an answer was on its way
   bool urgent_ = false;
   base::Timer timer_{loop_};
-  base::WeakRunner runner_{loop_};  // last: it goes first
+  base::WeakRunner runner_{loop_};  // the last member: destroyed first
 };
 
 }  // namespace tranche::agent::serve

@@ -168,8 +168,8 @@ void ResourcePlugin::SetPhase(Phase phase) {
   owner_.changed();
 }
 
-void ResourcePlugin::StreamChanged(bool open) {
-  if (open && phase_ != Phase::kServing) {
+void ResourcePlugin::StreamChanged(Stream change) {
+  if (change == Stream::kOpened && phase_ != Phase::kServing) {
     timer_.Stop();
     error_.clear();
     back_off_.Reset();
@@ -179,7 +179,7 @@ void ResourcePlugin::StreamChanged(bool open) {
                    Kv("devices", static_cast<std::uint64_t>(devices_.size()))});
     RemoveDeadSockets(socket_directory_, resource_, endpoint_);
     SetPhase(Phase::kServing);
-  } else if (!open && server_ != nullptr && server_->open_streams() == 0) {
+  } else if (change == Stream::kLost && server_ != nullptr && server_->open_streams() == 0) {
     base::LogInfo("the kubelet closed its stream", {Kv("resource", resource_)});
     ++attempt_;
     SetPhase(Phase::kStarting);

@@ -66,7 +66,7 @@ class ResourcePlugin : public kubelet::PluginHandler {
 
   base::Result<kubelet::ContainerAnswer> Allocate(const std::vector<std::string>& ids) override;
   base::Result<std::vector<std::string>> Preferred(const kubelet::PreferredQuery& query) override;
-  void StreamChanged(bool open) override;
+  void StreamChanged(Stream change) override;
   void ServerFailed(const std::string& why) override;
 
  private:
@@ -96,7 +96,7 @@ class ResourcePlugin : public kubelet::PluginHandler {
   base::Backoff back_off_;
   base::Timer timer_{loop_};
   std::uint64_t attempt_ = 0;       // an answer to an earlier registration is no news
-  base::WeakRunner runner_{loop_};  // last: it goes first
+  base::WeakRunner runner_{loop_};  // the last member: destroyed first
 };
 
 std::string_view PhaseName(ResourcePlugin::Phase phase);

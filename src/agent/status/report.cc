@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/document/api_version.h"
 #include "base/log.h"
 
 namespace tranche::agent::status {
@@ -10,27 +11,25 @@ namespace {
 
 using base::Json;
 
-constexpr char kApiVersion[] = "tranche.dev/v1";
-
 // Far above what the parts give: each bounds its own.
 constexpr std::size_t kMaxTextBytes = 8192;
 constexpr std::size_t kMaxItems = 4096;
 
 // The same with every text escaped and cut, and no list without end: whatever part a text has come
 // through, nothing from outside reaches a reader as it came.
-Json Told(const Json& json) {
+Json Bounded(const Json& json) {
   if (json.is_string()) return base::Printable(json.as_string(), kMaxTextBytes);
   if (json.is_array()) {
     Json out = Json::MakeArray();
     for (const Json& item : json.as_array()) {
       if (out.as_array().size() >= kMaxItems) break;
-      out.Append(Told(item));
+      out.Append(Bounded(item));
     }
     return out;
   }
   if (!json.is_object()) return json;
   Json::Object members;
-  for (const auto& [key, value] : json.as_object()) members.emplace_back(key, Told(value));
+  for (const auto& [key, value] : json.as_object()) members.emplace_back(key, Bounded(value));
   return Json::MakeObject(std::move(members));
 }
 
@@ -125,7 +124,8 @@ Json Each(const Items& items, Render render) {
 }
 
 http::Answer JsonAnswer(int status, const Json& body) {
-  return {.status = status, .content_type = "application/json", .body = Told(body).Dump() + "\n"};
+  return {
+      .status = status, .content_type = "application/json", .body = Bounded(body).Dump() + "\n"};
 }
 
 }  // namespace
@@ -133,28 +133,28 @@ http::Answer JsonAnswer(int status, const Json& body) {
 Json StatusJson(const AgentState& state) {
   const std::vector<std::string> degraded = state.Degraded();
   Json holders = Json::MakeObject({{"known", state.holders_known}, {"error", state.holders_error}});
-  return Told(Json::MakeObject({{"apiVersion", kApiVersion},
-                                {"kind", "AgentStatus"},
-                                {"version", state.version},
-                                {"started", state.started},
-                                {"nodeName", state.node_name},
-                                {"ready", state.Ready()},
-                                {"degraded", Json::MakeTexts(degraded)},
-                                {"config", ConfigJson(state.config)},
-                                {"driver", DriverJson(state.driver)},
-                                {"gpus", Each(state.gpus, GpuJson)},
-                                {"missingParts", Json::MakeTexts(state.missing_parts)},
-                                {"resources", Each(state.resources, ResourceJson)},
-                                {"walls", WallsWord(state.walls)},
-                                {"holders", std::move(holders)},
-                                {"kubernetes", KubernetesJson(state.kubernetes)},
-                                {"predecessor", state.predecessor},
-                                {"warnings", Json::MakeTexts(state.warnings)},
-                                {"events", Each(state.events, EventJson)}}));
+  return Bounded(Json::MakeObject({{"apiVersion", base::document::kApiVersion},
+                                   {"kind", "AgentStatus"},
+                                   {"version", state.version},
+                                   {"started", state.started},
+                                   {"nodeName", state.node_name},
+                                   {"ready", state.Ready()},
+                                   {"degraded", Json::MakeTexts(degraded)},
+                                   {"config", ConfigJson(state.config)},
+                                   {"driver", DriverJson(state.driver)},
+                                   {"gpus", Each(state.gpus, GpuJson)},
+                                   {"missingParts", Json::MakeTexts(state.missing_parts)},
+                                   {"resources", Each(state.resources, ResourceJson)},
+                                   {"walls", WallsWord(state.walls)},
+                                   {"holders", std::move(holders)},
+                                   {"kubernetes", KubernetesJson(state.kubernetes)},
+                                   {"predecessor", state.predecessor},
+                                   {"warnings", Json::MakeTexts(state.warnings)},
+                                   {"events", Each(state.events, EventJson)}}));
 }
 
 http::Answer Livez(const AgentState& state) {
-  return JsonAnswer(200, Json::MakeObject({{"apiVersion", kApiVersion},
+  return JsonAnswer(200, Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                                            {"live", true},
                                            {"ready", state.Ready()},
                                            {"reasons", Json::MakeTexts(state.Degraded())}}));
@@ -163,7 +163,7 @@ http::Answer Livez(const AgentState& state) {
 http::Answer Readyz(const AgentState& state) {
   const bool ready = state.Ready();
   return JsonAnswer(ready ? 200 : 503,
-                    Json::MakeObject({{"apiVersion", kApiVersion},
+                    Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                                       {"ready", ready},
                                       {"reasons", Json::MakeTexts(state.Degraded())}}));
 }

@@ -1,10 +1,10 @@
 // An API server in memory, for tests: objects by path, watches, patches, and failures on demand.
 //
-// Answers on the loop, never inside the call. What it knows of the real one: resourceVersions that
-// grow with every change and with none where nothing changed; field and label selectors; merge
-// patches (RFC 7386); server-side apply with field owners, conflicts and the removal of what an
-// owner no longer names; 404, 403, 409 and 410 with the codes of api_client.h. What it does not:
-// schemas, admission, paging. The loop's thread.
+// It answers on the loop, never inside the call. It does what the real one does in these points:
+// resourceVersions grow with every change, and stay where nothing changed; field and label
+// selectors; merge patches (RFC 7386); server-side apply with field owners, conflicts and the
+// removal of what an owner no longer names; 404, 403, 409 and 410 with the codes that client.h
+// lists. It has no schemas, no admission and no paging. Threading: the loop's thread.
 #pragma once
 
 #include <cstdint>
@@ -120,7 +120,7 @@ class FakeApi : public ApiClient {
   base::Duration delay_{};
   std::int64_t version_ = 1000;
   std::int64_t generated_ = 0;
-  base::WeakRunner runner_{loop_};  // last: it goes first
+  base::WeakRunner runner_{loop_};  // the last member: destroyed first
 };
 
 }  // namespace tranche::apiserver::testing

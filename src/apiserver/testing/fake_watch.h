@@ -109,7 +109,7 @@ class FakeApi::WatchImpl : public ApiWatch {
   bool in_sync_ = false;
   std::optional<base::Status> told_;
   base::Timer retry_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 }  // namespace tranche::apiserver::testing

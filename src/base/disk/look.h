@@ -57,7 +57,7 @@ class Look {
   Worker& worker_;
   const std::string what_;
   bool under_way_ = false;
-  WeakRunner runner_;  // last: it goes first
+  WeakRunner runner_;  // the last member: destroyed first
 };
 
 // The same for a DirectoryWatch, which makes its looks one after another.

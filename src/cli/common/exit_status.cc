@@ -12,14 +12,12 @@ namespace {
 constexpr auto kTexts = std::to_array<ExitStatusText>({
     {"tranche agent",
      "0 ended as told; 1 flags that make no sense, a driver that is required and absent, or no "
-     "room "
-     "for its threads (pids.max)"},
+     "room for its threads (pids.max)"},
     {"tranche node", "0 ended as told; 1 flags that make no sense"},
     {"nvidia-device-plugin", "as `tranche agent`"},
     {"gpu-feature-discovery",
      "0 ended as told, or --oneshot and done; 1 flags or a config that make no sense, a driver "
-     "that "
-     "is required and absent at the start, or --oneshot and not done"},
+     "that is required and absent at the start, or --oneshot and not done"},
     {"config-manager",
      "0 ended as told, or --oneshot and done; 1 flags that make no sense, no way to reach an API "
      "server, or --oneshot and not done"},

@@ -8,7 +8,7 @@
 
 namespace tranche::cli::common {
 
-// The device plugin's. Their values end up in LoadConfig, but for "config-file" and
+// The flags of NVIDIA's device plugin. Their values end up in LoadConfig, but for "config-file" and
 // "kubelet-socket".
 FlagGroup UpstreamPluginFlags();
 // gpu-feature-discovery's. Beside "config-file" those about Kubernetes are not LoadConfig's:

@@ -14,11 +14,12 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "cli/common/defaults.h"
 #include "gpu/device.h"
 
 namespace tranche::cli::kubectl {
 
-inline constexpr char kProfileLabel[] = "nvidia.com/device-plugin.config";
+using common::kProfileLabel;
 // Upstream's chart, the operator and ours give their pods this one.
 inline constexpr char kPluginSelector[] = "app=nvidia-device-plugin-daemonset";
 
@@ -43,13 +44,14 @@ struct PluginPod {
   std::string created;                   // RFC 3339, sorts
   std::vector<std::string> config_maps;  // mounted, for the names of profiles
   std::vector<std::string> beside;       // others on that node that do not end
-  std::int64_t port = 9435;  // our default, or the port of the pod that is called metrics
+  // Our default, or the port of the pod that is called metrics.
+  std::int64_t port = common::kAgentPort;
 };
 // Of each node the one to ask: one that stays rather than one that ends, ready rather than not,
 // newer rather than older.
 // `port`: where none of a pod's is called metrics.
 std::map<std::string, PluginPod> PluginPods(const base::Json::Array& pods,
-                                            std::int64_t port = 9435);
+                                            std::int64_t port = common::kAgentPort);
 
 // The path at which the API server passes a question on to the agent in a pod.
 std::string AgentPath(const PluginPod& pod, const std::string& path);

@@ -94,8 +94,8 @@ std::vector<std::string> Warnings(const NodeFindings& node) {
 std::vector<std::string> Notes(const NodeFindings& node) {
   std::vector<std::string> notes = node.notes;
   if (node.pod && node.pod->ending) notes.push_back(node.pod->name + " is ending");
-  // As in a roll, where it is over in a moment; two releases take the node from each other for
-  // ever.
+  // Two agents on one node. During a rolling update this is over in a moment; two releases would
+  // take the node from each other for ever.
   if (node.pod && !node.pod->beside.empty()) {
     notes.push_back(fmt::format("more than one plugin pod on this node: {} beside {}",
                                 fmt::join(node.pod->beside, ", "), node.pod->name));

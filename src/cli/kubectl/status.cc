@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "apiserver/client.h"
+#include "base/document/api_version.h"
 #include "base/json_read.h"
 #include "cli/kubectl/node_document.h"
 
@@ -17,7 +18,6 @@ using base::Json;
 using base::Result;
 using base::Status;
 
-constexpr char kApiVersion[] = "tranche.dev/v1";
 // Up to so many named nodes each is asked for its own pods, which are fewer than everybody's.
 constexpr std::size_t kFewNodes = 8;
 
@@ -45,7 +45,7 @@ class Collector {
       if (!node.pod && notes_.empty()) node.notes.emplace_back("no plugin pod on this node");
       nodes.Append(NodeDocument(node, view_.node_label));
     }
-    return Json::MakeObject({{"apiVersion", kApiVersion},
+    return Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                              {"kind", "ClusterStatus"},
                              {"nodes", std::move(nodes)},
                              {"notes", Json::MakeTexts(notes_)}});

@@ -7,6 +7,7 @@
 #include "apiserver/client.h"
 #include "base/json_read.h"
 #include "base/log.h"
+#include "cli/common/defaults.h"
 
 namespace tranche::cli::kubectl {
 
@@ -36,7 +37,7 @@ Result<std::map<std::string, PluginPod>> FindPrograms(Cluster& cluster, const Us
                       where + " (" + pods.status().message() + ")");
   }
   if (!pods.ok()) return pods.status();
-  return PluginPods(*pods, kNodeProgramPort);
+  return PluginPods(*pods, common::kNodePort);
 }
 
 std::string Why(const Status& status, const PluginPod& program) {

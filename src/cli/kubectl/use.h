@@ -19,7 +19,6 @@ namespace tranche::cli::kubectl {
 
 // Of the pods of the chart's DaemonSet.
 inline constexpr char kNodeProgramSelector[] = "app=tranche-node";
-inline constexpr int kNodeProgramPort = 9436;
 
 struct UseOptions {
   std::vector<std::string> nodes;  // none: all

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/document/api_version.h"
 #include "base/json_read.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -24,7 +25,6 @@ using base::Json;
 using common::Tint;
 using top::PodRow;
 
-constexpr char kApiVersion[] = "tranche.dev/v1";
 constexpr char kNoPod[] = "No pod uses a GPU";
 
 std::vector<top::NodeUse> Nodes(const ClusterUse& use) {
@@ -216,7 +216,7 @@ Json TopDocument(const ClusterUse& use, const UseOptions& options) {
                                    {"pod", node.program.name},
                                    {"status", Shown(node.status, options)}}));
   }
-  return Json::MakeObject({{"apiVersion", kApiVersion},
+  return Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                            {"kind", "ClusterUse"},
                            {"nodes", std::move(nodes)},
                            {"warnings", Texts(use.warnings)}});
@@ -245,7 +245,7 @@ Json PodsDocument(const ClusterUse& use, const UseOptions& options) {
       }
     }
   }
-  return Json::MakeObject({{"apiVersion", kApiVersion},
+  return Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                            {"kind", "GpuPodList"},
                            {"items", std::move(items)},
                            {"warnings", Texts(use.warnings)}});

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cdi/shim.h"
+#include "cli/common/defaults.h"
 #include "daemon/handover_note.h"
 #include "daemon/status_file.h"
 #include "kubelet/unix_socket.h"
@@ -30,8 +31,6 @@ using base::JoinPath;
 using base::Status;
 
 constexpr char kPluginDirectory[] = "/var/lib/kubelet/device-plugins";
-constexpr char kPodResources[] = "/var/lib/kubelet/pod-resources/kubelet.sock";
-constexpr char kRunDirectory[] = "/run/tranche";
 constexpr char kFeatureDirectory[] = "/etc/kubernetes/node-feature-discovery/features.d";
 constexpr char kFeatureFile[] = "gfd";
 // As written: a host may have /var/run as a link to /run, or as a folder of its own.
@@ -46,12 +45,8 @@ constexpr std::array<std::string_view, 5> kCdiClasses{"gpu", "imex-channel", "gd
                                                       "mofed"};
 constexpr std::size_t kMaxNamed = 3;  // pods in a message
 
-// Of `tranche node`, with the paths of the chart and with the defaults of its flags.
-constexpr char kNodeRunDirectory[] = "/run/tranche/node";
-constexpr char kBirths[] = "/run/tranche/births";  // what the hook has noted; nobody else's
-constexpr char kShimDirectory[] = "/var/lib/tranche/shim";
-constexpr std::array<const char*, 2> kWallsDirectories{"/var/lib/tranche/walls",
-                                                       "/run/tranche/walls"};
+// Of `tranche node`: the paths of the chart, beside the defaults of its flags.
+constexpr std::array<const char*, 2> kWallsDirectories{"/var/lib/tranche/walls", wire::kDirectory};
 constexpr std::array<const char*, 3> kShimCdiDirectories{"/etc/cdi", "/var/run/cdi", "/run/cdi"};
 constexpr std::array<std::string_view, 3> kNodeRunFiles{daemon::kStatusName,
                                                         daemon::kStatusLockName, "walls.json"};
@@ -102,7 +97,7 @@ bool IsSocket(const std::string& path) {
   return lstat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode);
 }
 
-// Where an absolute link inside the root leads nowhere else than inside it.
+// `path` below `root`. The absolute link /var/run -> /run of the root must not lead out of it.
 std::string InRoot(const std::string& root, const std::string& path) {
   if (root.empty()) return path;
   constexpr std::string_view kVarRun = "/var/run/";
@@ -150,7 +145,7 @@ class Planner {
     AddFeatureFile();
     AddNode();
     AddFolder(
-        InRoot(options_.root, kRunDirectory),
+        InRoot(options_.root, common::kAgentRunDirectory),
         [](std::string_view name) { return IsOneOf(name, kRunFiles); }, "");
     return std::move(plan_);
   }
@@ -192,7 +187,7 @@ class Planner {
   }
 
   std::string WhyPodsNeedIt() {
-    const auto holdings = holdings_(InRoot(options_.root, kPodResources));
+    const auto holdings = holdings_(InRoot(options_.root, common::kPodResourcesSocket));
     if (holdings.ok()) return Holders(*holdings);
     if (holdings.status().code() == Code::kNotFound) return "";  // no kubelet, so no pods
     return "what pods hold is not known (" + holdings.status().message() + ")";
@@ -221,29 +216,30 @@ class Planner {
              served_by_other_ && !options_.all ? kOtherPlugin : "");
   }
 
-  // Running pods refer to the shim, its folder of sockets and its CDI device; to status and record
-  // nobody does.
+  // Running pods refer to the shim, its folder of sockets and its CDI device. Nobody refers to the
+  // status file and the records of births.
   void AddNode() {
-    const std::string run = InRoot(options_.root, kNodeRunDirectory);
+    const std::string run = InRoot(options_.root, common::kNodeRunDirectory);
     const bool runs = daemon::StatusWriter(run) == daemon::Writer::kAlive && !options_.force;
     const std::string running = runs ? "tranche node runs on this node" : "";
     AddFolder(
         run, [](std::string_view name) { return IsOneOf(name, kNodeRunFiles); }, running);
     AddFolder(
-        InRoot(options_.root, kBirths), [](std::string_view) { return true; }, running);
+        InRoot(options_.root, common::kBirthsDirectory), [](std::string_view) { return true; },
+        running);
     const std::size_t before = plan_.files.size();
     for (const char* directory : kWallsDirectories) {
       AddFolder(
           InRoot(options_.root, directory),
           [](std::string_view name) { return IsOneOf(name, kWallsFiles); }, "");
     }
-    AddFolder(InRoot(options_.root, kShimDirectory), IsShimFile, "");
+    AddFolder(InRoot(options_.root, common::kShimDirectory), IsShimFile, "");
     AddShimSpecs();
     if (before != plan_.files.size()) {
       const std::string kept = runs || options_.all ? running : WhyPodsNeedIt();
       for (std::size_t i = before; i < plan_.files.size(); ++i) plan_.files[i].kept = kept;
     }
-    const std::string home = base::ParentDirectory(InRoot(options_.root, kShimDirectory));
+    const std::string home = base::ParentDirectory(InRoot(options_.root, common::kShimDirectory));
     if (base::Exists(home)) plan_.folders.push_back(home);
   }
 

@@ -32,9 +32,10 @@ constexpr char kGpu[] = "nvidia.com/gpu";
 // NVIDIA's XID catalogue: "GPU has fallen off the bus".
 constexpr int kFallenOffTheBus = 79;
 
-std::string Profile(int replicas, bool guarded) {
+// A profile of so many replicas. One that shares lets no container ask for more than one of them.
+std::string Profile(int replicas) {
   std::string text = "version: v1\nsharing:\n  timeSlicing:\n";
-  if (guarded) text += "    renameByDefault: false\n    failRequestsGreaterThanOne: true\n";
+  if (replicas > 1) text += "    renameByDefault: false\n    failRequestsGreaterThanOne: true\n";
   return text +
          "    resources:\n    - name: nvidia.com/gpu\n      replicas: " + std::to_string(replicas) +
          "\n";
@@ -65,7 +66,7 @@ class Demo {
   }
 
   // Each chapter says what it does, does it, and stops the story where it is not as told.
-  bool Tell(const std::string& node) {
+  bool RunStory(const std::string& node) {
     return Opening(node) && Advertise() && StartPods() && ChangeProfiles() && AskForTwo() &&
            BreakGpu() && HarmEachOther() && BuildWalls() && ShowUse();
   }
@@ -117,8 +118,7 @@ class Demo {
     Title(
         "The profiles default (4 replicas), dev (8) and no-sharing (1); this node has none chosen");
     const auto start = Clock::now();
-    if (Status written = WriteProfiles(Profile(4, true)); !written.ok())
-      return Fail(written.message());
+    if (Status written = WriteProfiles(Profile(4)); !written.ok()) return Fail(written.message());
     if (Status status = SelectProfile(""); !status.ok()) return Fail(status.message());
     // The stage outlives the demo, and tells of the pods that it ends.
     const Status kubelet =
@@ -135,7 +135,7 @@ class Demo {
 
   Status WriteProfiles(const std::string& by_default) {
     return stage_.WriteProfiles(
-        {{"default", by_default}, {"dev", Profile(8, true)}, {"no-sharing", Profile(1, false)}});
+        {{"default", by_default}, {"dev", Profile(8)}, {"no-sharing", Profile(1)}});
   }
 
   // With the paths of a node. The machine's own /etc/cdi is none of the stage's.
@@ -295,7 +295,7 @@ class Demo {
     WallsChapter walls(
         stage_, kGpu, uuid,
         {.say = [this](const std::string& text) { Say(text); },
-         .profile_with = [](const std::string& line) { return Profile(4, true) + line; },
+         .profile_with = [](const std::string& line) { return Profile(4) + line; },
          .put_in_force = [this](const std::string& text) { return WriteProfiles(text); }});
     const Status shown = walls.Show();
     return shown.ok() || Fail(shown.message());
@@ -325,7 +325,7 @@ class Demo {
   std::unique_ptr<tranche::sim::ControlServer> control_;
   std::map<std::string, std::int64_t> pids_;
   std::unique_ptr<SightChapter> use_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 std::string ProgramPath() {
@@ -361,7 +361,7 @@ int RunDemo(const DemoOptions& options) {
     return 2;
   }
   Demo demo(**stage, FindGpus((*stage)->driver_root()), options);
-  const bool told = demo.Tell(node);
+  const bool told = demo.RunStory(node);
   fmt::print("\n{} in {:.1f} s\n", told ? "Everything as told," : "Not everything as told,",
              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   if (options.keep && told) {

@@ -71,7 +71,7 @@ class WallsChapter {
   // What the driver shows that a pod has.
   [[nodiscard]] std::int64_t Held(const std::string& name) const;
   [[nodiscard]] bool IsFull(std::int64_t limit) const;  // the greedy pod, below that limit
-  // Of the driver's time, since the last look.
+  // OK where the pod's process has computed since the last look, by the driver's account.
   base::Status GoesOn(const std::string& name);
   [[nodiscard]] std::string Output(const std::string& name) const;
   base::Result<base::Json> EndAndRead(const std::string& name);
@@ -87,9 +87,9 @@ class WallsChapter {
   base::Json said_;  // by tranche node, last
   pid_t node_ = 0;
   std::int64_t piece_ = 0;    // what the greedy pod asks for at a time
-  std::int64_t granted_ = 0;  // the greedy pod's limit, first and then
+  std::int64_t granted_ = 0;  // the greedy pod's limit at first, and as raised
   std::int64_t raised_ = 0;
-  std::int64_t most_ = 0;  // that it had below the first one
+  std::int64_t most_ = 0;  // bytes that it had at most below the first limit
 };
 
 }  // namespace tranche::cli::node

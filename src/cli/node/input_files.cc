@@ -30,8 +30,8 @@ InputFile ReadStream(std::istream& in) {
   return out;
 }
 
-InputFile ReadNamed(const std::string& name, bool searched) {
-  InputFile out{name, "", "", searched};
+InputFile ReadNamed(const std::string& name) {
+  InputFile out{.name = name};
   auto text = base::ReadFile(name, kMaxFile);
   if (text.ok()) {
     out.text = *std::move(text);
@@ -77,13 +77,16 @@ std::vector<InputFile> ReadInputFiles(const std::vector<std::string>& names, boo
     if (name == "-") {
       out.push_back(ReadStream(in));
     } else if (!fs::is_directory(name, unknown)) {
-      out.push_back(ReadNamed(name, false));
+      out.push_back(ReadNamed(name));
     } else if (!recursive) {
-      out.push_back({name, "", "a folder; -r reads what is in it", false});
+      out.push_back({.name = name, .error = "a folder; -r reads what is in it"});
     } else {
       std::string error;
-      for (const std::string& file : FilesBelow(name, error)) out.push_back(ReadNamed(file, true));
-      if (!error.empty()) out.push_back({name, "", error, false});
+      for (const std::string& file : FilesBelow(name, error)) {
+        out.push_back(ReadNamed(file));
+        out.back().searched = true;
+      }
+      if (!error.empty()) out.push_back({.name = name, .error = error});
     }
   }
   return out;

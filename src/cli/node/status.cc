@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/document/api_version.h"
 #include "base/file.h"
 #include "base/json_read.h"
 #include "base/log.h"
@@ -292,7 +293,7 @@ int ShowStatus(const StatusOptions& options, std::ostream& out, std::ostream& er
   const base::Result<Json> status = Json::Parse(*text);
   if (!status.ok()) return fail(path + " cannot be read: " + status.status().message());
   if (Shown(*status, "kind") != "AgentStatus") return fail(path + " is not an agent's status");
-  if (Shown(*status, "apiVersion") != "tranche.dev/v1") {
+  if (Shown(*status, "apiVersion") != base::document::kApiVersion) {
     return fail(
         path + " is of a version that this program does not know: " + Shown(*status, "apiVersion"));
   }

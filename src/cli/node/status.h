@@ -15,6 +15,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "cli/common/defaults.h"
 
 namespace CLI {  // NOLINT(readability-identifier-naming)
 class App;
@@ -41,7 +42,7 @@ std::string RenderStatus(const base::Json& status, const StatusView& view);
 int StatusExitCode(const base::Json& status, const StatusView& view = {});
 
 struct StatusOptions {
-  std::string run_directory = "/run/tranche";
+  std::string run_directory = common::kAgentRunDirectory;
   bool json = false;
   bool color = false;
 };

@@ -51,13 +51,12 @@ class Judge {
     if (!inventory_.ok()) return;
     auto plan = plan::BuildPlan(config, *inventory_);
     if (!plan.ok()) {
-      out.findings.push_back(
-          profile.origin.InFile({Severity::kError, plan.status().message(), 0, 0, false, ""}));
+      out.findings.push_back(profile.origin.InFile(
+          {.severity = Severity::kError, .message = plan.status().message()}));
       return;
     }
     for (const plan::PlanWarning& one : plan->warnings) {
-      out.findings.push_back(
-          profile.origin.InFile({Severity::kWarning, one.message, one.line, 0, false, ""}));
+      out.findings.push_back(profile.origin.InFile({.message = one.message, .line = one.line}));
     }
     out.plan = *std::move(plan);
   }

@@ -20,7 +20,7 @@
 namespace tranche::cli::node {
 namespace {
 
-// A folder that goes when this goes.
+// A temporary folder, which is removed with this object.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -81,8 +81,8 @@ void AddValidateCommand(CLI::App& app, int& exit_code) {
   command->add_flag("-r,--recursive", options->recursive,
                     "Look for configs in all .yaml, .yml and .json files of a folder");
   command->add_flag("--lenient", options->lenient,
-                    "What NVIDIA's plugin takes and cannot be meant, an unknown key for one, is a "
-                    "warning and not an error");
+                    "Warn of what NVIDIA's plugin accepts although it cannot be meant, such as an "
+                    "unknown key, instead of calling it an error");
   command->add_flag(
       "--fix", options->fix,
       "Print the file with its form mended (a ConfigMap's lost indentation, a mapping "

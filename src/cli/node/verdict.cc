@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "base/document/api_version.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -14,8 +15,6 @@ namespace {
 using base::Json;
 using config::Diagnostic;
 using config::Severity;
-
-constexpr char kApiVersion[] = "tranche.dev/v1";
 
 // Replicas to the number of devices that have so many; 1 is not shared.
 std::map<int, int> ByReplicas(const share::AdvertisedResource& resource) {
@@ -179,7 +178,7 @@ void PrintJson(const ValidateOptions& options, const base::Result<gpu::Inventory
   Json notes = Json::MakeArray();
   for (const Note& one : report.notes) notes.Append(PlaceOf(one) + ": " + one.text);
   if (WantsEnvironmentNote(report)) notes.Append(kEnvironmentNote);
-  out << Json::MakeObject({{"apiVersion", kApiVersion},
+  out << Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                            {"kind", "Validation"},
                            {"valid", report.ExitCode() == kValidateWell},
                            {"node", std::move(node)},

@@ -40,8 +40,8 @@ struct Note {
 struct Report {
   std::vector<Verdict> verdicts;
   std::vector<Note> refused;                 // files that cannot be read, or hold no config: why
-  std::vector<Note> passed;                  // what is beside the configs and is none
-  std::vector<Note> notes;                   // ConfigMaps that are named and not among the files
+  std::vector<Note> passed;                  // documents that hold no config
+  std::vector<Note> notes;                   // ConfigMaps that are named but not given
   bool unreadable = false;                   // a file is no YAML
   std::map<std::string, std::string> texts;  // of each file, for the lines that are shown
 

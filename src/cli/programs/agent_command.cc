@@ -139,10 +139,11 @@ std::optional<int> StandBy(const agent::AgentOptions& options) {
   bool serve_again = false;
   const int status =
       daemon::RunOnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
-        daemon::StandBy stand_by(loop, options.StateDirectory(), options.listen, [&](bool again) {
-          serve_again = again;
-          loop.Stop();
-        });
+        daemon::StandBy stand_by(loop, options.StateDirectory(), options.listen,
+                                 [&](daemon::StandByEnd end) {
+                                   serve_again = end == daemon::StandByEnd::kServeAgain;
+                                   loop.Stop();
+                                 });
         on_signal = [&stand_by](int number) { stand_by.OnSignal(number); };
         loop.Run();
         return 0;

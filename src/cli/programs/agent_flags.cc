@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cdi/shim.h"
+#include "cli/common/defaults.h"
 #include "cli/common/upstream_flags.h"
 #include "cli/programs/profile_flags.h"
 #include "cli/programs/unused_values.h"
@@ -94,11 +95,11 @@ FlagGroup NodeFlags() {
           .flags = {
               Flag("pod-resources-socket")
                   .Env("TRANCHE_POD_RESOURCES_SOCKET")
-                  .Default("/var/lib/kubelet/pod-resources/kubelet.sock")
+                  .Default(common::kPodResourcesSocket)
                   .Help("where to ask the kubelet which devices pods hold; empty: do without"),
               Flag("run-dir")
                   .Env("TRANCHE_RUN_DIR")
-                  .Default("/run/tranche")
+                  .Default(common::kAgentRunDirectory)
                   .Help("where status.json is written; empty: nowhere"),
               Flag("cdi-dir")
                   .Env("TRANCHE_CDI_DIR")
@@ -120,7 +121,7 @@ FlagGroup RunningFlags() {
           .flags = {
               Flag("listen")
                   .Env("TRANCHE_LISTEN")
-                  .Default("9435")
+                  .Default(std::to_string(common::kAgentPort))
                   .Help("[address:]port of /metrics, /livez and /readyz, such as 9435 (IPv4 and "
                         "IPv6) or 127.0.0.1:9435; empty: none"),
               Flag("rescan-interval")
@@ -147,8 +148,7 @@ FlagGroup HealthVariables() {
                   Flag("enable-healthchecks")
                       .Env("DP_ENABLE_HEALTHCHECKS")
                       .Help("XIDs to heed all the same, split by commas; all: every one. What is "
-                            "named here "
-                            "counts for nothing where all are disabled"),
+                            "named here counts for nothing where all are disabled"),
               },
           .environment_only = true};
 }

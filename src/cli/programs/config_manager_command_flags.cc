@@ -1,4 +1,5 @@
 // The flags of config-manager, apart from what runs it: pure.
+#include "cli/common/defaults.h"
 #include "cli/programs/config_manager_command.h"
 #include "cli/programs/profile_flags.h"
 #include "configmanager/signal.h"
@@ -18,7 +19,7 @@ common::FlagGroup WhichConfigFlags() {
               Flag("node-name").Env("NODE_NAME").Help("the node whose label is followed; required"),
               Flag("node-label")
                   .Env("NODE_LABEL")
-                  .Default("nvidia.com/device-plugin.config")
+                  .Default(common::kProfileLabel)
                   .Help("the label that names the config"),
               Flag("config-file-srcdir")
                   .Env("CONFIG_FILE_SRCDIR")

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cdi/shim.h"
+#include "cli/common/defaults.h"
 #include "cli/common/exit_status.h"
 #include "cli/common/version.h"
 #include "cli/programs/profile_flags.h"
@@ -65,7 +66,7 @@ common::FlagGroup SourcesFlags() {
               KubeconfigFlag(),
               Flag("pod-resources-socket")
                   .Env("TRANCHE_POD_RESOURCES_SOCKET")
-                  .Default("/var/lib/kubelet/pod-resources/kubelet.sock")
+                  .Default(common::kPodResourcesSocket)
                   .Help("where to ask the kubelet who was given which GPU; empty: do without"),
               Flag("driver-root")
                   .Env("DRIVER_ROOT_CTR_PATH")
@@ -100,11 +101,11 @@ common::FlagGroup ShowingFlags() {
       .flags = {
           Flag("listen")
               .Env("TRANCHE_LISTEN")
-              .Default("9436")
+              .Default(std::to_string(common::kNodePort))
               .Help("[address:]port of /metrics, /livez, /readyz and /status; empty: none"),
           Flag("page-listen")
               .Env("TRANCHE_PAGE_LISTEN")
-              .Default("127.0.0.1:9437")
+              .Default("127.0.0.1:" + std::to_string(common::kPagePort))
               .Help("address:port of the page to look at in a browser, on this machine's own "
                     "address (127.0.0.1 or [::1]); empty: none"),
           Flag("dcgm-names")
@@ -122,7 +123,7 @@ common::FlagGroup ShowingFlags() {
                     "to their limits of memory"),
           Flag("run-dir")
               .Env("TRANCHE_NODE_RUN_DIR")
-              .Default("/run/tranche/node")
+              .Default(common::kNodeRunDirectory)
               .Help("where status.json is written; empty: nowhere"),
       }};
 }
@@ -140,12 +141,12 @@ common::FlagGroup WallsFlags() {
                   .Help("the folder of the library that goes into pods, as it was installed"),
               Flag("shim-directory")
                   .Env("TRANCHE_SHIM_DIRECTORY")
-                  .Default("/var/lib/tranche/shim")
+                  .Default(common::kShimDirectory)
                   .Help("the folder of the host from which pods get it, by the same path here; "
                         "empty: none do"),
               Flag("births-directory")
                   .Env("TRANCHE_BIRTHS_DIRECTORY")
-                  .Default("/run/tranche/births")
+                  .Default(common::kBirthsDirectory)
                   .Help("where tranche-hook says what came of each container; empty: not read"),
               ListFlag("shim-cdi-dirs")
                   .Env("TRANCHE_SHIM_CDI_DIRS")

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "cli/common/defaults.h"
 #include "profile/choose.h"
 
 namespace tranche::cli::programs {
@@ -28,7 +29,7 @@ std::vector<FlagSpec> ClusterProfileFlags() {
           .Help("take the profile's name from a label of this node"),
       Flag("node-label")
           .Env("NODE_LABEL")
-          .Default("nvidia.com/device-plugin.config")
+          .Default(common::kProfileLabel)
           .Help("key of the label that --watch-node reads; empty: the default"),
       Flag("profiles-configmap")
           .Env("TRANCHE_PROFILES_CONFIGMAP")

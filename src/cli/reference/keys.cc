@@ -121,13 +121,11 @@ constexpr auto kKeys = std::to_array<KeyText>({
      "How long no further error may come; doubled at each repeat."},
     {"tranche.memory", "map", "absent", "",
      "Limits of memory for pods on devices that are shared ([walls.md](../walls.md)); without the "
-     "key "
-     "it is observed. Enforced where `tranche node` runs with walls."},
+     "key it is observed. Enforced where `tranche node` runs with walls."},
     {"tranche.memory.mode", "`off`, `observe` or `enforce`", "", "", "What the limits do."},
     {"tranche.memory.limit", "quantity or percent", "(device memory - reserve) / replicas", "",
      "What a pod may have for each replica that it holds, by device; not more than `max`. A "
-     "percent "
-     "is of the whole device."},
+     "percent is of the whole device."},
     {"tranche.memory.max", "quantity or percent", "`limit`", "",
      "The most that a pod may ask for by the annotation `tranche.dev/gpu-memory`, for each replica "
      "that it holds. Without it an annotation can only lower a limit."},

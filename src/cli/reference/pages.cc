@@ -7,6 +7,7 @@
 
 #include "agent/status/fields.h"
 #include "agent/status/metrics.h"
+#include "cli/common/defaults.h"
 #include "cli/common/exit_status.h"
 #include "cli/programs/agent_flags.h"
 #include "cli/programs/config_manager_command.h"
@@ -149,9 +150,10 @@ std::string MetricsPage() {
   return Heading("Metrics",
                  "In Prometheus' text format. A metric without any series is left out. "
                  "\"Whether\" is 1 or 0.\n") +
-         "\n## tranche agent\n\nOn `:9435/metrics` (`--listen`).\n\n" +
-         MetricTable(agent::status::MetricTexts()) +
-         "\n## tranche node\n\nOn `:9436/metrics` (`--listen`). `gpu` is the UUID of the GPU or "
+         "\n## tranche agent\n\nOn `:" + std::to_string(common::kAgentPort) +
+         "/metrics` (`--listen`).\n\n" + MetricTable(agent::status::MetricTexts()) +
+         "\n## tranche node\n\nOn `:" + std::to_string(common::kNodePort) +
+         "/metrics` (`--listen`). `gpu` is the UUID of the GPU or "
          "MIG device.\n\n" +
          MetricTable(node::NodeMetricTexts()) +
          "\nUnder the names of NVIDIA's dcgm-exporter (`--dcgm-names`), all of them the "
@@ -192,7 +194,9 @@ std::string StatusPage() {
          FieldTable(agent::status::StatusFields()) +
          "\n## tranche node\n\n"
          "`tranche node` writes it to `/run/tranche/node/status.json` (`--run-dir`) and answers "
-         "it on `:9436/status` (`--listen`).\nA value that is not known is null, never 0.\n\n" +
+         "it on `:" +
+         std::to_string(common::kNodePort) +
+         "/status` (`--listen`).\nA value that is not known is null, never 0.\n\n" +
          FieldTable(node::NodeStatusFields());
 }
 

@@ -80,7 +80,7 @@ void AddServe(CLI::App& sim, const std::shared_ptr<Typed>& typed, int& exit_code
   command->add_option("--root", typed->root, "The node's driver root")->capture_default_str();
   command
       ->add_option("--time-scale", typed->serve.time_scale,
-                   "GPU time goes so many times slower than the machine's")
+                   "How many times slower than the machine's clock GPU time goes")
       ->check(CLI::Range(1U, 1000U).description(""))
       ->type_name("N")
       ->capture_default_str();

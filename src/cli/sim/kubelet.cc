@@ -285,7 +285,7 @@ void Commands::AddPods() {
   run->add_option("--env", typed_->env, "NAME=VALUE of its own (repeatable)")
       ->allow_extra_args(false);
   run->add_flag("--bound", typed_->bound,
-                "Past the scheduler: the kubelet must refuse what is wrong");
+                "Skip the scheduler, so that the kubelet itself has to refuse what does not fit");
   run->add_option("command", typed_->command, "Command and arguments, after --");
   AddOutput(run);
   CLI::App* list = Command(*pod_, "list", "All pods", "pod list -o json", [](const Typed& typed) {

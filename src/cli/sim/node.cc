@@ -213,13 +213,14 @@ void Commands::AddMemoryErrors() {
         return node.AddMemoryErrors(device.slot, typed.memory_errors);
       });
   tranche::sim::MemoryErrors& errors = typed_->memory_errors;
-  ecc->add_option("--corrected", errors.corrected, "So many more that were corrected");
-  ecc->add_option("--uncorrected", errors.uncorrected, "So many more that were not");
-  ecc->add_flag("--sram", errors.sram, "They were in on-chip memory, not in DRAM");
+  ecc->add_option("--corrected", errors.corrected, "Add so many errors that were corrected");
+  ecc->add_option("--uncorrected", errors.uncorrected,
+                  "Add so many errors that were not corrected");
+  ecc->add_flag("--sram", errors.sram, "The errors were in on-chip memory, not in DRAM");
   ecc->add_option("--remapped", errors.remapped_uncorrected,
-                  "So many more rows are remapped because of errors that were not corrected");
+                  "Remap so many rows because of errors that were not corrected");
   ecc->add_option("--remapped-corrected", errors.remapped_corrected,
-                  "So many more rows are remapped because of errors that were corrected");
+                  "Remap so many rows because of errors that were corrected");
   ecc->add_flag("--remap-pending", errors.remap_pending, "A row waits to be remapped at a reset");
   ecc->add_flag("--remap-failed", errors.remap_failed, "A row could not be remapped");
   ecc->add_flag("--forget", typed_->forget, "The GPU is as new: every count is zero");

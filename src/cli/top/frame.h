@@ -22,7 +22,7 @@ struct Line {
   std::vector<common::Cell> parts;
 
   Line& Add(std::string text, Tint tint = Tint::kNone);
-  // Spaces, so that what comes next begins in that column; none where it is past it.
+  // Appends spaces up to that column; nothing where the line is longer already.
   Line& To(std::size_t column);
 };
 

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/event_loop.h"
+#include "cli/common/defaults.h"
 #include "cli/top/frame.h"
 #include "cli/top/use.h"
 
@@ -23,7 +24,7 @@ class App;
 namespace tranche::cli::top {
 
 struct TopOptions {
-  std::string address = "127.0.0.1:9436";
+  std::string address = "127.0.0.1:" + std::to_string(common::kNodePort);
   base::Duration interval = std::chrono::seconds(1);
   Sort sort = Sort::kBusy;
   std::string output = "table";  // of TopOnce: table, wide, json or yaml

@@ -47,9 +47,10 @@ void AddTopCommand(CLI::App& app, int& exit_code) {
                     "Print one table and end, as where the output is no terminal");
   CLI::Option* output =
       command
-          ->add_option("-o,--output", typed->options.output,
-                       "table, wide, json or yaml; to name one is --once. json and yaml are what "
-                       "tranche node says, as it says it")
+          ->add_option(
+              "-o,--output", typed->options.output,
+              "table, wide, json or yaml; naming one implies --once. json and yaml print the "
+              "document of tranche node unchanged")
           ->check(CLI::IsMember({"table", "wide", "json", "yaml"}))
           ->capture_default_str();
   command->footer(

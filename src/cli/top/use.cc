@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/document/api_version.h"
 #include "base/json_read.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -173,7 +174,7 @@ Result<NodeUse> ReadNodeUse(const Json& status) {
   if (base::TextAt(status, "kind") != "NodeStatus") {
     return Status(Code::kInvalidArgument, "the answer is not of tranche node: no NodeStatus");
   }
-  if (base::TextAt(status, "apiVersion") != "tranche.dev/v1") {
+  if (base::TextAt(status, "apiVersion") != base::document::kApiVersion) {
     return Status(Code::kInvalidArgument,
                   "tranche node there answers in a version that this program does not know: " +
                       Name(status, "apiVersion"));

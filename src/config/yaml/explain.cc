@@ -107,7 +107,8 @@ bool IsTemplate(std::string_view text) {
 }
 
 Diagnostic ExplainYaml(std::string_view text, const Failure& failure) {
-  Diagnostic out{Severity::kError, "", failure.mark.line, failure.mark.column, false, ""};
+  Diagnostic out{
+      .severity = Severity::kError, .line = failure.mark.line, .column = failure.mark.column};
   if (failure.code == base::Code::kOutOfRange) {
     out.message = failure.message;
     return out;

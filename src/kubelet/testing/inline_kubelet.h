@@ -43,7 +43,8 @@ class InlineKubelet {
     for (const auto& [path, server] : servers) {
       if (!servers_.contains(path)) continue;
       server->in_place = false;
-      if (std::exchange(server->streams, 0) > 0) server->handler.StreamChanged(false);
+      if (std::exchange(server->streams, 0) > 0)
+        server->handler.StreamChanged(PluginHandler::Stream::kLost);
     }
     registered_.clear();
   }
@@ -125,7 +126,7 @@ class InlineKubelet {
     done(base::Status::Ok());
     server->second->streams = 1;
     ++lists_;
-    server->second->handler.StreamChanged(true);
+    server->second->handler.StreamChanged(PluginHandler::Stream::kOpened);
   }
 
   [[nodiscard]] std::vector<std::string> IdsOf(const std::string& resource, bool healthy) const {

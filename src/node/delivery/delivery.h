@@ -79,7 +79,7 @@ class Delivery {
   bool confirmed_ = false;
   base::TimePoint confirm_at_{};
   base::Timer timer_;
-  base::WeakRunner runner_;  // last: it goes first
+  base::WeakRunner runner_;  // the last member: destroyed first
 };
 
 }  // namespace tranche::node::delivery

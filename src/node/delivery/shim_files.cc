@@ -110,7 +110,7 @@ Result<bool> ShimFiles::InstallOne(const std::string& name) {
   // After a power cut a file that is there has to be whole: containers would not start with it.
   if (!right) TRANCHE_TRY(base::WriteFileAtomic(to, *bytes, mode, base::Durability::kSynced));
   if (!right && seen.target.inode != 0) {
-    base::LogInfo("a file of the shim is another, and takes the place of the one that was there",
+    base::LogInfo("a file of the shim had been changed, and is replaced by the one installed here",
                   {base::Kv("path", to)});
   }
   installed_[name] = {.source = seen.source, .target = cdi::TraceOf(to)};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/document/api_version.h"
 #include "base/log.h"
 
 namespace tranche::node::history {
@@ -84,7 +85,7 @@ void History::AddPoint(OfDevice& device, const sight::Holder& holder, const Coun
     ++count_;
     it = device.emplace(holder, Series{.points = {Point{}}, .before = counted}).first;
     it->second.points.reserve(kPoints + 1);
-    it->second.steps_without = kSameForSteps;  // nothing was before
+    it->second.steps_without = kSameForSteps;  // there is no earlier point to repeat
   }
   Series& series = it->second;
   series.seen = step_;
@@ -137,7 +138,7 @@ Json History::ToJson(std::size_t points) const {
     device.Set("pods", std::move(pods));
     devices.Append(std::move(device));
   }
-  return Json::MakeObject({{"apiVersion", "tranche.dev/v1"},
+  return Json::MakeObject({{"apiVersion", base::document::kApiVersion},
                            {"kind", "NodeHistory"},
                            {"stepSeconds", kStepSeconds},
                            {"endTime", step_ * kStepSeconds},

@@ -25,16 +25,16 @@ class History {
  public:
   static constexpr int kStepSeconds = 2;
   static constexpr std::size_t kPoints = 150;
-  // Of GPUs and pods together. Whatever is beyond has no history.
+  // How many GPUs and pods together have a history; further ones have none.
   static constexpr std::size_t kMaxSeries = 1024;
-  // How many points at the end JSON has of those who have the rest already.
+  // How many of the newest points are sent to a page that has the older ones already.
   static constexpr std::size_t kNewest = 3;
 
   // What has been counted by `now`, in seconds of the wall clock. Called as often as one likes: the
   // first call of a step makes its point.
   void Add(double now, const std::map<std::string, sight::Account>& accounts);
 
-  // Of the last `points` at most; `endTime` is when the last of them was, in seconds.
+  // The newest `points` of each series at most; `endTime` is that of the last one, in seconds.
   [[nodiscard]] base::Json ToJson(std::size_t points = kPoints) const;
 
   [[nodiscard]] std::size_t series() const { return count_; }

@@ -56,7 +56,7 @@ class Pods {
  public:
   explicit Pods(const base::EventLoop& loop) : loop_(loop) {}
 
-  // The three of apiserver::ApiWatch::Owner.
+  // The callbacks of an apiserver::ApiWatch::Owner.
   void Listed(const base::Json::Array& objects);
   void Changed(const base::Json& object);
   void Removed(const base::Json& object);
@@ -69,13 +69,13 @@ class Pods {
   // The pods by the UIDs of their groups; nullopt where none of that UID is known.
   [[nodiscard]] std::optional<PodRef> ObjectOf(const std::string& group_uid) const;
   [[nodiscard]] std::optional<MemoryAsk> AskOf(const std::string& group_uid) const;
-  // Fills in whose each holding is, which the kubelet tells by name alone. A pod that was told of
-  // only after `asked`, when the kubelet was asked, may be another one of the same name: whoever
-  // holds something under it has no UID then.
+  // Fills in the UID of the pod of each holding, since the kubelet names pods by name alone. A pod
+  // that was seen first after `asked`, when the kubelet was asked, may be another one of the same
+  // name: holdings under that name get no UID.
   void WithUids(std::vector<Held>& held, base::TimePoint asked) const;
-  // When a pod was told of for the first time, of all of them the last.
+  // When the pod that is known for the shortest time was seen first.
   [[nodiscard]] base::TimePoint newest() const { return newest_; }
-  // Of all containers that are known.
+  // The ids of all containers that are known.
   [[nodiscard]] std::set<std::string> ContainerIds() const;
   [[nodiscard]] std::size_t size() const { return pods_.size(); }
 

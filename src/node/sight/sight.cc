@@ -155,7 +155,7 @@ const Whose& Sight::WhoseIs(unsigned pid) {
   const auto known = whose_.find(pid);
   if (known != whose_.end()) return known->second;
   Whose whose = sources_.whose(pid);
-  // What a pod does that has ended is the rest's: its series are no more.
+  // What a process of an ended pod does counts for the rest: the pod's series have ended.
   if (whose.kind == Whose::Kind::kPod && sources_.alive(whose.holder) == false) whose = {};
   return whose_[pid] = std::move(whose);
 }

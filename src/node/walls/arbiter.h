@@ -173,7 +173,7 @@ class Arbiter {
   void SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned slot,
                    const gpu::RunningProcess& process, std::uint64_t time_us);
   Reason WhyUnattached(const identity::PodGroup& group, unsigned pid, std::uint64_t time_us);
-  void Tell(const Evidence::Found& found);
+  void ReportFound(const Evidence::Found& found);
   void AddWall(std::vector<Wall>& walls, Wall wall) const;
   void AnswerMeasures(const std::string& device, unsigned pid, std::uint64_t bytes,
                       std::uint64_t time_us);

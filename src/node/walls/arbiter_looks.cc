@@ -35,7 +35,7 @@ void Arbiter::UsageRead(const gpu::Inventory& inventory, const gpu::Usage& usage
   }
   LeaveReplaced(usage);
   std::erase_if(looks_, [](const auto& entry) { return !entry.second.there; });
-  Tell(evidence_.End());
+  ReportFound(evidence_.End());
   EndMeasures(usage.time_us);
 }
 
@@ -60,7 +60,7 @@ void Arbiter::LeaveReplaced(const gpu::Usage& usage) {
   for (const auto& [seat, program] : asked) AskForPage(seat, program, usage.time_us);
 }
 
-// Its kernel may make whoever reads a program's mappings wait: so that is not for the loop.
+// Reading a program's mappings takes as long as the program likes, so the loop does not do it.
 void Arbiter::AskForPage(const Seat& seat, const Program& program, std::uint64_t time_us) {
   const auto pod = pods_.find(seat.first);
   if (pod == pods_.end() || !sources_.has_page) return;
@@ -113,13 +113,13 @@ void Arbiter::SeeAttached(const Evidence::Key& key, PodLedger& ledger, unsigned 
     AnswerMeasures(key.device, process.pid, program.shown_bytes, time_us);
     const std::uint64_t held = ledger.HeldBy(slot, device);
     program.steady = look_began_us_ <= time_us && ledger.Unchanged(slot, device);
-    // Of what it held when the driver was asked, not of what it has come to hold since.
+    // The driver's figure is compared with what the program held then, not with what it holds now.
     if (program.steady) {
       ledger.CorrectContext(slot, device, program.shown_bytes - std::min(held, program.shown_bytes),
                             time_us);
     }
     program.known_bytes = held + ledger.ContextOf(slot, device);
-    // What has no owner any more, the driver shows at one of those who still have it.
+    // Memory without an owner is shown by the driver for one of the programs that have it open.
     const std::uint64_t more =
         program.shown_bytes - std::min(program.known_bytes, program.shown_bytes);
     program.known_bytes += std::min(more, ledger.OrphansOn(device));
@@ -145,7 +145,7 @@ Reason Arbiter::WhyUnattached(const identity::PodGroup& group, unsigned pid,
   return WhyNoWall(look.inside.value_or(Inside{}), other_version, options_.births_told);
 }
 
-void Arbiter::Tell(const Evidence::Found& found) {
+void Arbiter::ReportFound(const Evidence::Found& found) {
   const auto tell = [this](News news, const Evidence::Key& key, const std::string& what) {
     const auto pod = pods_.find(key.pod_uid);
     const GrantedPod* granted = limits_.grants().Find(key.pod_uid);
@@ -189,7 +189,7 @@ void Arbiter::AnswerMeasures(const std::string& device, unsigned pid, std::uint6
   }
 }
 
-// What a look of later than the question has not shown will not be waited for.
+// Gives up the questions that a look made after them has not answered.
 void Arbiter::EndMeasures(std::uint64_t time_us) {
   for (auto at = measuring_.begin(); at != measuring_.end();) {
     if (time_us < at->second.asked_us) {

@@ -57,15 +57,15 @@ class Evidence {
     bool above = false;
     bool perhaps_above = false;
   };
-  // What has become so with this look.
+  // What this look has found out that earlier ones had not.
   struct Found {
     std::vector<Key> unwalled;
     std::vector<Key> mismatches;
   };
 
   void Begin(std::uint64_t time_us);
-  // The driver tells of all programs on this device; what is known of other devices stays. Before
-  // what is seen there.
+  // Begins the look at a device of which the driver lists all programs; what is known of other
+  // devices stays. To be called before what is seen there.
   void LookAt(const std::string& device);
   void See(const Key& key, const Attached& program);
   void SeeUnattached(const Key& key, const Reason& reason);

@@ -174,8 +174,8 @@ void PodLedger::CorrectContext(unsigned slot, unsigned device, std::uint64_t byt
   // No context takes less than the least that was measured.
   const auto least = smallest_context_.find(device);
   const std::uint64_t to = std::max(bytes, least == smallest_context_.end() ? 0 : least->second);
-  // Read before: what is charged ahead after this is no part of it, and before that its state
-  // changes.
+  // Read first: a charge ahead that comes later is no part of it, and one that came earlier has
+  // changed the state, so that the exchange below fails.
   const std::uint64_t charged = holding.context_bytes.load();
   auto bound = wire::ContextState::kBound;
   auto known = wire::ContextState::kKnown;

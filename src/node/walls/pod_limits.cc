@@ -99,12 +99,12 @@ void PodLimits::Give() {
     changed_.insert(uid);
     Consider(uid);
     if (const Asked& asked = asked_[uid]; asked.amount) {
-      // It says itself what it wants, of a device that has come later, too.
+      // The annotation also counts for a device that the pod was given later.
       grants_.Ask(uid, rules_, asked.amount, /*lower=*/true);
     } else if (!reduced.empty()) {
-      Tell(News::kLimitReduced, uid,
-           "it gets less memory of " + reduced +
-               " than the profile says: the rest is granted to others");
+      Report(News::kLimitReduced, uid,
+             "it gets less memory of " + reduced +
+                 " than the profile says: the rest is granted to others");
     }
   }
 }
@@ -119,9 +119,9 @@ void PodLimits::Consider(const std::string& uid) {
   }
   const identity::MemoryAsk before = std::exchange(asked.seen, *ask);
   if (ask->for_container && !before.for_container) {
-    Tell(News::kAskInvalid, uid,
-         "a limit of one container, CONTAINER.container.tranche.dev/gpu-memory, is not kept to "
-         "yet; that of the pod counts");
+    Report(News::kAskInvalid, uid,
+           "a limit of one container, CONTAINER.container.tranche.dev/gpu-memory, is not kept to "
+           "yet; that of the pod counts");
   }
   if (ask->text != before.text) Read(uid, asked, ask->text);
 }
@@ -134,9 +134,9 @@ void PodLimits::Read(const std::string& uid, Asked& asked, const std::optional<s
   }
   const auto amount = ReadAsk(*text);
   if (!amount.ok()) {
-    return Tell(News::kAskInvalid, uid,
-                fmt::format("{} cannot be used: {}; the limit stays as it is", kAnnotation,
-                            amount.status().message()));
+    return Report(News::kAskInvalid, uid,
+                  fmt::format("{} cannot be used: {}; the limit stays as it is", kAnnotation,
+                              amount.status().message()));
   }
   asked.amount = *amount;
   asked.text = *text;
@@ -148,28 +148,29 @@ void PodLimits::Apply(const std::string& uid, const Asked& asked) {
   for (const Grants::Change& change : grants_.Ask(uid, rules_, asked.amount, /*lower=*/true)) {
     TellOfChange(uid, asked.text, change);
     if (!change.above_most && !change.no_room) continue;
-    Tell(News::kAskRefused, uid,
-         fmt::format(
-             "{} asks for {} of {}, and the limit {} {}: {}", kAnnotation, BytesText(change.asked),
-             change.device, change.after == change.before ? "stays" : "is", BytesText(change.after),
-             change.no_room ? "the rest is granted to others" : "the profile allows no more"));
+    Report(
+        News::kAskRefused, uid,
+        fmt::format(
+            "{} asks for {} of {}, and the limit {} {}: {}", kAnnotation, BytesText(change.asked),
+            change.device, change.after == change.before ? "stays" : "is", BytesText(change.after),
+            change.no_room ? "the rest is granted to others" : "the profile allows no more"));
   }
 }
 
 void PodLimits::TellOfChange(const std::string& uid, const std::string& ask,
                              const Grants::Change& change) {
   if (change.after == change.before) return;
-  Tell(News::kLimitChanged, uid,
-       fmt::format("the limit of memory on {} is {}, it was {} ({})", change.device,
-                   BytesText(change.after), BytesText(change.before),
-                   ask.empty() ? "no annotation asks for another"
-                               : fmt::format("{}: {}", kAnnotation, ask)));
+  Report(News::kLimitChanged, uid,
+         fmt::format("the limit of memory on {} is {}, it was {} ({})", change.device,
+                     BytesText(change.after), BytesText(change.before),
+                     ask.empty() ? "no annotation asks for another"
+                                 : fmt::format("{}: {}", kAnnotation, ask)));
   const std::uint64_t used = sources_.used(uid, change.device);
   if (used <= change.after) return;
-  Tell(News::kLimitBelowUse, uid,
-       fmt::format("its programs have {} on {}, more than the limit of {}: they are refused any "
-                   "more until they have freed that much",
-                   BytesText(used), change.device, BytesText(change.after)));
+  Report(News::kLimitBelowUse, uid,
+         fmt::format("its programs have {} on {}, more than the limit of {}: they are refused any "
+                     "more until they have freed that much",
+                     BytesText(used), change.device, BytesText(change.after)));
 }
 
 // What somebody has asked for and could not have whole.
@@ -188,7 +189,7 @@ void PodLimits::Report() {
   if (!changed.empty()) sources_.changed(changed);
 }
 
-void PodLimits::Tell(News news, const std::string& uid, const std::string& message) {
+void PodLimits::Report(News news, const std::string& uid, const std::string& message) {
   const GrantedPod* pod = grants_.Find(uid);
   if (pod == nullptr) return;
   const PodName& name = pod->name;

@@ -81,7 +81,7 @@ class PodLimits {
   void RaiseWhatWaits();
   void Report();
   void TellOfChange(const std::string& uid, const std::string& ask, const Grants::Change& change);
-  void Tell(News news, const std::string& uid, const std::string& message);
+  void Report(News news, const std::string& uid, const std::string& message);
 
   base::EventLoop& loop_;
   const Sources sources_;

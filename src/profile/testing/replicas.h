@@ -5,12 +5,12 @@
 
 #include <string>
 
+#include "config/testing/configs.h"
+
 namespace tranche::profile::testing {
 
 inline std::string Replicas(int replicas) {
-  return "version: v1\nsharing:\n  timeSlicing:\n    resources:\n    - name: nvidia.com/gpu\n"
-         "      replicas: " +
-         std::to_string(replicas) + "\n";
+  return "version: v1\n" + config::testing::Shared(replicas);
 }
 
 }  // namespace tranche::profile::testing

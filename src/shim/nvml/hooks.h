@@ -1,4 +1,4 @@
-// The functions of libnvidia-ml that the shadow exports, as NVIDIA's own. What each does beside
+// The functions of libnvidia-ml that this library exports, as NVIDIA's own. What each does beside
 // calling the driver's is told in src/shim/nvml/calls.
 //
 // The list of functions and types is that of all our readers of NVML; hooks.def says which of them

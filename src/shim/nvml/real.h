@@ -1,4 +1,4 @@
-// The functions of the real libnvidia-ml behind the shadow (shim/guest/library.h).
+// The functions of the real libnvidia-ml behind this one (shim/guest/library.h).
 //
 // Threading: any thread; nothing is locked. Looking up twice finds the same.
 // Errors: a function that this driver has not is null, and TRANCHE_NVML_REAL of it gives

@@ -67,7 +67,7 @@ class FakeWorker : public Worker {
   std::deque<Task> waiting_;
   TimePoint since_{};
   bool hangs_ = false;
-  WeakRunner runner_;  // last: it goes first
+  WeakRunner runner_;  // the last member: destroyed first
 };
 
 }  // namespace tranche::base::disk::testing
