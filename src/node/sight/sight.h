@@ -38,7 +38,7 @@ struct Whose {
   Holder holder;             // of kPod
   bool memory_only = false;  // what was computed under this pid may be another process's
   // Of a container whose name may become known: its id. The holder is then of as much as is known.
-  std::string unnamed_id = "";
+  std::string unnamed_id = {};
 };
 
 class Sight {
