@@ -74,7 +74,7 @@ class RealProc : public Proc {
   }
   // A process that ends while it is read answers "no such process" instead.
   [[nodiscard]] Status Failed(const std::string& path) const {
-    const Status failed = base::ErrnoStatus(errno, base::JoinPath(root_, path));
+    Status failed = base::ErrnoStatus(errno, base::JoinPath(root_, path));
     if (failed.code() == Code::kPermissionDenied) return failed;
     return {Code::kNotFound, failed.message()};
   }
