@@ -130,7 +130,7 @@ Phase Ask(Program& program, int milliseconds) {
     if (phase != Phase::kFresh) return phase;
     if (!FolderExists()) return Phase::kOpen;
     if (NowMilliseconds() + kRetryMilliseconds >= deadline) {
-      // Who was told that there is no room is not let in by a late answer.
+      // A program that was told that there is no room is not let in by a late answer.
       return program.no_room.load() ? Phase::kClosed : WhileAway();
     }
     SleepMilliseconds(kRetryMilliseconds);

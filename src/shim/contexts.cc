@@ -325,7 +325,7 @@ bool FollowPrimary(Program& program, Device ordinal, Context handle, std::uint64
     const std::uint64_t now = PrimaryNow(ordinal, context);
     std::uint64_t seen = record.primary_id.load();
     if (seen == now) break;
-    // Who has taken for it ahead sees to it that it is charged.
+    // The thread that has taken memory ahead for it also charges it.
     const bool others = now != 0 && ahead == 0 && device < wire::kMaxDevices &&
                         program.walls[device].ahead.load() != 0;
     if (seen == kBusy || others) {

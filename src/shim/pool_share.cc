@@ -11,7 +11,7 @@ std::uint64_t BytesOf(const PoolRecord& record) { return ChargeOf(record) + reco
 
 // Brings the note of an exported pool up to date. Each who changes what it tells does so
 // afterwards, and again where another has changed it meanwhile.
-void Tell(Program& program, const PoolRecord& record) {
+void UpdateNote(Program& program, const PoolRecord& record) {
   const Attachment* pages = program.attachment.load(std::memory_order_acquire);
   const std::uint32_t share = record.share.load();
   if (pages == nullptr || share == 0 || share > wire::kMaxShares) return;
@@ -36,14 +36,14 @@ void NotePoolExport(Program& program, PoolRecord& record, std::uint64_t key) {
   } else if (!record.share.compare_exchange_strong(none, index + 1)) {
     wire::DropShare(*pages->counters, wire::ShareKind::kExport, pages->slot, index);
   } else {
-    Tell(program, record);
+    UpdateNote(program, record);
   }
 }
 
 void Ahead(Program& program, PoolRecord& record, std::uint64_t change) {
   record.ahead.fetch_add(change);
   if (record.share.load() != 0) [[unlikely]]
-    Tell(program, record);
+    UpdateNote(program, record);
 }
 
 std::uint64_t EndPoolExport(Program& program, PoolRecord& record) {

@@ -4,9 +4,9 @@ that is freed in the order of a stream that has other work to do first."""
 import unittest
 
 from arbiter import Arbiter, own_run
-from bed import CONTEXT, MIB, Bed, Steps, most_tracked
+from bed import CONTEXT, MIB, Bed, most_tracked
+from sharing import GIB, SharingCase
 
-GIB = 1 << 30
 POOL = """
 class PoolProperties(ctypes.Structure):
     _fields_ = [("type", ctypes.c_int), ("handles", ctypes.c_int), ("location", ctypes.c_int), ("id", ctypes.c_int),
@@ -185,26 +185,9 @@ step("freed")
 FREE, FREE_ASYNC = "cuMemFree_v2(at)", "cuMemFreeAsync(at, None)"
 
 
-class Shared(unittest.TestCase):
-    """Slot 0 is the owner's, slot 1 the importer's."""
-
-    def begin(self, limit=4 * GIB, free=FREE):
-        arbiter = self.enterContext(Arbiter(limit, context=CONTEXT))
-        bed = self.enterContext(Bed())
-        told = bed.node.folder.name + "/told"
-        first = self.enterContext(Steps(bed, OWNER, told))
-        first.reach("exported")
-        second = self.enterContext(Steps(bed, IMPORTER.replace("FREE", free), told))
-        second.reach("ready")
-        self.assertEqual(arbiter.totals()[0], GIB + 2 * CONTEXT)
-        return arbiter, bed, first, second
-
-    def held(self, arbiter):
-        """MiB by the total without the contexts of who still has a slot, by each slot, and without an owner."""
-        slots = [arbiter.holding(slot) for slot in (0, 1)]
-        orphans = sum(size for kind, _, _, size, _ in arbiter.shares() if kind == "orphan")
-        contexts = sum(slot[1] for slot in slots)
-        return [(arbiter.totals()[0] - contexts) // MIB, slots[0][0] // MIB, slots[1][0] // MIB, orphans // MIB]
+class Shared(SharingCase):
+    def begin(self, free=FREE, **options):
+        return super().begin(OWNER, IMPORTER.replace("FREE", free), **options)
 
     def test_the_charge_stays_when_the_owner_dies_and_goes_with_the_last_use(self):
         for free in (FREE, FREE_ASYNC):

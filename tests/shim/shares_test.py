@@ -3,10 +3,10 @@ has gone and others still have it."""
 
 import unittest
 
-from arbiter import Arbiter, own_run
-from bed import CONTEXT, MIB, Bed, Steps, most_tracked
+from arbiter import own_run
+from bed import CONTEXT, MIB, most_tracked
+from sharing import GIB, SharingCase
 
-GIB = 1 << 30
 # Exports 1 GiB; its handle comes as a file.
 OWNER = """
 begin()
@@ -68,26 +68,9 @@ step("closed")
 """
 
 
-class Shares(unittest.TestCase):
-    """Slot 0 is the owner's, slot 1 the importer's."""
-
-    def begin(self, owner=OWNER, importer=IMPORTER, limit=4 * GIB):
-        arbiter = self.enterContext(Arbiter(limit, context=CONTEXT))
-        bed = self.enterContext(Bed())
-        told = bed.node.folder.name + "/told"
-        first = self.enterContext(Steps(bed, owner, told))
-        first.reach("exported")
-        second = self.enterContext(Steps(bed, importer, told))
-        second.reach("ready")
-        self.assertEqual(arbiter.totals()[0], GIB + 2 * CONTEXT)
-        return arbiter, bed, first, second
-
-    def held(self, arbiter):
-        """MiB by the total without the contexts of who still has a slot, by each slot, and without an owner."""
-        slots = [arbiter.holding(slot) for slot in (0, 1)]
-        orphans = sum(size for kind, _, _, size, _ in arbiter.shares() if kind == "orphan")
-        contexts = sum(slot[1] for slot in slots)
-        return [(arbiter.totals()[0] - contexts) // MIB, slots[0][0] // MIB, slots[1][0] // MIB, orphans // MIB]
+class Shares(SharingCase):
+    def begin(self, owner=OWNER, importer=IMPORTER, **options):
+        return super().begin(owner, importer, **options)
 
     def test_an_import_is_not_charged_and_the_charge_stays_when_the_owner_dies(self):
         arbiter, bed, owner, importer = self.begin()

@@ -110,7 +110,7 @@ void Arbiter::Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& he
   Settle();  // another image of the program may have left something
 }
 
-// The pages alone: who only looks has no slot, and its end is nothing to wait for.
+// Sends the pages alone: a program that only looks gets no slot, and nothing waits for its end.
 void Arbiter::Show(Door::ConnectionId id, const Caller& caller) {
   wire::HelloAnswer answer = AnswerHello(Admit(caller));
   if (answer.status != wire::Status::kOk) return door_.Answer(id, BytesOf(answer), {});
@@ -144,7 +144,8 @@ void Arbiter::LookBegins() {
 
 // ---- programs that end
 
-// As many pods as hardly any node has get their first programs in, whatever the others do.
+// The last quarter of the places is for pods with few programs, so that each pod gets its first
+// ones in, whatever the others do.
 bool Arbiter::HasPlaceFor(const PodLedger& ledger) const {
   constexpr std::size_t kPodsWithFew = 64;
   const std::size_t reserved = max_programs_ / 4;
