@@ -91,7 +91,12 @@ void Arbiter::Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& he
   PodLedger& ledger = *pods_.at(caller.pod_uid).ledger;
   Program program = caller.program;
   program.image = hello.image;
-  const auto known = ledger.Find(program.pid);
+  auto known = ledger.Find(program.pid);
+  if (known && HasEnded({caller.pod_uid, *known})) {
+    // The pid is used again, and the loop has not come to the end of its first process yet.
+    LeaveSeat({caller.pod_uid, *known}, ledger);
+    known.reset();
+  }
   const auto slot = known || HasPlaceFor(ledger) ? ledger.Attach(program) : std::nullopt;
   if (!slot) {
     answer.status = wire::Status::kNoRoom;
@@ -101,13 +106,17 @@ void Arbiter::Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& he
   answer.pid = program.pid;
   answer.unwalled = ledger.Unwalled(hello);
   const std::array descriptors{ledger.pages().limits_fd(), ledger.pages().counters_fd()};
-  // The program waits for this, and for nothing of what follows. The caller ends with it.
   const std::string uid = caller.pod_uid;
+  if (known) {
+    // What another image of the program has left is to be back before it asks for memory.
+    if (*known != *slot) Unwatch({uid, *known});
+    Settle();
+  }
+  // The program waits for this, and for nothing of what follows. The caller ends with it.
   base::UniqueFd process = std::move(caller.process);
   door_.Answer(id, BytesOf(answer), descriptors);
-  if (known && *known != *slot) Unwatch({uid, *known});
   Watch({uid, *slot}, std::move(process));
-  Settle();  // another image of the program may have left something
+  Settle();  // what was written in the slot before it was the program's
 }
 
 // Sends the pages alone: a program that only looks gets no slot, and nothing waits for its end.
@@ -172,14 +181,23 @@ void Arbiter::Watch(const Seat& seat, base::UniqueFd process) {
 void Arbiter::Ended(const Seat& ended) {
   const Seat seat = ended;  // the watch that holds it ends here
   if (!watched_.contains(seat)) return;
-  Unwatch(seat);
   const auto pod = pods_.find(seat.first);
-  if (pod == pods_.end()) return;
-  pod->second.ledger->Leave(seat.second);
+  if (pod == pods_.end()) return Unwatch(seat);
+  LeaveSeat(seat, *pod->second.ledger);
+  Forget();
+}
+
+void Arbiter::LeaveSeat(const Seat& seat, PodLedger& ledger) {
+  Unwatch(seat);
+  ledger.Leave(seat.second);
   std::erase_if(measuring_, [&](const auto& one) { return one.second.seat == seat; });
   page_asked_.erase(seat);
   Settle();
-  Forget();
+}
+
+bool Arbiter::HasEnded(const Seat& seat) const {
+  const auto at = watched_.find(seat);
+  return at != watched_.end() && ProcessHasEnded(at->second.process.get());
 }
 
 void Arbiter::Settle() {

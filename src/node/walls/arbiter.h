@@ -161,6 +161,8 @@ class Arbiter {
   void Watch(const Seat& seat, base::UniqueFd process);
   void Unwatch(const Seat& seat);
   void Ended(const Seat& seat);
+  void LeaveSeat(const Seat& seat, PodLedger& ledger);
+  [[nodiscard]] bool HasEnded(const Seat& seat) const;
   void Settle();
   void TakeOver(const PodRecord& record);
   void RestorePrograms(const std::string& uid, PodLedger& ledger);

@@ -72,11 +72,6 @@ void AskForShortTurns() {
   (void)syscall(SYS_sched_setattr, 0, &turns, 0);
 }
 
-bool HasEnded(int process) {
-  pollfd poll_for{.fd = process, .events = POLLIN, .revents = 0};
-  return poll(&poll_for, 1, 0) != 0;
-}
-
 // The last number of "NSpid:", which is the pid that the process itself sees; 0: not told.
 unsigned LastPid(std::string_view status) {
   const auto at = status.find("\nNSpid:");
@@ -108,6 +103,11 @@ Result<std::uint64_t> StartTicks(identity::Proc& proc, unsigned pid) {
 
 }  // namespace
 
+bool ProcessHasEnded(int process) {
+  pollfd poll_for{.fd = process, .events = POLLIN, .revents = 0};
+  return poll(&poll_for, 1, 0) != 0;
+}
+
 Result<Caller> IdentifyCaller(identity::Proc& proc, unsigned pid, UniqueFd process) {
   const Status unknown(Code::kPermissionDenied, "it cannot be told whose the process is");
   const auto start = StartTicks(proc, pid);
@@ -116,7 +116,7 @@ Result<Caller> IdentifyCaller(identity::Proc& proc, unsigned pid, UniqueFd proce
   const unsigned inside = PidInside(proc, pid, process.get());
   // The descriptor is of a process that still lives, so the pid was its own all the time, and all
   // that was read is of that one process.
-  if (HasEnded(process.get())) return unknown;
+  if (ProcessHasEnded(process.get())) return unknown;
   auto group = identity::ReadPodGroup(*groups);
   if (!group.ok()) return Status(Code::kPermissionDenied, group.status().message());
   return Caller{.pod_uid = std::move(group->pod_uid),

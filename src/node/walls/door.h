@@ -40,6 +40,9 @@ struct Caller {
 // pod, or where that cannot be told.
 base::Result<Caller> IdentifyCaller(identity::Proc& proc, unsigned pid, base::UniqueFd process);
 
+// Of a process by its pidfd; does not wait.
+[[nodiscard]] bool ProcessHasEnded(int process);
+
 struct DoorCounts {
   std::uint64_t accepted = 0;
   std::uint64_t strangers = 0;  // in no pod, or not to be told whose
