@@ -78,8 +78,9 @@ class Program:
             time.sleep(0.1)
 
     def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """To the nanosecond (proc(5), schedstat): at rest the ticks of /proc/PID/stat are too coarse."""
+        threads = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
     def pss_mib(self):
         text = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
