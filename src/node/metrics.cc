@@ -65,7 +65,8 @@ struct PodSeries {
 std::vector<PodSeries> PodSeriesOf(const std::vector<Shown>& all) {
   std::vector<PodSeries> series;
   std::unordered_set<std::string> seen;
-  const auto add = [&](const Shown& shown, const Holder& holder, const PodUse& use, bool rest) {
+  const auto add = [&](const Shown& shown, const Holder& holder, const PodUse& use) {
+    const bool rest = &use == &shown.account->rest;
     std::vector<std::string> values{shown.uuid, shown.index, holder.pod_namespace, holder.pod,
                                     holder.container};
     std::string labels = Families::Labels(PodLabels(), values);
@@ -77,21 +78,25 @@ std::vector<PodSeries> PodSeriesOf(const std::vector<Shown>& all) {
   };
   for (const Shown& shown : all) {
     if (shown.cut) continue;
-    for (const auto& [holder, use] : shown.account->pods) add(shown, holder, use, false);
-    add(shown, {}, shown.account->rest, true);
+    for (const auto& [holder, use] : shown.account->pods) add(shown, holder, use);
+    add(shown, {}, shown.account->rest);
   }
   return series;
 }
 
-// One series for each pod and, where `rest` says so, one for the rest.
+enum class Labels { kPlain, kTimed };  // kTimed: with the source of time
+// Whether what belongs to no pod has a series, too.
+enum class Rest { kShown, kLeftOut };
+
+// One series for each pod.
 template <class Value>
-void AddPods(Families& out, const char* name, const std::vector<PodSeries>& all, bool source,
-             bool rest, const Value& value) {
+void AddPods(Families& out, const char* name, const std::vector<PodSeries>& all, Labels labels,
+             Rest rest, const Value& value) {
   out.Open(name);
   for (const PodSeries& one : all) {
-    if (one.rest && !rest) continue;
+    if (one.rest && rest == Rest::kLeftOut) continue;
     const std::optional<double> number = value(*one.shown, *one.use);
-    if (number) out.AddLabelled(source ? one.timed : one.labels, *number);
+    if (number) out.AddLabelled(labels == Labels::kTimed ? one.timed : one.labels, *number);
   }
 }
 
@@ -102,58 +107,58 @@ void AddPodMetrics(Families& out, const std::vector<Shown>& devices, const NodeS
   out.Expect(bytes + kOtherBytes);
   const auto measured = [](const Shown& shown) { return shown.account->unmeasured.empty(); };
   const auto counted = [](const Shown& shown) { return shown.account->Counted(); };
-  AddPods(out, "pod_gpu_seconds_total", all, true, true,
+  AddPods(out, "pod_gpu_seconds_total", all, Labels::kTimed, Rest::kShown,
           [&](const Shown& shown, const PodUse& use) -> std::optional<double> {
             if (!counted(shown)) return std::nullopt;
             return use.gpu_seconds;
           });
-  AddPods(out, "pod_gpu_energy_joules_total", all, true, true,
+  AddPods(out, "pod_gpu_energy_joules_total", all, Labels::kTimed, Rest::kShown,
           [&](const Shown& shown, const PodUse& use) -> std::optional<double> {
             if (!counted(shown) || !shown.account->energy_known) return std::nullopt;
             return use.energy_joules;
           });
-  AddPods(out, "pod_gpu_last_active_timestamp_seconds", all, true, false,
+  AddPods(out, "pod_gpu_last_active_timestamp_seconds", all, Labels::kTimed, Rest::kLeftOut,
           [&](const Shown& shown, const PodUse& use) -> std::optional<double> {
             if (!counted(shown)) return std::nullopt;
             return use.last_active;
           });
   if (state.grants.ok()) {
-    AddPods(out, "pod_gpu_granted", all, false, false,
+    AddPods(out, "pod_gpu_granted", all, Labels::kPlain, Rest::kLeftOut,
             [](const Shown& /*shown*/, const PodUse& use) { return Flag(use.granted); });
-    AddPods(out, "pod_gpu_replicas", all, false, false,
+    AddPods(out, "pod_gpu_replicas", all, Labels::kPlain, Rest::kLeftOut,
             [](const Shown& /*shown*/, const PodUse& use) -> std::optional<double> {
               if (use.replicas == 0) return std::nullopt;
               return use.replicas;
             });
   }
-  AddPods(out, "pod_gpu_memory_limit_bytes", all, false, false,
+  AddPods(out, "pod_gpu_memory_limit_bytes", all, Labels::kPlain, Rest::kLeftOut,
           [](const Shown& /*shown*/, const PodUse& use) -> std::optional<double> {
             if (!use.memory_limit) return std::nullopt;
             return static_cast<double>(*use.memory_limit);
           });
-  AddPods(out, "pod_gpu_memory_would_refuse_total", all, false, false,
+  AddPods(out, "pod_gpu_memory_would_refuse_total", all, Labels::kPlain, Rest::kLeftOut,
           [](const Shown& /*shown*/, const PodUse& use) -> std::optional<double> {
             if (!use.memory_limit && use.would_refuse == 0) return std::nullopt;
             return static_cast<double>(use.would_refuse);
           });
   if (!state.fresh) return;
-  AddPods(out, "pod_gpu_busy_percent", all, true, false,
+  AddPods(out, "pod_gpu_busy_percent", all, Labels::kTimed, Rest::kLeftOut,
           [&](const Shown& shown, const PodUse& use) -> std::optional<double> {
             if (!measured(shown)) return std::nullopt;
             return use.busy.percent();
           });
-  AddPods(out, "pod_gpu_memory_used_bytes", all, false, true,
+  AddPods(out, "pod_gpu_memory_used_bytes", all, Labels::kPlain, Rest::kShown,
           [](const Shown& shown, const PodUse& use) -> std::optional<double> {
             if (!shown.account->memory) return std::nullopt;
             return static_cast<double>(use.memory_bytes);
           });
-  AddPods(out, "pod_gpu_memory_used_ratio", all, false, false,
+  AddPods(out, "pod_gpu_memory_used_ratio", all, Labels::kPlain, Rest::kLeftOut,
           [](const Shown& shown, const PodUse& use) -> std::optional<double> {
             if (!shown.account->memory || shown.account->memory->total == 0) return std::nullopt;
             return static_cast<double>(use.memory_bytes) /
                    static_cast<double>(shown.account->memory->total);
           });
-  AddPods(out, "pod_gpu_processes", all, false, true,
+  AddPods(out, "pod_gpu_processes", all, Labels::kPlain, Rest::kShown,
           [](const Shown& /*shown*/, const PodUse& use) { return use.processes; });
 }
 

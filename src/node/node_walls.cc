@@ -23,10 +23,11 @@ std::unique_ptr<walls::Arbiter> Node::NewWalls() {
   const std::string& folder = options_.run_directory;
   return std::make_unique<walls::Arbiter>(
       loop_, *proc_,
-      walls::Arbiter::Options{.directory = options_.walls.directory,
-                              .record = folder.empty() ? "" : base::JoinPath(folder, kRecordFile),
-                              .proc_root = options_.walls.proc_root,
-                              .births_told = !options_.walls.births.empty()},
+      walls::Arbiter::Options{
+          .directory = options_.walls.directory,
+          .record = folder.empty() ? "" : base::JoinPath(folder, kRecordFile),
+          .proc_root = options_.walls.proc_root,
+          .births = options_.walls.births.empty() ? walls::Births::kNotTold : walls::Births::kTold},
       walls::Arbiter::Sources{
           .owner = [this](const identity::PodGroup& group) { return pods_.OwnerOf(group); },
           .ask_kubelet = [this] { AskKubeletSoon(); },

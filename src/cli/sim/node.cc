@@ -1,7 +1,5 @@
 #include "cli/sim/node.h"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <functional>
@@ -13,6 +11,7 @@
 
 #include "cli/common/duration.h"
 #include "cli/common/exit_status.h"
+#include "cli/common/table.h"
 #include "cli/sim/call_code.h"
 #include "cli/sim/node_show.h"
 #include "sim/node/model.h"
@@ -145,7 +144,7 @@ Status Show(tranche::sim::Node& node, const Typed& typed) {
   if (typed.output == "json") {
     std::cout << SimNodeJson(snapshot).Dump(2) << "\n";
   } else {
-    std::cout << SimNodeText(snapshot, isatty(STDOUT_FILENO) == 1);
+    std::cout << SimNodeText(snapshot, common::ColorOfOutput());
   }
   return Status::Ok();
 }
