@@ -109,7 +109,7 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options)
                                const std::string& source) { return Apply(loaded, source); },
                .event = daemon_.events().raiser(),
                .source_changed = [this] { daemon_.StatusChanged(); }}),
-      succession_(loop, options_.StateDirectory(), daemon::AgentIdentity::Self(),
+      succession_(loop, options_.StateDirectory(), daemon::handover::AgentIdentity::Self(),
                   {.serving = [this] { return serving_.served().AnyServing(); },
                    .leave = [this] { daemon_.End(0); },
                    .event = daemon_.events().raiser()}) {

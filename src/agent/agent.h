@@ -26,7 +26,7 @@
 #include "base/status.h"
 #include "config/load.h"
 #include "daemon/daemon.h"
-#include "daemon/succession.h"
+#include "daemon/handover/succession.h"
 #include "gpu/gpu_watch.h"
 #include "labels/node_labels.h"
 #include "profile/in_force.h"
@@ -90,7 +90,7 @@ class Agent {
   ContainerParts parts_;
   serve::Serving serving_;
   profile::InForce config_;
-  daemon::Succession succession_;
+  daemon::handover::Succession succession_;
 };
 
 }  // namespace tranche::agent

@@ -43,7 +43,7 @@ void AddStuck(const std::string& whose, const base::disk::Worker& worker,
 status::AgentState Agent::Snapshot() const {
   status::AgentState state;
   state.version = options_.version;
-  state.started = daemon::AgentIdentity::Self().started;
+  state.started = daemon::handover::AgentIdentity::Self().started;
   state.node_name = options_.node_name;
   state.config = config_.state();
   state.config.warnings.insert(state.config.warnings.end(), options_.install_warnings.begin(),

@@ -111,7 +111,7 @@ WallKeeper::Options Node::WallOptions() const {
 void Node::AnswerHttp() {
   enum class Probe { kLive, kReady };
   const auto answer = [this](Probe probe) {
-    const NodeState state = State();
+    const status::NodeState state = State();
     return http::Answer{
         .status = probe == Probe::kReady && !state.ready ? 503 : 200,
         .content_type = "application/json",

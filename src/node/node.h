@@ -33,9 +33,9 @@
 #include "node/history/history.h"
 #include "node/identity/proc.h"
 #include "node/kubelet_watch.h"
-#include "node/metrics.h"
 #include "node/process_owners.h"
 #include "node/sight/sight.h"
+#include "node/status/metrics.h"
 #include "node/strangers.h"
 #include "node/wall_keeper.h"
 #include "web/page.h"
@@ -95,7 +95,7 @@ class Node {
   int Run();
   void OnSignal(int number);
 
-  [[nodiscard]] NodeState State() const;
+  [[nodiscard]] status::NodeState State() const;
   [[nodiscard]] std::string MetricsText() const;
   [[nodiscard]] base::Json StatusJson() const;
   [[nodiscard]] int port() const { return daemon_.endpoints().port(); }
@@ -112,7 +112,7 @@ class Node {
   [[nodiscard]] std::map<std::string, identity::Shares> Shares() const;
   [[nodiscard]] WallKeeper::Options WallOptions() const;
   [[nodiscard]] bool Fresh() const;
-  [[nodiscard]] std::vector<std::string> Degraded(const WallsState& walls) const;
+  [[nodiscard]] std::vector<std::string> Degraded(const status::WallsState& walls) const;
 
   base::EventLoop& loop_;
   const NodeOptions options_;

@@ -5,14 +5,14 @@
 
 #include "base/log.h"
 #include "node/node.h"
-#include "node/report.h"
+#include "node/status/report.h"
 
 namespace tranche::node {
 bool Node::Fresh() const {
   return last_usage_.at.has_value() && loop_.Now() - *last_usage_.at < kFresh;
 }
 
-std::vector<std::string> Node::Degraded(const WallsState& walls) const {
+std::vector<std::string> Node::Degraded(const status::WallsState& walls) const {
   std::vector<std::string> reasons;
   const gpu::DriverState driver = gpus_.Driver();
   if (!driver.ready || !driver.error.empty()) {
@@ -63,10 +63,10 @@ std::vector<std::string> Node::Degraded(const WallsState& walls) const {
   return reasons;
 }
 
-NodeState Node::State() const {
+status::NodeState Node::State() const {
   const bool dcgm_names = options_.dcgm_names == DcgmNames::kOn ||
                           (options_.dcgm_names == DcgmNames::kAuto && !exporter_.runs());
-  WallsState walls = walls_.State();
+  status::WallsState walls = walls_.State();
   std::vector<std::string> degraded = Degraded(walls);
   const auto& events = daemon_.events().events();
   return {.version = options_.version,
@@ -87,8 +87,12 @@ NodeState Node::State() const {
           .walls = std::move(walls)};
 }
 
-std::string Node::MetricsText() const { return NodeMetricsText(State(), gpus_.listed(), sight_); }
+std::string Node::MetricsText() const {
+  return status::NodeMetricsText(State(), gpus_.listed(), sight_);
+}
 
-base::Json Node::StatusJson() const { return NodeStatusJson(State(), gpus_.listed(), sight_); }
+base::Json Node::StatusJson() const {
+  return status::NodeStatusJson(State(), gpus_.listed(), sight_);
+}
 
 }  // namespace tranche::node

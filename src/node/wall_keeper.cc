@@ -66,7 +66,7 @@ walls::Arbiter::Sources WallKeeper::SourcesOfArbiter() {
           },
       .ask = [this](const std::string& uid) { return parts_.owners.pods().AskOf(uid); },
       .tell = [this](walls::News news, const identity::PodRef& pod,
-                     const std::string& message) { Tell(news, pod, message); },
+                     const std::string& message) { RaiseNews(news, pod, message); },
       .look_inside =
           [this](unsigned pid, const std::string& container_id,
                  std::function<void(walls::Inside)> done) {
@@ -179,7 +179,8 @@ void WallKeeper::ForgetBirths() {
 
 // ---- what people are told ----
 
-void WallKeeper::Tell(walls::News news, const identity::PodRef& pod, const std::string& message) {
+void WallKeeper::RaiseNews(walls::News news, const identity::PodRef& pod,
+                           const std::string& message) {
   std::optional<daemon::EventPod> about;
   if (const auto object = parts_.owners.pods().ObjectOf(pod.uid)) {
     about = {object->pod_namespace, object->name, object->uid};
@@ -188,7 +189,7 @@ void WallKeeper::Tell(walls::News news, const identity::PodRef& pod, const std::
   parts_.events.Raise(event.type, event.reason, message, about);
 }
 
-WallsState WallKeeper::State() const {
+status::WallsState WallKeeper::State() const {
   return {.asked_for = arbiter_.asked_for(),
           .trouble = arbiter_.Trouble().ok() ? "" : arbiter_.Trouble().message(),
           .walls = arbiter_.Walls(),

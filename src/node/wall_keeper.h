@@ -26,10 +26,10 @@
 #include "node/followed_config.h"
 #include "node/identity/held.h"
 #include "node/kubelet_watch.h"
-#include "node/metrics.h"
 #include "node/process_owners.h"
 #include "node/program_looks.h"
 #include "node/sight/account.h"
+#include "node/status/metrics.h"
 #include "node/walls/arbiter.h"
 #include "plan/plan.h"
 #include "share/memory_limits.h"
@@ -80,11 +80,11 @@ class WallKeeper {
   [[nodiscard]] std::map<std::string, share::MemoryShare> LimitsOf(
       const std::map<std::string, identity::Shares>& shares,
       const std::map<std::string, sight::Account>& accounts) const;
-  [[nodiscard]] WallsState State() const;
+  [[nodiscard]] status::WallsState State() const;
 
  private:
   [[nodiscard]] walls::Arbiter::Sources SourcesOfArbiter();
-  void Tell(walls::News news, const identity::PodRef& pod, const std::string& message);
+  void RaiseNews(walls::News news, const identity::PodRef& pod, const std::string& message);
   void Deliver();
   void DeliveryChanged();
   void AskKubeletForNewPods();

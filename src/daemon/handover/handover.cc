@@ -1,4 +1,4 @@
-#include "daemon/handover.h"
+#include "daemon/handover/handover.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -15,7 +15,7 @@
 #include "base/timer.h"
 #include "base/weak_runner.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 
 namespace {
 
@@ -262,4 +262,4 @@ std::unique_ptr<Handover> Handover::New(base::EventLoop& loop, const std::string
   return std::make_unique<FlockHandover>(loop, directory, std::move(self), std::move(owner));
 }
 
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

@@ -24,9 +24,9 @@
 
 #include "base/event_loop.h"
 #include "base/status.h"
-#include "daemon/handover_note.h"
+#include "daemon/handover/note.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 
 class Handover {
  public:
@@ -63,4 +63,4 @@ class Handover {
   [[nodiscard]] virtual const base::Status& status() const = 0;
 };
 
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

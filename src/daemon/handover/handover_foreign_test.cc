@@ -11,9 +11,9 @@
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
-#include "daemon/handover.h"
+#include "daemon/handover/handover.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 namespace {
 
 using std::chrono::milliseconds;
@@ -142,4 +142,4 @@ TEST_F(HandoverForeignTest, ALockThatNoAgentHoldsWakesNobodyEither) {
 }
 
 }  // namespace
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

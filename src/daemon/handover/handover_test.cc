@@ -1,4 +1,4 @@
-#include "daemon/handover.h"
+#include "daemon/handover/handover.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/testing/temp_dir.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 namespace {
 
 namespace fs = std::filesystem;
@@ -337,4 +337,4 @@ TEST_F(HandoverTest, ADescriptorIsNotLeakedByAnyPath) {
 }
 
 }  // namespace
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

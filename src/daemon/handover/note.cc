@@ -1,4 +1,4 @@
-#include "daemon/handover_note.h"
+#include "daemon/handover/note.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -17,7 +17,7 @@
 #include "base/json_read.h"
 #include "base/time.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 
 namespace {
 
@@ -160,4 +160,4 @@ Presence LookForAgent(const std::string& directory) {
   return presence;
 }
 
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

@@ -19,7 +19,7 @@
 #include "base/file.h"
 #include "base/status.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 
 // In the directory that the agents of one node share.
 inline constexpr char kLockName[] = "agent.lock";
@@ -82,4 +82,4 @@ struct Presence {
 };
 [[nodiscard]] Presence LookForAgent(const std::string& directory);
 
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

@@ -1,4 +1,4 @@
-#include "daemon/handover_note.h"
+#include "daemon/handover/note.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -12,9 +12,9 @@
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
 #include "base/time.h"
-#include "daemon/handover.h"
+#include "daemon/handover/handover.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 namespace {
 
 TEST(HandoverNoteTest, IsReadAsItWasWritten) {
@@ -129,4 +129,4 @@ TEST(AgentIdentityTest, ItStartedOnceWheneverItIsAsked) {
 }
 
 }  // namespace
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

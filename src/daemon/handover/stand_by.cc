@@ -1,12 +1,12 @@
-#include "daemon/stand_by.h"
+#include "daemon/handover/stand_by.h"
 
 #include <csignal>
 #include <utility>
 
 #include "base/log.h"
-#include "daemon/handover_note.h"
+#include "daemon/handover/note.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 
 namespace {
 
@@ -39,7 +39,7 @@ void StandBy::OnSignal(int number) {
 }
 
 void StandBy::LookForAgent() {
-  const Presence presence = daemon::LookForAgent(directory_);
+  const Presence presence = handover::LookForAgent(directory_);
   const bool held = !presence.held_by_no_agent.empty();
   without_agent_ = held ? without_agent_ + 1 : 0;
   if (presence.agent || (held && without_agent_ < kLooks)) {
@@ -54,4 +54,4 @@ void StandBy::LookForAgent() {
   ended_(StandByEnd::kServeAgain);
 }
 
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

@@ -20,7 +20,7 @@
 #include "base/timer.h"
 #include "daemon/endpoints.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 
 // Why an agent no longer stands by: the node is without an agent, or it was told to end.
 enum class StandByEnd { kServeAgain, kToldToEnd };
@@ -47,4 +47,4 @@ class StandBy {
   base::Timer look_timer_;
 };
 
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

@@ -1,4 +1,4 @@
-#include "daemon/stand_by.h"
+#include "daemon/handover/stand_by.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -11,9 +11,9 @@
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
-#include "daemon/handover.h"
+#include "daemon/handover/handover.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 namespace {
 
 using std::chrono::seconds;
@@ -80,4 +80,4 @@ TEST_F(StandByTest, TheTermSignalEndsItAndTheHangupSignalDoesNot) {
 }
 
 }  // namespace
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

@@ -1,10 +1,10 @@
-#include "daemon/succession.h"
+#include "daemon/handover/succession.h"
 
 #include <utility>
 
 #include "base/log.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 
 Succession::Succession(base::EventLoop& loop, const std::string& directory, AgentIdentity self,
                        Owner owner)
@@ -47,4 +47,4 @@ std::optional<AgentIdentity> Succession::predecessor() const {
   return handover_->incumbent() ? std::nullopt : handover_->predecessor();
 }
 
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

@@ -16,9 +16,9 @@
 #include "base/status.h"
 #include "base/timer.h"
 #include "daemon/event.h"
-#include "daemon/handover.h"
+#include "daemon/handover/handover.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 
 class Succession {
  public:
@@ -60,4 +60,4 @@ class Succession {
   std::unique_ptr<Handover> handover_;
 };
 
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

@@ -1,5 +1,5 @@
 // What Succession adds to a handover; tests of agent/ have two whole agents on one node.
-#include "daemon/succession.h"
+#include "daemon/handover/succession.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include "base/testing/fake_loop.h"
 #include "base/testing/temp_dir.h"
 
-namespace tranche::daemon {
+namespace tranche::daemon::handover {
 namespace {
 
 using std::chrono::milliseconds;
@@ -116,4 +116,4 @@ TEST_F(SuccessionTest, OneThatWaitsForTheLockDoesNotLookWithoutEnd) {
 }
 
 }  // namespace
-}  // namespace tranche::daemon
+}  // namespace tranche::daemon::handover

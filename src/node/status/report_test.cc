@@ -1,4 +1,4 @@
-#include "node/report.h"
+#include "node/status/report.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,7 @@
 #include "gpu/testing/inventories.h"
 #include "node/sight/testing/sampled_gpu.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 namespace {
 
 using base::Json;
@@ -159,4 +159,4 @@ TEST_F(ReportTest, WhatComesFromOutsideIsPrintable) {
 }
 
 }  // namespace
-}  // namespace tranche::node
+}  // namespace tranche::node::status

@@ -1,10 +1,10 @@
-#include "node/dcgm_metrics.h"
+#include "node/status/dcgm_metrics.h"
 
 #include <functional>
 #include <optional>
 #include <utility>
 
-namespace tranche::node {
+namespace tranche::node::status {
 namespace {
 
 using daemon::MetricKind;
@@ -167,4 +167,4 @@ std::string DcgmMetricsText(const NodeState& state, const gpu::Inventory& invent
   return std::move(out).Text();
 }
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

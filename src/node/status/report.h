@@ -12,9 +12,9 @@
 
 #include "base/json.h"
 #include "daemon/status_field.h"
-#include "node/metrics.h"
+#include "node/status/metrics.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 
 base::Json NodeStatusJson(const NodeState& state, const gpu::Inventory& inventory,
                           const sight::Sight& sight);
@@ -23,4 +23,4 @@ base::Json NodeStatusJson(const NodeState& state, const gpu::Inventory& inventor
 // added, but none removed or given another meaning. Each object or list comes before what is in it.
 std::span<const daemon::StatusField> NodeStatusFields();
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

@@ -1,4 +1,4 @@
-#include "node/wall_metrics.h"
+#include "node/status/wall_metrics.h"
 
 #include <algorithm>
 #include <functional>
@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 namespace {
 
 using daemon::MetricKind;
@@ -106,4 +106,4 @@ void AddWallMetrics(daemon::MetricFamilies& out, const std::vector<ShownDevice>&
   }
 }
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

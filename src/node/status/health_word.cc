@@ -1,8 +1,8 @@
-#include "node/health_word.h"
+#include "node/status/health_word.h"
 
 #include <algorithm>
 
-namespace tranche::node {
+namespace tranche::node::status {
 
 std::pair<std::string, std::string> HealthOf(const NodeState& state, const gpu::GpuState& gpu) {
   if (gpu.lost) return {"Lost", gpu.reason};
@@ -18,4 +18,4 @@ std::pair<std::string, std::string> HealthOf(const NodeState& state, const std::
   return HealthOf(state, *gpu);
 }
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

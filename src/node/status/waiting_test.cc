@@ -1,5 +1,5 @@
 // Which pods wait, and for what.
-#include "node/waiting.h"
+#include "node/status/waiting.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include "gpu/testing/inventories.h"
 #include "node/sight/testing/sampled_gpu.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 namespace {
 
 using ::testing::ElementsAre;
@@ -109,4 +109,4 @@ TEST_F(WaitingTest, TheListIsBoundedAndSaysSo) {
 }
 
 }  // namespace
-}  // namespace tranche::node
+}  // namespace tranche::node::status

@@ -1,12 +1,12 @@
 // What /metrics says of walls: yes, no and why, or nothing where it is not known.
-#include "node/wall_metrics.h"
+#include "node/status/wall_metrics.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <utility>
 
-namespace tranche::node {
+namespace tranche::node::status {
 namespace {
 
 using ::testing::AllOf;
@@ -37,4 +37,4 @@ TEST(WallMetricsTest, YesNoAndNotKnown) {
 }
 
 }  // namespace
-}  // namespace tranche::node
+}  // namespace tranche::node::status

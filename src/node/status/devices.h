@@ -11,7 +11,7 @@
 #include "gpu/usage.h"
 #include "node/sight/sight.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 
 struct ShownDevice {
   const gpu::Gpu* gpu = nullptr;
@@ -25,4 +25,4 @@ struct ShownDevice {
 
 std::vector<ShownDevice> ShownDevices(const gpu::Inventory& inventory, const sight::Sight& sight);
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

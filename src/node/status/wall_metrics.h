@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "daemon/metric_families.h"
-#include "node/devices.h"
-#include "node/metrics.h"
+#include "node/status/devices.h"
+#include "node/status/metrics.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 
 // The names, without their prefix.
 std::vector<daemon::MetricText> WallMetricTexts();
@@ -19,4 +19,4 @@ std::vector<daemon::MetricText> WallMetricTexts();
 void AddWallMetrics(daemon::MetricFamilies& out, const std::vector<ShownDevice>& devices,
                     const WallsState& state);
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

@@ -1,4 +1,4 @@
-#include "node/report.h"
+#include "node/status/report.h"
 
 #include <algorithm>
 #include <set>
@@ -7,11 +7,11 @@
 
 #include "base/document/api_version.h"
 #include "base/log.h"
-#include "node/devices.h"
-#include "node/health_word.h"
-#include "node/waiting.h"
+#include "node/status/devices.h"
+#include "node/status/health_word.h"
+#include "node/status/waiting.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 namespace {
 
 using base::Json;
@@ -241,4 +241,4 @@ Json NodeStatusJson(const NodeState& state, const gpu::Inventory& inventory,
                            {"events", EventsJson(state.events)}});
 }
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

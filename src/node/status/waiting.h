@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "node/devices.h"
-#include "node/metrics.h"
+#include "node/status/devices.h"
+#include "node/status/metrics.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 
 struct Waiting {
   std::string pod_namespace;
@@ -38,4 +38,4 @@ struct WhoWaits {
 
 WhoWaits FindWaiting(const NodeState& state, const std::vector<ShownDevice>& devices);
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

@@ -7,11 +7,11 @@
 
 #include <string>
 
-#include "node/metrics.h"
+#include "node/status/metrics.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 
 std::string DcgmMetricsText(const NodeState& state, const gpu::Inventory& inventory,
                             const sight::Sight& sight);
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

@@ -1,8 +1,8 @@
-#include "node/devices.h"
+#include "node/status/devices.h"
 
 #include <utility>
 
-namespace tranche::node {
+namespace tranche::node::status {
 
 std::vector<ShownDevice> ShownDevices(const gpu::Inventory& inventory, const sight::Sight& sight) {
   std::vector<ShownDevice> all;
@@ -28,4 +28,4 @@ std::vector<ShownDevice> ShownDevices(const gpu::Inventory& inventory, const sig
   return all;
 }
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

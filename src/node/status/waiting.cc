@@ -1,4 +1,4 @@
-#include "node/waiting.h"
+#include "node/status/waiting.h"
 
 #include <fmt/format.h>
 
@@ -7,9 +7,9 @@
 #include <tuple>
 #include <utility>
 
-#include "node/health_word.h"
+#include "node/status/health_word.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 namespace {
 
 // What the driver's samples tell from nothing.
@@ -100,4 +100,4 @@ WhoWaits FindWaiting(const NodeState& state, const std::vector<ShownDevice>& dev
   return found;
 }
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

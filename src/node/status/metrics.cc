@@ -1,4 +1,4 @@
-#include "node/metrics.h"
+#include "node/status/metrics.h"
 
 #include <array>
 #include <functional>
@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "daemon/degraded_reasons.h"
-#include "node/dcgm_metrics.h"
-#include "node/devices.h"
-#include "node/wall_metrics.h"
+#include "node/status/dcgm_metrics.h"
+#include "node/status/devices.h"
+#include "node/status/wall_metrics.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 namespace {
 
 using daemon::MetricKind;
@@ -384,4 +384,4 @@ std::string NodeMetricsText(const NodeState& state, const gpu::Inventory& invent
   return text;
 }
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

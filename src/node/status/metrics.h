@@ -25,7 +25,7 @@
 #include "node/sight/sight.h"
 #include "node/walls/arbiter.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 
 // The sharing config as far as this program reads it.
 struct NodeConfig {
@@ -74,4 +74,4 @@ const std::vector<daemon::MetricText>& DcgmMetricTexts();
 std::string NodeMetricsText(const NodeState& state, const gpu::Inventory& inventory,
                             const sight::Sight& sight);
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status

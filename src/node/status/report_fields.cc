@@ -1,9 +1,9 @@
 // NodeStatusFields: the table of the document's fields.
 #include <array>
 
-#include "node/report.h"
+#include "node/status/report.h"
 
-namespace tranche::node {
+namespace tranche::node::status {
 namespace {
 
 using daemon::StatusField;
@@ -133,4 +133,4 @@ constexpr auto kFields = daemon::WithEventFields(std::to_array<StatusField>({
 
 std::span<const StatusField> NodeStatusFields() { return kFields; }
 
-}  // namespace tranche::node
+}  // namespace tranche::node::status
