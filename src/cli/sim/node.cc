@@ -113,8 +113,9 @@ class Commands {
   void AddReadings();
   void AddProcesses();
   void AddFaults();
+  enum class Trouble { kFails, kHangs };
   CLI::App* AddFault(const std::string& name, const std::string& about, const std::string& example,
-                     bool hang);
+                     Trouble trouble);
 
   CLI::App& sim_;
   int& exit_code_;
@@ -304,7 +305,8 @@ void Commands::AddProcesses() {
 }
 
 CLI::App* Commands::AddFault(const std::string& name, const std::string& about,
-                             const std::string& example, bool hang) {
+                             const std::string& example, Trouble trouble) {
+  const bool hang = trouble == Trouble::kHangs;
   CLI::App* command =
       OnNode(name, about, example, [hang](tranche::sim::Node& node, const Typed& typed) -> Status {
         tranche::sim::Fault fault;
@@ -345,9 +347,10 @@ void Commands::AddFaults() {
            "fail nvmlDeviceGetMemoryInfo=GPU_IS_LOST --gpu 0 --for 5s\n"
            "  tranche sim fail nvmlInit=DRIVER_NOT_LOADED --count 3\n"
            "  tranche sim fail cuMemAlloc=CUDA_ERROR_OUT_OF_MEMORY --gpu 0",
-           false);
+           Trouble::kFails);
   AddFault("hang", "Make a call of NVML or CUDA hang",
-           "hang nvmlDeviceGetCount --for 30s\n  tranche sim hang cuLaunchKernel --for 5s", true);
+           "hang nvmlDeviceGetCount --for 30s\n  tranche sim hang cuLaunchKernel --for 5s",
+           Trouble::kHangs);
   OnNode("heal", "End failures and hangs, of one call or all", "heal",
          [](tranche::sim::Node& node, const Typed& typed) { return node.Heal(typed.call); })
       ->add_option("call", typed_->call, "As given to fail or hang (default: everything)");
