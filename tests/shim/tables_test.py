@@ -5,7 +5,7 @@ import unittest
 
 from arbiter import Arbiter, own_run
 from bed import CONTEXT, MIB, Bed, Steps
-from pools_test import POOL
+from programs import POOL
 from shim import BIN
 
 GIB = 1 << 30

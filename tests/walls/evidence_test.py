@@ -5,7 +5,7 @@ import json
 import subprocess
 import unittest
 
-from wallsbed import BIN, FOLDER, GIB, NEIGHBOUR, POD, PRELUDE, Bed, own_run, until
+from wallsbed import BIN, FOLDER, GIB, NEIGHBOUR, POD, POOL, PRELUDE, Bed, own_run, until
 
 # Attaches as all do, and takes half of what it has past the shim: by the driver's own function.
 THIEF = PRELUDE + """
@@ -38,6 +38,16 @@ while True:
     except Refused:
         pass
     for free in held: free()
+"""
+
+
+# Makes more pools than the shim has places for, and takes of those that are beyond.
+CROWDER = PRELUDE + POOL + """
+begin()
+pools = [make_pool(keeps=0) for _ in range(300)]
+held = [of_pool(pool, 2 * MiB) for pool in pools[256:]]
+print(json.dumps(len(held)), flush=True)
+sys.stdin.readline()
 """
 
 
@@ -125,6 +135,17 @@ class Evidence(unittest.TestCase):
         self.addCleanup(birth.unlink)
         self.bed.program(POD, walled=False)
         self.assertIn("musl", self.until_wall(POD, walled=False, reason="musl")["why"])
+
+    def test_calls_that_pass_through_where_a_table_of_the_shims_is_full(self):
+        process, made = self.script(CROWDER, POD)
+        self.assertEqual(made, 300 - 256)
+        self.until_wall(POD, passedThrough=2 * (300 - 256))
+        self.assertEqual(self.metric("tranche_pod_gpu_wall_passed_through_total", POD), {None: 2 * (300 - 256)})
+        self.assertEqual(self.metric("tranche_pod_gpu_wall_passed_through_total", NEIGHBOUR), {None: 0})
+        process.kill()
+        self.until_wall(POD, programs=0)
+        self.bed.program(POD)
+        self.until_wall(POD, programs=1, passedThrough=0)
 
     def test_one_program_of_two_is_enough(self):
         """And what the other one counts is as exact as before."""
