@@ -4,6 +4,7 @@
 #include "shim/driver.h"
 #include "shim/guest/channel.h"
 #include "shim/pools.h"
+#include "shim/share.h"
 #include "wire/ledger.h"
 
 namespace tranche::shim {
@@ -121,7 +122,7 @@ void Give(Program& program, unsigned device, std::uint64_t bytes) {
 void Remember(Program& program, const Record& record) {
   if (program.table.Put(record)) [[likely]]
     return;
-  Give(program, record.device, record.bytes);
+  GiveBack(program, record);
   CountTrouble(program);
 }
 
