@@ -54,6 +54,7 @@ TEST_F(KubeletWatchTest, AsksAgainAWhileAfterEachAnswer) {
   EXPECT_EQ(asked_, 1);
   loop_.AdvanceBy(1s);
   EXPECT_EQ(asked_, 2);
+  watch_->AskSoon();
   loop_.AdvanceBy(1min);
   EXPECT_EQ(asked_, 2) << "one question at a time";
   Answer();
