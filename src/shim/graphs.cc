@@ -154,13 +154,9 @@ void GraphLaunch::EndRelaunch() {
 
 GraphLaunch::~GraphLaunch() { EndRelaunch(); }
 
-void GraphLaunch::Add(Device ordinal, std::uint64_t bytes, bool outlives, bool has_it) {
+void GraphLaunch::Add(const Need& need) {
   if (count_ == kMostGraphDevices) return CountTrouble(program_);
-  Part& part = parts_[count_++];
-  part.ordinal = ordinal;
-  part.bytes = bytes;
-  part.outlives = outlives;
-  part.has_it = has_it;
+  static_cast<Need&>(parts_[count_++]) = need;
 }
 
 GraphLaunch::GraphLaunch(Program& program, GraphExec exec, std::uint64_t stream)
@@ -173,8 +169,10 @@ GraphLaunch::GraphLaunch(Program& program, GraphExec exec, std::uint64_t stream)
     if ((devices & 1U) == 0) continue;
     if (!program.table.Look(Kind::kExec, HandleOf(exec, ordinal), &record)) continue;
     const bool outlives = (record.bytes & 1U) != 0;
-    Add(ordinal, record.bytes & ~std::uint64_t{1}, outlives,
-        may_have_it && !outlives && record.owner == mark_);
+    Add({.ordinal = ordinal,
+         .bytes = record.bytes & ~std::uint64_t{1},
+         .outlives = outlives,
+         .has_it = may_have_it && !outlives && record.owner == mark_});
   }
   bool any = false;
   for (unsigned i = 0; i < count_; ++i) any = any || parts_[i].has_it;
@@ -189,7 +187,10 @@ GraphLaunch::GraphLaunch(Program& program, Graph graph, std::uint64_t stream)
   if (needs.in_part) CountTrouble(program);
   for (Device ordinal = 0; ordinal < kMaxOrdinals; ++ordinal) {
     if (needs.bytes[ordinal] == 0 || WallOf(program, ordinal) == kNoWall) continue;
-    Add(ordinal, needs.bytes[ordinal], needs.left[ordinal] != 0, false);
+    Add({.ordinal = ordinal,
+         .bytes = needs.bytes[ordinal],
+         .outlives = needs.left[ordinal] != 0,
+         .has_it = false});
   }
   TakeAll();
 }
