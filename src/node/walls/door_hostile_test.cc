@@ -73,11 +73,6 @@ class DoorHostileTest : public testing::DoorBed {
     return Answers(Connect(pod)) && !answered_.empty() && answered_.back() == pod;
   }
 };
-testing::PodProc proc_;
-std::unique_ptr<identity::Proc> real_proc_;
-Door door_;
-std::vector<std::string> answered_;
-};
 
 TEST_F(DoorHostileTest, PodsThatTakeAllPlacesTogetherKeepNobodyOut) {
   constexpr std::size_t kMost = 64;
