@@ -80,6 +80,27 @@ void Machine::SettleAt(Time now) {
   engine_.ReportComputed();
 }
 
+std::vector<Sampled> Machine::TakeSampled() {
+  for (const auto& [id, client] : clients_) {
+    for (const auto& context : client->contexts()) {
+      if (context != nullptr) KeepSampled(*context);
+    }
+  }
+  return std::exchange(sampled_, {});
+}
+
+void Machine::KeepSampled(Context& context) {
+  const Time computed = std::exchange(context.sampled, 0);
+  const Time copied = std::exchange(context.sampled_copying, 0);
+  if (computed == 0 && copied == 0) return;
+  sampled_.push_back({.slot = context.device->slot,
+                      .gpu_instance = context.device->gpu_instance,
+                      .compute_instance = context.compute_instance,
+                      .pid = static_cast<std::uint32_t>(std::max(context.client->pid(), 0)),
+                      .computed = computed,
+                      .copied = copied});
+}
+
 void Machine::Follow(const NodeSnapshot& node, Time now) {
   devices_.Follow(node, [&](Device& device) { Fail(device, kDeviceUnavailable, now); });
   for (const auto& [id, client] : clients_) client->ShowDeviceErrors();
@@ -114,6 +135,7 @@ void Machine::Fail(Device& device, std::uint32_t error, Time now) {
 
 void Machine::DropWork(Context& context) {
   engine_.RemoveContext(context.engine);  // tells what it has computed
+  KeepSampled(context);
   contexts_.erase(context.engine);
   std::erase_if(queues_, [&](const auto& entry) {
     if (entry.second.context != &context) return false;

@@ -47,6 +47,9 @@ class Machine : private engine::Observer {
   // Accounts for what is computing at this moment, up to the last thing that was done.
   void SettleAt(Time now);
 
+  // What programs have computed since the last call, those that have ended among them.
+  [[nodiscard]] std::vector<Sampled> TakeSampled();
+
   // Follows the node: devices that are gone take their contexts' work with them.
   void Follow(const NodeSnapshot& node, Time now);
   // An XID of the node's state that is about contexts.
@@ -92,6 +95,7 @@ class Machine : private engine::Observer {
   void OnSwitched(engine::UnitId unit, engine::ContextId to, Time begun, Time ended) override;
   void Account(Context& context, const Submitted& done, Time begun, Time ended);
   void EraseIfDrained(engine::StreamId stream);
+  void KeepSampled(Context& context);
   void Fail(Device& device, std::uint32_t error, Time now);
 
   MachineOptions options_;
@@ -104,6 +108,7 @@ class Machine : private engine::Observer {
   std::unordered_map<engine::ContextId, Context*> contexts_;
   std::unordered_map<engine::StreamId, Queue> queues_;
   std::vector<engine::StreamId> drained_;
+  std::vector<Sampled> sampled_;                       // of contexts that do nothing more
   std::unordered_map<engine::UnitId, Time> switched_;  // since the last run
   std::uint32_t last_client_ = 0;
   engine::OwnerId last_owner_ = 0;

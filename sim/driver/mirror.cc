@@ -120,21 +120,14 @@ void Mirror::Sample(Time since, Time until, const DriverClock& clock) {
   percents_.clear();
   std::map<std::pair<unsigned, std::uint32_t>, std::pair<Time, Time>> busy;  // slot, pid
   std::map<Place, std::pair<Time, Time>> at_place;
-  for (const auto& [id, client] : machine_.clients()) {
-    const auto pid = static_cast<std::uint32_t>(std::max(client->pid(), 0));
-    for (const auto& context : client->contexts()) {
-      if (context == nullptr) continue;
-      const Time computed = std::exchange(context->sampled, 0);
-      const Time copied = std::exchange(context->sampled_copying, 0);
-      if (computed == 0 && copied == 0) continue;
-      const Device& device = *context->device;
-      auto& sum = busy[{device.slot, pid}];
-      sum.first += computed;
-      sum.second += copied;
-      auto& there = at_place[{device.slot, device.gpu_instance, context->compute_instance, pid}];
-      there.first += computed;
-      there.second += copied;
-    }
+  for (const Sampled& sampled : machine_.TakeSampled()) {
+    auto& sum = busy[{sampled.slot, sampled.pid}];
+    sum.first += sampled.computed;
+    sum.second += sampled.copied;
+    auto& there =
+        at_place[{sampled.slot, sampled.gpu_instance, sampled.compute_instance, sampled.pid}];
+    there.first += sampled.computed;
+    there.second += sampled.copied;
   }
   for (const auto& [place, times] : at_place) {
     percents_[place] = {Percent(times.first, until - since), Percent(times.second, until - since)};

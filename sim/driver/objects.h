@@ -35,6 +35,16 @@ struct Context {
   Time sampled_copying = 0;  // copied, or filled
 };
 
+// What a program computed in a period of samples, in one of its contexts.
+struct Sampled {
+  unsigned slot = 0;
+  std::uint32_t gpu_instance = 0;
+  std::uint32_t compute_instance = 0;
+  std::uint32_t pid = 0;
+  Time computed = 0;
+  Time copied = 0;
+};
+
 struct Stream {
   Context* context = nullptr;
   std::uint32_t index = 0;  // in link::Page::streams

@@ -199,6 +199,7 @@ void Driver::Follow(std::uint64_t now_ns) {
 // Samples are taken while a program is there, and once more when the last has gone.
 void Driver::TakeSamples() {
   const Time now = clock_.Now();
+  const bool used = server_->clients() > 0;
   if (!sampling_) {
     const auto period = static_cast<Time>(kSamplePeriodNs);
     sampled_until_ = now / period * period;  // nobody has computed since then
@@ -208,8 +209,9 @@ void Driver::TakeSamples() {
     const Time until = std::max(machine_->engine().now(), next);
     mirror_->Sample(sampled_until_, until, clock_);
     sampled_until_ = until;
+    sampling_ = used;
   }
-  sampling_ = server_->clients() > 0;
+  sampling_ = sampling_ || used;
 }
 
 Time Driver::NextSample() const {

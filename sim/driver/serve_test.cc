@@ -185,6 +185,24 @@ TEST_F(ServeTest, AProcessIsShownWithItsMemoryUntilItEnds) {
   EXPECT_TRUE(Comes([&] { return !IsShown(pid); }));
 }
 
+TEST_F(ServeTest, WhatAProgramComputedInThePeriodOfItsEndIsInASample) {
+  constexpr unsigned kPrograms = 12;  // 5 ms each: 36 % of a period
+  for (unsigned i = 0; i < kPrograms; ++i) {
+    RealProgram program(SocketPath());
+    ASSERT_EQ(program.MakeContext(), 0U);
+    const std::uint64_t number = program.Launch(5 * kMs);
+    ASSERT_TRUE(Comes([&] { return program.page().streams[0].finished == number; }));
+  }
+  // What is lost by rounding down is less than half of it, however many periods they took.
+  EXPECT_TRUE(Comes([&] {
+    unsigned percent = 0;
+    for (const SampleState& sample : reader->SamplesFrom(0, 0)) {
+      if (sample.pid == static_cast<std::uint32_t>(getpid())) percent += sample.sm_percent;
+    }
+    return percent >= 18 && percent <= 36;
+  }));
+}
+
 TEST_F(ServeTest, WhatAProgramHasIsShownBeforeItGoesOn) {
   RealProgram program(SocketPath());
   ASSERT_EQ(program.MakeContext(), 0U);
