@@ -12,6 +12,7 @@
 #include "base/testing/real_loop.h"
 #include "kubelet/grpc_bytes.h"
 #include "kubelet/rpc_client.h"
+#include "kubelet/testing/raw_client.h"
 #include "kubelet/unix_socket.h"
 
 namespace tranche::kubelet {
@@ -73,7 +74,11 @@ TEST_F(RpcServerTest, AReaderThatNeverReadsCostsOneMessageAndOneInWaiting) {
   EXPECT_LE(alive, 2);
   EXPECT_FALSE(sent.back().expired()) << "the newest is the one that waits";
   context.TryCancel();
-  ASSERT_TRUE(loop_.RunUntil([&] { return closed_ == 13; }));
+  // gRPC reads from the client's end only while somebody looks at its queue.
+  ASSERT_TRUE(loop_.RunUntil([&] {
+    queue.AsyncNext(&tag, &ok, std::chrono::system_clock::time_point());
+    return closed_ == 13;
+  }));
   queue.Shutdown();
   while (queue.Next(&tag, &ok)) {
   }
@@ -93,14 +98,71 @@ TEST_F(RpcServerTest, ACallMayOutliveItsServer) {
   EXPECT_EQ(closed_, 0);
 }
 
+// gRPC waits for what it is still writing to a connection, which this client never takes.
+TEST_F(RpcServerTest, AServerEndsAlthoughAClientDoesNotRead) {
+  testing::RawClient client(socket_);
+  client.Send(testing::WindowUpdate(0, 1U << 30U) + testing::Request(1) +
+              testing::WindowUpdate(1, 1U << 30U));
+  ASSERT_TRUE(loop_.RunUntil([&] { return calls_.size() == 1; }));
+  calls_[0]->Send(std::make_shared<const std::string>(4U << 20U, 'x'));
+  loop_.RunFor(std::chrono::milliseconds(20));
+  server_.reset();
+  EXPECT_TRUE(client.Closed());
+}
+
+// Nothing is called back once it has ended, also where that happens within a call.
+TEST_F(RpcServerTest, AServerMayBeEndedByACall) {
+  const std::string socket = folder_ / "ended.sock";
+  int calls = 0;
+  server_ = RpcServer::Start(
+                *loop_, {.socket_path = socket},
+                [&](const std::shared_ptr<ServerCall>& call) {
+                  ++calls;
+                  call->OnClosed([this] { ++closed_; });
+                  call->Finish(base::Status::Ok(), "the last word");
+                  server_.reset();
+                },
+                nullptr)
+                .value();
+  const auto client = RpcChannel::Connect(*loop_, socket, 4 << 20).value();
+  std::vector<std::string> answers;
+  for (int i = 0; i < 3; ++i) {
+    client->Call("/test/Unary", "", {}, [&](const base::Result<std::string>& result) {
+      answers.push_back(result.ok() ? *result : "");
+    });
+  }
+  ASSERT_TRUE(loop_.RunUntil([&] { return answers.size() == 3; }));
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(closed_, 0);
+  EXPECT_EQ(std::count(answers.begin(), answers.end(), "the last word"), 1);
+}
+
+// The kubelet's stream is open for days: a server that is not looked at has to have nothing to do.
+TEST_F(RpcServerTest, AStreamAtRestIsHeardAtOnceWhenSomethingIsSentOrItsClientGoes) {
+  auto client = RpcChannel::Connect(*loop_, socket_, 4 << 20).value();
+  std::string heard;
+  client->Stream(
+      "/test/Stream", "", [&](const std::string& message) { heard += message; },
+      [](const base::Status&) {});
+  ASSERT_TRUE(loop_.RunUntil([&] { return calls_.size() == 1; }));
+  for (const std::string word : {"a", "b", "c"}) {
+    loop_.RunFor(std::chrono::milliseconds(20));
+    calls_[0]->Send(std::make_shared<const std::string>(word));
+    ASSERT_TRUE(loop_.RunUntil([&] { return heard.ends_with(word); })) << heard;
+  }
+  loop_.RunFor(std::chrono::milliseconds(20));
+  client.reset();
+  EXPECT_TRUE(loop_.RunUntil([&] { return closed_ == 1; }));
+}
+
 // gRPC writes of its own accord to standard error where a server is ended in a wrong order.
 TEST_F(RpcServerTest, AServerEndsWithoutAComplaintOfGrpc) {
   const auto client = RpcChannel::Connect(*loop_, socket_, 4 << 20).value();
   client->Call("/test/Unary", "", {}, [](const base::Result<std::string>&) {});
   ASSERT_TRUE(loop_.RunUntil([&] { return calls_.size() == 1; }));
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   server_.reset();
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 }  // namespace
