@@ -25,7 +25,7 @@ std::unique_ptr<walls::PodLedger> NewLedger() {
   const std::vector<walls::WalledDevice> devices{
       {.device = "GPU-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9", .limit_bytes = kLimit},
       {.device = "GPU-0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8fa", .limit_bytes = kLimit}};
-  auto pages = walls::PodPages::New(devices, true);
+  auto pages = walls::PodPages::New(devices, walls::Away::kOpen);
   if (!pages.ok()) std::abort();
   return std::make_unique<walls::PodLedger>(std::move(*pages), devices);
 }

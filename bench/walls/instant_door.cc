@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
                        .limit_bytes = std::strtoull(argv[2], nullptr, 10),
                        .device_bytes = std::uint64_t{80} << 30U});
   }
-  auto made = node::walls::PodPages::New(devices, false);
+  auto made = node::walls::PodPages::New(devices, node::walls::Away::kClosed);
   const int door = Listen(argv[1]);
   if (!made.ok() || door < 0) return 1;
   const int pages[2] = {made->limits_fd(), made->counters_fd()};

@@ -60,9 +60,10 @@ void Move(char* to, const char* from, const Copy& copy) {
 }
 
 // A source that the program may change as soon as the call is back is kept until the copy is due.
-Effect EffectOf(const Copy& copy, bool keep_source) {
+enum class Source { kAsItWillBe, kAsItIs };
+Effect EffectOf(const Copy& copy, Source source) {
   std::shared_ptr<std::string> kept;
-  if (keep_source) {
+  if (source == Source::kAsItIs) {
     const std::size_t bytes = Extent(copy.from, copy);
     kept = std::make_shared<std::string>(Contents(copy.from, bytes), bytes);
   }
@@ -81,8 +82,11 @@ link::Work WorkOf(const Where& to, const Where& from) {
   return from.on_host ? link::Work::kCopyToDevice : link::Work::kCopyOnDevice;
 }
 
+enum class End { kTo, kFrom };
+
 template <typename Given>
-Result Side(const Given& given, bool to, CopySide* side) {
+Result Side(const Given& given, End end, CopySide* side) {
+  const bool to = end == End::kTo;
   const MemoryType type = to ? given.dst_type : given.src_type;
   side->pitch = to ? given.dst_pitch : given.src_pitch;
   switch (type) {
@@ -150,8 +154,8 @@ void Offset(CopySide* side, const Copy& copy, std::size_t x, std::size_t y, std:
 Result CopyOf(const Memcpy2d& given, Copy* copy) {
   copy->width = given.width_bytes;
   copy->height = given.height;
-  Result result = Side(given, true, &copy->to);
-  if (result == kSuccess) result = Side(given, false, &copy->from);
+  Result result = Side(given, End::kTo, &copy->to);
+  if (result == kSuccess) result = Side(given, End::kFrom, &copy->from);
   if (result != kSuccess) return result;
   Offset(&copy->to, *copy, given.dst_x_bytes, given.dst_y, 0);
   Offset(&copy->from, *copy, given.src_x_bytes, given.src_y, 0);
@@ -164,8 +168,8 @@ Result CopyOf(const Memcpy3d& given, Copy* copy) {
   copy->depth = given.depth;
   copy->to.rows = given.dst_height;
   copy->from.rows = given.src_height;
-  Result result = Side(given, true, &copy->to);
-  if (result == kSuccess) result = Side(given, false, &copy->from);
+  Result result = Side(given, End::kTo, &copy->to);
+  if (result == kSuccess) result = Side(given, End::kFrom, &copy->from);
   if (result != kSuccess) return result;
   if (given.src_lod != 0 || given.dst_lod != 0) return kInvalidValue;
   Offset(&copy->to, *copy, given.dst_x_bytes, given.dst_y, given.dst_z);
@@ -179,7 +183,7 @@ Result MakeOperation(const Copy& copy, Operation* operation) {
   if (result != kSuccess) return result;
   operation->work = WorkOf(WhereIs(copy.to), WhereIs(copy.from));
   operation->amount = copy.width * copy.height * copy.depth;
-  operation->effect = EffectOf(copy, false);
+  operation->effect = EffectOf(copy, Source::kAsItWillBe);
   return kSuccess;
 }
 
@@ -195,7 +199,7 @@ Result EnqueueCopy(StreamObject& stream, const Copy& copy, Wait wait) {
   const Where to = WhereIs(copy.to);
   const Where from = WhereIs(copy.from);
   if (wait == Wait::kUnpinned && !from.known && !StalledStreams().empty())
-    operation.effect = EffectOf(copy, true);
+    operation.effect = EffectOf(copy, Source::kAsItIs);
   result = Enqueue(stream, operation);
   if (result != kSuccess) return result;
   const bool within_device = !to.on_host && !from.on_host;

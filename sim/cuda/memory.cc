@@ -33,12 +33,12 @@ char* ReserveAligned(std::size_t bytes, std::size_t alignment) {
 
 }  // namespace
 
-bool MakeSpan(std::size_t bytes, std::size_t alignment, bool contents, Span* span) {
+bool MakeSpan(std::size_t bytes, std::size_t alignment, Contents contents, Span* span) {
   const std::size_t size = PageUp(bytes);
   if (size < bytes || size == 0) return false;
   char* base = ReserveAligned(size, alignment);
   if (base == nullptr) return false;
-  const int rights = contents ? PROT_READ | PROT_WRITE : PROT_NONE;
+  const int rights = contents == Contents::kWith ? PROT_READ | PROT_WRITE : PROT_NONE;
   void* host = mmap(nullptr, size, rights, kReserve, -1, 0);
   if (host == MAP_FAILED) {
     munmap(base, size);
@@ -118,7 +118,7 @@ char* Memory::TranslateAny(DevicePtr address, std::size_t bytes) {
 
 bool Memory::UseChunk(std::uint64_t chunk, std::size_t bytes, Span* span) {
   Chunk& used = chunks_[chunk];
-  if (used.users == 0 && !MakeSpan(bytes, kSpanAlignment, true, &used.span)) {
+  if (used.users == 0 && !MakeSpan(bytes, kSpanAlignment, Contents::kWith, &used.span)) {
     chunks_.erase(chunk);
     return false;
   }
@@ -176,7 +176,7 @@ Result AllocateDevice(ContextObject& context, std::size_t bytes, Allocation** al
   Span span;
   const bool addresses = answer.chunk != 0
                              ? process.memory().UseChunk(answer.chunk, kSpanAlignment, &span)
-                             : MakeSpan(bytes, kSpanAlignment, true, &span);
+                             : MakeSpan(bytes, kSpanAlignment, Contents::kWith, &span);
   const std::size_t offset = answer.chunk != 0 ? answer.offset : 0;
   if (!addresses || offset + bytes > span.bytes) {
     ReleaseBytes(answer.id);

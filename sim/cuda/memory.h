@@ -38,9 +38,10 @@ struct Span {
   char* host = nullptr;
   std::size_t bytes = 0;
 };
-// `alignment`: a power of two, of the base. With `contents` false, the host side is reserved only,
-// for mappings that are put there with MAP_FIXED.
-bool MakeSpan(std::size_t bytes, std::size_t alignment, bool contents, Span* span);
+// `alignment`: a power of two, of the base. Without contents the host side is reserved only, for
+// mappings that are put there with MAP_FIXED.
+enum class Contents { kWith, kWithout };
+bool MakeSpan(std::size_t bytes, std::size_t alignment, Contents contents, Span* span);
 void FreeSpan(const Span& span);
 // Makes contents of a span zero again and gives the memory back.
 void ForgetContents(char* host, std::size_t bytes);

@@ -42,21 +42,22 @@ struct ThreadEnd {
 
 }  // namespace
 
-Result MakeStream(ContextObject& context, bool non_blocking, int priority,
+Result MakeStream(ContextObject& context, StreamKind kind, int priority,
                   std::shared_ptr<StreamObject>* stream) {
   Process& process = Process::Get();
   link::StreamCreateAnswer answer{};
   const Result made = process.connection().Request(
       link::Kind::kStreamCreate,
-      link::StreamCreate{
-          .context = context.index, .non_blocking = non_blocking ? 1U : 0U, .priority = priority},
+      link::StreamCreate{.context = context.index,
+                         .non_blocking = kind == StreamKind::kNonBlocking ? 1U : 0U,
+                         .priority = priority},
       &answer);
   if (made != kSuccess) return made;
   TakeOverIndex(answer.stream);
   std::erase_if(context.leaving, [&](const auto& end) { return end.first == answer.stream; });
   auto object = std::make_shared<StreamObject>();
   object->context = process.contexts().Share(context.handle);
-  object->kind = non_blocking ? StreamKind::kNonBlocking : StreamKind::kBlocking;
+  object->kind = kind;
   object->priority = priority;
   object->id = NextStreamId();
   object->index = answer.stream;
@@ -90,7 +91,7 @@ Result PerThreadStream(ContextObject& context, std::shared_ptr<StreamObject>* st
     *stream = process.streams().Share(found->second);
     if (*stream != nullptr) return kSuccess;
   }
-  const Result made = MakeStream(context, false, kLeastPriority, stream);
+  const Result made = MakeStream(context, StreamKind::kBlocking, kLeastPriority, stream);
   if (made != kSuccess) return made;
   end.used = true;
   context.per_thread[ThreadId()] = (*stream)->handle;

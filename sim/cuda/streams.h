@@ -13,7 +13,7 @@ namespace tranche::sim::cuda {
 inline constexpr int kLeastPriority = 0;  // of a data-centre GPU
 inline constexpr int kGreatestPriority = -5;
 
-Result MakeStream(ContextObject& context, bool non_blocking, int priority,
+Result MakeStream(ContextObject& context, StreamKind kind, int priority,
                   std::shared_ptr<StreamObject>* stream);
 // What was given to it is still done.
 void EndStream(StreamObject& stream);

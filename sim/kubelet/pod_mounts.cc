@@ -88,7 +88,9 @@ Status EnsureMountPoint(const fs::path& path, bool directory, std::set<dev_t>& c
   return MakeMountPoint(path, directory);
 }
 
-Status ApplyOne(const std::string& host, const std::string& container, bool read_only,
+enum class Writing { kAllowed, kForbidden };
+
+Status ApplyOne(const std::string& host, const std::string& container, Writing writing,
                 std::set<dev_t>& copies) {
   struct stat info {};
   if (::stat(host.c_str(), &info) != 0) return ErrnoStatus(errno, host);
@@ -97,7 +99,7 @@ Status ApplyOne(const std::string& host, const std::string& container, bool read
   }
   TRANCHE_TRY(EnsureMountPoint(container, S_ISDIR(info.st_mode), copies));
   if (host != container) TRANCHE_TRY(Bind(host, container));
-  if (read_only && host != container &&
+  if (writing == Writing::kForbidden && host != container &&
       ::mount(nullptr, container.c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) !=
           0) {
     return ErrnoStatus(errno, "making " + container + " read-only");
@@ -117,20 +119,21 @@ std::vector<std::string> ApplyMounts(const std::vector<kubelet::Mount>& mounts,
     return failed;
   }
   std::set<dev_t> copies;
-  const auto apply = [&](const std::string& host, const std::string& container, bool read_only) {
+  const auto apply = [&](const std::string& host, const std::string& container, Writing writing) {
     Status status;
     try {
-      status = ApplyOne(host, container, read_only, copies);
+      status = ApplyOne(host, container, writing, copies);
     } catch (const fs::filesystem_error& error) {
       status = {base::Code::kUnavailable, error.what()};
     }
     if (!status.ok()) failed.push_back(container + ": " + status.message());
   };
   for (const kubelet::Mount& mount : mounts) {
-    apply(mount.host_path, mount.container_path, mount.read_only);
+    apply(mount.host_path, mount.container_path,
+          mount.read_only ? Writing::kForbidden : Writing::kAllowed);
   }
   for (const kubelet::DeviceSpec& device : devices) {
-    apply(device.host_path, device.container_path, false);
+    apply(device.host_path, device.container_path, Writing::kAllowed);
   }
   return failed;
 }

@@ -86,7 +86,9 @@ std::uint64_t MulHigh(Type type, std::uint64_t a, std::uint64_t b) {
   return high;
 }
 
-std::uint64_t Divide(Type type, std::uint64_t a, std::uint64_t b, bool rest) {
+enum class Division { kQuotient, kRest };
+std::uint64_t Divide(Type type, std::uint64_t a, std::uint64_t b, Division wanted) {
+  const bool rest = wanted == Division::kRest;
   if (b == 0) return rest ? a : ~std::uint64_t{0};
   if (!IsSigned(type)) return rest ? a % b : a / b;
   if (Signed(b) == -1) return rest ? 0 : 0 - a;  // also where the result does not fit
@@ -163,10 +165,10 @@ void ComputeInteger(const Instruction& in, std::uint64_t* frame) {
       d = MulHigh(type, a, b) + frame[in.c];
       break;
     case Op::kDiv:
-      d = Divide(type, a, b, false);
+      d = Divide(type, a, b, Division::kQuotient);
       break;
     case Op::kRem:
-      d = Divide(type, a, b, true);
+      d = Divide(type, a, b, Division::kRest);
       break;
     case Op::kMin:
       d = less ? a : b;

@@ -297,21 +297,22 @@ int QueryComputeApplications(const Table& table, const Query& query) {
 
 int QueryAccountedApplications(const Table& table, const Query& query) {
   using Row = ApplicationRow<Account>;
-  const auto stat = [](auto member, bool mib) {
-    return [member, mib](const Row& row) -> Value {
-      const auto value = row.application->stats.*member;
-      return mib ? Mib(value) : std::to_string(value);
+  const auto stat = [](auto member) {
+    return [member](const Row& row) -> Value {
+      return std::to_string(row.application->stats.*member);
     };
+  };
+  const auto most_memory = [](const Row& row) -> Value {
+    return Mib(row.application->stats.max_memory_usage);
   };
   using Stats = nvml::AccountingStats;
   auto columns = GpuOfApplication<Account>();
   columns.push_back(
       {{"pid"}, "", [](const Row& row) -> Value { return std::to_string(row.application->pid); }});
-  columns.push_back({{"gpu_utilization", "gpu_util"}, "%", stat(&Stats::gpu_utilization, false)});
-  columns.push_back(
-      {{"mem_utilization", "mem_util"}, "%", stat(&Stats::memory_utilization, false)});
-  columns.push_back({{"max_memory_usage", "max_mem"}, "MiB", stat(&Stats::max_memory_usage, true)});
-  columns.push_back({{"time"}, "ms", stat(&Stats::time_ms, false)});
+  columns.push_back({{"gpu_utilization", "gpu_util"}, "%", stat(&Stats::gpu_utilization)});
+  columns.push_back({{"mem_utilization", "mem_util"}, "%", stat(&Stats::memory_utilization)});
+  columns.push_back({{"max_memory_usage", "max_mem"}, "MiB", most_memory});
+  columns.push_back({{"time"}, "ms", stat(&Stats::time_ms)});
   return QueryApplications<Account>(table, query, std::move(columns), Accounts);
 }
 

@@ -37,33 +37,28 @@ gpu::RecoveryPolicy ToRecoveryPolicy(config::Recovery recovery) {
 
 Result<std::unique_ptr<Agent>> Agent::New(base::EventLoop& loop, AgentOptions options) {
   const auto& [environment, command_line] = options.overrides;
-  // Flags and environment beat a file: where one of them sets failOnInitError, this tells to what.
-  const auto flags =
-      config::LoadConfig("flags: {failOnInitError: false}", "", environment, command_line);
+  const auto flags = config::LoadConfig("", "", environment, command_line);
   if (!flags.ok()) return flags.status();
-  return std::unique_ptr<Agent>(
-      new Agent(loop, std::move(options), flags->config.flags.fail_on_init_error));
+  return std::unique_ptr<Agent>(new Agent(loop, std::move(options)));
 }
 
-Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
+Agent::Agent(base::EventLoop& loop, AgentOptions options)
     : loop_(loop),
       options_(std::move(options)),
-      told_to_fail_(told_to_fail),
-      rarely_(std::chrono::minutes(5)),
-      life_(loop),
-      status_file_(loop, options_.run_directory, [this] { return status::StatusJson(Snapshot()); }),
-      api_(loop, options_.NeedsApi() ? options_.new_api : nullptr,
-           {.connected = [this](apiserver::ApiClient& api,
-                                const std::string& name_space) { Connected(api, name_space); },
-            .not_connected =
-                [this](const Status& why) {
-                  config_.source().CannotConnect(why);
-                  Changed();
-                }}),
-      events_(loop, options_.events ? options_.node_name : "", [this] { Changed(); }),
-      labels_(loop, options_.labels, options_.sys_root, events_.raiser()),
+      daemon_(
+          loop,
+          {.version = options_.version,
+           .run_directory = options_.run_directory,
+           .listen = options_.listen,
+           .events_node = options_.events ? options_.node_name : "",
+           .new_api = options_.NeedsApi() ? options_.new_api : nullptr},
+          {.status = [this] { return status::StatusJson(Snapshot()); },
+           .connected = [this](apiserver::ApiClient& api,
+                               const std::string& name_space) { Connected(api, name_space); },
+           .not_connected = [this](const Status& why) { config_.source().CannotConnect(why); }}),
+      labels_(loop, options_.labels, options_.sys_root, daemon_.events().raiser()),
       workers_{.driver_root = options_.new_worker(loop), .disk = options_.new_worker(loop)},
-      gpu_news_(events_.raiser()),
+      gpu_news_(daemon_.events().raiser()),
       gpus_(loop, *workers_.driver_root, options_.gpus,
             {.scan = options_.rescan_interval, .restart = {}},
             {.scanned = [this](const gpu::GpuWatch::News& news) { Scanned(news); },
@@ -72,6 +67,8 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
              .topology_read =
                  [this](gpu::Topology topology) { serving_.SetTopology(std::move(topology)); },
              .scan_requested = [this] { TellGpuNews(); }}),
+      shortfall_(loop, {.healthy = [this](const std::string& uuid) { return gpus_.Healthy(uuid); },
+                        .event = daemon_.events().raiser()}),
       parts_(loop, *workers_.driver_root,
              {.cdi_directory = options_.cdi_directory,
               .own_root = options_.own_root,
@@ -86,7 +83,8 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
                     return !succession_.predecessor() || serving_.served().AnyServing();
                   },
               .answered = [this] { TryAgainWithAnswer(); },
-              .shim = {.changed = [this] { Changed(); }, .event = events_.raiser()}}),
+              .shim = {.changed = [this] { daemon_.StatusChanged(); },
+                       .event = daemon_.events().raiser()}}),
       serving_(loop, options_.new_link(loop),
                {.socket_directory = options_.SocketDirectory(),
                 .state_directory = options_.StateDirectory(),
@@ -94,12 +92,12 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
                 .pod_resources_socket = options_.pod_resources_socket},
                {.healthy =
                     [this](const std::string& uuid) {
-                      return gpus_.Healthy(uuid) && !unfit_.contains(uuid);
+                      return gpus_.Healthy(uuid) && !shortfall_.unfit().contains(uuid);
                     },
                 .facts = [this](const std::vector<std::string>& uuids) { return FactsFor(uuids); },
                 .kubelet_restarted = [this] { RemakeParts(); },
                 .changed = [this] { ServingChanged(); },
-                .event = events_.raiser()}),
+                .event = daemon_.events().raiser()}),
       config_(loop,
               [this](std::function<void()> changed) {
                 return profile::NewConfigSource(loop_, options_.config, options_.cluster,
@@ -109,30 +107,25 @@ Agent::Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail)
               {.directory = options_.StateDirectory(), .worker = workers_.disk.get()},
               {.apply = [this](const config::Loaded& loaded,
                                const std::string& source) { return Apply(loaded, source); },
-               .event = events_.raiser(),
-               .source_changed = [this] { Changed(); }}),
-      succession_(loop, options_.StateDirectory(), daemon::AgentIdentity::Self(),
+               .event = daemon_.events().raiser(),
+               .source_changed = [this] { daemon_.StatusChanged(); }}),
+      succession_(loop, options_.StateDirectory(), daemon::handover::AgentIdentity::Self(),
                   {.serving = [this] { return serving_.served().AnyServing(); },
-                   .leave = [this] { life_.End(0); },
-                   .event = events_.raiser()}),
-      endpoints_(loop, {.listen = options_.listen,
-                        .first_try = {},
-                        .retry = std::chrono::seconds(1),
-                        .unavailable = [this](const Status& why) {
-                          events_.Raise(EventType::kWarning, "NoHttp", why.message());
-                        }}) {
-  endpoints_.Answer("/livez", [this] { return status::Livez(Snapshot()); });
-  endpoints_.Answer("/readyz", [this] { return status::Readyz(Snapshot()); });
-  endpoints_.Answer("/status", [this] { return status::StatusAnswer(Snapshot()); });
-  endpoints_.AddMetrics([this] { return status::MetricsText(Snapshot()); });
+                   .leave = [this] { daemon_.End(0); },
+                   .event = daemon_.events().raiser()}) {
+  daemon::Endpoints& endpoints = daemon_.endpoints();
+  endpoints.Answer("/livez", [this] { return status::Livez(Snapshot()); });
+  endpoints.Answer("/readyz", [this] { return status::Readyz(Snapshot()); });
+  endpoints.Answer("/status", [this] { return status::StatusAnswer(Snapshot()); });
+  endpoints.AddMetrics([this] { return status::MetricsText(Snapshot()); });
 }
 
 int Agent::Run() {
-  const int exit_status = life_.Run(options_.version, [this] { Begin(); });
+  const int exit_status = daemon_.Run([this] { Begin(); });
   serving_.Stop();
   // What is left behind would speak for an agent that is gone; a successor writes its own.
   if (!succession_.successor_serving()) {
-    status_file_.Remove();
+    daemon_.RemoveStatus();
     labels_.Withdraw();
   }
   base::LogInfo("stopped", {Kv("exit", exit_status)});
@@ -143,21 +136,21 @@ void Agent::Begin() {
   gpus_.Start(DriverRoot());
   succession_.Begin();
   serving_.Start();
-  endpoints_.Start();
+  daemon_.endpoints().Start();
   // Loading libcurl takes the time in which an agent that has a last good config registers: that
   // one connects after it has been applied. One that has none waits for the answer anyway.
   if (config_.HasLastGood()) {
-    api_.ConnectWithin(kConnectAtLast);
+    daemon_.api().ConnectWithin(kConnectAtLast);
   } else {
-    api_.Connect();
+    daemon_.api().Connect();
   }
-  Changed();
+  daemon_.StatusChanged();
 }
 
 // ---- the GPUs ----
 
 void Agent::Scanned(const gpu::GpuWatch::News& news) {
-  if (life_.ending()) return;
+  if (daemon_.ending()) return;
   TellGpuNews();
   const bool useless = gpus_.inventory().gpus.empty() && !gpus_.listed().broken.empty();
   if (!gpus_.status().ok()) {
@@ -169,13 +162,13 @@ void Agent::Scanned(const gpu::GpuWatch::News& news) {
     driver_worked_ = driver_worked_ || !useless;
     DevicesScanned(news);
   }
-  api_.Connect();
+  daemon_.api().Connect();
 }
 
 void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
   const std::string& why = gpus_.status().message();
   if (EndsAtInit("error starting plugins: the GPU driver cannot be used", why)) return;
-  if (news.status_changed) events_.Raise(EventType::kWarning, "DriverNotReady", why);
+  if (news.status_changed) daemon_.events().Raise(EventType::kWarning, "DriverNotReady", why);
   // A node that has no driver (yet) still says whether its config is one.
   if (!config_.state().usable) config_.NodeChanged();
 }
@@ -183,12 +176,9 @@ void Agent::DriverFailed(const gpu::GpuWatch::News& news) {
 // Where that is asked for, and no GPU has ever been there to use. While an API server has yet to
 // name the profile, only flags can ask for it.
 bool Agent::EndsAtInit(const std::string& what, const std::string& why) {
-  if (driver_worked_) return false;
-  const auto foreseen = config_.Foreseen();
-  const bool asked = foreseen ? foreseen->flags.fail_on_init_error : told_to_fail_;
-  if (!asked) return false;
+  if (driver_worked_ || !config_.FailsOnInitError()) return false;
   base::LogError(what + " (FAIL_ON_INIT_ERROR=false waits for it instead)", {Kv("error", why)});
-  life_.End(1);
+  daemon_.End(1);
   return true;
 }
 
@@ -196,12 +186,12 @@ void Agent::TellGpuNews() {
   gpu_news_.RaiseNew(gpus_.Driver(), gpus_.Gpus());
   // A driver that hangs from the start is one that does not answer. Upstream hangs with it.
   if (GpuNews::StartsWithout(gpus_) && !config_.state().usable) config_.NodeChanged();
-  Changed();
+  daemon_.StatusChanged();
 }
 
 void Agent::HealthChanged(const std::vector<gpu::HealthChange>& changes) {
   for (const gpu::HealthChange& change : changes) {
-    events_.Raise(
+    daemon_.events().Raise(
         change.healthy ? EventType::kNormal : EventType::kWarning,
         change.healthy ? daemon::Reason("DeviceRecovered") : daemon::Reason("DeviceUnhealthy"),
         change.uuid + ": " + change.reason);
@@ -221,7 +211,7 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
   TRANCHE_TRY(parts_.Use(std::move(*parts)));
   parts_.shim().SetAskedFor(plan::AnyEnforcedMemory(config, *plan));
 
-  ReadPlanWarnings(*plan, source);
+  shortfall_.SetPlan(*plan, source);
   gpus_.SetRecovery(ToRecoveryPolicy(config.tranche.health.recovery),
                     config.tranche.health.quiet_period);
   const auto applied =
@@ -229,25 +219,14 @@ Status Agent::Apply(const config::Loaded& loaded, const std::string& source) {
   UpdateUnfit(*applied);
   serving_.Apply(applied);
   labels_.Update(applied->config, gpus_.inventory(), applied->plan);
-  api_.Connect();  // later than what the kubelet is told, which is on its way by now
+  daemon_.api().Connect();  // later than what the kubelet is told, which is on its way by now
   return Status::Ok();
-}
-
-void Agent::ReadPlanWarnings(const plan::Plan& plan, const std::string& source) {
-  plan_warnings_.clear();
-  for (const plan::PlanWarning& warning : plan.warnings) {
-    plan_warnings_.push_back(
-        config::FormatDiagnostic(source, {.severity = config::Severity::kWarning,
-                                          .message = warning.message,
-                                          .line = warning.line}));
-    if (rarely_(plan_warnings_.back(), loop_.Now())) base::LogWarning(plan_warnings_.back());
-  }
 }
 
 // ---- the kubelet, other agents, the API server ----
 
 void Agent::ServingChanged() {
-  Changed();
+  daemon_.StatusChanged();
   // An agent whose driver does not answer has nothing to serve, and must not take a node from one
   // that does.
   if (gpus_.ready() && config_.state().usable && serving_.served().AllServing()) {
@@ -257,12 +236,8 @@ void Agent::ServingChanged() {
 
 void Agent::Connected(apiserver::ApiClient& api, const std::string& default_namespace) {
   config_.source().Connect(api, default_namespace);
-  events_.Connect(api);
   labels_.Connect(api);
-  Changed();
 }
-
-void Agent::Changed() { status_file_.Changed(); }
 
 // ---- signals ----
 
@@ -278,7 +253,7 @@ void Agent::OnSignal(int number) {
       return succession_.Terminate();
     default:
       base::LogInfo("received a signal, shutting down", {Kv("signal", number)});
-      life_.End(0);
+      daemon_.End(0);
   }
 }
 

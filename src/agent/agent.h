@@ -19,18 +19,14 @@
 #include "agent/gpu_news.h"
 #include "agent/options.h"
 #include "agent/serve/serving.h"
+#include "agent/shortfall.h"
 #include "agent/status/state.h"
 #include "base/disk/worker.h"
 #include "base/event_loop.h"
-#include "base/log.h"
 #include "base/status.h"
 #include "config/load.h"
-#include "daemon/api_link.h"
-#include "daemon/endpoints.h"
-#include "daemon/event_log.h"
-#include "daemon/life.h"
-#include "daemon/status_file.h"
-#include "daemon/succession.h"
+#include "daemon/daemon.h"
+#include "daemon/handover/succession.h"
 #include "gpu/gpu_watch.h"
 #include "labels/node_labels.h"
 #include "profile/in_force.h"
@@ -54,7 +50,7 @@ class Agent {
   [[nodiscard]] status::AgentState Snapshot() const;
 
  private:
-  Agent(base::EventLoop& loop, AgentOptions options, bool told_to_fail);
+  Agent(base::EventLoop& loop, AgentOptions options);
 
   void Begin();
   void Scanned(const gpu::GpuWatch::News& news);
@@ -63,7 +59,6 @@ class Agent {
   void TellGpuNews();
   void HealthChanged(const std::vector<gpu::HealthChange>& changes);
   base::Status Apply(const config::Loaded& loaded, const std::string& source);
-  void ReadPlanWarnings(const plan::Plan& plan, const std::string& source);
   [[nodiscard]] ContainerParts::Node NodeNow() const;
   void DevicesScanned(const gpu::GpuWatch::News& news);
   void KeepPlan();
@@ -71,27 +66,18 @@ class Agent {
   void TryAgainWithAnswer();
   [[nodiscard]] std::string DriverRoot();
   bool UpdateUnfit(const serve::Applied& applied);
-  void RaiseUnfit(const serve::Applied& applied, const plan::Unfit& before);
   base::Result<plan::NodeFacts> FactsFor(const std::vector<std::string>& uuids);
   void TellOfUnwalled(const std::vector<std::string>& uuids);
   void ServingChanged();
   void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
-  void Changed();
   void Reload();
 
   base::EventLoop& loop_;
   const AgentOptions options_;
-  const bool told_to_fail_;  // flags or environment say failOnInitError
   bool driver_worked_ = false;
-  std::vector<std::string> plan_warnings_;
-  plan::Unfit unfit_;  // advertised devices that cannot be used as they are advertised
-  base::OncePer rarely_;
 
   // Each part comes before those that use it, and so is destroyed after them.
-  daemon::Life life_;
-  daemon::StatusFile status_file_;
-  daemon::ApiLink api_;
-  daemon::EventLog events_;
+  daemon::Daemon daemon_;
   labels::NodeLabels labels_;
   // What looks at files that may hang: our own on the node's disk, and the driver's.
   struct Workers {
@@ -100,11 +86,11 @@ class Agent {
   } workers_;
   GpuNews gpu_news_;
   gpu::GpuWatch gpus_;
+  Shortfall shortfall_;
   ContainerParts parts_;
   serve::Serving serving_;
   profile::InForce config_;
-  daemon::Succession succession_;
-  daemon::Endpoints endpoints_;
+  daemon::handover::Succession succession_;
 };
 
 }  // namespace tranche::agent

@@ -1,14 +1,11 @@
 // Agent, as far as it judges which devices can be given to a container: a device that is gone, or
 // that is no longer what it was advertised as, is told as unhealthy with the reason.
-#include <map>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "agent/agent.h"
 #include "base/disk/look.h"
 #include "base/file.h"
-#include "base/text.h"
 #include "plan/memory_rules.h"
 
 namespace tranche::agent {
@@ -17,18 +14,6 @@ namespace {
 
 using base::Result;
 using base::Status;
-using daemon::EventType;
-
-constexpr std::size_t kMostNamed = 4;
-
-// "MIG-1, MIG-2 and 5 more"
-std::string Names(const std::vector<std::string>& uuids) {
-  const std::size_t named = std::min(uuids.size(), kMostNamed);
-  std::string text =
-      base::Join({uuids.begin(), uuids.begin() + static_cast<std::ptrdiff_t>(named)}, ", ");
-  if (named < uuids.size()) text += " and " + std::to_string(uuids.size() - named) + " more";
-  return text;
-}
 
 }  // namespace
 
@@ -66,7 +51,7 @@ void Agent::RemakeParts() {
   if (applied == nullptr) return;
   parts_.Remake(applied->config, NodeNow());
   if (UpdateUnfit(*applied)) serving_.HealthChanged();
-  Changed();
+  daemon_.StatusChanged();
 }
 
 // An answer has come that could not be waited for. A config that was refused for want of it is
@@ -92,43 +77,13 @@ std::string Agent::DriverRoot() {
 bool Agent::UpdateUnfit(const serve::Applied& applied) {
   plan::Unfit unfit = plan::NoLongerAsAdvertised(applied.config, applied.plan, gpus_.inventory());
   unfit.merge(parts_.WhyUnfit(applied.plan));
-  if (unfit == unfit_) return false;
-  const plan::Unfit before = std::exchange(unfit_, std::move(unfit));
-  RaiseUnfit(applied, before);
-  return true;
-}
-
-// Raises one event for each reason, because a GPU that is cut anew takes many devices with it. A
-// GPU that is unhealthy anyway has had an event of its own.
-void Agent::RaiseUnfit(const serve::Applied& applied, const plan::Unfit& before) {
-  std::map<std::string, std::vector<std::string>> by_reason;
-  for (const auto& [uuid, why] : unfit_) {
-    const auto known = before.find(uuid);
-    const bool told = known != before.end() && known->second == why;
-    if (!told && gpus_.Healthy(uuid)) by_reason[why].push_back(uuid);
-  }
-  for (const auto& [why, uuids] : by_reason) {
-    events_.Raise(EventType::kWarning, "DeviceUnhealthy", Names(uuids) + ": " + why);
-  }
-  std::vector<std::string> usable;
-  for (const auto& [uuid, why] : before) {
-    const bool advertised = applied.plan.devices.contains(uuid);
-    if (advertised && !unfit_.contains(uuid) && gpus_.Healthy(uuid)) usable.push_back(uuid);
-  }
-  if (usable.empty()) return;
-  events_.Raise(EventType::kNormal, "DeviceRecovered",
-                Names(usable) + ": can be used as advertised again");
+  return shortfall_.SetUnfit(applied.plan, std::move(unfit));
 }
 
 Result<plan::NodeFacts> Agent::FactsFor(const std::vector<std::string>& uuids) {
   parts_.CatchUp();
   if (UpdateUnfit(*serving_.served().applied())) serving_.HealthChanged();
-  for (const std::string& uuid : uuids) {
-    const auto why = unfit_.find(uuid);
-    if (why == unfit_.end()) continue;
-    return Status(base::Code::kUnknown,
-                  "device " + uuid + " cannot be given to a container: " + why->second);
-  }
+  TRANCHE_TRY(shortfall_.Check(uuids));
   plan::NodeFacts facts = parts_.facts();
   facts.shim = parts_.shim().name();
   if (facts.shim.empty()) TellOfUnwalled(uuids);

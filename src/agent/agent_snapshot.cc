@@ -43,7 +43,7 @@ void AddStuck(const std::string& whose, const base::disk::Worker& worker,
 status::AgentState Agent::Snapshot() const {
   status::AgentState state;
   state.version = options_.version;
-  state.started = daemon::AgentIdentity::Self().started;
+  state.started = daemon::handover::AgentIdentity::Self().started;
   state.node_name = options_.node_name;
   state.config = config_.state();
   state.config.warnings.insert(state.config.warnings.end(), options_.install_warnings.begin(),
@@ -51,7 +51,7 @@ status::AgentState Agent::Snapshot() const {
   state.driver = gpus_.Driver();
   state.gpus = gpus_.Gpus();
   if (const auto& applied = serving_.served().applied()) {
-    AddUnfit(unfit_, applied->plan, state.gpus);
+    AddUnfit(shortfall_.unfit(), applied->plan, state.gpus);
   }
   state.missing_parts = parts_.facts().missing;
   state.walls = {.asked = parts_.shim().asked(), .why_not = parts_.shim().why()};
@@ -60,13 +60,14 @@ status::AgentState Agent::Snapshot() const {
   state.holders_known = holders.known();
   state.holders_error = holders.known() ? "" : holders.status().message();
   if (const auto predecessor = succession_.predecessor()) state.predecessor = predecessor->Text();
-  if (api_.wanted()) {
+  if (daemon_.api().wanted()) {
     state.kubernetes.used = true;
-    state.kubernetes.api = api_.status().ok() ? profile::kInSync : api_.status().message();
+    state.kubernetes.api =
+        daemon_.api().status().ok() ? profile::kInSync : daemon_.api().status().message();
     config_.source().Describe(state.kubernetes);
-    state.kubernetes.events = events_.kubernetes_state();
+    state.kubernetes.events = daemon_.events().kubernetes_state();
   }
-  state.warnings = plan_warnings_;
+  state.warnings = shortfall_.warnings();
   for (std::string& warning : serving_.served().Warnings()) {
     state.warnings.push_back(std::move(warning));
   }
@@ -76,7 +77,7 @@ status::AgentState Agent::Snapshot() const {
   if (!succession_.status().ok()) state.warnings.push_back(succession_.status().message());
   AddStuck("disk: ", *workers_.disk, state.warnings);
   AddStuck("driver root: ", *workers_.driver_root, state.warnings);
-  state.events = events_.events();
+  state.events = daemon_.events().events();
   return state;
 }
 

@@ -175,14 +175,14 @@ void DropFrom(FileSharing& sharing, std::string_view id, std::vector<Diagnostic>
                         fmt::format("Setting the 'rename' field in sharing.{}.resources is not yet "
                                     "supported in the config. Ignoring...",
                                     id),
-                        rename.line, rename.column, false, ""});
+                        rename.line, rename.column});
   }
   if (devices.line != 0) {
     warnings.push_back({Severity::kWarning,
                         fmt::format("Customizing the 'devices' field in sharing.{}.resources is "
                                     "not yet supported in the config. Ignoring...",
                                     id),
-                        devices.line, devices.column, false, ""});
+                        devices.line, devices.column});
   }
 }
 
@@ -256,7 +256,7 @@ void DropWhatIsNotHonoured(FileModel& model, std::vector<Diagnostic>& warnings) 
     warnings.push_back({Severity::kWarning,
                         "Customizing the 'resources' field is not yet supported in the config. "
                         "Ignoring...",
-                        0, 0, false, ""});
+                        0, 0});
   }
   DropFrom(model.time_slicing, "timeSlicing", warnings);
   if (model.mps) DropFrom(*model.mps, "mps", warnings);

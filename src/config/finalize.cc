@@ -245,7 +245,7 @@ void WarnOfSharing(const FileModel& model, std::vector<Diagnostic>& warnings) {
                         fmt::format("resource '{}' is listed twice (first on line {}): the larger "
                                     "number of replicas counts",
                                     resource.name, first->second),
-                        resource.mark.line, resource.mark.column, false, ""});
+                        resource.mark.line, resource.mark.column});
   }
 }
 

@@ -99,7 +99,7 @@ class Finder {
         found_.Add({Severity::kWarning,
                     fmt::format("keys '{}' and '{}' are the same: '{}' wins", before->second->key,
                                 entry->key, entry->key),
-                    entry->key_mark.line, entry->key_mark.column, false, ""});
+                    entry->key_mark.line, entry->key_mark.column});
         before->second = entry;
       }
       Look({*key, *entry});

@@ -50,8 +50,11 @@ void OptionReader::Map(const Node& node, const std::vector<Option>& options) {
 
 void OptionReader::Fail(const Node& node, const std::string& message, const std::string& instead) {
   ++errors_;
-  Find({Severity::kError, fmt::format("{}: {}", fmt::join(path_, "."), message), node.mark.line,
-        node.mark.column, false, instead});
+  Find({.severity = Severity::kError,
+        .message = fmt::format("{}: {}", fmt::join(path_, "."), message),
+        .line = node.mark.line,
+        .column = node.mark.column,
+        .instead = instead});
 }
 
 void OptionReader::Find(Diagnostic one) {

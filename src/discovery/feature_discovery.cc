@@ -31,12 +31,6 @@ bool SameOutlet(const config::Flags& a, const config::Flags& b) {
   return a.use_node_feature_api == b.use_node_feature_api && a.gfd.output_file == b.gfd.output_file;
 }
 
-void LogEvent(daemon::EventType type, const std::string& reason, const std::string& message) {
-  const bool normal = type == daemon::EventType::kNormal;
-  base::Log(normal ? base::LogLevel::kInfo : base::LogLevel::kWarning, message,
-            {Kv("event", reason)});
-}
-
 }  // namespace
 
 Result<std::unique_ptr<FeatureDiscovery>> FeatureDiscovery::New(base::EventLoop& loop,
@@ -53,7 +47,7 @@ FeatureDiscovery::FeatureDiscovery(base::EventLoop& loop, FeatureDiscoveryOption
                                    config::Config flags)
     : options_(std::move(options)),
       config_(std::move(flags)),
-      life_(loop),
+      daemon_(loop, {.version = options_.version}, /*owner=*/{}),
       worker_(base::disk::Worker::New(loop)),
       publisher_(options_.sys_root),
       // Neither faults nor topology are asked for: a GPU stays labelled while it is ill.
@@ -71,12 +65,12 @@ FeatureDiscovery::FeatureDiscovery(base::EventLoop& loop, FeatureDiscoveryOption
           options_.overrides, /*last_good=*/{},
           {.apply = [this](const config::Loaded& loaded,
                            const std::string& /*source*/) { return Apply(loaded); },
-           .event = LogEvent,
+           .event = daemon_.events().raiser(),
            .source_changed = [this] { EndIfUnusable(); }},
           config::Reader::kFeatureDiscovery) {}
 
 int FeatureDiscovery::Run() {
-  const int exit_status = life_.Run(options_.version, [this] { Begin(); });
+  const int exit_status = daemon_.Run([this] { Begin(); });
   if (!LeavesLabels()) publisher_.Withdraw();
   base::LogInfo("stopped", {Kv("exit", exit_status)});
   return exit_status;
@@ -90,7 +84,7 @@ bool FeatureDiscovery::LeavesLabels() const {
 void FeatureDiscovery::Begin() {
   in_force_.Refresh();
   EndIfUnusable();
-  if (!life_.ending()) gpus_.Start(in_force_.DriverRoot(base::Exists));
+  if (!daemon_.ending()) gpus_.Start(in_force_.DriverRoot(base::Exists));
 }
 
 // ---- configuration ----
@@ -99,7 +93,7 @@ void FeatureDiscovery::EndIfUnusable() {
   const profile::ConfigState& state = in_force_.state();
   if (state.usable || state.error.empty() || !config_.flags.fail_on_init_error) return;
   base::LogError(state.error);
-  life_.End(1);
+  daemon_.End(1);
 }
 
 Status FeatureDiscovery::Apply(const config::Loaded& loaded) {
@@ -122,7 +116,7 @@ Status FeatureDiscovery::ReplaceOutlet(const config::Config& config) {
 void FeatureDiscovery::Published(const Status& status) {
   if (config_.flags.gfd.oneshot) {
     if (!status.ok()) base::LogError("cannot publish labels", {Kv("error", status.message())});
-    return life_.End(status.ok() ? 0 : 1);
+    return daemon_.End(status.ok() ? 0 : 1);
   }
   if (!status.ok() && status.message() != outlet_status_.message()) {
     base::LogWarning("cannot publish labels, trying again", {Kv("error", status.message())});
@@ -135,7 +129,7 @@ void FeatureDiscovery::Published(const Status& status) {
 // ---- the GPUs ----
 
 void FeatureDiscovery::Scanned(const gpu::GpuWatch::News& news) {
-  if (life_.ending()) return;
+  if (daemon_.ending()) return;
   const Status& status = gpus_.status();
   if (status.ok()) {
     WarnOfBroken();
@@ -143,7 +137,7 @@ void FeatureDiscovery::Scanned(const gpu::GpuWatch::News& news) {
     base::LogError(
         "the GPU driver cannot be used (GFD_FAIL_ON_INIT_ERROR=false waits for it instead)",
         {Kv("error", status.message())});
-    return life_.End(1);
+    return daemon_.End(1);
   } else if (news.status_changed) {
     // Labels that are out stay: the GPUs are still there, and advertised.
     base::LogWarning("the driver is not ready", {Kv("error", status.message())});
@@ -174,7 +168,7 @@ void FeatureDiscovery::WarnOfBroken() {
 }
 
 void FeatureDiscovery::UpdateLabels() {
-  if (life_.ending() || !gpus_.known() || !publisher_.attached()) return;
+  if (daemon_.ending() || !gpus_.known() || !publisher_.attached()) return;
   const auto plan = plan::BuildPlan(config_, gpus_.inventory());
   publisher_.Update(config_, gpus_.inventory(), plan.ok() ? &*plan : nullptr);
 }
@@ -183,7 +177,7 @@ void FeatureDiscovery::OnSignal(int number) {
   if (number == SIGUSR1) return;
   if (number != SIGHUP) {
     base::LogInfo("received a signal, shutting down", {Kv("signal", number)});
-    return life_.End(0);
+    return daemon_.End(0);
   }
   base::LogInfo("received SIGHUP: reading the config and looking at the node again");
   publisher_.Restart();

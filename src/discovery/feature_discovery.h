@@ -18,7 +18,7 @@
 #include "base/event_loop.h"
 #include "base/status.h"
 #include "config/load.h"
-#include "daemon/life.h"
+#include "daemon/daemon.h"
 #include "gpu/gpu_watch.h"
 #include "labels/publisher.h"
 #include "profile/in_force.h"
@@ -69,7 +69,7 @@ class FeatureDiscovery {
   base::Status outlet_status_;
 
   // Each part comes before those that use it, and so is destroyed after them.
-  daemon::Life life_;
+  daemon::Daemon daemon_;
   std::unique_ptr<base::disk::Worker> worker_;
   labels::LabelPublisher publisher_;
   gpu::GpuWatch gpus_;

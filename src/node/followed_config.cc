@@ -46,15 +46,15 @@ void FollowedConfig::CannotConnect(const base::Status& why) {
   if (in_force_) in_force_->source().CannotConnect(why);
 }
 
-std::optional<NodeConfig> FollowedConfig::State() const {
+std::optional<status::NodeConfig> FollowedConfig::State() const {
   if (!in_force_) return std::nullopt;
   const profile::ConfigState& state = in_force_->state();
-  return NodeConfig{.usable = state.usable,
-                    .generation = state.applied,
-                    .rejected = state.rejected,
-                    .profile = state.profile,
-                    .error = state.error.empty() ? state.awaiting : state.error,
-                    .warnings = state.warnings};
+  return status::NodeConfig{.usable = state.usable,
+                            .generation = state.applied,
+                            .rejected = state.rejected,
+                            .profile = state.profile,
+                            .error = state.error.empty() ? state.awaiting : state.error,
+                            .warnings = state.warnings};
 }
 
 }  // namespace tranche::node

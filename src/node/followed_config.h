@@ -12,7 +12,7 @@
 #include "apiserver/client.h"
 #include "base/event_loop.h"
 #include "config/config.h"
-#include "node/metrics.h"
+#include "node/status/metrics.h"
 #include "profile/cluster_source.h"
 #include "profile/file_source.h"
 #include "profile/in_force.h"
@@ -36,7 +36,7 @@ class FollowedConfig {
   void CannotConnect(const base::Status& why);
 
   // nullopt where none is read.
-  [[nodiscard]] std::optional<NodeConfig> State() const;
+  [[nodiscard]] std::optional<status::NodeConfig> State() const;
   // The one in force; nullopt where none is.
   [[nodiscard]] const std::optional<config::Config>& config() const { return config_; }
 

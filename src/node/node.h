@@ -1,61 +1,47 @@
 // `tranche node`, the second program on a node: it shows from outside who uses which GPU, and
 // holds up memory walls where the sharing config asks for them.
 //
-// It asks the driver once per interval, the kernel which pod each process is of, the API server for
-// the names of this node's pods, and the kubelet which GPUs each pod was given. It works without
-// the last two: pods then go by their UIDs, and it does not say whether a pod was given what it
-// uses.
+// It owns the parts and connects them on one event loop. gpu::GpuWatch asks the driver once per
+// interval, ProcessOwners says of which pod each process is and how that is called, and
+// KubeletWatch which GPUs each pod was given; sight::Sight adds up what comes of it. It works
+// without API server and kubelet: pods then go by their UIDs, and it does not say whether a pod was
+// given what it uses. WallKeeper holds up the walls.
 //
 // Threading: the loop's thread.
 // Errors: the environment's are tried again and shown by State().
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/disk/worker.h"
 #include "base/event_loop.h"
 #include "base/json.h"
+#include "base/status.h"
 #include "base/timer.h"
-#include "base/weak_runner.h"
-#include "daemon/api_link.h"
-#include "daemon/endpoints.h"
-#include "daemon/event_log.h"
-#include "daemon/life.h"
-#include "daemon/status_file.h"
+#include "daemon/daemon.h"
 #include "gpu/gpu_watch.h"
-#include "kubelet/pod_resources.h"
 #include "node/delivery/delivery.h"
+#include "node/exporter_watch.h"
 #include "node/followed_config.h"
 #include "node/history/history.h"
-#include "node/identity/given.h"
-#include "node/identity/pods.h"
 #include "node/identity/proc.h"
-#include "node/identity/processes.h"
-#include "node/metrics.h"
+#include "node/kubelet_watch.h"
+#include "node/process_owners.h"
 #include "node/sight/sight.h"
-#include "node/walls/arbiter.h"
-#include "plan/plan.h"
+#include "node/status/metrics.h"
+#include "node/strangers.h"
+#include "node/wall_keeper.h"
 #include "web/page.h"
 #include "wire/message.h"
 
 namespace tranche::node {
-
-// What the kubelet says of the devices on this node.
-struct KubeletAnswer {
-  std::vector<kubelet::Holding> holdings;
-  // Absent where it does not tell: a kubelet before 1.28 need not.
-  std::optional<std::vector<kubelet::Offer>> offers;
-};
-// Asks the kubelet.
-using KubeletDone = std::function<void(base::Result<KubeletAnswer>)>;
-using KubeletLister = std::function<void(const std::string& socket, KubeletDone done)>;
-KubeletLister NewKubeletLister(base::EventLoop& loop);
 
 // Whether GPUs are also told of under dcgm-exporter's names; kAuto: where none runs on the node.
 enum class DcgmNames { kAuto, kOn, kOff };
@@ -98,12 +84,6 @@ class Node {
  public:
   // Where programs in pods look for the socket of the walls.
   static constexpr const char* kWallsDirectory = wire::kDirectory;
-  static constexpr base::Duration kAskKubelet = std::chrono::seconds(5);
-  static constexpr base::Duration kLookForExporter = std::chrono::seconds(60);
-  static constexpr base::Duration kForgetBirths = std::chrono::minutes(10);
-  // A pod is reported for using what it was not given only after this long: the kubelet's answer is
-  // a little old.
-  static constexpr base::Duration kStranger = 3 * kAskKubelet;
   // How long the last figures are shown where the driver gives no new ones.
   static constexpr base::Duration kFresh = std::chrono::seconds(15);
 
@@ -115,116 +95,50 @@ class Node {
   int Run();
   void OnSignal(int number);
 
-  [[nodiscard]] NodeState State() const;
+  [[nodiscard]] status::NodeState State() const;
   [[nodiscard]] std::string MetricsText() const;
   [[nodiscard]] base::Json StatusJson() const;
-  [[nodiscard]] int port() const { return endpoints_.port(); }
-  [[nodiscard]] int page_port() const { return page_.page.port(); }
+  [[nodiscard]] int port() const { return daemon_.endpoints().port(); }
+  [[nodiscard]] int page_port() const { return page_.port(); }
 
  private:
   void Begin();
+  void AnswerHttp();
+  void Scanned(const gpu::GpuWatch::News& news);
   void Look();
-  void UsageRead(const gpu::Usage& usage);
-  [[nodiscard]] sight::Whose WhoseIs(unsigned pid);
-  [[nodiscard]] sight::Holder HolderOf(const identity::PodGroup& group) const;
-  // The container by its name; nullopt where it is not known (yet).
-  [[nodiscard]] std::optional<sight::Holder> Named(const identity::PodGroup& group) const;
-  [[nodiscard]] std::optional<bool> Alive(const sight::Holder& holder) const;
-  void TellOfStrangers();
-  void AskKubelet();
-  // What the kubelet tells of the shares of each device; empty where it does not.
-  [[nodiscard]] std::map<std::string, identity::Shares> Shares() const;
-  void TellSightWhoHoldsWhat();
-  void SetLimits();
-  void LookForExporter();
-  std::unique_ptr<walls::Arbiter> NewWalls();
-  void ApplyConfig();
-  void TellWallsWhoHoldsWhat();
-  void AskKubeletSoon();
-  void PodsChanged();
-  void TellOfWall(walls::News news, const identity::PodRef& pod, const std::string& message);
-  void DeliverShim();
-  void DeliveryChanged();
-  [[nodiscard]] identity::PodGroup GroupOf(unsigned pid) const;  // without a UID: of no pod
   void AskDriver();
-  void LookInside(unsigned pid, const std::string& container_id,
-                  std::function<void(walls::Inside)> done);
-  void HasPage(unsigned pid, const walls::PageIdentity& counters, std::function<void(bool)> done);
-  void ForgetBirths();
-  [[nodiscard]] WallsState Walls() const;
-  void Connected(apiserver::ApiClient& api, const std::string& default_namespace);
-  void NotConnected(const base::Status& why);
+  void UsageRead(const gpu::Usage& usage);
+  void TellSightWhoHoldsWhat();
+  [[nodiscard]] std::map<std::string, identity::Shares> Shares() const;
+  [[nodiscard]] WallKeeper::Options WallOptions() const;
   [[nodiscard]] bool Fresh() const;
-  [[nodiscard]] std::vector<std::string> Degraded() const;
+  [[nodiscard]] std::vector<std::string> Degraded(const status::WallsState& walls) const;
 
   base::EventLoop& loop_;
   const NodeOptions options_;
-  // What is known of whom, and how well.
-  struct Knowledge {
-    base::Status pods{base::Code::kUnavailable, "not asked yet"};
-    base::Status grants{base::Code::kUnavailable, "not asked yet"};
-    identity::Given given;
-    // Its version that sight has been told; absent: it was told that nobody knows.
-    std::optional<std::uint64_t> given_to_sight;
-    std::optional<std::uint64_t> given_to_walls;
-    bool asking_kubelet = false;
-    base::TimePoint kubelet_asked{};  // for that answer
-    base::Status usage{base::Code::kUnavailable, "not asked yet"};
-    std::optional<base::TimePoint> usage_at;
-    struct Stranger {
-      base::TimePoint since;
-      bool told = false;
-    };
-    std::map<std::pair<std::string, std::string>, Stranger> strangers;  // by GPU and pod
-    bool exporter = false;                                              // dcgm-exporter runs here
-    std::map<std::string, std::uint64_t> xids;                          // the last of each GPU
-    std::string undelivered;  // why the shim is not published, as last told
-  } known_;
+  std::map<std::string, std::uint64_t> xids_;  // the last of each GPU
+  // How the driver has answered last, and when it did so with figures.
+  struct LastUsage {
+    base::Status status{base::Code::kUnavailable, "not asked yet"};
+    std::optional<base::TimePoint> at;
+  } last_usage_;
+  // The version of who was given what that sight was told; absent: that nobody knows.
+  std::optional<std::uint64_t> given_to_sight_;
 
   // Each part comes before those that use it, and so is destroyed after them.
-  daemon::Life life_;
-  daemon::StatusFile status_file_;
-  std::unique_ptr<identity::Proc> proc_;
-  identity::Processes processes_;
-  identity::Pods pods_;
+  daemon::Daemon daemon_;
+  ProcessOwners owners_;
   sight::Sight sight_;
-  struct Rules {
-    FollowedConfig config;
-    std::unique_ptr<walls::Arbiter> walls;  // what of it is enforced
-    std::optional<plan::Plan> plan;         // what it makes of the devices
-    // Looks into programs, which may take as long as those like.
-    std::unique_ptr<base::disk::Worker> looks = {};
-  } rules_;
-  daemon::ApiLink api_;
-  std::unique_ptr<apiserver::ApiWatch> watch_;
-  daemon::EventLog events_;
-  KubeletLister ask_kubelet_;
-  struct Disk {
-    std::unique_ptr<base::disk::Worker> worker;
-    std::unique_ptr<delivery::Delivery> delivery;
-  } disk_;
+  Strangers strangers_;
+  ExporterWatch exporter_;
+  FollowedConfig config_;
+  KubeletWatch kubelet_;
+  std::unique_ptr<base::disk::Worker> disk_;
+  WallKeeper walls_;
   gpu::GpuWatch gpus_;
-  daemon::Endpoints endpoints_;
-  struct Shown {
-    history::History history;
-    web::Page page;
-  } page_;
-  struct Timers {
-    explicit Timers(base::EventLoop& loop)
-        : look(loop),
-          kubelet(loop),
-          exporter(loop),
-          walls_look(loop),
-          walls_kubelet(loop),
-          births(loop) {}
-    base::Timer look;
-    base::Timer kubelet;
-    base::Timer exporter;
-    base::Timer walls_look;
-    base::Timer walls_kubelet;
-    base::Timer births;
-  } timers_;
-  base::WeakRunner runner_;  // the last member: destroyed first
+  history::History history_;
+  web::Page page_;
+  base::Timer look_timer_;
 };
 
 }  // namespace tranche::node

@@ -31,7 +31,7 @@ TEST_F(NodeTest, SharesAreToldByGpu) {
                           R"("free":3})"));
     EXPECT_THAT(node.MetricsText(), Not(HasSubstr("limit_bytes"))) << "no config is read";
     offers_.reset();
-    loop_.AdvanceBy(Node::kAskKubelet);
+    loop_.AdvanceBy(KubeletWatch::kAsk);
     for (int i = 0; i < 3; ++i) Second({});
     EXPECT_THAT(node.MetricsText(), Not(HasSubstr("replicas_advertised"))) << "it does not tell";
     EXPECT_EQ(Value(node.MetricsText(), "tranche_gpu_replicas_held" + gpu), 1);

@@ -5,20 +5,20 @@
 
 #include "base/log.h"
 #include "node/node.h"
-#include "node/report.h"
+#include "node/status/report.h"
 
 namespace tranche::node {
 bool Node::Fresh() const {
-  return known_.usage_at.has_value() && loop_.Now() - *known_.usage_at < kFresh;
+  return last_usage_.at.has_value() && loop_.Now() - *last_usage_.at < kFresh;
 }
 
-std::vector<std::string> Node::Degraded() const {
+std::vector<std::string> Node::Degraded(const status::WallsState& walls) const {
   std::vector<std::string> reasons;
   const gpu::DriverState driver = gpus_.Driver();
   if (!driver.ready || !driver.error.empty()) {
     reasons.push_back("driver: " + (driver.error.empty() ? "not ready" : driver.error));
-  } else if (!known_.usage.ok()) {
-    reasons.push_back("driver: " + known_.usage.message());
+  } else if (!last_usage_.status.ok()) {
+    reasons.push_back("driver: " + last_usage_.status.message());
   }
   if (!driver.stuck_call.empty()) {
     reasons.push_back(fmt::format("driver: {} has not returned for {:.0f} s", driver.stuck_call,
@@ -38,7 +38,7 @@ std::vector<std::string> Node::Degraded() const {
       reasons.push_back(fmt::format("gpu {}: time of processes: {}", uuid, why));
     }
   }
-  if (const auto config = rules_.config.State()) {
+  if (const auto config = config_.State()) {
     if (!config->error.empty()) {
       reasons.push_back("config: " + config->error);
     } else if (!config->usable) {
@@ -46,16 +46,16 @@ std::vector<std::string> Node::Degraded() const {
     }
   }
   // What was told to do without lacks nothing.
-  if (!known_.pods.ok() && !options_.node_name.empty()) {
-    reasons.push_back("pods: UIDs stand for names: " + known_.pods.message());
+  if (!owners_.status().ok() && !options_.node_name.empty()) {
+    reasons.push_back("pods: UIDs stand for names: " + owners_.status().message());
   }
-  if (!known_.grants.ok() && !options_.pod_resources_socket.empty()) {
-    reasons.push_back("grants: not known who was given which GPU: " + known_.grants.message());
+  if (!kubelet_.status().ok() && !options_.pod_resources_socket.empty()) {
+    reasons.push_back("grants: not known who was given which GPU: " + kubelet_.status().message());
   }
-  if (rules_.walls->asked_for() && !rules_.walls->Trouble().ok()) {
-    reasons.push_back("walls: they do not stand: " + rules_.walls->Trouble().message());
+  if (walls.asked_for && !walls.trouble.empty()) {
+    reasons.push_back("walls: they do not stand: " + walls.trouble);
   }
-  if (const delivery::State& shim = disk_.delivery->state(); !shim.trouble.empty()) {
+  if (const delivery::State& shim = walls.shim; !shim.trouble.empty()) {
     reasons.push_back(fmt::format("walls: the shim is not published{}: {}",
                                   shim.published ? " everywhere" : "", shim.trouble));
   }
@@ -63,30 +63,36 @@ std::vector<std::string> Node::Degraded() const {
   return reasons;
 }
 
-NodeState Node::State() const {
+status::NodeState Node::State() const {
   const bool dcgm_names = options_.dcgm_names == DcgmNames::kOn ||
-                          (options_.dcgm_names == DcgmNames::kAuto && !known_.exporter);
-  const auto& events = events_.events();
+                          (options_.dcgm_names == DcgmNames::kAuto && !exporter_.runs());
+  status::WallsState walls = walls_.State();
+  std::vector<std::string> degraded = Degraded(walls);
+  const auto& events = daemon_.events().events();
   return {.version = options_.version,
           .node_name = options_.node_name,
           .hostname = options_.hostname,
           .ready = gpus_.known(),
-          .degraded = Degraded(),
+          .degraded = std::move(degraded),
           .driver = gpus_.Driver(),
           .gpus = gpus_.Gpus(),
-          .pods = known_.pods,
-          .grants = known_.grants,
+          .pods = owners_.status(),
+          .grants = kubelet_.status(),
           .fresh = Fresh(),
           .dcgm_names = dcgm_names,
-          .xids = known_.xids,
+          .xids = xids_,
           .shares = Shares(),
-          .config = rules_.config.State(),
+          .config = config_.State(),
           .events = {events.begin(), events.end()},
-          .walls = Walls()};
+          .walls = std::move(walls)};
 }
 
-std::string Node::MetricsText() const { return NodeMetricsText(State(), gpus_.listed(), sight_); }
+std::string Node::MetricsText() const {
+  return status::NodeMetricsText(State(), gpus_.listed(), sight_);
+}
 
-base::Json Node::StatusJson() const { return NodeStatusJson(State(), gpus_.listed(), sight_); }
+base::Json Node::StatusJson() const {
+  return status::NodeStatusJson(State(), gpus_.listed(), sight_);
+}
 
 }  // namespace tranche::node

@@ -23,8 +23,8 @@ TEST_F(NodeTest, APodsPartIsToldByItsNameAndTheRestBesideIt) {
     for (int i = 0; i < 3; ++i) Second({});
     for (int i = 0; i < 20; ++i) Second({{7, 40}, {9, 10}});
     const std::string text = node.MetricsText();
-    EXPECT_NEAR(Value(text, Series("seconds_total", true)), 8, 0.5);
-    EXPECT_NEAR(Value(text, Series("busy_percent", true)), 40, 1);
+    EXPECT_NEAR(Value(text, TimedSeries("seconds_total")), 8, 0.5);
+    EXPECT_NEAR(Value(text, TimedSeries("busy_percent")), 40, 1);
     EXPECT_EQ(Value(text, Series("memory_used_bytes")), 4U << 20U);
     EXPECT_NEAR(Value(text, Series("memory_used_ratio")), 0.04, 1e-9);
     EXPECT_EQ(Value(text, Series("processes")), 1);
@@ -147,7 +147,7 @@ TEST_F(NodeTest, WhatAContainerDidBeforeItsIdWasToldIsItsOwn) {
                        kId + R"("}]})"));
     for (int i = 0; i < 3; ++i) Second({{7, 40}});
     text = node.MetricsText();
-    EXPECT_NEAR(Value(text, Series("seconds_total", true)), 5.2, 0.5);
+    EXPECT_NEAR(Value(text, TimedSeries("seconds_total")), 5.2, 0.5);
     EXPECT_NEAR(Value(text, busy), 5.2, 0.5);
     EXPECT_THAT(text, Not(HasSubstr(nameless)));
   });
@@ -199,7 +199,7 @@ TEST_F(NodeTest, ADriverThatHangsIsReportedAndWhatItSaidGrowsOld) {
 }
 
 TEST_F(NodeTest, EveryMetricIsInOneOfTheTablesAndHasItsHelp) {
-  for (const auto* table : {&NodeMetricTexts(), &DcgmMetricTexts()}) {
+  for (const auto* table : {&status::NodeMetricTexts(), &status::DcgmMetricTexts()}) {
     for (const daemon::MetricText& text : *table) {
       EXPECT_NE(text.help, "") << text.name;
       const bool counter = text.kind == daemon::MetricKind::kCounter;

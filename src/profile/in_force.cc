@@ -293,6 +293,15 @@ std::optional<config::Config> InForce::Foreseen() const {
   return loaded.ok() ? std::optional(std::move(loaded->config)) : std::nullopt;
 }
 
+bool InForce::FailsOnInitError() const {
+  if (const auto foreseen = Foreseen()) return foreseen->flags.fail_on_init_error;
+  const auto& [environment, command_line] = overrides_;
+  // Flags and environment beat a file: where one of them sets it, this tells to what.
+  const auto flags =
+      config::LoadConfig("flags: {failOnInitError: false}", "", environment, command_line, reader_);
+  return flags.ok() && flags->config.flags.fail_on_init_error;
+}
+
 std::string InForce::DriverRoot(const std::function<bool(const std::string& path)>& exists) const {
   auto foreseen = Foreseen();
   if (!foreseen) {

@@ -100,6 +100,9 @@ class InForce {
   // last good one while it is not known what is wanted, or the flags alone where that cannot be
   // read. nullopt: it is not known what is wanted, and there is no last good config.
   [[nodiscard]] std::optional<config::Config> Foreseen() const;
+  // Whether failOnInitError is set: by the foreseen config or, while that is not known, by flags or
+  // environment.
+  [[nodiscard]] bool FailsOnInitError() const;
   // Where the driver's files are, as this process sees them: the driver is loaded before a config
   // is applied, so this is what the foreseen config says, else the flags. "/" where that folder
   // does not exist, as `exists` says: outside a container the host's root is the driver's.

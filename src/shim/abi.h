@@ -15,7 +15,9 @@ enum Result : int {
   kSuccess = 0,
   kInvalidValue = 1,
   kOutOfMemory = 2,
+  kInvalidHandle = 400,
   kNotFound = 500,
+  kContextIsDestroyed = 709,
 };
 
 using Device = int;

@@ -2,6 +2,7 @@
 
 #include "shim/attach.h"
 #include "shim/driver.h"
+#include "shim/freeing.h"
 #include "shim/guest/channel.h"
 #include "shim/pools.h"
 #include "shim/share.h"
@@ -256,8 +257,9 @@ void ForgetContext(Program& program, Context context, Forgotten* forgotten) {
       forgotten->shared[forgotten->shared_count++] = gone;
       continue;
     }
-    if (gone.share != 0) EndShare(program, gone);
-    if (gone.device < wire::kMaxDevices) forgotten->bytes[gone.device] += gone.bytes;
+    if (gone.kind == Kind::kFreeing) NoLongerFreeing(program, gone);
+    const std::uint64_t kept = gone.share == 0 ? 0 : EndShare(program, gone);
+    if (gone.device < wire::kMaxDevices) forgotten->bytes[gone.device] += gone.bytes - kept;
   }
 }
 

@@ -27,7 +27,7 @@ Event EventIn(Stream stream) {
   return result == kSuccess ? event : nullptr;
 }
 
-// Among those that are looked at, if there is room.
+// Among those that are looked at first, or, where there is no room, with all that is in the table.
 void LookAtLater(FreeRecord& frees, std::uint64_t event) {
   for (std::uint32_t i = 0; i < kMaxFrees; ++i) {
     std::uint64_t none = 0;
@@ -37,22 +37,42 @@ void LookAtLater(FreeRecord& frees, std::uint64_t event) {
     }
     return;
   }
+  frees.beyond.store(true);
+}
+
+enum class Freed { kNotYet, kDone };
+
+// Gives back what the stream has come to. It may have ended with its context, and its event, too.
+Freed LookAt(Program& program, Kind kind, std::uint64_t handle) {
+  auto* const event = reinterpret_cast<Event>(handle);  // NOLINT
+  Record record;
+  if (!program.table.Look(kind, handle, &record)) return Freed::kDone;
+  const Result result = CallReal(PlainAddress(Plain::kEventQuery), event);
+  const bool gone = result == kInvalidHandle || result == kContextIsDestroyed;
+  if (result != kSuccess && !gone) return Freed::kNotYet;
+  if (!program.table.Take(kind, handle, &record)) return Freed::kDone;
+  if (!gone) CallReal(PlainAddress(Plain::kEventDestroy), event);
+  GiveBack(program, record);
+  return Freed::kDone;
 }
 
 void LookAt(Program& program, std::atomic<std::uint64_t>& place) {
   const std::uint64_t event = place.load();
   if (event == 0) return;
   const Kind kind = (event & 1U) != 0 ? Kind::kFreeingPointer : Kind::kFreeing;
-  const std::uint64_t handle = event & ~std::uint64_t{1};
-  auto* const driven = reinterpret_cast<Event>(handle);  // NOLINT
-  Record record;
-  // It may have ended with its context.
-  const bool there = program.table.Look(kind, handle, &record);
-  if (there && CallReal(PlainAddress(Plain::kEventQuery), driven) != kSuccess) return;
-  place.store(0);
-  if (!there || !program.table.Take(kind, handle, &record)) return;
-  CallReal(PlainAddress(Plain::kEventDestroy), driven);
-  GiveBack(program, record);
+  if (LookAt(program, kind, event & ~std::uint64_t{1}) == Freed::kDone) place.store(0);
+}
+
+// As slow as the table is large.
+void LookAtAll(Program& program) {
+  program.frees.beyond.store(false);
+  for (const Kind kind : {Kind::kFreeing, Kind::kFreeingPointer}) {
+    Record record;
+    std::uint64_t place = 0;
+    while (program.table.Next(kind, &place, &record)) {
+      if (LookAt(program, kind, record.handle) == Freed::kNotYet) program.frees.beyond.store(true);
+    }
+  }
 }
 
 }  // namespace
@@ -98,6 +118,7 @@ void SettleFrees(Program& program) {
     const Relaxed relaxed;
     const std::uint32_t used = frees.used.load();
     for (std::uint32_t i = 0; i < used; ++i) LookAt(program, frees.events[i]);
+    if (frees.beyond.load()) LookAtAll(program);
   }
   frees.looking.store(false);
 }

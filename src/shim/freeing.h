@@ -1,8 +1,8 @@
 // Memory that the program has told the driver to free in the order of a stream: charged until the
 // stream has come to it, which an event of the shim's own tells.
 //
-// Of so many at a time (kMaxFrees) it is noticed when they have come to pass; what is beyond is
-// charged until its context ends.
+// Of so many at a time (kMaxFrees) it is known where they stand; for more, all of the table is
+// looked through.
 //
 // Threading: any thread; without a lock.
 // Errors: where the driver gives no event, the memory is given back when the call is made.

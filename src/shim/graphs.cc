@@ -19,6 +19,9 @@ struct Needs {
   std::uint64_t bytes[kMaxOrdinals];
   // Of each address that is allocated and not freed something is left over.
   std::uint64_t left[kMaxOrdinals];
+  // Some of it could not be learned, as there was no memory, or there were too many graphs in
+  // graphs.
+  bool in_part;
 };
 
 std::uint64_t Mixed(std::uint64_t number) {
@@ -52,7 +55,10 @@ void AddGraph(Graph graph, unsigned nested, Needs* needs) {
   if (CallReal(nodes_of, graph, none, &count) != kSuccess || count == 0) return;
   const std::size_t bytes = count * sizeof(GraphNode);
   void* room = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (room == MAP_FAILED) return;
+  if (room == MAP_FAILED) {
+    needs->in_part = true;
+    return;
+  }
   auto* nodes = static_cast<GraphNode*>(room);
   if (CallReal(nodes_of, graph, nodes, &count) == kSuccess) {
     for (std::size_t i = 0; i < count; ++i) {
@@ -60,7 +66,9 @@ void AddGraph(Graph graph, unsigned nested, Needs* needs) {
       Graph child = nullptr;
       AddNode(nodes[i], needs);
       if (CallReal(PlainAddress(Plain::kGraphNodeType), nodes[i], &type) != kSuccess) continue;
-      if (type != kNodeGraph || nested == kMostNested) continue;
+      if (type != kNodeGraph) continue;
+      needs->in_part = needs->in_part || nested == kMostNested;
+      if (nested == kMostNested) continue;
       if (CallReal(PlainAddress(Plain::kGraphChild), nodes[i], &child) != kSuccess) continue;
       AddGraph(child, nested + 1, needs);
     }
@@ -86,11 +94,15 @@ void LearnGraph(Program& program, GraphExec exec, Graph graph) {
   ForgetGraph(program, exec, before);
   Needs needs = {};
   AddGraph(graph, 0, &needs);
+  if (needs.in_part) CountTrouble(program);
   unsigned devices = 0;
-  for (Device ordinal = 0; ordinal < kMaxOrdinals && devices < kMostGraphDevices; ++ordinal) {
+  for (Device ordinal = 0; ordinal < kMaxOrdinals; ++ordinal) {
     const unsigned device = WallOf(program, ordinal);
     if (needs.bytes[ordinal] == 0 || device == kNoWall) continue;
-    ++devices;
+    if (++devices > kMostGraphDevices) {
+      CountTrouble(program);
+      break;
+    }
     program.graphs.devices.fetch_or(std::uint64_t{1} << static_cast<unsigned>(ordinal));
     // Whole pieces: the lowest bit is free to say that something outlives the launch.
     const std::uint64_t outlives = needs.left[ordinal] != 0 ? 1 : 0;
@@ -142,13 +154,9 @@ void GraphLaunch::EndRelaunch() {
 
 GraphLaunch::~GraphLaunch() { EndRelaunch(); }
 
-void GraphLaunch::Add(Device ordinal, std::uint64_t bytes, bool outlives, bool has_it) {
-  if (count_ == kMostGraphDevices) return;
-  Part& part = parts_[count_++];
-  part.ordinal = ordinal;
-  part.bytes = bytes;
-  part.outlives = outlives;
-  part.has_it = has_it;
+void GraphLaunch::Add(const Need& need) {
+  if (count_ == kMostGraphDevices) return CountTrouble(program_);
+  static_cast<Need&>(parts_[count_++]) = need;
 }
 
 GraphLaunch::GraphLaunch(Program& program, GraphExec exec, std::uint64_t stream)
@@ -161,8 +169,10 @@ GraphLaunch::GraphLaunch(Program& program, GraphExec exec, std::uint64_t stream)
     if ((devices & 1U) == 0) continue;
     if (!program.table.Look(Kind::kExec, HandleOf(exec, ordinal), &record)) continue;
     const bool outlives = (record.bytes & 1U) != 0;
-    Add(ordinal, record.bytes & ~std::uint64_t{1}, outlives,
-        may_have_it && !outlives && record.owner == mark_);
+    Add({.ordinal = ordinal,
+         .bytes = record.bytes & ~std::uint64_t{1},
+         .outlives = outlives,
+         .has_it = may_have_it && !outlives && record.owner == mark_});
   }
   bool any = false;
   for (unsigned i = 0; i < count_; ++i) any = any || parts_[i].has_it;
@@ -174,9 +184,13 @@ GraphLaunch::GraphLaunch(Program& program, Graph graph, std::uint64_t stream)
     : program_(program), mark_(MarkOf(program, stream)) {
   Needs needs = {};
   AddGraph(graph, 0, &needs);
+  if (needs.in_part) CountTrouble(program);
   for (Device ordinal = 0; ordinal < kMaxOrdinals; ++ordinal) {
     if (needs.bytes[ordinal] == 0 || WallOf(program, ordinal) == kNoWall) continue;
-    Add(ordinal, needs.bytes[ordinal], needs.left[ordinal] != 0, false);
+    Add({.ordinal = ordinal,
+         .bytes = needs.bytes[ordinal],
+         .outlives = needs.left[ordinal] != 0,
+         .has_it = false});
   }
   TakeAll();
 }

@@ -57,17 +57,20 @@ class GraphLaunch {
   void Done(GraphExec exec, Result result);
 
  private:
-  struct Part {
-    UnderWay under_way;
+  // What the graph needs of one device.
+  struct Need {
     Device ordinal;
     std::uint64_t bytes;
     bool outlives;
     bool has_it;  // from its last launch
+  };
+  struct Part : Need {
+    UnderWay under_way;
     std::uint64_t taken;
   };
   [[nodiscard]] bool BeginRelaunch();
   void EndRelaunch();
-  void Add(Device ordinal, std::uint64_t bytes, bool outlives, bool has_it);
+  void Add(const Need& need);
   void TakeAll();
 
   Program& program_;

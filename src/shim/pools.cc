@@ -59,6 +59,7 @@ PoolRecord* Add(Program& program, Pool pool, unsigned device) {
     }
     return &record;
   }
+  CountTrouble(program);
   return nullptr;
 }
 

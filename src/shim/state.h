@@ -17,7 +17,7 @@ namespace tranche::shim {
 
 inline constexpr int kMaxOrdinals = 64;  // of CUDA's devices; those beyond have no walls
 inline constexpr unsigned kMaxPools = 256;
-inline constexpr unsigned kMaxFrees = 64;
+inline constexpr unsigned kMaxFrees = 256;
 
 // The pages of the pod, as this program got them. Never changed once it is published, and never
 // unmapped: another thread may be reading it.
@@ -98,6 +98,7 @@ struct FreeRecord {
   std::atomic<std::uint32_t> used;
   // Their events, which are keys of the table. The lowest bit: Kind::kFreeingPointer.
   std::atomic<std::uint64_t> events[kMaxFrees];
+  std::atomic<bool> beyond;  // there are more of them in the table
 };
 
 struct Program {

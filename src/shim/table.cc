@@ -160,6 +160,24 @@ bool Table::TakeOn(unsigned device, Record* record) {
   return TakeAny(lies_there, record);
 }
 
+bool Table::Next(Kind kind, std::uint64_t* place, Record* record) {
+  std::uint64_t first = 0;  // place of the segment's first entry
+  for (unsigned segment = 0; segment < kSegments; ++segment) {
+    Entry* entries = segments_[segment].load(std::memory_order_acquire);
+    if (entries == nullptr) return false;
+    const std::uint64_t behind = first + Entries(segment);
+    while (*place < behind) {
+      const Entry& entry = entries[(*place)++ - first];
+      const std::uint64_t key = entry.key.load();
+      if (!IsLive(key) || KindOf(key) != kind) continue;
+      Read(entry, key, record);
+      return true;
+    }
+    first = behind;
+  }
+  return false;
+}
+
 bool Table::FindMapping(std::uint64_t address, Record* record) {
   for (unsigned segment = 0; segment < kSegments; ++segment) {
     Entry* entries = segments_[segment].load(std::memory_order_acquire);

@@ -55,6 +55,9 @@ class Table {
   bool TakeOf(std::uint64_t context, Record* record);
   // Takes any allocation out that lies on a device and ends with some context.
   bool TakeOn(unsigned device, Record* record);
+  // The first entry of a kind from a place on, which becomes the one behind it; false where there
+  // is none. Places begin at 0.
+  bool Next(Kind kind, std::uint64_t* place, Record* record);
   // The mapping that holds an address.
   bool FindMapping(std::uint64_t address, Record* record);
 

@@ -4,6 +4,7 @@
 #include "shim/driver.h"
 #include "shim/guest/channel.h"
 #include "shim/pools.h"
+#include "shim/share.h"
 #include "wire/ledger.h"
 
 namespace tranche::shim {
@@ -20,16 +21,14 @@ bool Reserve(const Attachment& pages, unsigned device, std::uint64_t bytes) {
   return wire::Reserve(*pages.counters, pages.slot, device, wire::Part::kHeld, bytes, limit);
 }
 
-Verdict TakeOn(Program& program, unsigned device, std::uint64_t bytes, bool trims) {
+Verdict TakeOn(Program& program, unsigned device, std::uint64_t bytes) {
   const Attachment& pages = Pages(program);
   if (Reserve(pages, device, bytes)) [[likely]]
     return Verdict::kTaken;
   wire::DeviceTotals& totals = pages.counters->devices[device];
-  if (trims) {
-    totals.trims.fetch_add(1);
-    TrimPools(program, device);
-    if (Reserve(pages, device, bytes)) return Verdict::kTaken;
-  }
+  totals.trims.fetch_add(1);
+  TrimPools(program, device);
+  if (Reserve(pages, device, bytes)) return Verdict::kTaken;
   totals.refusals.fetch_add(1);
   return Verdict::kRefused;
 }
@@ -92,7 +91,7 @@ unsigned WallOf(Program& program, Device ordinal) {
   return pages->wall_of[ordinal];
 }
 
-Taking Take(Program& program, Device ordinal, std::uint64_t bytes, bool trims) {
+Taking Take(Program& program, Device ordinal, std::uint64_t bytes) {
   const auto decided = [](Verdict verdict) { return Taking{{}, verdict, kNoWall}; };
   if (ordinal < 0 || ordinal >= kMaxOrdinals) return decided(Verdict::kUnwalled);
   const Phase phase = Attached(program);
@@ -100,7 +99,7 @@ Taking Take(Program& program, Device ordinal, std::uint64_t bytes, bool trims) {
   if (phase != Phase::kWalled) return decided(Verdict::kUnwalled);
   const unsigned device = WallOf(program, ordinal);
   if (device >= wire::kMaxDevices) return decided(Verdict::kUnwalled);
-  return {UnderWay(program, device), TakeOn(program, device, bytes, trims), device};
+  return {UnderWay(program, device), TakeOn(program, device, bytes), device};
 }
 
 bool TakeMore(Program& program, unsigned device, std::uint64_t bytes) {
@@ -123,7 +122,7 @@ void Give(Program& program, unsigned device, std::uint64_t bytes) {
 void Remember(Program& program, const Record& record) {
   if (program.table.Put(record)) [[likely]]
     return;
-  Give(program, record.device, record.bytes);
+  GiveBack(program, record);
   CountTrouble(program);
 }
 

@@ -54,8 +54,8 @@ std::uint64_t CurrentContext();
 std::uint64_t Rounded(std::uint64_t bytes);
 
 // Takes `bytes` on a device of CUDA's. At the wall the pools are trimmed once, and it is tried
-// again: `trims` says whether that may be done here.
-Taking Take(Program& program, Device ordinal, std::uint64_t bytes, bool trims = true);
+// again.
+Taking Take(Program& program, Device ordinal, std::uint64_t bytes);
 // The same on a device of the pages, for more of what was taken already.
 bool TakeMore(Program& program, unsigned device, std::uint64_t bytes);
 // Without regard to the limit: what the driver has taken already.

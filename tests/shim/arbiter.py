@@ -157,6 +157,14 @@ class Arbiter:
         """held, context, begun, ended"""
         return struct.unpack_from("<QQQQ", self.counters, SLOTS_AT + SLOT_BYTES * slot + 64 + 64 * device)
 
+    def passed_through(self, slot):
+        """Calls that the program in the slot says to have passed on because of trouble of the shim's own."""
+        return struct.unpack_from("<Q", self.counters, SLOTS_AT + SLOT_BYTES * slot + 24)[0]
+
+    def under_way(self, slot, device=0):
+        at = SLOTS_AT + SLOT_BYTES * slot + 64 + 64 * device + 36
+        return struct.unpack_from("<i", self.counters, at)[0]
+
     def is_bound(self, slot, device=0):
         """Its contexts are charged by the bound."""
         at = SLOTS_AT + SLOT_BYTES * slot + 64 + 64 * device + 32
@@ -187,6 +195,7 @@ def check_layout():
     def text_of(header):
         return (pathlib.Path(__file__).resolve().parents[2] / "src/wire" / header).read_text()
     text = text_of("pages.h")
+    assert "offsetof(Slot, passed_through) == 24" in text and "offsetof(Holding, under_way) == 36" in text
     assert "offsetof(Slot, holdings) == 64" in text and "sizeof(DeviceLimits) == 128" in text
     assert re.search(r"kMaxSlots = +1024", text) and "offsetof(Counters, slots_used) == 24" in text
     assert re.search(r"kMaxShares = 1024", text) and "sizeof(Share) == 64" in text

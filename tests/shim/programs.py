@@ -147,6 +147,32 @@ def info():
     return [free.value, total.value]
 """
 
+# Of pools, behind PRELUDE.
+POOL = """
+class PoolProperties(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_int), ("handles", ctypes.c_int), ("location", ctypes.c_int), ("id", ctypes.c_int),
+                ("win32", ctypes.c_void_p), ("most", size), ("reserved", ctypes.c_ubyte * 56)]
+
+def make_pool(handles=0, keeps=1 << 60):
+    pool = ctypes.c_void_p()
+    properties, most = PoolProperties(type=1, handles=handles, location=1, id=0), u64(keeps)
+    ok(cuda.cuMemPoolCreate(ref(pool), ref(properties)), "cuMemPoolCreate")
+    ok(cuda.cuMemPoolSetAttribute(pool, 4, ref(most)), "cuMemPoolSetAttribute")
+    return pool
+
+def of_pool(pool, bytes):
+    at = u64()
+    checked(cuda.cuMemAllocFromPoolAsync(ref(at), size(bytes), pool, None), "cuMemAllocFromPoolAsync")
+    return at
+
+def attempt(bytes):
+    try:
+        plain(bytes)()
+        return "given"
+    except Refused:
+        return "refused"
+"""
+
 # argv: threads, rounds. Each thread allocates and frees in every form, in random order.
 RACE = PRELUDE + """
 threads, rounds = int(sys.argv[1]), int(sys.argv[2])

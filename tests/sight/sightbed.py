@@ -7,6 +7,7 @@ that a busy machine changes no figure.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -32,34 +33,62 @@ SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
+def remove_groups(root):
+    for path, _, _ in os.walk(root, topdown=False):
+        os.rmdir(path)
+
+
+def lock_group(path):
+    """A descriptor that keeps the group for us, as long as this process lives; None where another one's does."""
+    held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return held
+    except OSError:
+        os.close(held)
+        return None
+
+
+def remove_left_groups(tree):
+    """Those of tests that were killed."""
+    for path in tree.glob("tranche-test-*"):
+        with contextlib.suppress(OSError):
+            held = lock_group(path)
+            if held is not None:
+                remove_groups(path)
+                os.close(held)
+
+
 def group_root():
-    """A directory in which control groups can be made; None where this machine has none for us."""
+    """A directory in which control groups can be made, and what keeps it for us; None where this machine has none."""
     for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
         before, after = line.split(" - ")
         if after.split()[0] in ("cgroup", "cgroup2") and " rw" in f" {after}":
-            path = pathlib.Path(before.split()[4]) / f"tranche-test-{os.getpid()}"
+            tree = pathlib.Path(before.split()[4])
+            remove_left_groups(tree)
+            path = tree / f"tranche-test-{os.getpid()}"
             try:
                 path.mkdir()
                 (path / "cgroup.procs").read_text()
-                return path
+                return path, lock_group(path)
             except OSError:
                 if path.is_dir():
                     path.rmdir()
-    return None
+    return None, None
 
 
 class Groups:
     """The control groups of pods."""
 
     def __enter__(self):
-        self.root = group_root()
+        self.root, self.held = group_root()
         return self
 
     def __exit__(self, *_):
         if self.root is None:
             return
-        for path, _, _ in os.walk(self.root, topdown=False):
-            os.rmdir(path)
+        remove_groups(self.root)
+        os.close(self.held)
 
     def container(self, uid, number):
         path = self.root / "kubepods" / f"pod{uid}" / f"{number:064x}"

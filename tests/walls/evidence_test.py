@@ -5,7 +5,7 @@ import json
 import subprocess
 import unittest
 
-from wallsbed import BIN, FOLDER, GIB, NEIGHBOUR, POD, PRELUDE, Bed, own_run, until
+from wallsbed import BIN, FOLDER, GIB, NEIGHBOUR, POD, POOL, PRELUDE, Bed, own_run, until
 
 # Attaches as all do, and takes half of what it has past the shim: by the driver's own function.
 THIEF = PRELUDE + """
@@ -16,6 +16,23 @@ before = info()[0]
 ok(past.cuMemAlloc_v2(ref(at), size(3 << 30)), "cuMemAlloc_v2")
 print(json.dumps(before - info()[0]), flush=True)
 sys.stdin.readline()
+"""
+# Exports nearly all that its pod may have, by a descriptor; and what opens the descriptors that it is told.
+EXPORTER = PRELUDE + """
+begin()
+handle, fd = u64(), ctypes.c_int()
+ok(cuda.cuMemCreate(ref(handle), size(3 << 30), ref(Properties(1, 1, 1, 0, None, 0)), u64(0)), "cuMemCreate")
+ok(cuda.cuMemExportToShareableHandle(ref(fd), handle, 1, u64(0)), "cuMemExportToShareableHandle")
+print(json.dumps(f"/proc/{os.getpid()}/fd/{fd.value}"), flush=True)
+sys.stdin.readline()
+"""
+IMPORTER = PRELUDE + """
+begin()
+print(json.dumps(0), flush=True)
+for path in sys.stdin:
+    fd, handle = os.open(path.strip(), os.O_RDWR), u64()
+    ok(cuda.cuMemImportFromShareableHandle(ref(handle), ctypes.c_void_p(fd), 1), "cuMemImportFromShareableHandle")
+    print(json.dumps(0), flush=True)
 """
 # Takes memory as all do, and writes over what it has counted of it.
 SCRIBBLER = PRELUDE + """
@@ -38,6 +55,16 @@ while True:
     except Refused:
         pass
     for free in held: free()
+"""
+
+
+# Makes more pools than the shim has places for, and takes of those that are beyond.
+CROWDER = PRELUDE + POOL + """
+begin()
+pools = [make_pool(keeps=0) for _ in range(300)]
+held = [of_pool(pool, 2 * MiB) for pool in pools[256:]]
+print(json.dumps(len(held)), flush=True)
+sys.stdin.readline()
 """
 
 
@@ -125,6 +152,39 @@ class Evidence(unittest.TestCase):
         self.addCleanup(birth.unlink)
         self.bed.program(POD, walled=False)
         self.assertIn("musl", self.until_wall(POD, walled=False, reason="musl")["why"])
+
+    def test_memory_that_another_pod_has_opened_when_its_owner_has_gone(self):
+        """No ledger has it, and each new owner may have as much again: so it is told of who has it open."""
+        importer, _ = self.script(IMPORTER, NEIGHBOUR)
+        for owners in (1, 2):
+            owner, path = self.script(EXPORTER, POD)
+            importer.stdin.write(path + "\n")
+            importer.stdin.flush()
+            importer.stdout.readline()
+            until(lambda: self.bed.seen_by_driver(POD) > 3 * GIB, self.bed.sight.process)
+            self.assertIs(self.bed.wall(NEIGHBOUR)["ledgerMismatch"], owners > 1, "while the owner lives it is the owner's")
+            owner.kill()
+            owner.wait()
+            self.until_wall(POD, programs=0, usedBytes=0, ledgerMismatch=False)
+            self.until_wall(NEIGHBOUR, ledgerMismatch=True, walled=True)
+            until(lambda: self.bed.seen_by_driver(NEIGHBOUR) > 3 * owners * GIB, self.bed.sight.process)
+            self.assertLess(self.bed.wall(NEIGHBOUR)["usedBytes"], GIB)
+        self.assertEqual(self.metric("tranche_pod_gpu_ledger_mismatch", NEIGHBOUR), {None: 1})
+        told, = self.events("LedgerMismatch")
+        self.assertIn(self.bed.names[NEIGHBOUR], told)
+        importer.kill()
+        self.until_wall(NEIGHBOUR, ledgerMismatch=False, programs=0)
+
+    def test_calls_that_pass_through_where_a_table_of_the_shims_is_full(self):
+        process, made = self.script(CROWDER, POD)
+        self.assertEqual(made, 300 - 256)
+        self.until_wall(POD, passedThrough=2 * (300 - 256))
+        self.assertEqual(self.metric("tranche_pod_gpu_wall_passed_through_total", POD), {None: 2 * (300 - 256)})
+        self.assertEqual(self.metric("tranche_pod_gpu_wall_passed_through_total", NEIGHBOUR), {None: 0})
+        process.kill()
+        self.until_wall(POD, programs=0)
+        self.bed.program(POD)
+        self.until_wall(POD, programs=1, passedThrough=0)
 
     def test_one_program_of_two_is_enough(self):
         """And what the other one counts is as exact as before."""

@@ -21,10 +21,10 @@ from sightbed import BIN, GIB, HANGS, LARGE, MIB, SMALL, BedOfParts, Groups, Sig
 del sys.modules["node"]
 sys.path[:0] = [str(SOURCE / "tests/shim"), str(SOURCE / "tests/cuda")]
 from arbiter import FOLDER, own_run  # noqa: E402
-from programs import PRELUDE  # noqa: E402
+from programs import POOL, PRELUDE  # noqa: E402
 from shim import CONTEXT, DrivenNode, Shadow, copy_for_folder  # noqa: E402
 
-__all__ = ["BIN", "CONTEXT", "FOLDER", "GIB", "HANGS", "MIB", "POD", "NEIGHBOUR", "PRELUDE", "RACER", "Bed", "Program",
+__all__ = ["BIN", "CONTEXT", "FOLDER", "GIB", "HANGS", "MIB", "POD", "POOL", "NEIGHBOUR", "PRELUDE", "RACER", "Bed", "Program",
            "Shadow", "copy_for_folder", "free_port", "most_used", "own_run", "until"]
 
 POD, NEIGHBOUR = SMALL, LARGE

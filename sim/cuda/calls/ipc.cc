@@ -138,7 +138,8 @@ Result Open(ContextObject& context, const Told& told, DevicePtr* address) {
   const std::size_t begin = told.offset / kPage * kPage;
   const std::size_t end = told.offset + told.bytes;
   Span span;
-  if (end < begin || !MakeSpan(end - begin, kSpanAlignment, false, &span)) return kInvalidValue;
+  if (end < begin || !MakeSpan(end - begin, kSpanAlignment, Contents::kWithout, &span))
+    return kInvalidValue;
   if (!memory->MapAt(span.host, span.bytes, begin)) {
     FreeSpan(span);
     return kOutOfMemory;

@@ -118,14 +118,14 @@ Result cuLibraryGetModule(Module* module, Library library) {
 Result cuLibraryGetGlobal(DevicePtr* dptr, std::size_t* bytes, Library library, const char* name) {
   if (library == nullptr || name == nullptr || *name == '\0') return kInvalidValue;
   return LibraryModuleCall("cuLibraryGetGlobal", library, [&](const ModuleObject& found) {
-    return VariableCalled(found, name, false, dptr, bytes);
+    return VariableCalled(found, name, Variables::kAll, dptr, bytes);
   });
 }
 
 Result cuLibraryGetManaged(DevicePtr* dptr, std::size_t* bytes, Library library, const char* name) {
   if (library == nullptr || name == nullptr || *name == '\0') return kInvalidValue;
   return LibraryModuleCall("cuLibraryGetManaged", library, [&](const ModuleObject& found) {
-    return VariableCalled(found, name, true, dptr, bytes);
+    return VariableCalled(found, name, Variables::kManaged, dptr, bytes);
   });
 }
 

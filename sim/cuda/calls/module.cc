@@ -113,7 +113,7 @@ Result cuModuleEnumerateFunctions(Function* functions, unsigned num_functions, M
 Result cuModuleGetGlobal_v2(DevicePtr* dptr, std::size_t* bytes, Module hmod, const char* name) {
   return ModuleCall("cuModuleGetGlobal_v2", hmod, [&](const ModuleObject& module) {
     if (name == nullptr) return kInvalidValue;
-    return VariableCalled(module, name, false, dptr, bytes);
+    return VariableCalled(module, name, Variables::kAll, dptr, bytes);
   });
 }
 

@@ -72,7 +72,8 @@ Result cuMemPoolImportFromShareableHandle(MemoryPool* pool_out, void* handle,
     DeviceObject* device = nullptr;
     const Result found = process.FindDevice(exported.properties.location.id, &device);
     if (found != kSuccess) return found;
-    auto made = std::make_shared<PoolObject>(*device, exported.properties, true);
+    auto made =
+        std::make_shared<PoolObject>(*device, exported.properties, PoolObject::Maker::kAnother);
     made->handle = Pools().Add(made);
     *pool_out = made->handle;
     return kSuccess;

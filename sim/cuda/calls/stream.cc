@@ -15,7 +15,9 @@ Result Create(const char* name, Stream* stream, unsigned flags, int priority) {
     std::shared_ptr<StreamObject> made;
     // A priority beyond the range is the end of the range.
     const int held = std::max(kGreatestPriority, std::min(kLeastPriority, priority));
-    const Result result = MakeStream(context, flags == kStreamNonBlocking, held, &made);
+    const StreamKind kind =
+        flags == kStreamNonBlocking ? StreamKind::kNonBlocking : StreamKind::kBlocking;
+    const Result result = MakeStream(context, kind, held, &made);
     if (result == kSuccess) *stream = made->handle;
     return result;
   });

@@ -226,7 +226,8 @@ Result cuMemAddressReserve(DevicePtr* ptr, std::size_t size, std::size_t alignme
     }
     if ((alignment & (alignment - 1)) != 0) return kInvalidValue;
     Span span;
-    if (!MakeSpan(size, std::max(alignment, kGranularity), false, &span)) return kOutOfMemory;
+    if (!MakeSpan(size, std::max(alignment, kGranularity), Contents::kWithout, &span))
+      return kOutOfMemory;
     *ptr = AddressOf(span.base);
     The().reservations[*ptr] = span;
     return kSuccess;

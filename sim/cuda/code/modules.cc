@@ -208,12 +208,12 @@ Result FunctionCalled(const ModuleObject& module, const char* name, FunctionObje
   return kNotFound;
 }
 
-Result VariableCalled(const ModuleObject& module, const char* name, bool managed,
+Result VariableCalled(const ModuleObject& module, const char* name, Variables among,
                       DevicePtr* address, std::size_t* bytes) {
   const std::size_t index = VariableIndex(*module.image, name);
   if (index >= module.image->variables.size()) return kNotFound;
   const ptx::Variable& variable = module.image->variables[index];
-  if (managed && !variable.managed) return kNotFound;
+  if (among == Variables::kManaged && !variable.managed) return kNotFound;
   if (address != nullptr) *address = (*module.addresses)[index];
   if (bytes != nullptr) *bytes = variable.size;
   return kSuccess;

@@ -99,7 +99,9 @@ Result FindFunction(Function handle, ContextObject& context, FunctionObject** fu
 FunctionObject* FindFunction(Function handle);
 // kNotFound where the module has no kernel or variable of that name.
 Result FunctionCalled(const ModuleObject& module, const char* name, FunctionObject** function);
-Result VariableCalled(const ModuleObject& module, const char* name, bool managed,
+// Of which variables a name is looked for.
+enum class Variables { kAll, kManaged };
+Result VariableCalled(const ModuleObject& module, const char* name, Variables among,
                       DevicePtr* address, std::size_t* bytes);
 
 // A function's attribute; false: there is no such attribute.

@@ -101,7 +101,7 @@ Result PoolObject::Fill(std::size_t bytes, Block* block) {
   link::ReserveAnswer answer{};
   const Result reserved = ReserveBytes(device_, nullptr, link::MemoryKind::kPool, bytes, &answer);
   if (reserved != kSuccess) return reserved;
-  if (!MakeSpan(bytes, kSpanAlignment, true, &block->span)) {
+  if (!MakeSpan(bytes, kSpanAlignment, Contents::kWith, &block->span)) {
     ReleaseBytes(answer.id);
     return kOutOfMemory;
   }
@@ -113,7 +113,7 @@ Result PoolObject::FillForAll(std::size_t bytes, Block* block) {
   std::shared_ptr<Physical> contents;
   const Result made = Physical::Make(&device_, link::MemoryKind::kPool, bytes, &contents);
   if (made != kSuccess) return made;
-  if (!MakeSpan(bytes, kSpanAlignment, false, &block->span)) return kOutOfMemory;
+  if (!MakeSpan(bytes, kSpanAlignment, Contents::kWithout, &block->span)) return kOutOfMemory;
   if (!contents->MapAt(block->span.host, bytes, 0)) {
     FreeSpan(block->span);
     return kOutOfMemory;
@@ -190,7 +190,7 @@ Result PoolObject::Open(const PoolPointer& told, DevicePtr* address) {
   const std::size_t end = told.offset + told.bytes;
   Span span;
   if (end <= begin || end > contents->bytes()) return kInvalidValue;
-  if (!MakeSpan(end - begin, kSpanAlignment, false, &span)) return kOutOfMemory;
+  if (!MakeSpan(end - begin, kSpanAlignment, Contents::kWithout, &span)) return kOutOfMemory;
   if (!contents->MapAt(span.host, span.bytes, begin)) {
     FreeSpan(span);
     return kOutOfMemory;

@@ -32,9 +32,10 @@ struct PoolPointer {
 
 class PoolObject {
  public:
-  // `imported`: another process's.
-  PoolObject(DeviceObject& device, const PoolProperties& properties, bool imported = false)
-      : device_(device), properties_(properties), imported_(imported) {}
+  enum class Maker { kThisProcess, kAnother };
+  PoolObject(DeviceObject& device, const PoolProperties& properties,
+             Maker maker = Maker::kThisProcess)
+      : device_(device), properties_(properties), imported_(maker == Maker::kAnother) {}
   ~PoolObject();
   PoolObject(const PoolObject&) = delete;
   PoolObject& operator=(const PoolObject&) = delete;

@@ -138,7 +138,7 @@ Result MakeGraphAllocation(ContextObject& context, std::size_t bytes,
                            std::shared_ptr<GraphAllocation>* made) {
   OnContextEnd(&ForgetMemory);
   Span span;
-  if (!MakeSpan(bytes, kSpanAlignment, true, &span)) return kOutOfMemory;
+  if (!MakeSpan(bytes, kSpanAlignment, Contents::kWith, &span)) return kOutOfMemory;
   Allocation allocation;
   allocation.kind = Allocation::Kind::kGraph;
   allocation.base = AddressOf(span.base);

@@ -1,7 +1,10 @@
 #include "cli/common/table.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 
 namespace tranche::cli::common {
 
@@ -35,13 +38,19 @@ std::size_t Width(std::string_view text) {
 
 }  // namespace
 
-std::string Tinted(std::string_view text, Tint tint, bool color) {
+Color ColorOfOutput() {
+  const char* no_color = std::getenv("NO_COLOR");
+  const bool unwanted = no_color != nullptr && *no_color != '\0';
+  return !unwanted && isatty(STDOUT_FILENO) == 1 ? Color::kOn : Color::kOff;
+}
+
+std::string Tinted(std::string_view text, Tint tint, Color color) {
   const std::string_view escape = Escape(tint);
-  if (!color || escape.empty() || text.empty()) return std::string(text);
+  if (color == Color::kOff || escape.empty() || text.empty()) return std::string(text);
   return std::string(escape).append(text).append("\x1b[0m");
 }
 
-std::string Table(const std::vector<std::vector<Cell>>& rows, bool color) {
+std::string Table(const std::vector<std::vector<Cell>>& rows, Color color) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));

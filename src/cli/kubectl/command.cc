@@ -1,12 +1,10 @@
 #include "cli/kubectl/command.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <set>
@@ -19,6 +17,7 @@
 #include "base/json_read.h"
 #include "base/log.h"
 #include "cli/common/exit_status.h"
+#include "cli/common/table.h"
 #include "cli/common/version.h"
 #include "cli/common/yaml.h"
 #include "cli/kubectl/cluster.h"
@@ -103,11 +102,6 @@ int Fail(const Status& status) {
   return kCannot;
 }
 
-bool ColorWanted() {
-  const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org
-  return (no_color == nullptr || *no_color == '\0') && isatty(STDOUT_FILENO) == 1;
-}
-
 void Print(const Json& document, const Settings& settings) {
   std::cout << (settings.output == "yaml" ? common::ToYaml(document) : document.Dump(2) + "\n");
 }
@@ -121,7 +115,7 @@ int RunStatus(const Settings& settings, const std::vector<std::string>& nodes) {
     Print(*status, settings);
   } else {
     const Width width = settings.output == "wide" ? Width::kWide : Width::kNormal;
-    std::cout << ShowClusterStatus(*status, width, ColorWanted());
+    std::cout << ShowClusterStatus(*status, width, common::ColorOfOutput());
   }
   return ClusterStatusExitCode(*status);
 }
@@ -142,7 +136,7 @@ int RunUse(const Settings& settings, UseOptions options, const UseForms& forms) 
   } else {
     const UseView view{
         .wide = settings.output == "wide",
-        .color = ColorWanted(),
+        .color = common::ColorOfOutput(),
         .now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch())
                    .count()};
     std::cout << forms.table(*use, options, view);

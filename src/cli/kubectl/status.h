@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "cli/common/table.h"
 #include "cli/kubectl/cluster.h"
 #include "cli/kubectl/facts.h"
 
@@ -39,7 +40,7 @@ base::Result<base::Json> CollectStatus(Cluster& cluster, const ClusterView& view
                                        const std::vector<std::string>& names);
 
 enum class Width { kNormal, kWide };
-std::string ShowClusterStatus(const base::Json& status, Width width, bool color);
+std::string ShowClusterStatus(const base::Json& status, Width width, cli::common::Color color);
 
 // 0 where nothing is degraded, else 1.
 int ClusterStatusExitCode(const base::Json& status);

@@ -85,7 +85,7 @@ std::string Version(const Json& node) {
   return version.empty() ? kUnknown : version;
 }
 
-std::string Nodes(const Json& status, Width width, bool color) {
+std::string Nodes(const Json& status, Width width, cli::common::Color color) {
   const bool wide = width == Width::kWide;
   std::vector<Cells> rows{{{"NODE"},
                            {"PROFILE"},
@@ -141,7 +141,7 @@ std::string Reason(const Json& device) {
   return IsWell(device) ? "" : base::PrintableAt(device, "reason");
 }
 
-std::string Gpus(const Json& status, bool color) {
+std::string Gpus(const Json& status, cli::common::Color color) {
   std::vector<Cells> rows{
       {{"NODE"}, {"GPU"}, {"MODEL"}, {"MEMORY"}, {"HEALTH"}, {"UUID"}, {"REASON"}}};
   for (const Json& node : base::ItemsAt(status, "nodes")) {
@@ -161,7 +161,7 @@ std::string Gpus(const Json& status, bool color) {
 }
 
 std::string Lines(const Json& status, const std::string& key, std::string_view title,
-                  cli::common::Tint tint, bool color) {
+                  cli::common::Tint tint, cli::common::Color color) {
   std::string out;
   for (const std::string& line : base::TextsAt(status, key)) {
     out += fmt::format("  {}\n", base::Printable(line, 400));
@@ -176,7 +176,7 @@ std::string Lines(const Json& status, const std::string& key, std::string_view t
 
 }  // namespace
 
-std::string ShowClusterStatus(const Json& status, Width width, bool color) {
+std::string ShowClusterStatus(const Json& status, Width width, cli::common::Color color) {
   std::string out;
   if (base::ItemsAt(status, "nodes").empty()) {
     out = "No node has GPUs to share: none advertises any, none runs the plugin.\n";

@@ -40,7 +40,7 @@ class KubectlStatusTest : public testing::SmallCluster {
     return names;
   }
   static std::string Show(const Json& status) {
-    return ShowClusterStatus(status, Width::kNormal, false);
+    return ShowClusterStatus(status, Width::kNormal, common::Color::kOff);
   }
   ClusterView view_;
 };
@@ -68,7 +68,7 @@ TEST_F(KubectlStatusTest, ShowsWhatIsAdvertisedInUseAndInForce) {
 }
 
 TEST_F(KubectlStatusTest, WideNamesPluginsAndEachGpu) {
-  const std::string text = ShowClusterStatus(Collect(), Width::kWide, false);
+  const std::string text = ShowClusterStatus(Collect(), Width::kWide, common::Color::kOff);
   EXPECT_THAT(text, HasSubstr("gpu-operator/plugin-dev-gpu-node  0.4.0    570.172.08"));
   EXPECT_THAT(text, HasSubstr("80.0 GiB  healthy  GPU-b"));
 }
@@ -146,7 +146,7 @@ TEST_F(KubectlStatusTest, AHostileAgentForgesNoLine) {
 }
 
 TEST_F(KubectlStatusTest, NoGpusAnywhereIsSaid) {
-  EXPECT_THAT(ShowClusterStatus(Json::MakeObject(), Width::kNormal, false),
+  EXPECT_THAT(ShowClusterStatus(Json::MakeObject(), Width::kNormal, common::Color::kOff),
               HasSubstr("No node has GPUs to share"));
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "cli/common/table.h"
 #include "cli/kubectl/cluster.h"
 #include "cli/kubectl/facts.h"
 #include "cli/top/use.h"
@@ -45,7 +46,7 @@ int ClusterUseExitCode(const ClusterUse& use);
 
 struct UseView {
   bool wide = false;
-  bool color = false;
+  common::Color color = common::Color::kOff;
   double now = 0;  // seconds of the wall clock
 };
 // GPUs, and the pods of all nodes together, both sorted by use.

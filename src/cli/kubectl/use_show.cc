@@ -68,7 +68,7 @@ std::vector<top::NodeUse> ByDevice(const std::vector<top::NodeUse>& nodes, top::
   return single;
 }
 
-std::string Degraded(const std::vector<top::NodeUse>& nodes, bool color) {
+std::string Degraded(const std::vector<top::NodeUse>& nodes, common::Color color) {
   std::string out;
   for (const top::NodeUse& node : nodes) {
     for (const std::string& reason : node.degraded) {

@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "cdi/shim.h"
 #include "cli/common/defaults.h"
-#include "daemon/handover_note.h"
+#include "daemon/handover/note.h"
 #include "daemon/status_file.h"
 #include "kubelet/unix_socket.h"
 #include "node/delivery/shim_files.h"
@@ -36,7 +36,8 @@ constexpr char kFeatureFile[] = "gfd";
 // As written: a host may have /var/run as a link to /run, or as a folder of its own.
 constexpr std::array<const char*, 2> kCdiDirectories{"/var/run/cdi", "/run/cdi"};
 // See daemon/handover_note, profile/last_good and agent/serve/endpoint_names.
-constexpr std::array<std::string_view, 4> kStateFiles{daemon::kLockName, daemon::kAnnouncementName,
+constexpr std::array<std::string_view, 4> kStateFiles{daemon::handover::kLockName,
+                                                      daemon::handover::kAnnouncementName,
                                                       "endpoints.json", "last-good.json"};
 constexpr std::array<std::string_view, 2> kRunFiles{daemon::kStatusName, daemon::kStatusLockName};
 // See cdi/spec: "k8s.device-plugin.nvidia.com-gpu.json" and the others.
@@ -109,7 +110,8 @@ std::string InRoot(const std::string& root, const std::string& path) {
 
 // The agent that serves the node, "" for none.
 std::string RunningAgent(const std::string& state_directory) {
-  const std::optional<daemon::AgentIdentity> agent = daemon::LookForAgent(state_directory).agent;
+  const std::optional<daemon::handover::AgentIdentity> agent =
+      daemon::handover::LookForAgent(state_directory).agent;
   if (!agent) return "";
   return agent->host.empty() ? "an agent" : "the agent " + agent->host;
 }

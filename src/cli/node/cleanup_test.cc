@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/testing/fake_loop.h"
 #include "base/testing/real_loop.h"
-#include "daemon/handover.h"
+#include "daemon/handover/handover.h"
 #include "daemon/status_file.h"
 #include "kubelet/unix_socket.h"
 #include "profile/last_good.h"
@@ -55,11 +55,11 @@ class CleanupTest : public ::testing::Test {
     ASSERT_TRUE(profile::SaveLastGood(state, {.profile = "p", .source = "s", .text = "t"}).ok());
     agent::serve::EndpointNames(state, root_ / "kubelet.sock").Next("nvidia.com/gpu");
     base::testing::FakeLoop loop;
-    const auto handover = daemon::Handover::New(loop, state, {.host = "pod-x"}, {});
+    const auto handover = daemon::handover::Handover::New(loop, state, {.host = "pod-x"}, {});
     handover->Announce();
   }
-  std::unique_ptr<daemon::Handover> Agent() {
-    return daemon::Handover::New(loop_, root_.path() + kState, {.host = "pod-x"}, {});
+  std::unique_ptr<daemon::handover::Handover> Agent() {
+    return daemon::handover::Handover::New(loop_, root_.path() + kState, {.host = "pod-x"}, {});
   }
   base::UniqueFd Socket(const std::string& name) {
     auto fd = kubelet::ListenOnUnixSocket(root_.path() + kPlugins + "/" + name, 0600, 1);
@@ -126,7 +126,7 @@ TEST_F(CleanupTest, ARunningAgentIsLeftInPeace) {
 }
 
 TEST_F(CleanupTest, AnAgentThatHasOnlyAnnouncedItselfIsOneThatRuns) {
-  auto older = daemon::Handover::New(loop_, root_.path() + kState, {.host = "older"}, {});
+  auto older = daemon::handover::Handover::New(loop_, root_.path() + kState, {.host = "older"}, {});
   const auto newer = Agent();
   newer->Announce();
   older.reset();

@@ -319,7 +319,7 @@ class Demo {
 
   tranche::sim::Stage& stage_;
   const gpu::Inventory inventory_;
-  const bool color_;
+  const cli::common::Color color_;
   const bool keep_;  // the pods of the last chapter go on
   int chapter_ = 0;
   std::unique_ptr<tranche::sim::ControlServer> control_;

@@ -8,6 +8,8 @@
 
 #include <string>
 
+#include "cli/common/table.h"
+
 namespace CLI {  // NOLINT(readability-identifier-naming)
 class App;
 }
@@ -18,7 +20,7 @@ struct DemoOptions {
   std::string node;    // a node profile, shipped or a file; "": real GPUs, else a100x2
   bool keep = false;   // stay, to play with, until interrupted
   bool force = false;  // also where a kubelet serves this machine
-  bool color = false;
+  cli::common::Color color = cli::common::Color::kOff;
 };
 
 int RunDemo(const DemoOptions& options);

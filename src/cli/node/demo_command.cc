@@ -1,10 +1,9 @@
 // AddDemoCommand: how `tranche demo` is called.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <memory>
 
 #include "cli/common/exit_status.h"
+#include "cli/common/table.h"
 #include "cli/node/demo.h"
 
 namespace tranche::cli::node {
@@ -23,7 +22,7 @@ void AddDemoCommand(CLI::App& app, int& exit_code) {
                "\n"
                "Examples:\n  tranche demo\n  tranche demo --node h100x8\n  tranche demo --keep");
   demo->callback([options, &exit_code] {
-    options->color = isatty(STDOUT_FILENO) == 1;
+    options->color = common::ColorOfOutput();
     exit_code = RunDemo(*options);
   });
 }

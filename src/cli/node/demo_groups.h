@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <string>
 
+#include "base/file.h"
 #include "base/status.h"
 
 namespace tranche::sim {
@@ -23,6 +24,14 @@ struct PodGroup {
   std::string container_id;  // of its one container
   std::string enter;         // a shell command: this shell enters the group, or ends
 };
+
+// A demo's own group below a tree of control groups. It holds a lock on it as long as it lives.
+struct DemoGroup {
+  std::string folder;
+  base::UniqueFd lock;
+};
+// kUnavailable: none can be made there. Removes those that demos have left which were killed.
+base::Result<DemoGroup> MakeDemoGroup(const std::string& tree);
 
 class PodGroups {
  public:
@@ -41,7 +50,7 @@ class PodGroups {
 
  private:
   tranche::sim::Stage& stage_;
-  std::string folder_;  // "" where there is none
+  DemoGroup group_;  // without a folder where there is none
 };
 
 }  // namespace tranche::cli::node

@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <ctime>
 #include <iostream>
 #include <memory>
@@ -166,7 +164,7 @@ std::string Facts(const Json& status) {
   return out;
 }
 
-std::string Resources(const Json& status, bool color) {
+std::string Resources(const Json& status, cli::common::Color color) {
   std::vector<std::vector<cli::common::Cell>> rows = {{{"RESOURCE"},
                                                        {"STATE"},
                                                        {"ADVERTISED"},
@@ -207,7 +205,7 @@ std::string GpuReason(const Json& gpu) {
   return reason;
 }
 
-std::string Gpus(const Json& status, bool color) {
+std::string Gpus(const Json& status, cli::common::Color color) {
   std::vector<std::vector<cli::common::Cell>> rows = {
       {{"GPU"}, {"MODEL"}, {"MEMORY"}, {"HEALTH"}, {"UUID"}, {"REASON"}}};
   bool any_reason = false;
@@ -226,14 +224,14 @@ std::string Gpus(const Json& status, bool color) {
 }
 
 std::string Section(std::string_view title, const std::vector<std::string>& lines,
-                    cli::common::Tint tint, bool color) {
+                    cli::common::Tint tint, cli::common::Color color) {
   if (lines.empty()) return {};
   std::string out = fmt::format("\n{}\n", cli::common::Tinted(title, tint, color));
   for (const std::string& line : lines) out += "  " + line + "\n";
   return out;
 }
 
-std::string Events(const Json& status, bool color) {
+std::string Events(const Json& status, cli::common::Color color) {
   const std::span<const Json> events = Rows(status, "events");
   if (events.empty()) return {};
   std::vector<std::vector<cli::common::Cell>> rows = {
@@ -253,11 +251,6 @@ std::optional<std::chrono::seconds> AgeOf(const std::string& path) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) return std::nullopt;
   return std::chrono::seconds(std::max<std::time_t>(0, std::time(nullptr) - info.st_mtime));
-}
-
-bool ColorWanted() {
-  const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org
-  return (no_color == nullptr || *no_color == '\0') && isatty(STDOUT_FILENO) == 1;
 }
 
 }  // namespace
@@ -323,7 +316,7 @@ void AddStatusCommand(CLI::App& app, int& exit_code) {
   command->footer(common::ExitStatus("tranche status"));
   command->callback([options, output, &exit_code] {
     options->json = *output == "json";
-    options->color = ColorWanted();
+    options->color = cli::common::ColorOfOutput();
     exit_code = ShowStatus(*options, std::cout, std::cerr);
   });
 }

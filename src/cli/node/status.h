@@ -16,6 +16,7 @@
 
 #include "base/json.h"
 #include "cli/common/defaults.h"
+#include "cli/common/table.h"
 
 namespace CLI {  // NOLINT(readability-identifier-naming)
 class App;
@@ -31,7 +32,7 @@ inline constexpr int kStatusNoAgent = 2;
 inline constexpr std::chrono::seconds kTooOld{35};
 
 struct StatusView {
-  bool color = false;
+  cli::common::Color color = cli::common::Color::kOff;
   std::optional<std::chrono::seconds> age;  // of the file, shown in the first line
 
   [[nodiscard]] bool TooOld() const { return age && *age > kTooOld; }
@@ -44,7 +45,7 @@ int StatusExitCode(const base::Json& status, const StatusView& view = {});
 struct StatusOptions {
   std::string run_directory = common::kAgentRunDirectory;
   bool json = false;
-  bool color = false;
+  cli::common::Color color = cli::common::Color::kOff;
 };
 int ShowStatus(const StatusOptions& options, std::ostream& out, std::ostream& errors);
 

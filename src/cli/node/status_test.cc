@@ -181,7 +181,7 @@ TEST_F(StatusTest, FieldsOfTheWrongKindAreEmptyNotFatal) {
 
 TEST_F(StatusTest, ColourOnlyWhenWanted) {
   Write(WellState());
-  options_.color = true;
+  options_.color = cli::common::Color::kOn;
   EXPECT_EQ(Show(), 0);
   EXPECT_THAT(out_.str(), HasSubstr("\x1b[32mready\x1b[0m"));
 }

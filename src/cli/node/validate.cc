@@ -139,11 +139,12 @@ class Examiner {
     verdict.source = source;
     verdict.carrier = reference.from;
     verdict.line = reference.line;
-    verdict.findings.push_back({Severity::kError,
-                                fmt::format("{} has no profile '{}'", carrier, wanted),
-                                reference.line, 0, false,
-                                near.empty() ? fmt::format("it has: {}", fmt::join(names, ", "))
-                                             : fmt::format("did you mean '{}'?", near)});
+    verdict.findings.push_back({.severity = Severity::kError,
+                                .message = fmt::format("{} has no profile '{}'", carrier, wanted),
+                                .line = reference.line,
+                                .instead = near.empty()
+                                               ? fmt::format("it has: {}", fmt::join(names, ", "))
+                                               : fmt::format("did you mean '{}'?", near)});
     report_.verdicts.push_back(std::move(verdict));
   }
 

@@ -22,8 +22,8 @@
 #include "cli/programs/unused_values.h"
 #include "config/units.h"
 #include "daemon/api_link.h"
+#include "daemon/handover/stand_by.h"
 #include "daemon/life.h"
-#include "daemon/stand_by.h"
 #include "gpu/nvml/driver.h"
 #include "http/tcp_listener.h"
 
@@ -139,11 +139,11 @@ std::optional<int> StandBy(const agent::AgentOptions& options) {
   bool serve_again = false;
   const int status =
       daemon::RunOnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
-        daemon::StandBy stand_by(loop, options.StateDirectory(), options.listen,
-                                 [&](daemon::StandByEnd end) {
-                                   serve_again = end == daemon::StandByEnd::kServeAgain;
-                                   loop.Stop();
-                                 });
+        daemon::handover::StandBy stand_by(
+            loop, options.StateDirectory(), options.listen, [&](daemon::handover::StandByEnd end) {
+              serve_again = end == daemon::handover::StandByEnd::kServeAgain;
+              loop.Stop();
+            });
         on_signal = [&stand_by](int number) { stand_by.OnSignal(number); };
         loop.Run();
         return 0;

@@ -37,13 +37,13 @@ std::string Help() {
 
 int Run(const ConfigManagerSetup& setup) {
   return daemon::RunOnLoop([&](base::EventLoop& loop, std::function<void(int)>& on_signal) {
-    // What was not finished has not been done, so a oneshot that is told to end fails.
-    int exit_status = setup.options.oneshot ? 1 : 0;
-    on_signal = [&loop](int number) {
+    daemon::Life life(loop);
+    on_signal = [&life, oneshot = setup.options.oneshot](int number) {
       // "Signal everybody" is no reason to end.
       if (number == SIGHUP || number == SIGUSR1) return;
       base::LogInfo("ending", {Kv("signal", number)});
-      loop.Stop();
+      // What was not finished has not been done, so a oneshot that is told to end fails.
+      life.End(oneshot ? 1 : 0);
     };
     auto api = daemon::ConnectToApi(
         loop, setup.kubeconfig,
@@ -52,12 +52,10 @@ int Run(const ConfigManagerSetup& setup) {
       base::LogError(api.status().message());
       return 1;
     }
-    configmanager::ConfigManager manager(loop, *api->client, setup.options, [&](int status) {
-      exit_status = status;
-      loop.Stop();
+    std::optional<configmanager::ConfigManager> manager;
+    return life.Run(common::kVersion, [&] {
+      manager.emplace(loop, *api->client, setup.options, [&life](int status) { life.End(status); });
     });
-    loop.Run();
-    return exit_status;
   });
 }
 

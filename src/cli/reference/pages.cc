@@ -15,8 +15,8 @@
 #include "cli/programs/node_command.h"
 #include "cli/reference/keys.h"
 #include "daemon/reasons.h"
-#include "node/metrics.h"
-#include "node/report.h"
+#include "node/status/metrics.h"
+#include "node/status/report.h"
 
 namespace tranche::cli::reference {
 
@@ -155,10 +155,10 @@ std::string MetricsPage() {
          "\n## tranche node\n\nOn `:" + std::to_string(common::kNodePort) +
          "/metrics` (`--listen`). `gpu` is the UUID of the GPU or "
          "MIG device.\n\n" +
-         MetricTable(node::NodeMetricTexts()) +
+         MetricTable(node::status::NodeMetricTexts()) +
          "\nUnder the names of NVIDIA's dcgm-exporter (`--dcgm-names`), all of them the "
          "device's:\n\n" +
-         MetricTable(node::DcgmMetricTexts());
+         MetricTable(node::status::DcgmMetricTexts());
 }
 
 std::string EventsPage() {
@@ -197,7 +197,7 @@ std::string StatusPage() {
          "it on `:" +
          std::to_string(common::kNodePort) +
          "/status` (`--listen`).\nA value that is not known is null, never 0.\n\n" +
-         FieldTable(node::NodeStatusFields());
+         FieldTable(node::status::NodeStatusFields());
 }
 
 std::string ExitCodesPage() {

@@ -98,7 +98,7 @@ void ShowPods(const Json::Array& pods) {
                     {Joined(pod, "ids")},
                     {Shown(pod, "message")}});
   }
-  std::cout << cli::common::Table(rows, false);
+  std::cout << cli::common::Table(rows, cli::common::Color::kOff);
 }
 
 void ShowNode(const Json& node) {
@@ -110,7 +110,7 @@ void ShowNode(const Json& node) {
                     {Number(count, "allocatable")},
                     {Number(count, "unhealthy")}});
   }
-  std::cout << cli::common::Table(rows, false);
+  std::cout << cli::common::Table(rows, cli::common::Color::kOff);
 }
 
 // Sends, shows the answer, gives the exit code.

@@ -1,7 +1,5 @@
 #include "cli/sim/node.h"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <functional>
@@ -13,6 +11,7 @@
 
 #include "cli/common/duration.h"
 #include "cli/common/exit_status.h"
+#include "cli/common/table.h"
 #include "cli/sim/call_code.h"
 #include "cli/sim/node_show.h"
 #include "sim/node/model.h"
@@ -114,8 +113,9 @@ class Commands {
   void AddReadings();
   void AddProcesses();
   void AddFaults();
+  enum class Trouble { kFails, kHangs };
   CLI::App* AddFault(const std::string& name, const std::string& about, const std::string& example,
-                     bool hang);
+                     Trouble trouble);
 
   CLI::App& sim_;
   int& exit_code_;
@@ -145,7 +145,7 @@ Status Show(tranche::sim::Node& node, const Typed& typed) {
   if (typed.output == "json") {
     std::cout << SimNodeJson(snapshot).Dump(2) << "\n";
   } else {
-    std::cout << SimNodeText(snapshot, isatty(STDOUT_FILENO) == 1);
+    std::cout << SimNodeText(snapshot, common::ColorOfOutput());
   }
   return Status::Ok();
 }
@@ -305,7 +305,8 @@ void Commands::AddProcesses() {
 }
 
 CLI::App* Commands::AddFault(const std::string& name, const std::string& about,
-                             const std::string& example, bool hang) {
+                             const std::string& example, Trouble trouble) {
+  const bool hang = trouble == Trouble::kHangs;
   CLI::App* command =
       OnNode(name, about, example, [hang](tranche::sim::Node& node, const Typed& typed) -> Status {
         tranche::sim::Fault fault;
@@ -346,9 +347,10 @@ void Commands::AddFaults() {
            "fail nvmlDeviceGetMemoryInfo=GPU_IS_LOST --gpu 0 --for 5s\n"
            "  tranche sim fail nvmlInit=DRIVER_NOT_LOADED --count 3\n"
            "  tranche sim fail cuMemAlloc=CUDA_ERROR_OUT_OF_MEMORY --gpu 0",
-           false);
+           Trouble::kFails);
   AddFault("hang", "Make a call of NVML or CUDA hang",
-           "hang nvmlDeviceGetCount --for 30s\n  tranche sim hang cuLaunchKernel --for 5s", true);
+           "hang nvmlDeviceGetCount --for 30s\n  tranche sim hang cuLaunchKernel --for 5s",
+           Trouble::kHangs);
   OnNode("heal", "End failures and hangs, of one call or all", "heal",
          [](tranche::sim::Node& node, const Typed& typed) { return node.Heal(typed.call); })
       ->add_option("call", typed_->call, "As given to fail or hang (default: everything)");

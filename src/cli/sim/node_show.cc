@@ -133,7 +133,7 @@ Json SimNodeJson(const tranche::sim::NodeSnapshot& node) {
   return json;
 }
 
-std::string SimNodeText(const tranche::sim::NodeSnapshot& node, bool color) {
+std::string SimNodeText(const tranche::sim::NodeSnapshot& node, cli::common::Color color) {
   std::string text = fmt::format("simulated node {}, driver {}{}\n", node.header.profile,
                                  node.header.driver_version,
                                  node.header.driver_loaded != 0 ? "" : " (not loaded)");

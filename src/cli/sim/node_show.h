@@ -7,11 +7,12 @@
 #include <string>
 
 #include "base/json.h"
+#include "cli/common/table.h"
 #include "sim/node/node.h"
 
 namespace tranche::cli::sim {
 
 base::Json SimNodeJson(const tranche::sim::NodeSnapshot& node);
-std::string SimNodeText(const tranche::sim::NodeSnapshot& node, bool color);
+std::string SimNodeText(const tranche::sim::NodeSnapshot& node, cli::common::Color color);
 
 }  // namespace tranche::cli::sim

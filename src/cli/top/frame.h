@@ -28,7 +28,7 @@ struct Line {
 
 // What a terminal can show.
 struct Looks {
-  bool color = false;
+  common::Color color = common::Color::kOff;
   bool unicode = true;
 };
 

@@ -34,8 +34,8 @@ TEST(LineTest, ReachesAColumn) {
 
 TEST(LineTest, HasColourOnlyWhereItIsWanted) {
   const Line line = Line{}.Add("x", Tint::kBad);
-  EXPECT_EQ(Render(line, 80, {.color = true}), "\x1b[31mx\x1b[0m");
-  EXPECT_EQ(Render(line, 80, {.color = false}), "x");
+  EXPECT_EQ(Render(line, 80, {.color = common::Color::kOn}), "\x1b[31mx\x1b[0m");
+  EXPECT_EQ(Render(line, 80, {.color = common::Color::kOff}), "x");
 }
 
 TEST(LineTest, IsAsciiWhereTheTerminalKnowsNoMore) {

@@ -17,7 +17,7 @@ namespace tranche::cli::top {
 struct TableView {
   bool nodes = false;  // with a column of the node's name
   bool wide = false;
-  bool color = false;
+  common::Color color = common::Color::kOff;
   double now = 0;  // seconds of the wall clock
 };
 

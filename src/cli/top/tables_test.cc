@@ -15,7 +15,7 @@ using ::testing::Not;
 
 TEST(TopTablesTest, AreWhatOnceIsPrinted) {
   EXPECT_EQ(
-      ShowOnce(testing::Node(), false, false, testing::kNow),
+      ShowOnce(testing::Node(), {.now = testing::kNow}),
       "GPU  MODEL                          HEALTH     BUSY    MEMORY         POWER      TEMP   "
       "REPLICAS     PODS\n"
       "0    NVIDIA A100-SXM4-80GB          Healthy    87.0 %  42.0/80.0 GiB  312/400 W  61 °C  "
@@ -31,7 +31,7 @@ TEST(TopTablesTest, AreWhatOnceIsPrinted) {
 }
 
 TEST(TopTablesTest, WideTellsMore) {
-  EXPECT_THAT(ShowOnce(testing::Node(), true, false, testing::kNow),
+  EXPECT_THAT(ShowOnce(testing::Node(), {.wide = true, .now = testing::kNow}),
               AllOf(HasSubstr("12.0 %     nvidia.com/gpu  GPU-a  -\n"), HasSubstr("MIG-b  XID 79"),
                     HasSubstr("2         1234.5 s  99000 J  u1\n")));
 }
@@ -39,12 +39,12 @@ TEST(TopTablesTest, WideTellsMore) {
 TEST(TopTablesTest, WallsHaveAColumnWhereThereAreAny) {
   base::Json status = testing::NodeStatus();
   status.Set("memoryWalls", testing::Walls());
-  EXPECT_THAT(ShowOnce(testing::Node(status), false, false, testing::kNow),
+  EXPECT_THAT(ShowOnce(testing::Node(status), {.now = testing::kNow}),
               AllOf(HasSubstr("MEMORY    LIMIT     PROCS  IDLE    WALL      FLAGS\n"),
                     HasSubstr("30.0 GiB  40.0 GiB  4      busy    no: musl  no wall: musl, "),
                     HasSubstr("1 MiB     -         1      busy    -         not granted\n"),
                     HasSubstr("10.0 GiB  20.0 GiB  1      12 min  -         -\n")));
-  EXPECT_THAT(ShowOnce(testing::Node(status), true, false, testing::kNow),
+  EXPECT_THAT(ShowOnce(testing::Node(status), {.wide = true, .now = testing::kNow}),
               AllOf(HasSubstr("UID  RESERVED  CONTEXTS  REFUSED\n"),
                     HasSubstr("u1   10.0 GiB  512 MiB   7\n")));
 }
@@ -67,14 +67,14 @@ TEST(TopTablesTest, NothingToShowIsNoTable) {
   EXPECT_EQ(PodsTable({}, {}), "");
   NodeUse node = testing::Node();
   node.devices.clear();
-  EXPECT_EQ(ShowOnce(node, false, false, testing::kNow), "This node has no GPU.\n");
+  EXPECT_EQ(ShowOnce(node, {.now = testing::kNow}), "This node has no GPU.\n");
 }
 
 TEST(TopTablesTest, WhatIsDegradedFollows) {
   NodeUse node = testing::Node();
   node.degraded = {"driver: not ready"};
   node.fresh = false;
-  EXPECT_THAT(ShowOnce(node, false, false, testing::kNow),
+  EXPECT_THAT(ShowOnce(node, {.now = testing::kNow}),
               HasSubstr("\nDegraded:\n  driver: not ready\n  the driver does not answer"));
 }
 

@@ -47,9 +47,8 @@ bool CanDrawScreens() {
 }
 
 Looks LooksOfOutput() {
-  const bool terminal = isatty(STDOUT_FILENO) == 1;
-  return {.color = terminal && Variable("NO_COLOR").empty() && CanDrawScreens(),
-          .unicode = !terminal || LocaleIsUtf8()};
+  return {.color = CanDrawScreens() ? common::ColorOfOutput() : common::Color::kOff,
+          .unicode = isatty(STDOUT_FILENO) != 1 || LocaleIsUtf8()};
 }
 
 Result<std::unique_ptr<Terminal>> Terminal::Take() {

@@ -168,16 +168,15 @@ class ScreenTop {
 
 }  // namespace
 
-std::string ShowOnce(const NodeUse& node, bool wide, bool color, double now) {
+std::string ShowOnce(const NodeUse& node, const TableView& view) {
   const std::span<const NodeUse> nodes(&node, 1);
-  const TableView view{.nodes = false, .wide = wide, .color = color, .now = now};
   std::string out = DevicesTable(nodes, view);
   if (out.empty()) out = node.ready ? "This node has no GPU.\n" : "No GPU is known yet.\n";
   if (const std::string pods = PodsTable(PodRows(nodes), view); !pods.empty()) out += "\n" + pods;
   std::vector<std::string> reasons = node.degraded;
   if (!node.fresh) reasons.emplace_back("the driver does not answer: these figures are old");
   if (reasons.empty()) return out;
-  out += "\n" + common::Tinted("Degraded:", Tint::kWarn, color) + "\n";
+  out += "\n" + common::Tinted("Degraded:", Tint::kWarn, view.color) + "\n";
   for (const std::string& reason : reasons) out += "  " + reason + "\n";
   return out;
 }
@@ -202,7 +201,9 @@ int TopOnce(const TopOptions& options, std::ostream& out, std::ostream& errors) 
     out << common::ToYaml(*status);
   } else {
     SortPods(*node, options.sort);
-    out << ShowOnce(*node, options.output == "wide", options.looks.color, WallClock());
+    out << ShowOnce(
+        *node,
+        {.wide = options.output == "wide", .color = options.looks.color, .now = WallClock()});
   }
   return node->ready && node->fresh && node->degraded.empty() ? kWell : kDegraded;
 }

@@ -15,6 +15,7 @@
 #include "base/event_loop.h"
 #include "cli/common/defaults.h"
 #include "cli/top/frame.h"
+#include "cli/top/tables.h"
 #include "cli/top/use.h"
 
 namespace CLI {  // NOLINT(readability-identifier-naming)
@@ -36,7 +37,7 @@ int TopOnce(const TopOptions& options, std::ostream& out, std::ostream& errors);
 int TopScreen(const TopOptions& options, std::ostream& errors);
 
 // The figures of a node as `tranche top --once` prints them.
-std::string ShowOnce(const NodeUse& node, bool wide, bool color, double now);
+std::string ShowOnce(const NodeUse& node, const TableView& view);
 
 // Adds the subcommand; `exit_code` is set when it was the one typed.
 void AddTopCommand(CLI::App& app, int& exit_code);

@@ -71,7 +71,7 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
     if (found == anchors_.end()) StopWith(FromLibrary(mark), "anchor value contains itself");
-    Attach(found->second, FromLibrary(mark), false);
+    Attach(found->second, FromLibrary(mark));
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -86,7 +86,8 @@ class TreeBuilder final : public YAML::EventHandler {
     CheckQuotes(mark);
     if (anchor != 0) anchors_[anchor] = &node;
     const bool merge_word = value == "<<" && (kind.empty() || tag == "tag:yaml.org,2002:merge");
-    Attach(&node, node.mark, merge_word, anchor != 0);
+    Attach(&node, node.mark, merge_word ? Word::kMerge : Word::kOther,
+           anchor != 0 ? Reach::kByAlias : Reach::kHere);
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t anchor,
@@ -173,7 +174,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void Add(Node& node, YAML::anchor_t anchor) {
     if (anchor != 0) anchors_[anchor] = &node;
-    Attach(&node, node.mark, false);
+    Attach(&node, node.mark);
   }
 
   void Open(const YAML::Mark& mark, YAML::anchor_t anchor, Node::Kind kind,
@@ -200,7 +201,7 @@ class TreeBuilder final : public YAML::EventHandler {
     for (const Node* item : node->items) Count(*node, *item);
     for (const Node::Entry& entry : node->entries) Count(*node, *entry.value);
     if (frame.anchor != 0) anchors_[frame.anchor] = node;
-    Attach(node, node->mark, false);
+    Attach(node, node->mark);
   }
 
   static void Count(Node& parent, const Node& child) {
@@ -214,9 +215,14 @@ class TreeBuilder final : public YAML::EventHandler {
     }
   }
 
+  // Whether a scalar is the word of a merge key, "<<".
+  enum class Word { kMerge, kOther };
+  // Whether a node may be referred to again, by an alias.
+  enum class Reach { kByAlias, kHere };
+
   // `node` is the next item, key, value or the root. `mark` is where it stands, alias or not.
-  // `named` means that an alias may refer to it.
-  void Attach(const Node* node, Mark mark, bool merge_word, bool named = true) {
+  void Attach(const Node* node, Mark mark, Word word = Word::kOther,
+              Reach reach = Reach::kByAlias) {
     if (frames_.empty()) {
       tree_.root = node;
       return;
@@ -225,9 +231,9 @@ class TreeBuilder final : public YAML::EventHandler {
     if (frame.node->is_list()) {
       frame.node->items.push_back(node);
     } else if (!frame.have_key) {
-      TakeKey(frame, *node, mark, merge_word);
+      TakeKey(frame, *node, mark, word);
       // A key's text is in its frame: the node is needed by nobody, unless it has a name.
-      if (node == &tree_.nodes.back() && !named) {
+      if (node == &tree_.nodes.back() && reach == Reach::kHere) {
         tree_.nodes.pop_back();
         --values_;
       }
@@ -236,13 +242,13 @@ class TreeBuilder final : public YAML::EventHandler {
       Merge(frame, *node, mark);
     } else {
       frame.have_key = false;
-      PutEntry(frame, {std::move(frame.key), frame.key_mark, node}, false);
+      PutEntry(frame, {std::move(frame.key), frame.key_mark, node}, Origin::kWritten);
     }
   }
 
-  static void TakeKey(Frame& frame, const Node& node, Mark mark, bool merge_word) {
+  static void TakeKey(Frame& frame, const Node& node, Mark mark, Word word) {
     frame.have_key = true;
-    frame.merge = merge_word;
+    frame.merge = word == Word::kMerge;
     frame.key_mark = mark;
     auto key = KeyText(node);
     if (!key) {
@@ -273,11 +279,15 @@ class TreeBuilder final : public YAML::EventHandler {
   void MergeMap(Frame& frame, const Node& from, Mark mark) {
     for (const Node::Entry& entry : from.entries) {
       Charge(mark);
-      PutEntry(frame, entry, true);
+      PutEntry(frame, entry, Origin::kMerged);
     }
   }
 
-  void PutEntry(Frame& frame, Node::Entry entry, bool merged) {
+  // Whether an entry stands in the map itself, or came by a merge.
+  enum class Origin { kWritten, kMerged };
+
+  void PutEntry(Frame& frame, Node::Entry entry, Origin origin) {
+    const bool merged = origin == Origin::kMerged;
     std::vector<Node::Entry>& entries = frame.node->entries;
     const auto found = frame.index.find(std::string_view(entry.key));
     if (found == frame.index.end()) {
@@ -294,7 +304,7 @@ class TreeBuilder final : public YAML::EventHandler {
           {Severity::kWarning,
            fmt::format("duplicate key '{}': this one wins over the one on line {}", entry.key,
                        old.key_mark.line),
-           entry.key_mark.line, entry.key_mark.column, false, ""});
+           entry.key_mark.line, entry.key_mark.column});
     }
     if (merged) frame.merged.insert(*found);
     // The key stays: the index finds it by that.

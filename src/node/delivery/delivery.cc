@@ -50,10 +50,10 @@ void Delivery::Want(bool wanted) {
   state_.wanted = wanted;
   if (!wanted) {
     timer_.Stop();
-    return Set(false, "");
+    return SetState(Published::kNo, "");
   }
   if (!options_.runs_here) {
-    return Set(false, "there is no shim for the architecture of this machine");
+    return SetState(Published::kNo, "there is no shim for the architecture of this machine");
   }
   confirmed_ = false;
   Look();
@@ -85,7 +85,7 @@ void Delivery::Look() {
 
 void Delivery::Installed(const Status& status) {
   if (!state_.wanted) return;
-  if (!status.ok()) return Set(false, status.message());
+  if (!status.ok()) return SetState(Published::kNo, status.message());
   Publish();
 }
 
@@ -101,7 +101,7 @@ void Delivery::Publish() {
     if (!status.ok()) trouble = status.message();
   }
   if (published) Confirm();
-  Set(published, std::move(trouble));
+  SetState(published ? Published::kYes : Published::kNo, std::move(trouble));
 }
 
 void Delivery::Confirm() {
@@ -118,7 +118,8 @@ void Delivery::Confirm() {
   confirm_at_ = loop_.Now() + cdi::kShimConfirmed;
 }
 
-void Delivery::Set(bool published, std::string trouble) {
+void Delivery::SetState(Published how, std::string trouble) {
+  const bool published = how == Published::kYes;
   if (published == state_.published && trouble == state_.trouble) return;
   if (published && !state_.published) {
     base::LogInfo("the shim is published", {Kv("device", cdi::kShimName)});

@@ -66,7 +66,8 @@ class Delivery {
   void Installed(const base::Status& status);
   void Publish();
   void Confirm();
-  void Set(bool published, std::string trouble);
+  enum class Published { kNo, kYes };
+  void SetState(Published how, std::string trouble);
 
   base::EventLoop& loop_;
   base::disk::Worker& worker_;

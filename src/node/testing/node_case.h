@@ -124,10 +124,14 @@ class NodeTest : public ::testing::Test {
     }
     return std::stod(text.substr(at + series.size() + 2));
   }
-  static std::string Series(const std::string& name, bool source = false) {
+  static std::string Series(const std::string& name) { return SeriesWith(name, "}"); }
+  // One that has the source of time.
+  static std::string TimedSeries(const std::string& name) {
+    return SeriesWith(name, R"(,source="nvml"})");
+  }
+  static std::string SeriesWith(const std::string& name, const std::string& end) {
     return "tranche_pod_gpu_" + name +
-           R"({gpu="GPU-0",index="0",namespace="team",pod="running",container="main")" +
-           (source ? R"(,source="nvml"})" : "}");
+           R"({gpu="GPU-0",index="0",namespace="team",pod="running",container="main")" + end;
   }
 
   base::testing::TempDir root_;

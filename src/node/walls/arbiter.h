@@ -77,7 +77,7 @@ class Arbiter {
     std::string directory;  // of the socket; "": no walls
     std::string record;     // file; "": none is kept, and a successor takes nothing over
     std::string proc_root = "/proc";
-    bool births_told = false;  // somebody writes down what comes of the shim at births
+    Births births = Births::kNotTold;  // what comes of the shim at births
     std::size_t max_programs = kMaxPrograms;
   };
   struct Sources {

@@ -113,7 +113,7 @@ wire::Status Arbiter::Admit(const Caller& caller) {
 Status Arbiter::MakeLedger(const std::string& uid, const GrantedPod& granted) {
   std::vector<WalledDevice> devices = DevicesOf(granted);
   const bool open = AwayOpen(granted);
-  auto pages = PodPages::New(devices, open);
+  auto pages = PodPages::New(devices, open ? Away::kOpen : Away::kClosed);
   if (!pages.ok()) return pages.status();
   pods_[uid] = {.name = granted.name,
                 .away_open = open,

@@ -140,9 +140,9 @@ Reason Arbiter::WhyUnattached(const identity::PodGroup& group, unsigned pid,
         at->second.inside = std::move(inside);
     });
   }
-  const bool other_version = door_.SpokeOtherVersion(pid);
-  if (!look.inside && !other_version) return ReasonOf("not-known");
-  return WhyNoWall(look.inside.value_or(Inside{}), other_version, options_.births_told);
+  if (door_.SpokeOtherVersion(pid)) return ReasonOf("other-version");
+  if (!look.inside) return ReasonOf("not-known");
+  return WhyNoWall(*look.inside, options_.births);
 }
 
 void Arbiter::ReportFound(const Evidence::Found& found) {

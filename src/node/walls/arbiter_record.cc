@@ -71,8 +71,8 @@ void Arbiter::TakeOver(const PodRecord& record) {
                   {Kv("pod", name.pod), Kv("why", page.status().message())});
     return;
   }
-  auto pages =
-      PodPages::TakeOver(std::move(*page), record.counters, record.devices, record.away_open);
+  auto pages = PodPages::TakeOver(std::move(*page), record.counters, record.devices,
+                                  record.away_open ? Away::kOpen : Away::kClosed);
   if (!pages.ok()) {
     base::LogWarning("the counters of a pod are not taken over",
                      {Kv("pod", name.pod), Kv("error", pages.status().message())});

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "node/walls/testing/arbiter_bed.h"
-#include "node/walls/testing/still_loop.h"
+#include "node/walls/testing/door_bed.h"
 
 namespace tranche::node::walls {
 namespace {
@@ -44,25 +44,9 @@ bool SendRights(int to, const void* packet, std::size_t size, int count) {
   return sendmsg(to, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
 }
 
-// The door alone, before processes of which this one can be any pod's: who it is, is what stands in
-// the /proc of the test when it connects.
-class DoorHostileTest : public ::testing::Test {
+class DoorHostileTest : public testing::DoorBed {
  protected:
-  DoorHostileTest()
-      : proc_(dir_.path() + "/proc"),
-        real_proc_(identity::NewProc(proc_.root())),
-        door_(still_, *real_proc_,
-              [this](Door::ConnectionId id, Caller& caller, const Request& /*request*/) {
-                answered_.push_back(caller.pod_uid);
-                const wire::HelloAnswer answer{
-                    .header = {wire::kMagic, wire::kVersion, wire::Kind::kHelloAnswer}};
-                const std::array descriptors{0, 0};
-                door_.Answer(id, std::as_bytes(std::span(&answer, 1)), descriptors);
-              }) {}
-  void Open(std::size_t most = Door::kMaxConnections) {
-    EXPECT_TRUE(door_.Open(dir_.path(), most).ok());
-  }
-  [[nodiscard]] std::string Socket() const { return dir_.path() + "/" + wire::kSocketFile; }
+  DoorHostileTest() : DoorBed({0, 0}) {}
   std::uint64_t Seen() const {
     const DoorCounts& counts = door_.counts();
     return counts.accepted + counts.strangers + counts.too_many;
@@ -88,14 +72,6 @@ class DoorHostileTest : public ::testing::Test {
   bool Serves(const std::string& pod) {
     return Answers(Connect(pod)) && !answered_.empty() && answered_.back() == pod;
   }
-
-  base::testing::TempDir dir_;
-  base::testing::RealLoop loop_;
-  testing::StillLoop still_{*loop_};
-  testing::PodProc proc_;
-  std::unique_ptr<identity::Proc> real_proc_;
-  Door door_;
-  std::vector<std::string> answered_;
 };
 
 TEST_F(DoorHostileTest, PodsThatTakeAllPlacesTogetherKeepNobodyOut) {

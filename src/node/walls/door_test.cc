@@ -7,31 +7,21 @@
 
 #include <thread>
 
-#include "node/walls/testing/program.h"
-#include "node/walls/testing/still_loop.h"
+#include "node/walls/testing/door_bed.h"
 
 namespace tranche::node::walls {
 namespace {
 
 constexpr char kPod[] = "6d2f1d4e-5c0f-4b39-9a50-1f6a1c3f0001";
 
-class DoorTest : public ::testing::Test {
+class DoorTest : public testing::DoorBed {
  protected:
-  DoorTest()
-      : proc_(dir_.path() + "/proc"),
-        real_proc_(identity::NewProc(proc_.root())),
-        door_(still_, *real_proc_,
-              [this](Door::ConnectionId id, Caller& caller, const Request& /*request*/) {
-                caller_ = caller.pod_uid;
-                const wire::HelloAnswer answer{
-                    .header = {wire::kMagic, wire::kVersion, wire::Kind::kHelloAnswer}};
-                door_.Answer(id, std::as_bytes(std::span(&answer, 1)), {});
-              }) {
+  DoorTest() {
     proc_.Put(getpid(), kPod);
-    EXPECT_TRUE(door_.Open(dir_.path()).ok());
+    Open();
   }
   int Connect() {
-    connected_.emplace_back(testing::Connect(dir_.path() + "/" + wire::kSocketFile));
+    connected_.emplace_back(testing::Connect(Socket()));
     return connected_.back().get();
   }
   bool Ended(int fd) {
@@ -46,16 +36,9 @@ class DoorTest : public ::testing::Test {
     EXPECT_TRUE(loop_.RunUntil(
         [&] { return recv(fd, &answer, sizeof answer, MSG_DONTWAIT) == sizeof answer; }));
     EXPECT_EQ(answer.status, wire::Status::kOk);
-    EXPECT_EQ(caller_, kPod);
+    EXPECT_THAT(answered_, ::testing::Contains(kPod));
   }
 
-  base::testing::TempDir dir_;
-  base::testing::RealLoop loop_;
-  testing::StillLoop still_{*loop_};
-  testing::PodProc proc_;
-  std::unique_ptr<identity::Proc> real_proc_;
-  Door door_;
-  std::string caller_;
   std::vector<base::UniqueFd> connected_;
 };
 
@@ -109,7 +92,7 @@ TEST_F(DoorTest, OnePodHasOnlySoManyConnectionsAndASlowOneIsEnded) {
 TEST_F(DoorTest, ThousandsOfConnectionsLeaveNothingBehind) {
   const int before = base::testing::OpenFiles();
   for (std::uint64_t i = 1; i <= 3000; ++i) {
-    close(testing::Connect(dir_.path() + "/" + wire::kSocketFile));
+    close(testing::Connect(Socket()));
     if (i % 50 != 0) continue;
     ASSERT_TRUE(
         loop_.RunUntil([&] { return door_.counts().accepted + door_.counts().too_many == i; }));

@@ -74,7 +74,7 @@ bool Grants::Give(const Holding& holding, const plan::MemoryRule& rule) {
 
 std::vector<Grants::Change> Grants::Ask(const std::string& uid, const plan::MemoryRules& rules,
                                         const std::optional<config::MemoryAmount>& amount,
-                                        bool lower) {
+                                        Lowering lowering) {
   std::vector<Change> changes;
   const auto pod = pods_.find(uid);
   if (pod == pods_.end()) return changes;
@@ -92,7 +92,8 @@ std::vector<Grants::Change> Grants::Ask(const std::string& uid, const plan::Memo
                   .asked = asked,
                   .above_most = answer.above_most,
                   .no_room = answer.no_room};
-    if (!lower && change.after < change.before) change.after = change.before;
+    if (lowering == Lowering::kForbidden && change.after < change.before)
+      change.after = change.before;
     grant.limit_bytes = change.after;
     changes.push_back(std::move(change));
   }

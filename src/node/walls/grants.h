@@ -71,8 +71,7 @@ class Grants {
   // What was granted before this program began.
   void Restore(const std::string& uid, GrantedPod pod) { pods_[uid] = std::move(pod); }
 
-  // Another limit is asked for, on all of the pod's devices; none: what was given at first. Without
-  // `lower` a limit can only grow by it.
+  // Another limit is asked for, on all of the pod's devices; none: what was given at first.
   struct Change {
     std::string device;
     std::uint64_t before = 0;
@@ -81,8 +80,10 @@ class Grants {
     bool above_most = false;
     bool no_room = false;
   };
+  // Whether a limit may become less by it, or only grow.
+  enum class Lowering { kAllowed, kForbidden };
   std::vector<Change> Ask(const std::string& uid, const plan::MemoryRules& rules,
-                          const std::optional<config::MemoryAmount>& amount, bool lower);
+                          const std::optional<config::MemoryAmount>& amount, Lowering lowering);
 
   [[nodiscard]] const std::map<std::string, GrantedPod>& pods() const { return pods_; }
   [[nodiscard]] const GrantedPod* Find(const std::string& uid) const;

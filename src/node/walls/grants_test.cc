@@ -36,7 +36,7 @@ class GrantsTest : public ::testing::Test {
   }
   std::uint64_t Ask(const std::string& uid, const plan::MemoryRules& rules,
                     const std::optional<config::MemoryAmount>& amount) {
-    return grants_.Ask(uid, rules, amount, true).at(0).after;
+    return grants_.Ask(uid, rules, amount, Grants::Lowering::kAllowed).at(0).after;
   }
 
   Grants grants_;
@@ -107,10 +107,11 @@ TEST_F(GrantsTest, WhoAsksGetsWhatTheBoundsByReplicaAllow) {
   EXPECT_TRUE(Update(bounded, {Holds("a", 2)}));
   EXPECT_EQ(Ask("a", bounded, config::Milli{300}), 30U);
   EXPECT_EQ(Ask("a", bounded, config::Bytes{UINT64_MAX}), 40U);
-  EXPECT_TRUE(grants_.Ask("a", bounded, config::Bytes{50}, true).at(0).above_most);
+  EXPECT_TRUE(
+      grants_.Ask("a", bounded, config::Bytes{50}, Grants::Lowering::kAllowed).at(0).above_most);
   EXPECT_EQ(Ask("a", bounded, config::Bytes{1}), 1U);
   EXPECT_EQ(Ask("a", bounded, std::nullopt), 20U) << "what it was given at first";
-  EXPECT_THAT(grants_.Ask("nobody", bounded, std::nullopt, true), IsEmpty());
+  EXPECT_THAT(grants_.Ask("nobody", bounded, std::nullopt, Grants::Lowering::kAllowed), IsEmpty());
 }
 
 TEST_F(GrantsTest, WhereNothingIsEnforcedAnyMoreALimitCanBeLoweredAndComesBack) {
@@ -123,12 +124,14 @@ TEST_F(GrantsTest, AnAskThatMayNotLowerOnlyRaises) {
   const auto bounded = Rule({.device_bytes = 100, .limit_bytes = 40, .max_bytes = 80});
   EXPECT_FALSE(Update(bounded, {Holds("a", 1), Holds("b", 1), Holds("c", 1)}));
   EXPECT_EQ(LimitOf("c"), 20U);
-  const auto refused = grants_.Ask("c", bounded, config::Bytes{60}, true);
+  const auto refused = grants_.Ask("c", bounded, config::Bytes{60}, Grants::Lowering::kAllowed);
   EXPECT_TRUE(refused.at(0).no_room);
   EXPECT_EQ(LimitOf("c"), 20U);
-  EXPECT_EQ(grants_.Ask("c", bounded, config::Bytes{10}, false).at(0).after, 20U);
+  EXPECT_EQ(grants_.Ask("c", bounded, config::Bytes{10}, Grants::Lowering::kForbidden).at(0).after,
+            20U);
   EXPECT_TRUE(Update(bounded, {Holds("b", 1), Holds("c", 1)}));
-  EXPECT_EQ(grants_.Ask("c", bounded, config::Bytes{60}, false).at(0).after, 60U);
+  EXPECT_EQ(grants_.Ask("c", bounded, config::Bytes{60}, Grants::Lowering::kForbidden).at(0).after,
+            60U);
   EXPECT_EQ(grants_.GrantedOn(kGpu), 100U);
 }
 

@@ -193,6 +193,30 @@ TEST_F(HostileTest, APidThatIsUsedAgainInTheSamePod) {
   }
 }
 
+// The node program hears of the first one's end only after it has answered the second, which began
+// in the same tick of the clock, with the same image.
+TEST_F(HostileTest, APidThatIsUsedAgainBeforeItsFirstEndIsHeardOf) {
+  for (int round = 0; round < 100; ++round) {
+    auto first = Start(kGreedy);
+    ASSERT_EQ(first->Do(loop_, {Order::kHello, 1}).slot, 1U);
+    ASSERT_TRUE(first->Do(loop_, {Order::kReserve, 2 * kGib}).done);
+    const auto pid = static_cast<pid_t>(first->pid());
+    const std::string stat = proc_.Stat(pid);
+    ends_.HoldEnds();
+    first->Kill();
+    const auto second = Start(kGreedy, pid);
+    if (second->pid() == 0) GTEST_SKIP() << "a pid cannot be chosen here";
+    proc_.PutStat(pid, stat);
+    ASSERT_EQ(second->Do(loop_, {Order::kHello, 1}).total, 0U) << "before it can ask for memory";
+    ASSERT_TRUE(second->Do(loop_, {Order::kReserve, 3 * kGib}).done);
+    ends_.TellEnds();
+    loop_.RunFor(std::chrono::milliseconds(1));
+    ASSERT_EQ(WallOf("greedy").used_bytes, 3 * kGib) << "the end was the first one's";
+    ASSERT_EQ(arbiter_->programs(), 3U);
+    second->Do(loop_, {Order::kRelease, 3 * kGib});
+  }
+}
+
 TEST_F(HostileTest, APodWithMoreProgramsThanThereArePlacesLeavesSomeToOthers) {
   max_programs_ = 16;
   neighbour_->Kill();

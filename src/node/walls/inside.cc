@@ -89,14 +89,13 @@ void ForgetBirths(const std::string& folder, const std::set<std::string>& kept) 
   }
 }
 
-Reason WhyNoWall(const Inside& inside, bool other_version, bool births_told) {
-  if (other_version) return ReasonOf("other-version");
+Reason WhyNoWall(const Inside& inside, Births births) {
   if (inside.birth && !inside.birth->walled) {
     return ReasonOf(inside.birth->word, inside.birth->message);
   }
   if (inside.loaded == Loaded::kShim) return ReasonOf("not-attached");
   if (inside.birth) return ReasonOf("not-loaded");
-  if (births_told || inside.loaded != Loaded::kNotKnown) return ReasonOf("no-shim");
+  if (births == Births::kTold || inside.loaded != Loaded::kNotKnown) return ReasonOf("no-shim");
   return ReasonOf("not-known");
 }
 

@@ -54,7 +54,9 @@ Inside LookInside(const InsidePaths& paths, unsigned pid, const std::string& con
 // Removes what was said of containers that are not among these, once it is an hour old.
 void ForgetBirths(const std::string& folder, const std::set<std::string>& kept);
 
-// Why a program does not keep to the wall. `births_told`: somebody writes such files at all.
-Reason WhyNoWall(const Inside& inside, bool other_version, bool births_told);
+// Whether somebody writes such files at all.
+enum class Births { kTold, kNotTold };
+// Why a program does not keep to the wall, where it has not asked in another version of wire/.
+Reason WhyNoWall(const Inside& inside, Births births);
 
 }  // namespace tranche::node::walls

@@ -54,17 +54,16 @@ TEST(ReadBirthTest, OnlyYesAndNoAreTaken) {
 TEST(WhyNoWallTest, WhatIsKnownBestIsSaid) {
   const Birth no{.walled = false, .word = "musl", .message = ""};
   const Birth yes{.walled = true, .word = "", .message = ""};
-  const auto word = [](const Inside& inside, bool other = false, bool told = true) {
-    return WhyNoWall(inside, other, told).word;
+  const auto word = [](const Inside& inside, Births births = Births::kTold) {
+    return WhyNoWall(inside, births).word;
   };
-  EXPECT_EQ(word({.loaded = Loaded::kShim, .birth = yes}, true), "other-version");
   EXPECT_EQ(word({.loaded = Loaded::kOther, .birth = no}), "musl");
   EXPECT_EQ(word({.loaded = Loaded::kShim, .birth = yes}), "not-attached");
   EXPECT_EQ(word({.loaded = Loaded::kOther, .birth = yes}), "not-loaded");
   EXPECT_EQ(word({.loaded = Loaded::kOther, .birth = {}}), "no-shim");
   EXPECT_EQ(word({.loaded = Loaded::kNotKnown, .birth = {}}), "no-shim") << "nobody put it there";
-  EXPECT_EQ(word({.loaded = Loaded::kNotKnown, .birth = {}}, false, false), "not-known");
-  EXPECT_EQ(word({.loaded = Loaded::kOther, .birth = {}}, false, false), "no-shim");
+  EXPECT_EQ(word({.loaded = Loaded::kNotKnown, .birth = {}}, Births::kNotTold), "not-known");
+  EXPECT_EQ(word({.loaded = Loaded::kOther, .birth = {}}, Births::kNotTold), "no-shim");
 }
 
 TEST(ReasonTest, AWordThatIsNotInTheTableIsOther) {

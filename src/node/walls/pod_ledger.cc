@@ -47,6 +47,7 @@ void PodLedger::Enter(unsigned slot, const Program& program) {
   entry.pid = program.pid;
   entry.pid_inside = program.pid_inside;
   entry.start_ticks = program.start_ticks;
+  entry.passed_through.store(0);  // of who had the slot before
   entry.taken.store(1);
   if (pages_.counters().slots_used.load() <= slot) pages_.counters().slots_used.store(slot + 1);
 }

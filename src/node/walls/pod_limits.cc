@@ -100,7 +100,7 @@ void PodLimits::Give() {
     Consider(uid);
     if (const Asked& asked = asked_[uid]; asked.amount) {
       // The annotation also counts for a device that the pod was given later.
-      grants_.Ask(uid, rules_, asked.amount, /*lower=*/true);
+      grants_.Ask(uid, rules_, asked.amount, Grants::Lowering::kAllowed);
     } else if (!reduced.empty()) {
       Report(News::kLimitReduced, uid,
              "it gets less memory of " + reduced +
@@ -145,7 +145,8 @@ void PodLimits::Read(const std::string& uid, Asked& asked, const std::optional<s
 
 void PodLimits::Apply(const std::string& uid, const Asked& asked) {
   changed_.insert(uid);
-  for (const Grants::Change& change : grants_.Ask(uid, rules_, asked.amount, /*lower=*/true)) {
+  for (const Grants::Change& change :
+       grants_.Ask(uid, rules_, asked.amount, Grants::Lowering::kAllowed)) {
     TellOfChange(uid, asked.text, change);
     if (!change.above_most && !change.no_room) continue;
     Report(
@@ -176,7 +177,8 @@ void PodLimits::TellOfChange(const std::string& uid, const std::string& ask,
 // What somebody has asked for and could not have whole.
 void PodLimits::RaiseWhatWaits() {
   for (auto& [uid, asked] : asked_) {
-    for (const Grants::Change& change : grants_.Ask(uid, rules_, asked.amount, /*lower=*/false)) {
+    for (const Grants::Change& change :
+         grants_.Ask(uid, rules_, asked.amount, Grants::Lowering::kForbidden)) {
       if (change.after == change.before) continue;
       changed_.insert(uid);
       TellOfChange(uid, asked.text, change);

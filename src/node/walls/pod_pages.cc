@@ -56,7 +56,7 @@ PodPages::~PodPages() {
   if (counters_ != nullptr) munmap(counters_, sizeof(wire::Counters));
 }
 
-Status PodPages::MakeLimits(const std::vector<WalledDevice>& devices, bool away_open) {
+Status PodPages::MakeLimits(const std::vector<WalledDevice>& devices, Away away) {
   auto fd = MakeFile("tranche-limits", sizeof(wire::Limits));
   if (!fd.ok()) return fd.status();
   const auto memory = Map(fd->get(), sizeof(wire::Limits));
@@ -71,7 +71,7 @@ Status PodPages::MakeLimits(const std::vector<WalledDevice>& devices, bool away_
     limits.context_bound.store(kMostContextBytes);
   }
   limits_->device_count = static_cast<std::uint32_t>(devices.size());
-  limits_->arbiter_away_open.store(away_open ? 1 : 0);
+  limits_->arbiter_away_open.store(away == Away::kOpen ? 1 : 0);
   limits_->version = wire::kVersion;
   limits_->bytes = sizeof(wire::Limits);
   limits_->magic = wire::kLimitsMagic;
@@ -81,9 +81,9 @@ Status PodPages::MakeLimits(const std::vector<WalledDevice>& devices, bool away_
   return Status::Ok();
 }
 
-Result<PodPages> PodPages::New(const std::vector<WalledDevice>& devices, bool away_open) {
+Result<PodPages> PodPages::New(const std::vector<WalledDevice>& devices, Away away) {
   PodPages pages;
-  TRANCHE_TRY(pages.MakeLimits(devices, away_open));
+  TRANCHE_TRY(pages.MakeLimits(devices, away));
   auto fd = MakeFile(kCountersName, sizeof(wire::Counters));
   if (!fd.ok()) return fd.status();
   TRANCHE_TRY(Seal(fd->get(), wire::kCountersSeals));
@@ -103,7 +103,7 @@ Result<PodPages> PodPages::New(const std::vector<WalledDevice>& devices, bool aw
 }
 
 Result<PodPages> PodPages::TakeOver(UniqueFd counters, const PageIdentity& recorded,
-                                    const std::vector<WalledDevice>& devices, bool away_open) {
+                                    const std::vector<WalledDevice>& devices, Away away) {
   const auto identity = IdentityOfPage(counters.get());
   if (!identity.ok()) return identity.status();
   struct stat facts {};
@@ -112,7 +112,7 @@ Result<PodPages> PodPages::TakeOver(UniqueFd counters, const PageIdentity& recor
     return Status(Code::kPermissionDenied, "it is not the page that was recorded");
   }
   PodPages pages;
-  TRANCHE_TRY(pages.MakeLimits(devices, away_open));
+  TRANCHE_TRY(pages.MakeLimits(devices, away));
   const auto memory = Map(counters.get(), sizeof(wire::Counters));
   if (!memory.ok()) return memory.status();
   pages.counters_ = static_cast<wire::Counters*>(*memory);

@@ -32,6 +32,10 @@ struct PageIdentity {
 };
 base::Result<PageIdentity> IdentityOfPage(int fd);
 
+// What becomes of a program that is to attach anew while nobody answers: it goes on as it is, or
+// gets no more memory.
+enum class Away { kOpen, kClosed };
+
 class PodPages {
  public:
   static constexpr char kCountersName[] = "tranche-counters";
@@ -39,11 +43,11 @@ class PodPages {
   static constexpr std::uint64_t kMostContextBytes = 768ULL << 20U;
 
   // At most wire::kMaxDevices devices.
-  static base::Result<PodPages> New(const std::vector<WalledDevice>& devices, bool away_open);
+  static base::Result<PodPages> New(const std::vector<WalledDevice>& devices, Away away);
   // Takes over the counters that a forerunner made, with limits of our own: the old ones cannot be
   // written any more. Programs of the pod then attach anew.
   static base::Result<PodPages> TakeOver(base::UniqueFd counters, const PageIdentity& recorded,
-                                         const std::vector<WalledDevice>& devices, bool away_open);
+                                         const std::vector<WalledDevice>& devices, Away away);
   PodPages(PodPages&& other) noexcept;
   PodPages& operator=(PodPages&&) = delete;
   ~PodPages();
@@ -60,7 +64,7 @@ class PodPages {
 
  private:
   PodPages() = default;
-  base::Status MakeLimits(const std::vector<WalledDevice>& devices, bool away_open);
+  base::Status MakeLimits(const std::vector<WalledDevice>& devices, Away away);
 
   base::UniqueFd limits_fd_;
   base::UniqueFd counters_fd_;

@@ -27,7 +27,7 @@ bool MapsForWriting(int fd, std::size_t bytes) {
 }
 
 TEST(PodPagesTest, LimitsAreWrittenByTheirMakerOnly) {
-  auto pages = PodPages::New(kDevices, true);
+  auto pages = PodPages::New(kDevices, Away::kOpen);
   ASSERT_TRUE(pages.ok());
   const int fd = pages->limits_fd();
   const base::UniqueFd again = Again(fd, O_RDWR);
@@ -49,7 +49,7 @@ TEST(PodPagesTest, LimitsAreWrittenByTheirMakerOnly) {
 }
 
 TEST(PodPagesTest, CountersAreWrittenByAllAndKeepTheirSize) {
-  auto pages = PodPages::New(kDevices, true);
+  auto pages = PodPages::New(kDevices, Away::kOpen);
   ASSERT_TRUE(pages.ok());
   EXPECT_TRUE(MapsForWriting(pages->counters_fd(), sizeof(wire::Counters)));
   EXPECT_EQ(ftruncate(pages->counters_fd(), 0), -1);
@@ -57,16 +57,16 @@ TEST(PodPagesTest, CountersAreWrittenByAllAndKeepTheirSize) {
 }
 
 TEST(PodPagesTest, ASuccessorTakesOverWhatWasRecordedAndNothingElse) {
-  auto pages = PodPages::New(kDevices, true);
-  auto others = PodPages::New(kDevices, true);
+  auto pages = PodPages::New(kDevices, Away::kOpen);
+  auto others = PodPages::New(kDevices, Away::kOpen);
   ASSERT_TRUE(pages.ok() && others.ok());
   pages->counters().devices[0].total_bytes.store(42);
   const auto epoch = pages->counters().epoch.load();
-  EXPECT_FALSE(
-      PodPages::TakeOver(Again(others->counters_fd(), O_RDWR), pages->identity(), kDevices, true)
-          .ok());
-  const auto taken =
-      PodPages::TakeOver(Again(pages->counters_fd(), O_RDWR), pages->identity(), kDevices, true);
+  EXPECT_FALSE(PodPages::TakeOver(Again(others->counters_fd(), O_RDWR), pages->identity(), kDevices,
+                                  Away::kOpen)
+                   .ok());
+  const auto taken = PodPages::TakeOver(Again(pages->counters_fd(), O_RDWR), pages->identity(),
+                                        kDevices, Away::kOpen);
   ASSERT_TRUE(taken.ok());
   EXPECT_EQ(taken->counters().devices[0].total_bytes.load(), 42U);
   EXPECT_EQ(pages->counters().epoch.load(), epoch + 1);
@@ -77,7 +77,7 @@ TEST(PodPagesTest, APageThatLacksASealIsNotTakenOver) {
   ASSERT_EQ(ftruncate(fd.get(), sizeof(wire::Counters)), 0);
   const auto identity = IdentityOfPage(fd.get());
   ASSERT_TRUE(identity.ok());
-  EXPECT_FALSE(PodPages::TakeOver(std::move(fd), *identity, kDevices, true).ok());
+  EXPECT_FALSE(PodPages::TakeOver(std::move(fd), *identity, kDevices, Away::kOpen).ok());
 }
 
 }  // namespace

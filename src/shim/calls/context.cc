@@ -58,8 +58,8 @@ Result DestroyContext(Context context, Call call) {
   const Result result = call();
   if (result == kSuccess) {
     ContextEnded(*program, static_cast<Device>(record.device), record.bytes, forgotten);
-  } else {
-    program->table.Put(record);
+  } else if (!program->table.Put(record)) {
+    CountTrouble(*program);
   }
   return result;
 }

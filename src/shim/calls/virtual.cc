@@ -143,9 +143,15 @@ Result cuMemMap(DevicePtr ptr, std::size_t size, std::size_t offset, Handle hand
   if (program->table.Look(Kind::kPhysical, handle, &unused)) {
     ImportIs(*program, unused.share, size);
   }
-  Remember(
-      *program,
-      {.kind = Kind::kMapping, .handle = ptr, .bytes = size, .device = kNoWall, .owner = handle});
+  if (!program->table.Put({.kind = Kind::kMapping,
+                           .handle = ptr,
+                           .bytes = size,
+                           .device = kNoWall,
+                           .owner = handle})) {
+    // Its end would not be noticed, so it does not count as a use.
+    CountTrouble(*program);
+    Drop(*program, handle).Done();
+  }
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "node/walls/arbiter.h"
+#include "node/walls/testing/held_ends_loop.h"
 #include "node/walls/testing/program.h"
 
 namespace tranche::node::walls::testing {
@@ -34,7 +35,7 @@ class ArbiterBed : public ::testing::Test {
   void Begin() {
     arbiter_.reset();
     arbiter_ = std::make_unique<Arbiter>(
-        *loop_, *real_proc_,
+        ends_, *real_proc_,
         Arbiter::Options{.directory = dir_.path() + "/walls",
                          .record = dir_.path() + "/walls.json",
                          .proc_root = proc_.root(),
@@ -108,6 +109,7 @@ class ArbiterBed : public ::testing::Test {
 
   base::testing::TempDir dir_;
   base::testing::RealLoop loop_;
+  HeldEndsLoop ends_{*loop_};  // what the arbiter has for a loop
   PodProc proc_;
   std::unique_ptr<identity::Proc> real_proc_;
   std::unique_ptr<Arbiter> arbiter_;

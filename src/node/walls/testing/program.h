@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 #include "base/testing/real_loop.h"
@@ -37,6 +38,17 @@ class PodProc {
     }
     std::ofstream(folder + "/cgroup")
         << "0::/kubepods/pod" << pod_uid << "/" << std::string(64, 'a') << below << "\n";
+  }
+  // What proc(5) calls stat: when it began, above all.
+  [[nodiscard]] std::string Stat(pid_t pid) const {
+    std::ifstream file(root_ + "/" + std::to_string(pid) + "/stat");
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  // As if it had begun in the same tick of the clock as another one of that pid.
+  void PutStat(pid_t pid, const std::string& stat) const {
+    const std::string path = root_ + "/" + std::to_string(pid) + "/stat";
+    std::filesystem::remove(path);
+    std::ofstream(path) << stat;
   }
   [[nodiscard]] const std::string& root() const { return root_; }
 
