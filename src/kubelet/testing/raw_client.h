@@ -25,16 +25,18 @@ namespace tranche::kubelet::testing {
 
 inline const std::string kClientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-inline std::string BigEndian(std::size_t value, int bytes) {
-  std::string text;
-  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
-    text += static_cast<char>((value >> static_cast<unsigned>(shift)) & 0xffU);
-  }
-  return text;
-}
-
 inline std::string Frame(char type, char flags, std::uint32_t stream, const std::string& payload) {
-  return BigEndian(payload.size(), 3) + type + flags + BigEndian(stream, 4) + payload;
+  std::string frame;
+  const auto big_endian = [&frame](std::size_t value, int bytes) {
+    for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
+      frame += static_cast<char>((value >> static_cast<unsigned>(shift)) & 0xffU);
+    }
+  };
+  big_endian(payload.size(), 3);
+  frame += type;
+  frame += flags;
+  big_endian(stream, 4);
+  return frame + payload;
 }
 
 // HPACK without its table: fields of the static table by number, other values as they are.
@@ -54,11 +56,6 @@ inline std::string Request(std::uint32_t stream, const std::string& method = "/t
 inline std::string Reset(std::uint32_t stream) {
   using namespace std::string_literals;
   return Frame(3, 0, stream, "\0\0\0\x08"s);
-}
-
-// Lets the server send so many bytes more, on one stream or (0) on all of them together.
-inline std::string WindowUpdate(std::uint32_t stream, std::uint32_t bytes) {
-  return Frame(8, 0, stream, BigEndian(bytes, 4));
 }
 
 class RawClient {
