@@ -95,28 +95,40 @@ class Nodes:
         """Programs that attach and make no context, which others would wait for. The first question alone, as each
         program times it; and what that adds to a start, from the moment at which all of them begin to the answer: the
         differences, in each round, of those that come first with the shim and without it, of those that come second,
-        and so on. Both also before a door that answers at once: that is what the machine itself takes."""
-        asked, added, ideal_asked, ideal_added, plain = [], [], [], [], []
+        and so on. Both also before a door that answers at once: that is what the machine itself takes. Of each question
+        also what is left of it without the time in which the program was ready and waited for a processor; what is left
+        has the door's own waits in it, which are those of a whole round."""
+        ours, ideal, plain, door_waits = ([], [], []), ([], [], []), [], []
 
         def took(walled):
             crew = self.start_at_once(bed, count, walled, "attach")
-            return ([one["attach"] / 1e6 for one in crew], sorted((one["at"] - one["began"]) / 1e6 for one in crew))
+            return ([one["attach"] / 1e6 for one in crew], [max(0, one["attach"] - one["waited"]) / 1e6 for one in crew],
+                    sorted((one["at"] - one["began"]) / 1e6 for one in crew))
 
         with self.instant_door(bed) as in_place:
             for _ in range(rounds):
-                without, start = took(False)
+                without, _, start = took(False)
                 plain += without
                 with in_place():
-                    ideal = took(True)
-                ours = took(True)
-                for (each, ends), all_asked, all_added in ((ours, asked, added), (ideal, ideal_asked, ideal_added)):
+                    rounds_of = [(ideal, took(True))]
+                waited = self.waited(bed.sight.process.pid)
+                rounds_of.append((ours, took(True)))
+                door_waits.append((self.waited(bed.sight.process.pid) - waited) / 1e6)
+                for (all_asked, all_left, all_added), (each, left, ends) in rounds_of:
                     all_asked += each
+                    all_left += left
                     all_added += [end - other for end, other in zip(ends, start)]
         how = "alone" if count == 1 else f"{count} at once"
-        self.add(f"attaching, {how}", "ms", asked, plain)
-        self.add(f"the same to a door that answers at once, {how}", "ms", ideal_asked, [])
-        self.add(f"attaching adds to a start, {how}", "ms", added, [])
-        self.add(f"the same by a door that answers at once, {how}", "ms", ideal_added, [])
+        for row, mine, other in (("attaching", 0, plain), ("attaching without the program's waits for a processor", 1, []),
+                                 ("attaching adds to a start", 2, [])):
+            self.add(f"{row}, {how}", "ms", ours[mine], other)
+            self.add(f"the same {'by' if mine == 2 else 'to'} a door that answers at once, {how}", "ms", ideal[mine], [])
+        self.add(f"the door's waits for a processor in a round, {how}", "ms", door_waits, [])
+
+    @staticmethod
+    def waited(pid):
+        """How long the main thread of a process has been ready and had no processor, in nanoseconds."""
+        return int(pathlib.Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1])
 
     def starts(self, bed, count, rounds):
         took = {True: [], False: []}

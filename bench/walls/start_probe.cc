@@ -5,7 +5,8 @@
 //                                 cuInit; the first question that needs the pod's wall; the same
 //                                 again; the first context; the first allocation
 //   walls_start_probe attach      the same without the context and what follows it; also when the
-//                                 first question was answered
+//                                 first question was answered, and how long of it the program was
+//                                 ready and waited for a processor
 //   walls_start_probe hold MIB    takes so much in 16 MiB pieces, or all there is for 0; says how
 //                                 many MiB it has, and keeps them
 //   walls_start_probe await MIB   waits for a line; then asks for so much, which is refused, says
@@ -29,6 +30,17 @@ std::int64_t Now() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+// How long this thread has been ready and had no processor: the second figure (proc(5)).
+std::int64_t Waited() {
+  long ran = 0;
+  long waited = 0;
+  std::FILE* file = std::fopen("/proc/thread-self/schedstat", "r");
+  if (file == nullptr) return 0;
+  const int read = std::fscanf(file, "%ld %ld", &ran, &waited);
+  std::fclose(file);
+  return read == 2 ? waited : 0;
 }
 
 struct Cuda {
@@ -79,7 +91,26 @@ void Ready() {
   std::fflush(stdout);
 }
 
-int Start(bool makes_context) {
+int Attach() {
+  Ready();
+  AwaitEndOfInput();
+  const std::int64_t began = Now();
+  const Cuda cuda;
+  Check(cuda.init(0), "cuInit");
+  const std::int64_t init = Now();
+  std::size_t bytes = 0;
+  const std::int64_t waited = Waited();
+  const std::int64_t asked = Now();
+  Check(cuda.total(&bytes, 0), "cuDeviceTotalMem_v2");
+  const std::int64_t answered = Now();
+  const std::int64_t waited_then = Waited();
+  std::printf(R"({"init":%ld,"attach":%ld,"waited":%ld,"at":%ld,"total":%zu})"
+              "\n",
+              init - began, answered - asked, waited_then - waited, answered, bytes);
+  return 0;
+}
+
+int Start() {
   Ready();
   AwaitEndOfInput();
   std::int64_t at[6] = {Now()};
@@ -91,12 +122,6 @@ int Start(bool makes_context) {
   at[2] = Now();
   Check(cuda.total(&bytes, 0), "cuDeviceTotalMem_v2");
   at[3] = Now();
-  if (!makes_context) {
-    std::printf(R"({"init":%ld,"attach":%ld,"again":%ld,"at":%ld,"total":%zu})"
-                "\n",
-                at[1] - at[0], at[2] - at[1], at[3] - at[2], at[2], bytes);
-    return 0;
-  }
   void* context = nullptr;
   Check(cuda.retain(&context, 0), "cuDevicePrimaryCtxRetain");
   at[4] = Now();
@@ -143,8 +168,8 @@ int Await(std::size_t mib) {
 int main(int argc, char** argv) {
   const char* what = argc > 1 ? argv[1] : "";
   const std::size_t mib = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 0;
-  if (std::strcmp(what, "start") == 0) return Start(true);
-  if (std::strcmp(what, "attach") == 0) return Start(false);
+  if (std::strcmp(what, "start") == 0) return Start();
+  if (std::strcmp(what, "attach") == 0) return Attach();
   if (std::strcmp(what, "hold") == 0) return Hold(mib);
   if (std::strcmp(what, "await") == 0) return Await(mib);
   return 2;

@@ -53,6 +53,13 @@ TEST_F(ShortfallTest, TellsOfEachReasonOnceAndNamesAFewDevices) {
   EXPECT_THAT(told_, IsEmpty());
 }
 
+TEST_F(ShortfallTest, OfMoreThatIsUnfitOnlyWhatIsNewIsTold) {
+  shortfall_.SetUnfit(plan_, {{"A", "gone"}});
+  told_.clear();
+  EXPECT_TRUE(shortfall_.SetUnfit(plan_, {{"A", "gone"}, {"B", "gone"}}));
+  EXPECT_THAT(told_, ElementsAre("DeviceUnhealthy B: gone"));
+}
+
 TEST_F(ShortfallTest, ADeviceThatTheDriverCallsIllHasHadItsEvent) {
   ill_ = {"A"};
   EXPECT_TRUE(shortfall_.SetUnfit(plan_, {{"A", "gone"}}));

@@ -1,6 +1,9 @@
 #include "base/json.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -10,8 +13,12 @@ namespace {
 
 using Library = nlohmann::ordered_json;
 
-// Writes a value as text. What is subtle about that, the library does: numbers with a point, and
-// texts that are not plain.
+// Between these a number is written without an exponent. What is subtle about the others, and about
+// texts that are not plain, the library does, which takes long for it.
+constexpr double kLeastPlain = 1e-4;
+constexpr double kMostPlain = 1e15;
+
+// Writes a value as text.
 class Writer {
  public:
   // indent 0 is one line.
@@ -29,9 +36,9 @@ class Writer {
     } else if (json.is_string()) {
       WriteText(json.as_string());
     } else if (json.is_int()) {
-      out_ += std::to_string(json.as_int());
+      WriteNumber(json.as_int());
     } else if (json.is_double()) {
-      out_ += Library(json.as_double()).dump();
+      WriteDouble(json.as_double());
     } else if (json.is_bool()) {
       out_ += json.as_bool() ? "true" : "false";
     } else {
@@ -58,6 +65,28 @@ class Writer {
     if (indent_ == 0) return;
     out_ += '\n';
     out_.append(depth_ * indent_, ' ');
+  }
+  template <class... Form>
+  void WriteNumber(auto number, Form... form) {
+    std::array<char, 32> text;
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), number, form...).ptr;
+    out_.append(text.data(), end);
+  }
+  // By the fewest digits that mean this very number.
+  void WriteDouble(double number) {
+    const double size = std::abs(number);
+    const bool plain =
+        (size >= kLeastPlain && size < kMostPlain) || (number == 0 && !std::signbit(number));
+    if (!plain) {
+      out_ += Library(number).dump();
+      return;
+    }
+    if (number == std::trunc(number)) {
+      WriteNumber(static_cast<std::int64_t>(number));
+      out_ += ".0";
+    } else {
+      WriteNumber(number, std::chars_format::fixed);
+    }
   }
   void WriteText(const std::string& text) {
     const auto plain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };

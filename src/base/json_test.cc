@@ -133,6 +133,23 @@ TEST(JsonTest, WhatIsNotPlainIsEscapedInTextsAndKeys) {
   EXPECT_EQ(Json(-0.0).Dump(), "-0.0");
 }
 
+TEST(JsonTest, ANumberIsWrittenByTheFewestDigitsThatMeanIt) {
+  const std::pair<double, const char*> numbers[] = {
+      {0.0, "0.0"},
+      {-3.0, "-3.0"},
+      {999999999999999.0, "999999999999999.0"},
+      {1e15, "1e+15"},
+      {0.0001, "0.0001"},
+      {0.00001, "1e-05"},
+      {1795793567.125, "1795793567.125"},
+      {1.0 / 3, "0.3333333333333333"},
+  };
+  for (const auto& [number, text] : numbers) {
+    EXPECT_EQ(Json(number).Dump(), text);
+    EXPECT_EQ(Parsed(text).as_double(), number);
+  }
+}
+
 TEST(JsonTest, NumbersThatJsonCannotSayAreNull) {
   EXPECT_EQ(Json(std::nan("")).Dump(), "null");
   EXPECT_EQ(Json(std::numeric_limits<double>::infinity()).Dump(), "null");

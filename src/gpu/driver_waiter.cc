@@ -50,7 +50,8 @@ std::pair<unsigned, DriverWaiter::Time> DriverWaiter::EndWait() {
   DriverShared& shared = *context_.shared;
   const MutexLock lock(shared.mutex);
   shared.waiting = false;
-  shared.changed.NotifyAll();
+  // Somebody waits for that only where the driver is to be shut down: nobody is woken in vain.
+  if (!shared.watching) shared.changed.NotifyAll();
   return {shared.watch, shared.clock()};
 }
 

@@ -22,17 +22,30 @@ class PodResourcesTest : public ::testing::Test {
     EXPECT_TRUE(loop_.RunUntil([&] { return answer.has_value(); }));
     return std::move(*answer);
   }
-  base::Result<std::vector<Offer>> Offers() {
-    std::optional<base::Result<std::vector<Offer>>> answer;
-    ListOffers(*caller_, socket_, [&](auto result) { answer = std::move(result); });
+  using Answer = base::Result<std::optional<DeviceAnswer>>;
+  Answer Ask() {
+    std::optional<Answer> answer;
+    lister_->Ask(socket_, [&](auto result) { answer = std::move(result); });
     EXPECT_TRUE(loop_.RunUntil([&] { return answer.has_value(); }));
     return std::move(*answer);
   }
-  void ServeBytes(std::string bytes, const std::string& method = "List") {
+  // What both calls are answered; nullopt: with an error.
+  void ServeBoth(std::optional<std::string> held, std::optional<std::string> offered) {
     server_ = RpcServer::Start(
                   *loop_, {.socket_path = socket_},
-                  [bytes = std::move(bytes), method](const std::shared_ptr<ServerCall>& call) {
-                    EXPECT_EQ(call->method(), "/v1.PodResourcesLister/" + method);
+                  [held, offered](const std::shared_ptr<ServerCall>& call) {
+                    const auto& one = call->method().ends_with("/List") ? held : offered;
+                    if (one) return call->Finish(base::Status::Ok(), *one);
+                    call->Finish({base::Code::kUnimplemented, "not known"}, "");
+                  },
+                  nullptr)
+                  .value();
+  }
+  void ServeBytes(std::string bytes) {
+    server_ = RpcServer::Start(
+                  *loop_, {.socket_path = socket_},
+                  [bytes = std::move(bytes)](const std::shared_ptr<ServerCall>& call) {
+                    EXPECT_EQ(call->method(), "/v1.PodResourcesLister/List");
                     call->Finish(base::Status::Ok(), bytes);
                   },
                   nullptr)
@@ -43,7 +56,31 @@ class PodResourcesTest : public ::testing::Test {
   base::testing::RealLoop loop_;
   std::unique_ptr<RpcServer> server_;
   std::unique_ptr<RpcCaller> caller_ = RpcCaller::New(*loop_);
+  std::unique_ptr<DeviceLister> lister_ = std::make_unique<DeviceLister>(*loop_);
 };
+
+// Of pods of these names, each with one device.
+std::string HeldBy(const std::vector<std::string>& pods) {
+  v1::ListPodResourcesResponse list;
+  for (const std::string& name : pods) {
+    auto* pod = list.add_pod_resources();
+    pod->set_name(name);
+    auto* devices = pod->add_containers()->add_devices();
+    devices->set_resource_name("nvidia.com/gpu");
+    devices->add_device_ids("of " + name);
+  }
+  return list.SerializeAsString();
+}
+
+std::string Offered(const std::vector<std::string>& ids) {
+  v1::AllocatableResourcesResponse answer;
+  for (const std::string& id : ids) {
+    auto* devices = answer.add_devices();
+    devices->set_resource_name("nvidia.com/gpu");
+    devices->add_device_ids(id);
+  }
+  return answer.SerializeAsString();
+}
 
 TEST_F(PodResourcesTest, JoinsTheIdsOfOneContainerAndResource) {
   v1::ListPodResourcesResponse list;
@@ -73,26 +110,70 @@ TEST_F(PodResourcesTest, JoinsTheIdsOfOneContainerAndResource) {
 }
 
 TEST_F(PodResourcesTest, JoinsTheIdsThatTheKubeletCanGive) {
-  v1::AllocatableResourcesResponse answer;
-  for (const char* id : {"GPU-1::0", "GPU-1::1"}) {
-    auto* devices = answer.add_devices();
-    devices->set_resource_name("nvidia.com/gpu");
-    devices->add_device_ids(id);
-  }
-  answer.add_devices()->set_resource_name("other");
-  ServeBytes(answer.SerializeAsString(), "GetAllocatableResources");
+  v1::AllocatableResourcesResponse other;
+  other.add_devices()->set_resource_name("other");
+  ServeBoth(HeldBy({"p"}), Offered({"GPU-1::0", "GPU-1::1"}) + other.SerializeAsString());
 
-  const auto offers = Offers();
-  ASSERT_TRUE(offers.ok()) << offers.status().message();
+  const auto answer = Ask();
+  ASSERT_TRUE(answer.ok()) << answer.status().message();
+  ASSERT_TRUE(answer.value().has_value());
+  EXPECT_EQ(answer.value()->holdings.size(), 1U);
+  const auto& offers = answer.value()->offers;
+  ASSERT_TRUE(offers.has_value());
   ASSERT_EQ(offers->size(), 2U);
-  EXPECT_EQ(offers.value()[0].resource, "nvidia.com/gpu");
-  EXPECT_THAT(offers.value()[0].ids, ElementsAre("GPU-1::0", "GPU-1::1"));
-  EXPECT_THAT(offers.value()[1].ids, ElementsAre());
+  EXPECT_EQ((*offers)[0].resource, "nvidia.com/gpu");
+  EXPECT_THAT((*offers)[0].ids, ElementsAre("GPU-1::0", "GPU-1::1"));
+  EXPECT_THAT((*offers)[1].ids, ElementsAre());
+}
+
+TEST_F(PodResourcesTest, OnlyWhatIsNewIsRead) {
+  const auto serve = [this](std::optional<std::string> held, std::optional<std::string> offered) {
+    server_.reset();
+    ServeBoth(std::move(held), std::move(offered));
+  };
+  const auto told = [this] {
+    auto answer = Ask();
+    EXPECT_TRUE(answer.ok());
+    return answer.ok() && answer.value().has_value();
+  };
+  serve("", "");
+  EXPECT_TRUE(told()) << "the first answer, which says that there is nothing";
+  EXPECT_FALSE(told());
+  serve(HeldBy({"a", "b"}), Offered({"0", "1"}));
+  EXPECT_TRUE(told());
+  serve(HeldBy({"b", "a"}), Offered({"1", "0"}));
+  EXPECT_FALSE(told()) << "the same in another order";
+  serve(HeldBy({"b", "a"}), Offered({"1", "2"}));
+  EXPECT_TRUE(told());
+  serve(HeldBy({"b"}), Offered({"1", "2"}));
+  EXPECT_TRUE(told());
+  serve(HeldBy({"b", "b"}), Offered({"1", "2"}));
+  EXPECT_TRUE(told()) << "how often something is said counts";
+}
+
+TEST_F(PodResourcesTest, WhatCannotBeReadIsNoLastAnswer) {
+  ServeBoth(HeldBy({"a"}), std::nullopt);
+  auto answer = Ask();
+  ASSERT_TRUE(answer.ok() && answer.value().has_value());
+  EXPECT_FALSE(answer.value()->offers.has_value());
+  EXPECT_FALSE(Ask().value().has_value());
+  server_.reset();
+  ServeBoth(HeldBy({"a"}), Offered({"0"}));
+  answer = Ask();
+  ASSERT_TRUE(answer.ok() && answer.value().has_value());
+  EXPECT_TRUE(answer.value()->offers.has_value()) << "the kubelet tells it from now on";
+  server_.reset();
+  ServeBoth("\xff\xff", std::nullopt);
+  EXPECT_EQ(Ask().status().code(), base::Code::kInternal);
+  EXPECT_EQ(Ask().status().code(), base::Code::kInternal) << "and not: as before";
+  server_.reset();
+  ServeBoth(HeldBy({"a"}), Offered({"0"}));
+  EXPECT_TRUE(Ask().value().has_value());
 }
 
 TEST_F(PodResourcesTest, NoSocketIsNotFound) {
   EXPECT_EQ(List().status().code(), base::Code::kNotFound);
-  EXPECT_EQ(Offers().status().code(), base::Code::kNotFound);
+  EXPECT_EQ(Ask().status().code(), base::Code::kNotFound);
 }
 
 TEST_F(PodResourcesTest, GarbageAndTooMuchAreErrors) {
@@ -102,8 +183,8 @@ TEST_F(PodResourcesTest, GarbageAndTooMuchAreErrors) {
   ServeBytes(std::string(17U << 20U, 'x'));
   EXPECT_EQ(List().status().code(), base::Code::kResourceExhausted);
   server_.reset();
-  ServeBytes("\xff\xff", "GetAllocatableResources");
-  EXPECT_EQ(Offers().status().code(), base::Code::kInternal);
+  ServeBoth("", "\xff\xff");
+  EXPECT_FALSE(Ask().value()->offers.has_value());
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ FollowedConfig::FollowedConfig(base::EventLoop& loop, const Options& options,
                         .apply =
                             [this](const config::Loaded& loaded, const std::string& /*source*/) {
                               config_ = loaded.config;
-                              changed_();
+                              Tell();
                               return base::Status::Ok();
                             },
                         // The agent tells of its config in Events; here it is a line in the log.
@@ -29,9 +29,19 @@ FollowedConfig::FollowedConfig(base::EventLoop& loop, const Options& options,
                             [this](daemon::EventType /*type*/, daemon::Reason reason,
                                    const std::string& message) {
                               base::LogInfo(message, {Kv("reason", std::string(reason.name()))});
-                              changed_();
+                              Tell();
                             },
-                        .source_changed = [this] { changed_(); }});
+                        .source_changed = [this] { SourceChanged(); }});
+}
+
+void FollowedConfig::Tell() {
+  told_ = State();
+  changed_();
+}
+
+// A file is read again now and then, and mostly says what it has said before.
+void FollowedConfig::SourceChanged() {
+  if (State() != told_) Tell();
 }
 
 void FollowedConfig::Start() {

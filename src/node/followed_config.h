@@ -28,7 +28,7 @@ class FollowedConfig {
     [[nodiscard]] bool Any() const { return !files.config_file.empty() || cluster.Any(); }
   };
 
-  // `changed`: State() or config() may be another.
+  // `changed`: State() or config() is another.
   FollowedConfig(base::EventLoop& loop, const Options& options, std::function<void()> changed);
 
   void Start();
@@ -41,8 +41,12 @@ class FollowedConfig {
   [[nodiscard]] const std::optional<config::Config>& config() const { return config_; }
 
  private:
+  void Tell();
+  void SourceChanged();
+
   std::function<void()> changed_;
   std::optional<config::Config> config_;
+  std::optional<status::NodeConfig> told_;
   std::optional<profile::InForce> in_force_;
 };
 

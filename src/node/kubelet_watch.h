@@ -21,14 +21,9 @@
 
 namespace tranche::node {
 
-// What the kubelet says of the devices on this node.
-struct KubeletAnswer {
-  std::vector<kubelet::Holding> holdings;
-  // Absent where it does not tell: a kubelet before 1.28 need not.
-  std::optional<std::vector<kubelet::Offer>> offers;
-};
-// Asks the kubelet.
-using KubeletDone = std::function<void(base::Result<KubeletAnswer>)>;
+using KubeletAnswer = kubelet::DeviceAnswer;
+// Asks the kubelet; nullopt: its last good answer still holds.
+using KubeletDone = kubelet::DeviceLister::Done;
 using KubeletLister = std::function<void(const std::string& socket, KubeletDone done)>;
 KubeletLister NewKubeletLister(base::EventLoop& loop);
 

@@ -31,8 +31,9 @@ class KubeletWatchTest : public ::testing::Test {
                             .answered = [this] { ++answers_; }});
   }
   void Answer() {
-    done_(KubeletAnswer{.holdings = {{"team", "pod", "main", "nvidia.com/gpu", {"GPU-0"}}},
-                        .offers = std::nullopt});
+    done_(std::optional(
+        KubeletAnswer{.holdings = {{"team", "pod", "main", "nvidia.com/gpu", {"GPU-0"}}},
+                      .offers = std::nullopt}));
   }
 
   base::testing::FakeLoop loop_;
@@ -54,6 +55,7 @@ TEST_F(KubeletWatchTest, AsksAgainAWhileAfterEachAnswer) {
   EXPECT_EQ(asked_, 1);
   loop_.AdvanceBy(1s);
   EXPECT_EQ(asked_, 2);
+  watch_->AskSoon();
   loop_.AdvanceBy(1min);
   EXPECT_EQ(asked_, 2) << "one question at a time";
   Answer();
@@ -70,6 +72,18 @@ TEST_F(KubeletWatchTest, WhatItSaidIsNotKnownWhileItDoesNotAnswer) {
   EXPECT_EQ(watch_->status().message(), "away");
   EXPECT_EQ(status_changes_, 2);
   EXPECT_EQ(answers_, 2) << "an error is an answer";
+}
+
+TEST_F(KubeletWatchTest, WhatItSaidHoldsWhereItRepeatsItAlsoAfterItWasAway) {
+  watch_->Start();
+  Answer();
+  loop_.AdvanceBy(KubeletWatch::kAsk);
+  done_(Status(Code::kUnavailable, "away"));
+  loop_.AdvanceBy(KubeletWatch::kAsk);
+  done_(std::optional<KubeletAnswer>());
+  ASSERT_NE(watch_->given(), nullptr);
+  EXPECT_EQ(watch_->given()->held().size(), 1U);
+  EXPECT_EQ(watch_->given()->version(), 2U) << "nothing is made anew";
 }
 
 TEST_F(KubeletWatchTest, WhoCannotWaitIsAnsweredSoonAndNotOftenerThanThat) {

@@ -19,6 +19,7 @@ struct MemoryShare {
   std::optional<std::uint64_t> max_bytes;    // that may be asked for by replica; none: the limit
   int replicas = 1;                          // that the device is shared by
   int held = 1;                              // of which the pod has so many
+  friend bool operator==(const MemoryShare&, const MemoryShare&) = default;
 };
 
 // What pods together may have of the device.

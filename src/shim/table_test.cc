@@ -69,6 +69,27 @@ TEST_F(TableTest, TakesAllThatEndsWithAContext) {
   EXPECT_TRUE(table_->Take(Kind::kAddress, 2 * 4096, &record));
 }
 
+TEST_F(TableTest, GoesThroughAllOfOneKindWherePartsAreFull) {
+  constexpr std::uint64_t kMany = 5000;
+  for (std::uint64_t i = 1; i <= kMany; ++i) {
+    Record record = At(i * 4096, i);
+    record.kind = i % 2 == 0 ? Kind::kFreeing : Kind::kAddress;
+    ASSERT_TRUE(table_->Put(record));
+  }
+  std::set<std::uint64_t> bytes;
+  std::uint64_t place = 0;
+  Record record;
+  while (table_->Next(Kind::kFreeing, &place, &record)) {
+    EXPECT_EQ(record.kind, Kind::kFreeing);
+    EXPECT_TRUE(bytes.insert(record.bytes).second) << "each once";
+    if (record.bytes % 4 == 0) {
+      EXPECT_TRUE(table_->Take(record.kind, record.handle, &record));
+    }
+  }
+  EXPECT_EQ(bytes.size(), kMany / 2);
+  EXPECT_FALSE(table_->Next(Kind::kFreeing, &place, &record));
+}
+
 TEST_F(TableTest, FindsTheMappingThatHoldsAnAddress) {
   ASSERT_TRUE(table_->Put(
       {.kind = Kind::kMapping, .handle = 1U << 21U, .bytes = 2U << 20U, .device = 0, .owner = 9}));

@@ -33,7 +33,8 @@ inline std::uint64_t StateOf(ShareKind kind, unsigned slot) {
 }
 // Of all pools that are shared by descriptor, which does not say which of them it stands for: a
 // pool whose owner has gone stays charged while any program of the pod has any that was imported
-// so.
+// so. Its inode does not say it either: a file of the driver's device node, or another file at each
+// export.
 inline constexpr std::uint64_t kPoolKey = 2;
 
 inline unsigned SlotOf(std::uint64_t state) { return static_cast<unsigned>(state >> 8U); }

@@ -223,6 +223,15 @@ class Births(unittest.TestCase):
             container.path("/run/tranche/real/0/mine").touch()
         self.assertEqual(shim_of(container.driver).read_bytes(), before)
 
+    def test_what_the_container_is_told_in_its_environment_stays(self):
+        """CUDA_MPS_ACTIVE_THREAD_PERCENTAGE among it: what walls need stands in files alone."""
+        container = self.container(environment=["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=25", "CUDA_VISIBLE_DEVICES=0"])
+        container.write_config()
+        told = (container.bundle / "config.json").read_bytes()
+        self.assertEqual(container.cover()["walls"], "yes")
+        self.assertEqual((container.bundle / "config.json").read_bytes(), told)
+        self.assertNotIn(b"CUDA_MPS", births.HOOK.read_bytes())
+
     def test_in_a_user_namespace_of_the_containers_own(self):
         container = self.container()
         container.births = self.folder / "births-of-root"

@@ -11,8 +11,10 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 from arbiter import Arbiter, own_run
+from programs import PRELUDE
 from shim import BIN, CONTEXT, SOURCE, DrivenNode, Shadow
 
 sys.path.insert(0, str(SOURCE / "tests/cuda"))
@@ -20,6 +22,25 @@ sys.path.insert(0, str(SOURCE / "tests/cuda"))
 import clients  # noqa: E402
 from clients_test import KERNELS, make_images, need, profile  # noqa: E402
 
+MPS = "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"
+# What a program finds of that variable: by libc, in its memory as it began, and in what it gives to others; before it has a
+# context, and afterwards.
+SETTING = PRELUDE + f"""
+import subprocess
+name = "{MPS}"
+libc = ctypes.CDLL(None)
+libc.getenv.restype = ctypes.c_char_p
+def found():
+    began = [part for part in open("/proc/self/environ", "rb").read().split(b"\\0") if part.startswith(name.encode())]
+    given = subprocess.run(["printenv", name], capture_output=True, text=True).stdout.strip()
+    return [str(libc.getenv(name.encode())), str(began), given]
+said = [found()]
+begin()
+plain(64 * MiB)()
+processors = ctypes.c_int()
+ok(cuda.cuDeviceGetAttribute(ref(processors), 16, 0), "cuDeviceGetAttribute")
+print(json.dumps([*said, found(), processors.value]))
+"""
 TOTAL = 85195751424  # of an A100 of 80 GB; a limit that hides nothing
 CLOCKS = {"milliseconds"}
 
@@ -61,6 +82,17 @@ class Same(unittest.TestCase):
         self.assertEqual(compare(through), compare(plain))
         self.assertEqual(did_through, did)
         self.assertGreater(len(did), 2)
+
+    def test_a_setting_of_mps_is_left_alone(self):
+        """It is MPS's, and says nothing of memory: who sets it finds it as it was, and so does the driver."""
+        for value in ("25", "", None):
+            with self.subTest(value=value), mock.patch.dict(os.environ, {} if value is None else {MPS: value}):
+                command = [sys.executable, "-c", SETTING]
+                self.same("12.4", command)
+                before, after, processors = json.loads(self.outcome("12.4", True, command)[0])
+                self.assertEqual(before, after)
+                self.assertEqual(before[0], str(None if value is None else value.encode()))
+                self.assertEqual(processors, 108, "all of an A100")
 
     @need("cuda.bindings")
     def test_cuda_bindings(self):

@@ -100,6 +100,46 @@ step("freed")
             program.go("freed")
             self.assertEqual(arbiter.holding(0)[:2], (0, CONTEXT))
 
+    def test_forks_in_the_middle_of_other_threads_calls(self):
+        """Whatever the other threads were about: the child is told what it is told without the shim, waits for nobody, and
+        what its parent has is exact."""
+        script = """
+begin()
+ends, threads = threading.Event(), []
+def work():
+    ok(cuda.cuCtxSetCurrent(context), "cuCtxSetCurrent")
+    while not ends.is_set():
+        for form in (plain, physical, pooled): form(4 * MiB)()
+        made = ctypes.c_void_p()
+        ok(cuda.cuCtxCreate_v2(ref(made), 0, 0), "cuCtxCreate_v2")
+        ok(cuda.cuCtxDestroy_v2(made), "cuCtxDestroy_v2")
+        ok(cuda.cuCtxSetCurrent(context), "cuCtxSetCurrent")
+for _ in range(4):
+    threads.append(threading.Thread(target=work))
+    threads[-1].start()
+told = set()
+for _ in range(100):
+    child = os.fork()
+    if child == 0:
+        at, made, free, total = u64(), ctypes.c_void_p(), size(), size()
+        os._exit(hash((cuda.cuMemAlloc_v2(ref(at), size(MiB)), cuda.cuMemAllocAsync(ref(at), size(MiB), None),
+                       cuda.cuCtxCreate_v2(ref(made), 0, 0), cuda.cuMemGetInfo_v2(ref(free), ref(total)),
+                       cuda.cuMemFree_v2(u64(1 << 40)))) % 255)
+    told.add(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+ends.set()
+for thread in threads: thread.join()
+print(json.dumps(sorted(told)))
+"""
+        with Bed(walled=False) as bed:
+            without = bed.run(script)
+        with Arbiter(8 * GIB, context=CONTEXT) as arbiter, Bed() as bed:
+            self.assertEqual(bed.run(script), without)
+            self.assertEqual(len(without), 1)
+            self.assertEqual(len(arbiter.hellos), 1, "no child asks for anything")
+            held, _, begun, ended = arbiter.holding(0)
+            self.assertEqual((held, begun), (0, ended))
+            self.assertEqual(arbiter.under_way(0), 0)
+
     def test_after_an_exec_it_is_another_program(self):
         """The same process, and none of its memory: it attaches anew, as another image, and gets another slot."""
         with Arbiter(2 * GIB, context=CONTEXT) as arbiter, Bed() as bed, Steps(bed, """

@@ -4,7 +4,7 @@ that is freed in the order of a stream that has other work to do first."""
 import unittest
 
 from arbiter import Arbiter, own_run
-from bed import CONTEXT, MIB, Bed, most_tracked
+from bed import CONTEXT, MIB, Bed, Steps, most_tracked
 from programs import POOL
 from sharing import GIB, SharingCase
 
@@ -217,6 +217,20 @@ class Shared(SharingCase):
         owner.kill()
         arbiter.left(0)
         self.assertEqual(self.held(arbiter), [0, 0, 0, 0])
+
+    def test_a_pool_that_nobody_has_stays_charged_while_another_one_is_imported(self):
+        """A descriptor does not say which pool it stands for: the simulated driver makes another file at each export,
+        NVIDIA's one of a device that is the same for all."""
+        arbiter, bed, owner, importer = self.begin()
+        with Steps(bed, OWNER, bed.node.folder.name + "/other") as other:
+            other.reach("exported")
+            importer.go("opened")
+            other.kill()
+            arbiter.left(2)
+            self.assertEqual(self.held(arbiter), [2048, 1024, 0, 1024], "too much: nobody has it")
+            importer.kill()
+            arbiter.left(1)
+            self.assertEqual(self.held(arbiter), [1024, 1024, 0, 0], "until nobody has any")
 
     def test_an_owner_that_outlives_its_importers_has_it_all(self):
         arbiter, _, owner, importer = self.begin()

@@ -172,6 +172,26 @@ print(json.dumps([reserved.value, charged]))
             self.assertEqual(arbiter.totals()[2], 1, "one trim")
             self.assertLessEqual(most_tracked(bed.node.log()), 1 << 30)
 
+    def test_accounting_by_pointer_would_go_over(self):
+        """The control: a program that keeps its own sum of what its pointers have below the limit."""
+        with Bed(walled=False) as bed:
+            self.assertLessEqual(bed.run("""
+begin()
+pool, most, limit, sums, held = ctypes.c_void_p(), u64(1 << 60), 1 << 30, [], []
+ok(cuda.cuDeviceGetDefaultMemPool(ref(pool), 0), "cuDeviceGetDefaultMemPool")
+ok(cuda.cuMemPoolSetAttribute(pool, 4, ref(most)), "cuMemPoolSetAttribute")
+def take(form, bytes):
+    assert sum(size for size, _ in held) + bytes <= limit
+    held.append((bytes, form(bytes)))
+    sums.append(sum(size for size, _ in held))
+for _ in range(6): take(pooled, 100 * MiB)
+while len(held) > 1: held.pop()[1]()
+take(plain, 800 * MiB)
+while held: held.pop()[1]()
+print(json.dumps(max(sums)))
+"""), 1 << 30)
+            self.assertGreater(most_tracked(bed.node.log()), 1 << 30)
+
     def test_for_an_array_the_most_that_it_can_take_is_taken_before(self):
         """How a driver pads rows and slices, only it knows. What it did not need is given back."""
         script = """

@@ -55,7 +55,9 @@ void Sight::Add(const gpu::Inventory& inventory, const gpu::Usage& usage) {
   std::erase_if(usage_, gone);
   std::erase_if(windows_, gone);
   std::erase_if(energy_, gone);
-  for (const std::string& uuid : there) accounts_.try_emplace(uuid);
+  for (const std::string& uuid : there) {
+    if (accounts_.try_emplace(uuid).second) grants_are_in_ = false;
+  }
 
   BeginLook(usage.time_us);
   for (const gpu::DeviceUsage& device : usage.devices) {
@@ -85,16 +87,24 @@ void Sight::BeginLook(std::uint64_t now_us) {
     for (auto& [holder, use] : account.pods) {
       use.memory_bytes = 0;
       use.processes = 0;
-      use.granted = false;
-      use.replicas = 0;
-      use.memory_limit.reset();
+      if (use.replicas > 0) use.last_seen_us = now_us_;
     }
   }
-  AddGrants();
+  if (!std::exchange(grants_are_in_, true)) {
+    ForgetGrants();
+    AddGrants();
+  }
   for (auto& [uuid, account] : accounts_) GiveToTheNamed(account);
 }
 
+void Sight::SetShares(std::map<std::string, share::MemoryShare> shares) {
+  if (shares == shares_) return;
+  shares_ = std::move(shares);
+  grants_are_in_ = false;
+}
+
 void Sight::SetHeld(const std::optional<std::vector<identity::Held>>& held) {
+  grants_are_in_ = false;
   held_.reset();
   if (!held) return;
   held_.emplace();
@@ -110,6 +120,16 @@ void Sight::SetHeld(const std::optional<std::vector<identity::Held>>& held) {
                                      .pod_uid = ""},
                       .device = one.device,
                       .replicas = one.replicas});
+  }
+}
+
+void Sight::ForgetGrants() {
+  for (auto& [uuid, account] : accounts_) {
+    for (auto& [holder, use] : account.pods) {
+      use.granted = false;
+      use.replicas = 0;
+      use.memory_limit.reset();
+    }
   }
 }
 
@@ -163,6 +183,7 @@ const Whose& Sight::WhoseIs(unsigned pid) {
 PodUse* Sight::PodOf(Account& account, const Holder& holder) {
   const auto known = account.pods.find(holder);
   if (known == account.pods.end()) {
+    grants_are_in_ = false;  // the next look gives it its own, or leaves it out again
     if (account.pods.size() >= kMaxPods) {
       ++account.pods_left_out;
       return nullptr;
@@ -355,8 +376,8 @@ bool Sight::Ended(const Holder& holder, const PodUse& use) const {
 
 void Sight::EndLook() {
   for (auto& [uuid, account] : accounts_) {
-    std::erase_if(account.pods,
-                  [&](const auto& entry) { return Ended(entry.first, entry.second); });
+    const auto ended = [&](const auto& entry) { return Ended(entry.first, entry.second); };
+    if (std::erase_if(account.pods, ended) > 0) grants_are_in_ = false;
     std::uint64_t of_pods = 0;
     for (const auto& [holder, use] : account.pods) of_pods += use.memory_bytes;
     const std::uint64_t used = account.memory ? account.memory->used : 0;

@@ -65,7 +65,7 @@ class Sight {
 
   // How much memory the config lets one share of a device hold, by the device's UUID; one that is
   // not there has no limit.
-  void SetShares(std::map<std::string, share::MemoryShare> shares) { shares_ = std::move(shares); }
+  void SetShares(std::map<std::string, share::MemoryShare> shares);
 
   // By the UUID of the GPU or MIG device.
   [[nodiscard]] const std::map<std::string, Account>& accounts() const { return accounts_; }
@@ -87,6 +87,7 @@ class Sight {
     int replicas = 0;
   };
   void BeginLook(std::uint64_t now_us);
+  void ForgetGrants();
   void AddGrants();
   void AddGrant(Account& account, const Grant& grant, std::optional<std::uint64_t> limit);
   void AddProcesses(const gpu::Gpu& gpu, const gpu::DeviceUsage& usage);
@@ -105,6 +106,8 @@ class Sight {
   std::optional<std::vector<Grant>> held_;
   std::map<std::string, share::MemoryShare> shares_;
   std::map<std::string, Account> accounts_;
+  // Who was given what is put into the accounts only where it, or who is in them, has changed.
+  bool grants_are_in_ = false;
   std::map<std::string, gpu::DeviceUsage> usage_;
   std::map<std::string, Windows> windows_;
   std::map<std::string, Energy> energy_;

@@ -45,6 +45,37 @@ TEST_F(SightTest, GoingOverTheLimitIsCountedOnceEachTime) {
   EXPECT_EQ(Of("b").would_refuse, 2U) << "it was over it all the while";
 }
 
+TEST_F(SightTest, AGrantHoldsThroughLooksThatBringNothingNew) {
+  const Holder told{.pod_namespace = "team", .pod = "c", .container = "main", .pod_uid = ""};
+  sight_.SetShares({{"GPU-0", {.device_bytes = 8 * kGi, .limit_bytes = 2 * kGi}}});
+  sight_.SetHeld(std::vector<identity::Held>{{"team", "c", "main", "GPU-0", 1, 1, ""}});
+  // Longer than what is known of nobody is kept.
+  for (std::uint64_t us = 0; us < 2 * Sight::kForgetUs; us += 1'000'000) Second({});
+  ASSERT_TRUE(Gpu().pods.contains(told));
+  EXPECT_TRUE(Gpu().pods.at(told).granted);
+  EXPECT_EQ(Gpu().pods.at(told).replicas, 1);
+  // What comes meanwhile is what a look that gives anew would make of it.
+  PutPod(10, "c");
+  whose_[11] = {.kind = Whose::Kind::kPod, .holder = PodNamed("c")};
+  whose_[11].holder.container = "side-car";
+  Put(10, kGi);
+  Put(11, kGi);
+  for (int i = 0; i < 3; ++i) Second({});
+  EXPECT_TRUE(Of("c").granted);
+  EXPECT_EQ(Of("c").memory_limit, 2 * kGi);
+  const PodUse& side_car = Gpu().pods.at(whose_[11].holder);
+  EXPECT_TRUE(side_car.granted)
+      << "what one container of a pod was given is not strange in another";
+  EXPECT_EQ(side_car.replicas, 0);
+  sight_.SetShares({{"GPU-0", {.device_bytes = 8 * kGi, .limit_bytes = 3 * kGi}}});
+  Second({});
+  EXPECT_EQ(Of("c").memory_limit, 3 * kGi);
+  sight_.SetHeld(std::vector<identity::Held>{});
+  Second({});
+  EXPECT_FALSE(Of("c").granted);
+  EXPECT_EQ(Of("c").memory_limit, std::nullopt);
+}
+
 TEST_F(SightTest, TenThousandLooksTakeNoMoreThanAHundred) {
   Put(7, kGi);
   const auto look = [&](int times) {

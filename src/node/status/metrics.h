@@ -35,6 +35,7 @@ struct NodeConfig {
   std::string profile;
   std::string error;  // why what is wanted is not in force
   std::vector<std::string> warnings;
+  friend bool operator==(const NodeConfig&, const NodeConfig&) = default;
 };
 
 // The memory walls of this node, where the sharing config asks for any.

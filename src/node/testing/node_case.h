@@ -72,7 +72,7 @@ class NodeTest : public ::testing::Test {
       return [this, &loop](const std::string& /*socket*/, const auto& done) {
         loop.Post([this, done] {
           if (!held_.ok()) return done(held_.status());
-          done(KubeletAnswer{.holdings = *held_, .offers = offers_});
+          done(std::optional(KubeletAnswer{.holdings = *held_, .offers = offers_}));
         });
       };
     };

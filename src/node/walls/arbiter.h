@@ -1,9 +1,12 @@
 // Arbiter holds up the walls of this node: it gives each pod with a limit its two pages, tells
 // programs that attach which slot is theirs, and gives back what a program held when it has ended.
 //
-// Nothing happens before a rule asks for it (SetRules). Then it listens at the door until it ends.
-// It decides nothing about one allocation: programs do, in their pod's pages (wire/ledger.h), also
-// while this program is away. A successor finds the pages by the record and takes them over.
+// Nothing happens before a rule asks for it (SetRules), or a forerunner's record. Then it listens
+// at the door until it ends. It decides nothing about one allocation: programs do, in their pod's
+// pages (wire/ledger.h), also while this program is away. A successor finds the pages by the record
+// and takes them over, some processes in each turn of the loop: until it has looked at all of them,
+// programs of pods that it has not found are told to ask again, and what is said of rules, grants
+// and asks waits.
 //
 // Threading: the loop's thread.
 // Errors: Trouble() says what keeps walls from standing; the rest goes on.
@@ -107,7 +110,7 @@ class Arbiter {
   // By pods' UIDs, as far as they are known.
   void SetHeld(const std::vector<identity::Held>& held);
   // Annotations of any pod may be others.
-  void AsksChanged() { limits_.Reconsider(); }
+  void AsksChanged();
   // The driver is about to be asked who uses the GPUs.
   void LookBegins();
   // What it said. `whose`: the pod and container of a process; one without a UID for none.
@@ -119,7 +122,11 @@ class Arbiter {
     return !limits_.rules().empty() || !limits_.grants().pods().empty();
   }
   // No wall stands, none is asked for, and nobody waits for one.
-  [[nodiscard]] bool idle() const { return !asked_for() && pods_.empty() && asked_.empty(); }
+  [[nodiscard]] bool idle() const {
+    return !asked_for() && pods_.empty() && asked_.empty() && !takes_over();
+  }
+  // A forerunner's pages are still looked for.
+  [[nodiscard]] bool takes_over() const { return search_ != nullptr; }
   [[nodiscard]] const base::Status& Trouble() const { return trouble_; }
   [[nodiscard]] const DoorCounts& counts() const { return door_.counts(); }
   [[nodiscard]] std::size_t programs() const { return watched_.size(); }
@@ -140,6 +147,15 @@ class Arbiter {
     unsigned device = 0;
     std::uint64_t held_before = 0;
     std::uint64_t asked_us = 0;
+  };
+  struct TakingOver {
+    TakingOver(base::EventLoop& loop, PageSearch from) : pages(std::move(from)), next(loop) {}
+    PageSearch pages;
+    base::Timer next;
+    // What was said meanwhile.
+    std::function<void()> rules;
+    std::function<void()> held;
+    std::function<void()> asks;
   };
   struct Look {  // into a program that has not attached
     std::uint64_t asked_us = 0;
@@ -164,7 +180,9 @@ class Arbiter {
   void LeaveSeat(const Seat& seat, PodLedger& ledger);
   [[nodiscard]] bool HasEnded(const Seat& seat) const;
   void Settle();
-  void TakeOver(const PodRecord& record);
+  void Search();
+  void SearchEnds();
+  void TakeOver(PageSearch::Found found);
   void RestorePrograms(const std::string& uid, PodLedger& ledger);
   void Write();
   void Forget();
@@ -195,6 +213,7 @@ class Arbiter {
   std::map<unsigned, Look> looks_;            // by pid
   std::map<Seat, std::uint64_t> page_asked_;  // when, where there is no answer yet
   base::Status trouble_;
+  std::unique_ptr<TakingOver> search_;
   base::Timer settle_;
   base::Duration settle_wait_ = kSettle;
   std::size_t max_programs_ = 0;

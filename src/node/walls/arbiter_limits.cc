@@ -35,11 +35,27 @@ bool AwayOpen(const GrantedPod& granted) {
 
 void Arbiter::SetRules(plan::MemoryRules rules) {
   if (options_.directory.empty()) return;
+  if (takes_over()) {
+    search_->rules = [this, rules = std::move(rules)] { SetRules(rules); };
+    return;
+  }
   limits_.SetRules(std::move(rules));
   if (!limits_.rules().empty()) OpenDoor();
 }
 
+void Arbiter::AsksChanged() {
+  if (takes_over()) {
+    search_->asks = [this] { AsksChanged(); };
+    return;
+  }
+  limits_.Reconsider();
+}
+
 void Arbiter::SetHeld(const std::vector<identity::Held>& held) {
+  if (takes_over()) {
+    search_->held = [this, held] { SetHeld(held); };
+    return;
+  }
   for (auto& [uid, answers] : asked_) {
     // What the kubelet says of a pod is understood from when on its name is known.
     if (!sources_.owner({.pod_uid = uid, .container_id = ""}).pod.empty()) ++answers;
@@ -86,6 +102,7 @@ void Arbiter::Forget() {
 // Whether the caller's pod has a ledger; makes it where it should have one.
 wire::Status Arbiter::Admit(const Caller& caller) {
   if (pods_.contains(caller.pod_uid)) return wire::Status::kOk;
+  if (takes_over()) return wire::Status::kNotYet;
   if (const GrantedPod* granted = limits_.grants().Find(caller.pod_uid)) {
     asked_.erase(caller.pod_uid);
     const Status made = MakeLedger(caller.pod_uid, *granted);

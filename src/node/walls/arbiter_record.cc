@@ -17,7 +17,8 @@ constexpr mode_t kOwnerOnly = 0600;
 }  // namespace
 
 void Arbiter::Write() {
-  if (options_.record.empty()) return;
+  // Until all pages are taken over, what the forerunner has written is the better record.
+  if (options_.record.empty() || takes_over()) return;
   std::vector<PodRecord> records;
   for (const auto& [uid, pod] : pods_) {
     const GrantedPod* granted = limits_.grants().Find(uid);
@@ -54,24 +55,45 @@ void Arbiter::Start() {
                      {Kv("error", records.status().message())});
     return;
   }
-  RaiseDescriptorLimit();
-  for (const PodRecord& record : *records) TakeOver(record);
-  Write();
-  if (!pods_.empty()) OpenDoor();
-  Settle();
+  for (const PodRecord& record : *records) {
+    limits_.Restore(record.uid, record.granted, record.asked);
+  }
+  PageSearch pages(options_.proc_root, *records);
+  if (pages.sought().empty()) return Write();
+  search_ = std::make_unique<TakingOver>(loop_, std::move(pages));
+  OpenDoor();
+  Search();
 }
 
-void Arbiter::TakeOver(const PodRecord& record) {
-  limits_.Restore(record.uid, record.granted, record.asked);
-  if (record.counters.inode == 0) return;
-  const PodName& name = record.granted.name;
-  auto page = FindPage(options_.proc_root, record);
-  if (!page.ok()) {
+// One step, and the next one in a turn of its own.
+void Arbiter::Search() {
+  for (PageSearch::Found& found : search_->pages.Step()) TakeOver(std::move(found));
+  if (search_->pages.done()) return SearchEnds();
+  search_->next.Start(base::Duration::zero(), [this] { Search(); });
+}
+
+void Arbiter::SearchEnds() {
+  for (const auto& [uid, record] : search_->pages.sought()) {
     base::LogInfo("no program of a pod has its pages any more",
-                  {Kv("pod", name.pod), Kv("why", page.status().message())});
+                  {Kv("pod", record.granted.name.pod)});
+  }
+  const auto over = std::move(search_);
+  Write();
+  Settle();
+  for (const auto& said : {over->rules, over->held, over->asks}) {
+    if (said) said();
+  }
+}
+
+void Arbiter::TakeOver(PageSearch::Found found) {
+  const PodRecord& record = found.pod;
+  const PodName& name = record.granted.name;
+  if (!found.counters.ok()) {
+    base::LogWarning("the counters of a pod are not taken over",
+                     {Kv("pod", name.pod), Kv("error", found.counters.status().message())});
     return;
   }
-  auto pages = PodPages::TakeOver(std::move(*page), record.counters, record.devices,
+  auto pages = PodPages::TakeOver(*std::move(found.counters), record.counters, record.devices,
                                   record.away_open ? Away::kOpen : Away::kClosed);
   if (!pages.ok()) {
     base::LogWarning("the counters of a pod are not taken over",

@@ -188,6 +188,49 @@ TEST_F(ArbiterTest, ASuccessorGoesOnWithWhatProgramsHold) {
   EXPECT_TRUE(loop_.RunUntil([&] { return WallOf("greedy").used_bytes == 0; }));
 }
 
+TEST_F(ArbiterTest, ASuccessorLooksForPagesInTurnsOfTheLoopAndAnswersMeanwhile) {
+  Enforce();
+  const auto lives = Start(kGreedy);
+  lives->Do(loop_, {Order::kHello, 1});
+  EXPECT_TRUE(lives->Do(loop_, {Order::kReserve, 3 * kGib}).done);
+  arbiter_.reset();
+  constexpr pid_t kFirst = 10'000'000;  // the kernel gives none so high
+  constexpr pid_t kProcesses = 4000;
+  for (pid_t pid = kFirst; pid < kFirst + kProcesses; ++pid) proc_.PutOther(pid, kModest);
+  Begin();
+  Enforce();
+  EXPECT_TRUE(arbiter_->takes_over()) << "the turn in which it begins is over before it has found";
+  EXPECT_EQ(arbiter_->programs(), 0U);
+  const auto asks = Start(kGreedy);
+  const Outcome early = asks->Do(loop_, {Order::kHello, 1});
+  EXPECT_EQ(early.status, wire::Status::kNotYet);
+  // What is granted waits, so the record is still the forerunner's: another successor finds all.
+  Begin();
+  EXPECT_TRUE(loop_.RunUntil([&] { return !arbiter_->takes_over(); }));
+  Enforce();
+  EXPECT_EQ(arbiter_->programs(), 1U);
+  EXPECT_EQ(asks->Do(loop_, {Order::kHello, 1}).total, 3 * kGib);
+  EXPECT_FALSE(asks->Do(loop_, {Order::kReserve, 2 * kGib}).done) << "they share one wall";
+  EXPECT_TRUE(lives->Do(loop_, {Order::kReserve, 1 * kGib}).done);
+}
+
+TEST_F(ArbiterTest, WhatIsSaidWhileASuccessorLooksForPagesIsHeardAfterwards) {
+  Enforce();
+  const auto lives = Start(kGreedy);
+  lives->Do(loop_, {Order::kHello, 1});
+  arbiter_.reset();
+  constexpr pid_t kFirst = 10'000'000;
+  for (pid_t pid = kFirst; pid < kFirst + 1000; ++pid) proc_.PutOther(pid, kModest);
+  Begin();
+  asks_[kGreedy].text = "6Gi";
+  Enforce();
+  arbiter_->AsksChanged();
+  ASSERT_TRUE(arbiter_->takes_over());
+  EXPECT_TRUE(loop_.RunUntil([&] { return !arbiter_->takes_over(); }));
+  EXPECT_EQ(WallOf("greedy").limit_bytes, 6 * kGib);
+  EXPECT_EQ(Start(kModest)->Do(loop_, {Order::kHello, 1}).limit, 4 * kGib);
+}
+
 TEST_F(ArbiterTest, WithoutARuleNothingListens) {
   arbiter_->SetHeld({Holds("greedy")});
   EXPECT_FALSE(std::filesystem::exists(dir_.path() + "/walls/" + wire::kSocketFile));

@@ -63,11 +63,12 @@ bool ReadPod(const Json& json, PodRecord& pod) {
   return !pod.uid.empty() && !pod.devices.empty() && pod.devices.size() <= wire::kMaxDevices;
 }
 
-bool OfPod(const std::string& process, const std::string& uid) {
+// "": it is in no pod, or has ended.
+std::string PodOf(const std::string& process) {
   const auto groups = base::ReadFile(process + "/cgroup", kMaxGroupsBytes);
-  if (!groups.ok()) return false;
+  if (!groups.ok()) return "";
   const auto group = identity::ReadPodGroup(*groups);
-  return group.ok() && group->pod_uid == uid;
+  return group.ok() ? group->pod_uid : "";
 }
 
 // The address range of the page, as /proc/PID/map_files names it; "": it is not mapped.
@@ -126,27 +127,47 @@ Result<std::vector<PodRecord>> ReadRecord(std::string_view text) {
   return pods;
 }
 
-Result<UniqueFd> FindPage(const std::string& proc_root, const PodRecord& pod) {
-  const auto names = base::ListDirectory(proc_root);
-  if (!names.ok()) return names.status();
-  for (const std::string& name : *names) {
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const std::string process = base::JoinPath(proc_root, name);
-    if (!OfPod(process, pod.uid)) continue;
-    unsigned pid = 0;
-    std::from_chars(name.data(), name.data() + name.size(), pid);
-    const auto maps = identity::ReadMaps(proc_root, pid);
-    if (!maps.ok()) continue;
-    const std::string_view range = RangeOf(*maps, pod.counters);
-    if (range.empty()) continue;
-    std::string mapping = process;
-    mapping += "/map_files/";
-    mapping += range;
-    UniqueFd fd(open(mapping.c_str(), O_RDWR | O_CLOEXEC));
-    if (!fd.valid()) return base::ErrnoStatus(errno, "cannot open the mapping of a program");
-    return fd;
+PageSearch::PageSearch(std::string proc_root, const std::vector<PodRecord>& pods)
+    : proc_root_(std::move(proc_root)) {
+  for (const PodRecord& pod : pods) {
+    if (pod.counters.inode != 0) pods_.emplace(pod.uid, pod);
   }
-  return Status(Code::kNotFound, "no program of the pod has its counters any more");
+  if (pods_.empty()) return;
+  const auto names = base::ListDirectory(proc_root_);
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    unsigned pid = 0;
+    const char* end = name.data() + name.size();
+    if (std::from_chars(name.data(), end, pid).ptr == end) left_.push_back(pid);
+  }
+  std::ranges::sort(left_);  // the newest are looked at first: programs come after the node's own
+}
+
+std::vector<PageSearch::Found> PageSearch::Step() {
+  std::vector<Found> all;
+  std::size_t maps_read = 0;
+  for (std::size_t i = 0; i < kProcessesAtOnce && maps_read < kMapsAtOnce && !done(); ++i) {
+    const unsigned pid = left_.back();
+    left_.pop_back();
+    const auto pod = pods_.find(PodOf(base::JoinPath(proc_root_, std::to_string(pid))));
+    if (pod == pods_.end()) continue;
+    ++maps_read;
+    const auto maps = identity::ReadMaps(proc_root_, pid);
+    if (!maps.ok()) continue;
+    const std::string_view range = RangeOf(*maps, pod->second.counters);
+    if (range.empty()) continue;
+    all.push_back({.pod = pod->second, .counters = Open(pid, range)});
+    pods_.erase(pod);
+  }
+  return all;
+}
+
+Result<UniqueFd> PageSearch::Open(unsigned pid, std::string_view range) const {
+  std::string mapping = base::JoinPath(proc_root_, std::to_string(pid)) + "/map_files/";
+  mapping += range;
+  UniqueFd fd(open(mapping.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd.valid()) return base::ErrnoStatus(errno, "cannot open the mapping of a program");
+  return fd;
 }
 
 Result<bool> HasPage(const std::string& proc_root, unsigned pid, const PageIdentity& page) {

@@ -2,6 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "base/testing/temp_dir.h"
 #include "node/walls/requests.h"
 
 namespace tranche::node::walls {
@@ -71,6 +76,69 @@ TEST(RecordTest, AnOlderRecordIsReadAsWhatWasGivenAtFirst) {
   ASSERT_THAT(*read, SizeIs(1));
   EXPECT_EQ(read->front().granted.devices.at(kGpu),
             (Grant{.limit_bytes = 40, .fixed_bytes = 40, .device_bytes = 100}));
+}
+
+class PageSearchTest : public ::testing::Test {
+ protected:
+  // A process of the pod; `maps`: "" where it has none.
+  void Put(unsigned pid, const std::string& uid, const std::string& maps) const {
+    const std::string folder = dir_ / std::to_string(pid);
+    std::filesystem::create_directories(folder + "/map_files");
+    std::ofstream(folder + "/cgroup") << "0::/kubepods/pod" << uid << "/c\n";
+    std::ofstream(folder + "/maps") << maps;
+  }
+  static PodRecord Of(const std::string& uid, std::uint64_t inode) {
+    PodRecord pod = Record();
+    pod.uid = uid;
+    pod.counters = {1, inode};
+    return pod;
+  }
+  base::testing::TempDir dir_;
+};
+
+constexpr char kUid[] = "6d2f1d4e-5c0f-4b39-9a50-1f6a1c3f0001";
+constexpr char kOther[] = "6d2f1d4e-5c0f-4b39-9a50-1f6a1c3f0002";
+
+TEST_F(PageSearchTest, OneStepLooksAtSoManyProcessesAndAllStepsAtAllOfThemOnce) {
+  constexpr std::size_t kProcesses = 5000;
+  for (unsigned pid = 1; pid <= kProcesses; ++pid) Put(pid, kOther, "");
+  std::filesystem::create_directories(dir_ / "self");
+  PageSearch search(dir_.path(), {Of(kUid, 7)});
+  EXPECT_EQ(search.processes_left(), kProcesses);
+  std::size_t steps = 0;
+  while (!search.done()) {
+    const std::size_t before = search.processes_left();
+    EXPECT_THAT(search.Step(), IsEmpty());
+    EXPECT_EQ(before - search.processes_left(), std::min(before, PageSearch::kProcessesAtOnce));
+    ++steps;
+  }
+  EXPECT_EQ(steps, (kProcesses + PageSearch::kProcessesAtOnce - 1) / PageSearch::kProcessesAtOnce);
+  EXPECT_THAT(search.sought(), SizeIs(1)) << "nobody has it";
+}
+
+// To read its mappings costs more than to read of which pod a process is.
+TEST_F(PageSearchTest, OneStepReadsTheMappingsOfFewProcesses) {
+  for (unsigned pid = 1; pid <= 100; ++pid) Put(pid, kUid, "1000-2000 rw-p 0 0:1 9 /other\n");
+  PageSearch search(dir_.path(), {Of(kUid, 7)});
+  EXPECT_THAT(search.Step(), IsEmpty());
+  EXPECT_EQ(search.processes_left(), 100 - PageSearch::kMapsAtOnce);
+}
+
+TEST_F(PageSearchTest, ItEndsWithTheLastPodThatIsSought) {
+  const std::string maps = "1000-2000 rw-s 0 0:1 7 /memfd:tranche-counters (deleted)\n";
+  Put(1, kUid, maps);
+  Put(2, kOther, maps);
+  std::ofstream(dir_ / "1/map_files/1000-2000") << "page";
+  PageSearch search(dir_.path(), {Of(kUid, 7), Of(kOther, 8)});
+  std::vector<PageSearch::Found> all;
+  while (!search.done()) {
+    for (auto& found : search.Step()) all.push_back(std::move(found));
+  }
+  ASSERT_THAT(all, SizeIs(1));
+  EXPECT_EQ(all[0].pod.uid, kUid);
+  EXPECT_TRUE(all[0].counters.ok());
+  EXPECT_THAT(search.sought(), SizeIs(1)) << "another page than that of the record";
+  EXPECT_TRUE(PageSearch(dir_.path(), {Of(kUid, 0)}).done()) << "it never had any";
 }
 
 }  // namespace

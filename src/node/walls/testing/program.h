@@ -39,6 +39,13 @@ class PodProc {
     std::ofstream(folder + "/cgroup")
         << "0::/kubepods/pod" << pod_uid << "/" << std::string(64, 'a') << below << "\n";
   }
+  // A process of a pod that has nothing mapped.
+  void PutOther(pid_t pid, const std::string& pod_uid) const {
+    const std::string folder = root_ + "/" + std::to_string(pid);
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder + "/cgroup")
+        << "0::/kubepods/pod" << pod_uid << "/" << std::string(64, 'b') << "\n";
+  }
   // What proc(5) calls stat: when it began, above all.
   [[nodiscard]] std::string Stat(pid_t pid) const {
     std::ifstream file(root_ + "/" + std::to_string(pid) + "/stat");
