@@ -372,5 +372,27 @@ class DocsTest(Tree):
             self.assertNotEqual(self.run_tool(TOOLS / "check_docs", empty)[0], 0)
 
 
+class OrderTest(Tree):
+    """What tells that the list of the agent's functions has grown stale."""
+
+    def check(self, gone):
+        names = [f"_ZN7tranche3one{number}Ev" for number in range(40)]
+        self.write("program.s", "".join(f".globl {name}\n{name}:\n" for name in names[gone:]))
+        subprocess.run(["as", self.root / "program.s", "-o", self.root / "program.o"], check=True)
+        self.write("list", "\n".join(names + [f"grpc_{number}" for number in range(400)]))
+        return self.run_tool(TOOLS / "check_order", self.root / "program.o", self.root / "list")
+
+    def test_a_list_may_lag_behind(self):
+        self.assertEqual(self.check(gone=0), (0, "0 of 40 functions of ours are no longer in the program\n"))
+        self.assertEqual(self.check(gone=2)[0], 0)
+
+    def test_but_not_far(self):
+        status, said = self.check(gone=3)
+        self.assertEqual(status, 1)
+        self.assertIn("stale", said)
+        self.assertIn("_ZN7tranche3one2Ev", said)
+        self.assertNotIn("_ZN7tranche3one3Ev", said)
+
+
 if __name__ == "__main__":
     unittest.main()

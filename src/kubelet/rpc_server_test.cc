@@ -93,6 +93,51 @@ TEST_F(RpcServerTest, ACallMayOutliveItsServer) {
   EXPECT_EQ(closed_, 0);
 }
 
+// Nothing is called back once it has ended, also where that happens within a call.
+TEST_F(RpcServerTest, AServerMayBeEndedByACall) {
+  const std::string socket = folder_ / "ended.sock";
+  int calls = 0;
+  server_ = RpcServer::Start(
+                *loop_, {.socket_path = socket},
+                [&](const std::shared_ptr<ServerCall>& call) {
+                  ++calls;
+                  call->OnClosed([this] { ++closed_; });
+                  call->Finish(base::Status::Ok(), "the last word");
+                  server_.reset();
+                },
+                nullptr)
+                .value();
+  const auto client = RpcChannel::Connect(*loop_, socket, 4 << 20).value();
+  std::vector<std::string> answers;
+  for (int i = 0; i < 3; ++i) {
+    client->Call("/test/Unary", "", {}, [&](const base::Result<std::string>& result) {
+      answers.push_back(result.ok() ? *result : "");
+    });
+  }
+  ASSERT_TRUE(loop_.RunUntil([&] { return answers.size() == 3; }));
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(closed_, 0);
+  EXPECT_EQ(std::count(answers.begin(), answers.end(), "the last word"), 1);
+}
+
+// The kubelet's stream is open for days: a server that is not looked at has to have nothing to do.
+TEST_F(RpcServerTest, AStreamAtRestIsHeardAtOnceWhenSomethingIsSentOrItsClientGoes) {
+  auto client = RpcChannel::Connect(*loop_, socket_, 4 << 20).value();
+  std::string heard;
+  client->Stream(
+      "/test/Stream", "", [&](const std::string& message) { heard += message; },
+      [](const base::Status&) {});
+  ASSERT_TRUE(loop_.RunUntil([&] { return calls_.size() == 1; }));
+  for (const std::string word : {"a", "b", "c"}) {
+    loop_.RunFor(std::chrono::milliseconds(20));
+    calls_[0]->Send(std::make_shared<const std::string>(word));
+    ASSERT_TRUE(loop_.RunUntil([&] { return heard.ends_with(word); })) << heard;
+  }
+  loop_.RunFor(std::chrono::milliseconds(20));
+  client.reset();
+  EXPECT_TRUE(loop_.RunUntil([&] { return closed_ == 1; }));
+}
+
 // gRPC writes of its own accord to standard error where a server is ended in a wrong order.
 TEST_F(RpcServerTest, AServerEndsWithoutAComplaintOfGrpc) {
   const auto client = RpcChannel::Connect(*loop_, socket_, 4 << 20).value();
