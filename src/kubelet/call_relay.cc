@@ -24,14 +24,20 @@ CallRelay::CallRelay(base::EventLoop& loop, base::UniqueFd client, base::UniqueF
   Wait(server_, client_);
 }
 
-CallRelay::~CallRelay() {
+CallRelay::~CallRelay() { LeaveLoop(); }
+
+void CallRelay::LeaveLoop() {
   Stop(client_);
   Stop(server_);
 }
 
-void CallRelay::Flush() {
-  while (client_.unsent.empty() && Pass(server_) == Passed::kSome) {
+bool CallRelay::Drain() {
+  Passed passed = Passed::kSome;
+  while (passed == Passed::kSome) {
+    if (!client_.unsent.empty()) CloseClient();
+    passed = Pass(server_);
   }
+  return passed != Passed::kOver;
 }
 
 void CallRelay::Ready(End& end) {

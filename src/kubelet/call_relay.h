@@ -8,7 +8,7 @@
 // Bytes that one side does not take are waited for before more is read of the other: a relay holds
 // at most what it has read at once.
 //
-// Threading: the loop's thread.
+// Threading: the loop's thread, until it leaves the loop.
 // Errors: a connection that fails on either side is over, as one that is closed is.
 #pragma once
 
@@ -33,8 +33,12 @@ class CallRelay {
   CallRelay& operator=(const CallRelay&) = delete;
   ~CallRelay();
 
-  // Passes on what the server has said by now, as far as the client takes it at once.
-  void Flush();
+  // The loop passes on no more of it, so that another thread can.
+  void LeaveLoop();
+  // Passes on what the server has said by now; a client that does not take it at once is cut off.
+  // False once gRPC has closed its end.
+  bool Drain();
+  [[nodiscard]] int server_fd() const { return server_.fd.get(); }
 
  private:
   static constexpr std::size_t kReadBytes = 16U << 10U;

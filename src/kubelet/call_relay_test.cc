@@ -143,9 +143,11 @@ TEST_F(CallRelayTest, CallsThatTheServerHasEndedMakeRoom) {
 
 TEST_F(CallRelayTest, WhatTheServerHasSaidAtItsEndIsNotLost) {
   Say(server_.far, "the last word");
-  relay_->Flush();
-  relay_.reset();
+  relay_->LeaveLoop();
+  EXPECT_TRUE(relay_->Drain());
   EXPECT_EQ(Read(client_.far), "the last word");
+  server_.far = base::UniqueFd();
+  EXPECT_FALSE(relay_->Drain());
 }
 
 }  // namespace

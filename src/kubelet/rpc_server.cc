@@ -10,10 +10,12 @@
 #include <cstdint>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "base/file.h"
 #include "base/timer.h"
 #include "kubelet/call_relay.h"
+#include "kubelet/relay_drain.h"
 #include "kubelet/rpc_server_core.h"
 #include "kubelet/unix_socket.h"
 
@@ -35,8 +37,10 @@ class UnixRpcServer final : public RpcServer {
   ~UnixRpcServer() override {
     StopListening();
     if (SocketInPlace()) ::unlink(options_.socket_path.c_str());
+    std::vector<std::unique_ptr<CallRelay>> relays;
+    for (auto& [id, relay] : relays_) relays.push_back(std::move(relay));
+    const RelayDrain drain(std::move(relays));
     if (started_) core_->Stop();
-    for (const auto& [id, relay] : relays_) relay->Flush();
   }
 
   base::Status Listen() {

@@ -12,6 +12,7 @@
 #include "base/testing/real_loop.h"
 #include "kubelet/grpc_bytes.h"
 #include "kubelet/rpc_client.h"
+#include "kubelet/testing/raw_client.h"
 #include "kubelet/unix_socket.h"
 
 namespace tranche::kubelet {
@@ -93,6 +94,18 @@ TEST_F(RpcServerTest, ACallMayOutliveItsServer) {
   EXPECT_EQ(closed_, 0);
 }
 
+// gRPC waits for what it is still writing to a connection, which this client never takes.
+TEST_F(RpcServerTest, AServerEndsAlthoughAClientDoesNotRead) {
+  testing::RawClient client(socket_);
+  client.Send(testing::WindowUpdate(0, 1U << 30U) + testing::Request(1) +
+              testing::WindowUpdate(1, 1U << 30U));
+  ASSERT_TRUE(loop_.RunUntil([&] { return calls_.size() == 1; }));
+  calls_[0]->Send(std::make_shared<const std::string>(4U << 20U, 'x'));
+  loop_.RunFor(std::chrono::milliseconds(20));
+  server_.reset();
+  EXPECT_TRUE(client.Closed());
+}
+
 // Nothing is called back once it has ended, also where that happens within a call.
 TEST_F(RpcServerTest, AServerMayBeEndedByACall) {
   const std::string socket = folder_ / "ended.sock";
@@ -143,9 +156,9 @@ TEST_F(RpcServerTest, AServerEndsWithoutAComplaintOfGrpc) {
   const auto client = RpcChannel::Connect(*loop_, socket_, 4 << 20).value();
   client->Call("/test/Unary", "", {}, [](const base::Result<std::string>&) {});
   ASSERT_TRUE(loop_.RunUntil([&] { return calls_.size() == 1; }));
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStderr();
   server_.reset();
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 }  // namespace

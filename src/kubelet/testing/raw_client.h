@@ -25,18 +25,21 @@ namespace tranche::kubelet::testing {
 
 inline const std::string kClientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+inline std::string BigEndian(std::size_t value, int bytes) {
+  std::string text;
+  for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
+    text += static_cast<char>((value >> static_cast<unsigned>(shift)) & 0xffU);
+  }
+  return text;
+}
+
 inline std::string Frame(char type, char flags, std::uint32_t stream, const std::string& payload) {
-  std::string frame;
-  const auto big_endian = [&frame](std::size_t value, int bytes) {
-    for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
-      frame += static_cast<char>((value >> static_cast<unsigned>(shift)) & 0xffU);
-    }
-  };
-  big_endian(payload.size(), 3);
-  frame += type;
-  frame += flags;
-  big_endian(stream, 4);
-  return frame + payload;
+  return BigEndian(payload.size(), 3) + type + flags + BigEndian(stream, 4) + payload;
+}
+
+// Room for so many bytes more on a stream, or, with 0, on the connection.
+inline std::string WindowUpdate(std::uint32_t stream, std::uint32_t bytes) {
+  return Frame(8, 0, stream, BigEndian(bytes, 4));
 }
 
 // HPACK without its table: fields of the static table by number, other values as they are.
