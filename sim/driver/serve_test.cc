@@ -13,15 +13,10 @@
 #include <memory>
 
 #include "base/json_read.h"
-#include "base/testing/temp_dir.h"
 #include "sim/driver/constants.h"
 #include "sim/driver/report.h"
-#include "sim/driver/testing/driver_process.h"
-#include "sim/driver/testing/process.h"
-#include "sim/driver/testing/program.h"
+#include "sim/driver/testing/serve_fixture.h"
 #include "sim/engine/hardware.h"
-#include "sim/node/files.h"
-#include "sim/node/state_writer.h"
 
 namespace tranche::sim::driver {
 namespace {
@@ -30,7 +25,6 @@ using base::Json;
 using link::Kind;
 using link::Work;
 using testing::Comes;
-using testing::NodeOf;
 using testing::Process;
 using testing::RealProgram;
 
@@ -38,44 +32,8 @@ constexpr std::uint64_t kMs = 1'000'000;
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30U;
 const std::uint64_t kContext = engine::ContextBytes({.compute_major = 8, .multiprocessors = 10});
 
-class ServeTest : public ::testing::Test {
+class ServeTest : public testing::ServeFixture {
  protected:
-  ServeTest() {
-    NodeState state{};
-    NodeSnapshot node = NodeOf(2);
-    state.header.magic = kStateMagic;
-    state.header.layout_version = kLayoutVersion;
-    state.header.file_size = sizeof(NodeState);
-    state.header.slot_count = 2;
-    std::copy(node.gpus.begin(), node.gpus.end(), state.gpus);
-    const std::string path = StatePathFor(root(), "550.1");
-    TRANCHE_CHECK(
-        base::WriteFileAtomic(path, {reinterpret_cast<const char*>(&state), sizeof state}).ok());
-    reader = StateReader::Open(path);
-    writer = std::move(StateWriter::Open(path)).value();
-    StartDriver();
-  }
-
-  [[nodiscard]] std::string root() const { return folder.path(); }
-  [[nodiscard]] std::string SocketPath() const { return root() + "/" + link::kSocket; }
-  void StartDriver() {
-    driver = std::make_unique<testing::DriverProcess>(
-        ServeOptions{.root = root(), .hardware = {.slice = 1'000'000, .switch_cost = 10'000}});
-  }
-  [[nodiscard]] NodeSnapshot Node() const {
-    NodeSnapshot node;
-    reader->Read(&node);
-    return node;
-  }
-  [[nodiscard]] const ProcessState* Shown(const NodeSnapshot& node, pid_t pid) const {
-    for (unsigned i = 0; i < node.gpus[0].process_count; ++i) {
-      if (node.gpus[0].processes[i].pid == static_cast<std::uint32_t>(pid)) {
-        return &node.gpus[0].processes[i];
-      }
-    }
-    return nullptr;
-  }
-  bool IsShown(pid_t pid) const { return Shown(Node(), pid) != nullptr; }
   // A program that takes `bytes` and stays. Its child, if it is to have one, outlives it, and has
   // its socket.
   std::unique_ptr<Process> Holder(std::uint64_t bytes, pid_t* child = nullptr) {
@@ -102,11 +60,6 @@ class ServeTest : public ::testing::Test {
     close(ends[1]);
     return process;
   }
-
-  base::testing::TempDir folder;
-  std::unique_ptr<StateReader> reader;
-  std::unique_ptr<StateWriter> writer;
-  std::unique_ptr<Process> driver;
 };
 
 TEST_F(ServeTest, EveryProgramMayConnect) {
