@@ -197,7 +197,7 @@ class Programs(unittest.TestCase):
                                capture_output=True, text=True, check=True)
         return json.loads(shown.stdout)
 
-    def start(self, arguments, group=None):
+    def start(self, arguments, group=None, variables=None):
         libraries = self.node.root / "usr/lib/x86_64-linux-gnu"
 
         def join():
@@ -205,7 +205,7 @@ class Programs(unittest.TestCase):
 
         process = subprocess.Popen(
             [self.node.program, *arguments.split(), "-o", "json"], stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "LD_LIBRARY_PATH": str(libraries)}, preexec_fn=join if group else None)
+            env={**os.environ, "LD_LIBRARY_PATH": str(libraries), **(variables or {})}, preexec_fn=join if group else None)
 
         def end():
             process.kill()
