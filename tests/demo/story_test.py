@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import unittest
+import urllib.request
 
 BIN = pathlib.Path(os.environ["TRANCHE_BIN_DIR"])
 SOURCE = pathlib.Path(os.environ["TRANCHE_SOURCE_DIR"])
@@ -18,10 +19,10 @@ WALLS = "One line in the profile: a wall around each pod's memory"
 
 
 def told():
-    """What the demo prints until all is told, and the driver's log up to then."""
+    """What the demo prints until all is told, the driver's log up to then, and what is found where it says the page is."""
     demo = subprocess.Popen([BIN / "tranche", "demo", "--node=a100x2", "--keep"], text=True, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT)
-    lines, log = [], []
+    lines, log, page = [], [], {}
     try:
         for line in demo.stdout:
             print(line, end="", flush=True)
@@ -30,6 +31,8 @@ def told():
                 text = pathlib.Path(root[1], "var/log/tranche-sim/driver.jsonl").read_text()
                 # What comes after the last end of a line is being written just now.
                 log = [json.loads(each) for each in text.split("\n")[:-1]]
+            if at := re.search(r"the page: (http\S+)", line):
+                page = {path: read(at[1] + path) for path in ("", "api/v1/node")}
             if "curl localhost" in line:
                 demo.send_signal(signal.SIGINT)
     finally:
@@ -37,7 +40,12 @@ def told():
             demo.send_signal(signal.SIGINT)
         status = demo.wait()
         demo.stdout.close()
-    return lines, log, status
+    return lines, log, page, status
+
+
+def read(address):
+    with urllib.request.urlopen(address) as answer:
+        return answer.headers["Content-Type"], answer.read().decode()
 
 
 def held(log, pid):
@@ -69,7 +77,7 @@ class Story(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.published = SPEC.exists()
-        cls.lines, cls.log, cls.status = told()
+        cls.lines, cls.log, cls.page, cls.status = told()
 
     def chapter(self, title):
         at = next((i for i, line in enumerate(self.lines) if re.fullmatch(r"\d+\. " + re.escape(title), line)), None)
@@ -88,6 +96,16 @@ class Story(unittest.TestCase):
     def test_all_is_as_told(self):
         self.assertEqual(self.status, 0)
         self.assertTrue(any(line.startswith("Everything as told, in ") for line in self.lines))
+
+    def test_the_page_is_where_it_is_said_to_be_and_shows_the_three_pods(self):
+        self.chapter("Three pods share a GPU: who uses it, seen from outside by tranche node")
+        kind, text = self.page[""]
+        self.assertEqual(kind.split(";")[0], "text/html")
+        self.assertIn("<title>", text)
+        devices = json.loads(self.page["api/v1/node"][1])["devices"]
+        pods = [pod for device in devices for pod in device["pods"]]
+        self.assertEqual([pod["processes"] for pod in pods], [1, 1, 1])
+        self.assertEqual(sum(pod["busyPercent"] > 0 for pod in pods), 2, "one of them is idle")
 
     def test_nothing_is_published_on_the_machine_itself(self):
         self.assertEqual(SPEC.exists(), self.published)

@@ -51,6 +51,8 @@ class Demo {
         runner_(stage.loop()) {}
 
   // Stands for the node's label.
+  // Whether `tranche node` goes on, with the pods that it shows.
+  [[nodiscard]] bool ShowsUse() const { return use_ != nullptr; }
   [[nodiscard]] std::string ProfileFile() const {
     return base::JoinPath(stage_.directory(), "profile");
   }
@@ -378,10 +380,13 @@ int RunDemo(const DemoOptions& options) {
         "  tranche sim pod run mine --request nvidia.com/gpu=1\n"
         "  echo dev > {}    # as the node's label would\n"
         "  tranche sim xid 0 79 --root {}\n"
-        "  tranche top          # or the page: http://127.0.0.1:9437/\n"
-        "  curl localhost:9435/metrics localhost:9436/metrics\n",
+        "{}"
+        "  curl localhost:9435/metrics\n",
         getpid(), *control, base::ParentDirectory(ProgramPath()), demo.ProfileFile(),
-        (*stage)->driver_root());
+        (*stage)->driver_root(),
+        demo.ShowsUse() ? "  tranche top          # or the page: http://127.0.0.1:9437/\n"
+                          "  curl localhost:9436/metrics\n"
+                        : "");
     std::fflush(stdout);
     (*loop)->Run();
   }
