@@ -45,6 +45,7 @@ class OnInstances(Programs):
             top = subprocess.run([BIN / "tranche", "top", "--once", f"--address=127.0.0.1:{sight.port}"],
                                  capture_output=True, text=True, check=True).stdout
         for index, uid in (("0:0", SMALL), ("0:1", LARGE)):
+            self.assertRegex(top, rf"(?m)^{index} .* - \(mig\) ", "nor why there is none")
             self.assertRegex(top, rf"(?m)^{index} +- +{uid} +\w+ +- ", "no time is shown")
 
     def check_memory(self, sight, held):

@@ -42,6 +42,13 @@ std::string Reason(const DeviceUse& device) {
   return device.unmeasured.empty() ? "" : "no time: " + device.unmeasured;
 }
 
+// Where there is none, why not in a word; a driver's own words are the reason's.
+std::string Busy(const DeviceUse& device) {
+  if (device.busy_percent || device.unmeasured.empty()) return Percent(device.busy_percent);
+  const bool known = device.unmeasured == "mig" || device.unmeasured == "not supported";
+  return fmt::format("{} ({})", kNotKnown, known ? device.unmeasured : "failed");
+}
+
 std::string Energy(const PodUse& pod) {
   return pod.energy_joules ? fmt::format("{:.0f} J", *pod.energy_joules) : kNotKnown;
 }
@@ -88,7 +95,7 @@ std::string DevicesTable(std::span<const NodeUse> nodes, const TableView& view) 
       Cells cells{Text(device.Name(), Tint::kBold),
                   Text(Model(device)),
                   Health(device),
-                  {Percent(device.busy_percent)},
+                  {Busy(device)},
                   {BytesOf(device.memory_used_bytes, device.memory_bytes)},
                   {Power(device)},
                   {Temperature(device)},

@@ -16,11 +16,11 @@ using ::testing::Not;
 TEST(TopTablesTest, AreWhatOnceIsPrinted) {
   EXPECT_EQ(
       ShowOnce(testing::Node(), {.now = testing::kNow}),
-      "GPU  MODEL                          HEALTH     BUSY    MEMORY         POWER      TEMP   "
+      "GPU  MODEL                          HEALTH     BUSY     MEMORY         POWER      TEMP   "
       "REPLICAS     PODS\n"
-      "0    NVIDIA A100-SXM4-80GB          Healthy    87.0 %  42.0/80.0 GiB  312/400 W  61 °C  "
+      "0    NVIDIA A100-SXM4-80GB          Healthy    87.0 %   42.0/80.0 GiB  312/400 W  61 °C  "
       "3 of 4 held  3\n"
-      "1:0  NVIDIA A100-SXM4-80GB 1g.10gb  Unhealthy  -       0.0/10.0 GiB   -          -      "
+      "1:0  NVIDIA A100-SXM4-80GB 1g.10gb  Unhealthy  - (mig)  0.0/10.0 GiB   -          -      "
       "-            0\n"
       "\n"
       "GPU  NAMESPACE  POD       CONTAINER  BUSY    MEMORY    LIMIT     PROCS  IDLE    FLAGS\n"
