@@ -66,6 +66,22 @@ TEST(CgroupTest, AGroupThatRuntimeAndKubeletNameTogether) {
             kContainer);
 }
 
+// As a real kubelet (1.37) and containerd (2.4) made it for a pod with `hostUsers: false`, whose
+// process had the uid map "0 3537698816 65536": the groups are those of any other pod.
+TEST(CgroupTest, APodWithAUserNamespaceOfItsOwn) {
+  const std::string uid = "790b2bda-db37-4d85-98b8-da7d5ea3eab8";
+  const std::string id = "2d27ddaffa1a0d691baaab12abbf688e51905c4de83a39742afab49daae59d4e";
+  const std::string path =
+      "/tranche-cluster-32596/dev-gpu-node/kubepods/besteffort/pod" + uid + "/" + id + "\n";
+  std::string text;
+  for (const char* hierarchy :
+       {"9:name=systemd:", "8:pids:", "7:blkio:", "6:freezer:", "5:devices:", "4:memory:",
+        "3:cpuset:", "2:cpuacct:", "1:cpu:", "0::"}) {
+    text += hierarchy + path;
+  }
+  EXPECT_EQ(ReadPodGroup(text).value(), (PodGroup{uid, id}));
+}
+
 TEST(CgroupTest, AStaticPodIsKnownByTheHashOfItsManifest) {
   const std::string hash = "8d3c1e0f5a6b79c2d4e1f0a9b8c7d6e5";
   EXPECT_EQ(ReadPodGroup("0::/kubepods/burstable/pod" + hash + "/" + kId).value(),
