@@ -121,7 +121,7 @@ void DeviceLister::Ask(const std::string& socket_path, Done done) {
 base::Result<std::optional<DeviceAnswer>> DeviceLister::Read(std::string held,
                                                              base::Result<std::string> offered) {
   const bool known = last_.has_value();
-  if (!known) last_.emplace();
+  if (!known) last_ = Last{};
   const bool told_before = std::exchange(last_->offers, offered.ok());
   const bool same_held = last_->held.Repeats(std::move(held));
   const bool same_offers = !offered.ok() || last_->offered.Repeats(std::move(*offered));
