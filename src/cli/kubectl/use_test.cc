@@ -59,35 +59,26 @@ class KubectlUseTest : public testing::SmallCluster {
 };
 
 TEST_F(KubectlUseTest, TopShowsGpusAndPodsOfAllNodesByUse) {
-  EXPECT_EQ(
-      ShowTop(Collect(), {}, {.now = kNow}),
-      "NODE          GPU  MODEL                          HEALTH     BUSY    MEMORY         POWER   "
-      " "
-      "  TEMP   REPLICAS     PODS\n"
-      "dev-gpu-node  0    H100                           -          95.0 %  -              -       "
-      " "
-      "  -      -            1\n"
-      "gpu-node      0    NVIDIA A100-SXM4-80GB          Healthy    87.0 %  42.0/80.0 GiB  312/400 "
-      "W  61 °C  3 of 4 held  3\n"
-      "gpu-node      1:0  NVIDIA A100-SXM4-80GB 1g.10gb  Unhealthy  -       0.0/10.0 GiB   -       "
-      " "
-      "  -      -            0\n"
-      "\n"
-      "NODE          GPU  NAMESPACE  POD       CONTAINER  BUSY    MEMORY    LIMIT     PROCS  IDLE  "
-      " "
-      " FLAGS\n"
-      "dev-gpu-node  0    team-a     infer     c          94.5 %  1.0 GiB   -         1      busy  "
-      " "
-      " -\n"
-      "gpu-node      0    team-a     train-0   main       61.2 %  30.0 GiB  20.0 GiB  4      busy  "
-      " "
-      " over limit\n"
-      "gpu-node      0    default    stranger  -          25.8 %  1 MiB     -         1      busy  "
-      " "
-      " not granted\n"
-      "gpu-node      0    team-b     notebook  jupyter    0.0 %   10.0 GiB  -         1      12 "
-      "min "
-      " -\n");
+  EXPECT_EQ(ShowTop(Collect(), {}, {.now = kNow}),
+            "NODE          GPU  MODEL                          HEALTH     BUSY     MEMORY         "
+            "POWER      TEMP   REPLICAS     PODS\n"
+            "dev-gpu-node  0    H100                           -          95.0 %   -              "
+            "-          -      -            1\n"
+            "gpu-node      0    NVIDIA A100-SXM4-80GB          Healthy    87.0 %   42.0/80.0 GiB  "
+            "312/400 W  61 °C  3 of 4 held  3\n"
+            "gpu-node      1:0  NVIDIA A100-SXM4-80GB 1g.10gb  Unhealthy  - (mig)  0.0/10.0 GiB   "
+            "-          -      -            0\n"
+            "\n"
+            "NODE          GPU  NAMESPACE  POD       CONTAINER  BUSY    MEMORY    LIMIT     PROCS  "
+            "IDLE    FLAGS\n"
+            "dev-gpu-node  0    team-a     infer     c          94.5 %  1.0 GiB   -         1      "
+            "busy    -\n"
+            "gpu-node      0    team-a     train-0   main       61.2 %  30.0 GiB  20.0 GiB  4      "
+            "busy    over limit\n"
+            "gpu-node      0    default    stranger  -          25.8 %  1 MiB     -         1      "
+            "busy    not granted\n"
+            "gpu-node      0    team-b     notebook  jupyter    0.0 %   10.0 GiB  -         1      "
+            "12 min  -\n");
 }
 
 TEST_F(KubectlUseTest, PodsShowsWhoSharesWhichGpu) {
