@@ -12,8 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const walls::Loaded loaded = walls::ReadLoaded(text, {{.major = 8, .minor = 1, .inode = 42}});
   const walls::Inside inside{.loaded = loaded, .birth = walls::ReadBirth(text)};
-  for (const bool other_version : {false, true}) {
-    const walls::Reason reason = walls::WhyNoWall(inside, other_version, true);
+  for (const walls::Births births : {walls::Births::kTold, walls::Births::kNotTold}) {
+    const walls::Reason reason = walls::WhyNoWall(inside, births);
     for (const char byte : reason.text) {
       if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7F) std::abort();
     }
