@@ -1,7 +1,7 @@
 // A session of HTTP/2 on a socket, driven by the loop.
 //
-// What it costs is bounded: it reads at most kReadBytes in a turn of the loop, and nothing while the
-// other side does not take what it is sent.
+// What it costs is bounded: it reads at most kReadBytes in a turn of the loop, and nothing while
+// the other side does not take what it is sent.
 //
 // Threading: the loop's thread. The handler is called from the loop, never from within a call to
 // this class, and may destroy the connection wherever it is called.

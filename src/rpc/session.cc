@@ -113,7 +113,8 @@ struct Session::Callbacks {
                           void* user) {
     Session& self = Of(user);
     if (self.streams_.erase(id) > 0) {
-      self.events_.push_back({.what = StreamEvent::What::kClosed, .stream = id, .http2_error = error});
+      self.events_.push_back(
+          {.what = StreamEvent::What::kClosed, .stream = id, .http2_error = error});
     }
     return 0;
   }
@@ -209,13 +210,11 @@ base::Result<StreamId> Session::Call(const std::string& method, std::string mess
                                      base::Duration timeout) {
   const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
   const std::string limit_text = std::to_string(limit) + "m";
-  std::vector<nghttp2_nv> head{Field(":method", "POST"),
-                               Field(":scheme", "http"),
-                               Field(":path", method),
-                               Field(":authority", "localhost"),
-                               Field("te", "trailers"),
-                               Field("content-type", "application/grpc"),
-                               Field("user-agent", "tranche")};
+  std::vector<nghttp2_nv> head{
+      Field(":method", "POST"),      Field(":scheme", "http"),
+      Field(":path", method),        Field(":authority", "localhost"),
+      Field("te", "trailers"),       Field("content-type", "application/grpc"),
+      Field("user-agent", "tranche")};
   if (limit > 0) head.push_back(Field("grpc-timeout", limit_text));
   const nghttp2_data_provider body{.source = {}, .read_callback = Callbacks::NextPiece};
   const StreamId id =

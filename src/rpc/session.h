@@ -1,12 +1,12 @@
-// HTTP/2's side of a connection that carries gRPC's calls, of a client or of a server: bytes in, bytes
-// out, and what has happened on its streams. nghttp2 speaks HTTP/2; the messages are ours.
+// HTTP/2's side of a connection that carries gRPC's calls, of a client or of a server: bytes in,
+// bytes out, and what has happened on its streams. nghttp2 speaks HTTP/2; the messages are ours.
 //
 // It holds a message of each stream in each direction and one more in waiting. A client that resets
 // its calls as fast as it begins them is cut off by nghttp2.
 //
 // Threading: one thread at a time.
-// Errors: a Status once the connection is of no use any more. A call for a stream that has gone does
-// nothing.
+// Errors: a Status once the connection is of no use any more. A call for a stream that has gone
+// does nothing.
 #pragma once
 
 #include <cstddef>
