@@ -1,5 +1,6 @@
 #include "rpc/connection.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -16,12 +17,13 @@ Connection::Connection(base::EventLoop& loop, Side side, base::UniqueFd socket,
       handler_(handler),
       session_(side, std::move(limits)),
       runner_(loop) {
-  WaitFor(Waits::kToRead);  // what it has to say at its start goes with what comes next
+  Wait();  // what it has to say at its start goes with what comes next
 }
 
 Connection::~Connection() {
   if (!broken_) Flush();
-  WaitFor(Waits::kForNothing);
+  Stop(read_watch_);
+  Stop(write_watch_);
 }
 
 base::Result<StreamId> Connection::Call(const std::string& method, std::string message,
@@ -47,9 +49,9 @@ void Connection::Finish(StreamId stream, const base::Status& status) {
   TurnSoon();
 }
 
-void Connection::Ready() {
+void Connection::ReadReady() {
   in_turn_ = true;
-  if (waits_ == Waits::kToRead) Read();
+  Read();
   Turn();
 }
 
@@ -130,7 +132,7 @@ void Connection::Flush() {
              base::ErrnoStatus(error, "writing to the connection").message()});
     }
   }
-  if (!broken_) WaitFor(unsent_.empty() ? Waits::kToRead : Waits::kToWrite);
+  if (!broken_) Wait();
   if (session_.has_events() || broken_) TurnSoon();
 }
 
@@ -145,17 +147,37 @@ void Connection::Pack() {
 
 void Connection::Break(base::Status why) {
   if (!broken_) broken_ = std::move(why);
-  WaitFor(Waits::kForNothing);
+  Stop(read_watch_);
+  Stop(write_watch_);
 }
 
-void Connection::WaitFor(Waits what) {
-  if (waits_ == what) return;
-  if (watch_ != 0) loop_.UnwatchFd(std::exchange(watch_, 0));
-  waits_ = what;
-  if (what == Waits::kForNothing) return;
-  watch_ = loop_.WatchFd(socket_.get(),
-                         what == Waits::kToRead ? base::FdEvents::kRead : base::FdEvents::kWrite,
-                         [this] { Ready(); });
+void Connection::Wait() {
+  const bool blocked = !unsent_.empty();
+  if (blocked && side_ == Side::kServer) {
+    Stop(read_watch_);
+  } else if (read_watch_ == 0) {
+    read_watch_ = loop_.WatchFd(socket_.get(), base::FdEvents::kRead, [this] { ReadReady(); });
+  }
+  if (!blocked) {
+    Stop(write_watch_);
+    write_socket_ = base::UniqueFd();
+  } else if (write_watch_ == 0) {
+    WatchToWrite();
+  }
+}
+
+void Connection::WatchToWrite() {
+  write_socket_ = base::UniqueFd(::fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!write_socket_.valid()) {
+    const int error = errno;
+    return Break({base::Code::kUnavailable,
+                  base::ErrnoStatus(error, "waiting to write to the connection").message()});
+  }
+  write_watch_ = loop_.WatchFd(write_socket_.get(), base::FdEvents::kWrite, [this] { Turn(); });
+}
+
+void Connection::Stop(base::EventLoop::WatchId& watch) {
+  if (watch != 0) loop_.UnwatchFd(std::exchange(watch, 0));
 }
 
 }  // namespace tranche::rpc

@@ -1,7 +1,8 @@
 // A session of HTTP/2 on a socket, driven by the loop.
 //
-// What it costs is bounded: it reads at most kReadBytes in a turn of the loop, and nothing while
-// the other side does not take what it is sent.
+// What it costs is bounded: it reads at most kReadBytes in a turn of the loop, and a server reads
+// nothing while its client does not take what it is sent. A client always reads: where neither side
+// did, each would wait for the other.
 //
 // Threading: the loop's thread. The handler is called from the loop, never from within a call to
 // this class, and may destroy the connection wherever it is called.
@@ -60,9 +61,8 @@ class Connection {
  private:
   static constexpr std::size_t kReadBytes = 32U << 10U;
   static constexpr std::size_t kWriteBytes = 64U << 10U;
-  enum class Waits { kForNothing, kToRead, kToWrite };
 
-  void Ready();
+  void ReadReady();
   void Read();
   void Turn();
   void TurnSoon();
@@ -71,7 +71,9 @@ class Connection {
   void Flush();
   void Pack();
   void Break(base::Status why);
-  void WaitFor(Waits what);
+  void Wait();
+  void WatchToWrite();
+  void Stop(base::EventLoop::WatchId& watch);
 
   base::EventLoop& loop_;
   const Side side_;
@@ -83,8 +85,9 @@ class Connection {
   std::optional<base::Status> broken_;
   bool in_turn_ = false;
   bool turn_posted_ = false;
-  Waits waits_ = Waits::kForNothing;
-  base::EventLoop::WatchId watch_ = 0;
+  base::EventLoop::WatchId read_watch_ = 0;
+  base::UniqueFd write_socket_;  // the same socket: a loop watches a descriptor for one thing
+  base::EventLoop::WatchId write_watch_ = 0;
   base::WeakRunner runner_;  // the last member: destroyed first
 };
 

@@ -135,6 +135,20 @@ TEST_F(ServerTest, AStreamAtRestIsHeardAtOnceWhenSomethingIsSentOrItsClientGoes)
   EXPECT_TRUE(loop_.RunUntil([&] { return closed_ == 1; }));
 }
 
+// More in both directions than the sockets hold: neither side waits for the other to read first.
+TEST_F(ServerTest, LongMessagesInBothDirectionsAtATimePassEachOther) {
+  const auto client = Channel::Connect(*loop_, socket_, 4 << 20).value();
+  const std::string text(4U << 20U, 'x');
+  std::size_t listed = 0;
+  client->Stream(
+      "/test/Stream", "", [&](const std::string& message) { listed += message.size(); },
+      [](const base::Status&) {});
+  ASSERT_TRUE(loop_.RunUntil([&] { return calls_.size() == 1; }));
+  calls_[0]->Send(std::make_shared<const std::string>(text));
+  client->Call("/test/Unary", text, {}, [](const base::Result<std::string>&) {});
+  EXPECT_TRUE(loop_.RunUntil([&] { return listed == text.size() && calls_.size() == 2; }));
+}
+
 // As a kubelet's is that asks for more than fits: the rest of it is not waited for.
 TEST_F(ServerTest, ATooLargeRequestIsRefusedAndTheConnectionGoesOn) {
   const auto client = Channel::Connect(*loop_, socket_, 4 << 20).value();
