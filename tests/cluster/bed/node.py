@@ -106,7 +106,7 @@ class Node:
             "tranche": str(sim / "tranche"), "profile": str(profile_file), "boot_id": str(uuid.uuid4()),
             "binds": self._binds(programs, sim), "links": self._links(programs, toolkit),
             "files": self._files(plane, default_runtime),
-            "empty": ["/etc/cni", "/etc/cdi", "/etc/kubernetes", "/etc/containerd", "/var/lib/cni", "/var/lib/tranche"]})
+            "empty": ["/etc/cni", "/etc/cdi", "/etc/kubernetes", "/etc/containerd", "/var/lib/cni"]})
         environment = {"PATH": PATH}
         self.driver = Program(self.namespaces, f"driver of {name}", [
             "/opt/bed/tranche/tranche", "sim", "driver", "--root", DRIVER], self.folder / "driver.log")
@@ -166,6 +166,11 @@ class Node:
         self.driver.wait_for("programs can connect",
                              lambda: self.run("test", "-S", f"{DRIVER}/{SOCKETS}/socket", check=False).returncode == 0,
                              30)
+
+    def bind_driver(self):
+        """For pods with a user namespace of their own, whose runtime maps users in the mounts that it makes of the driver's
+        files: on the node's root, which is an overlay, the kernel refuses that, on the file systems of real nodes not."""
+        self.run("sh", "-ec", f"cd {DRIVER}; find usr -type f | while read -r file; do mount --bind $file /$file; done")
 
     def usage(self):
         """What each program used of the GPUs so far, as the driver counts."""
