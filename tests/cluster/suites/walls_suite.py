@@ -102,15 +102,15 @@ def may_all_in_its_own_namespace(walls):
             "for mount in $shim $walls $cuda /usr/bin/nvidia-smi; do mount -o remount,bind,rw $mount; done; "
             "for file in $shim/tranche-hook $shim/mine $walls/arbiter-away $walls/mine $cuda /usr/bin/nvidia-smi; do "
             "(: >>$file) && echo can write $file; done; echo has tried all; sleep infinity")
-    walls.c.apply(pod("mapped", container("main", f"exec 2>&1; {line}", securityContext={"privileged": True}),
+    walls.c.apply(pod("mighty", container("main", f"exec 2>&1; {line}", securityContext={"privileged": True}),
                       nodeName=NODE, hostUsers=False))
-    walls.c.wait_pod("mapped")
-    walls.c.wait_for("it has tried all", lambda: "has tried all" in walls.c.logs("mapped"), SECONDS)
-    said = walls.c.logs("mapped")
-    expect(usage.root_on_node(walls.c, "mapped") != 0, "root in the pod is root on the node")
+    walls.c.wait_pod("mighty")
+    walls.c.wait_for("it has tried all", lambda: "has tried all" in walls.c.logs("mighty"), SECONDS)
+    said = walls.c.logs("mighty")
+    expect(usage.root_on_node(walls.c, "mighty") != 0, "root in the pod is root on the node")
     expect("mount:" not in said and said.count("Permission denied") == 5 and
            re.findall("^can .*", said, re.M) == ["can write /usr/bin/nvidia-smi"], said)
-    walls.c.delete_pod("mapped")
+    walls.c.delete_pod("mighty")
 
 
 def two_programs_share_one_wall(walls):
