@@ -118,7 +118,7 @@ def make_root(spec):
     driver, root = work / "driver", work / "root"
     subprocess.run([spec["tranche"], "sim", "node", "create", spec["profile"], "--root", driver], check=True)
     let_params_be(driver)
-    for name in ("root", "upper", "work", "kubelet", "containerd", "log", "tranche"):
+    for name in ("root", "upper", "work", "kubelet", "containerd", "log"):
         (work / name).mkdir()
     lower = f"{driver}:/" if spec["driver_root"] == "/" else "/"
     mount("overlay", root, "overlay", 0, f"lowerdir={lower},upperdir={work}/upper,workdir={work}/work")
@@ -136,8 +136,6 @@ def make_root(spec):
     bind(work / "kubelet", root / "var/lib/kubelet")
     bind(work / "containerd", root / "var/lib/containerd")
     bind(work / "log", root / "var/log")
-    # Users can be mapped in mounts of a tmpfs, as in those of the file systems that nodes have; of an overlay not.
-    bind(work / "tranche", root / "var/lib/tranche")
     bind(driver, root / "opt/bed/driver")
     if spec["driver_root"] == "/":
         (driver / DRIVER_SOCKETS).mkdir(parents=True)

@@ -106,7 +106,7 @@ class Node:
             "tranche": str(sim / "tranche"), "profile": str(profile_file), "boot_id": str(uuid.uuid4()),
             "binds": self._binds(programs, sim), "links": self._links(programs, toolkit),
             "files": self._files(plane, default_runtime),
-            "empty": ["/etc/cni", "/etc/cdi", "/etc/kubernetes", "/etc/containerd", "/var/lib/cni"]})
+            "empty": ["/etc/cni", "/etc/cdi", "/etc/kubernetes", "/etc/containerd", "/var/lib/cni", "/var/lib/tranche"]})
         environment = {"PATH": PATH}
         self.driver = Program(self.namespaces, f"driver of {name}", [
             "/opt/bed/tranche/tranche", "sim", "driver", "--root", DRIVER], self.folder / "driver.log")
