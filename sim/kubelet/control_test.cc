@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "base/testing/real_loop.h"
-#include "kubelet/unix_socket.h"
+#include "rpc/unix_socket.h"
 #include "sim/kubelet/testing/fake_plugin.h"
 
 namespace tranche::sim {
@@ -97,7 +97,7 @@ TEST_F(ControlTest, NonsenseIsAnsweredOrDropped) {
   EXPECT_FALSE(Call(R"({"verb":"pod-run","pod":{"name":"x","command":[1]}})").ok());
   EXPECT_TRUE(kubelet_->Pods().empty());
 
-  const auto endless = kubelet::ConnectToUnixSocket(socket_).value();
+  const auto endless = rpc::ConnectToUnixSocket(socket_).value();
   const std::string chunk(1 << 16, 'x');
   bool dropped = false;
   ASSERT_TRUE(loop_.RunUntil([&] {
@@ -117,7 +117,7 @@ TEST_F(ControlTest, TraceShowsEventsAndAReaderThatStopsIsDropped) {
     });
     loop_->Post([&, status] { EXPECT_TRUE(status.ok()); });
   });
-  const auto mute = kubelet::ConnectToUnixSocket(socket_).value();
+  const auto mute = rpc::ConnectToUnixSocket(socket_).value();
   ASSERT_GT(::send(mute.get(), "{\"verb\":\"trace\"}\n", 17, MSG_NOSIGNAL), 0);
   ASSERT_TRUE(Call(R"({"verb":"node-status"})").ok());
   ASSERT_TRUE(Call(R"({"verb":"kubelet-restart"})").ok());
