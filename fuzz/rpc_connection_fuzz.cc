@@ -76,7 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const tranche::base::UniqueFd other(pair[1]);
   Peer peer(*loop, side);
   rpc::Connection connection(*loop, side, tranche::base::UniqueFd(pair[0]),
-                             {kMaxMessage, std::make_shared<rpc::UnfinishedBytes>(kMaxMessage)},
+                             {kMaxMessage, std::make_shared<rpc::MessageBudget>(kMaxMessage)},
                              peer);
   peer.Watch(connection);
   if (side == rpc::Side::kServer) {

@@ -18,8 +18,7 @@ class SocketChannel final : public Channel, public ConnectionHandler {
   SocketChannel(base::EventLoop& loop, base::UniqueFd socket, std::size_t max_message_bytes)
       : loop_(loop),
         connection_(loop, Side::kClient, std::move(socket),
-                    {max_message_bytes, std::make_shared<UnfinishedBytes>(max_message_bytes)},
-                    *this),
+                    {max_message_bytes, std::make_shared<MessageBudget>(max_message_bytes)}, *this),
         runner_(loop) {}
 
   void Call(const std::string& method, const std::string& request, base::Duration timeout,

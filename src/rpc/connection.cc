@@ -105,7 +105,7 @@ void Connection::Tell(StreamEvent& event) {
     case StreamEvent::What::kMessage:
       // A call that its client has reset by now is nobody's any more.
       if (side_ == Side::kServer && !session_.Has(event.stream)) return;
-      return handler_.MessageCame(event.stream, event.head.method, std::move(event.message));
+      return handler_.MessageCame(event.stream, event.method, std::move(event.message));
     case StreamEvent::What::kRefused:
       return handler_.MessageRefused(event.stream, event.why);
     case StreamEvent::What::kEnd:

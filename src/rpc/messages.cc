@@ -24,14 +24,15 @@ base::Status MessageReader::Read(std::string_view bytes, const OnMessage& on_mes
     TRANCHE_TRY(ReadPrefix(bytes));
     if (prefix_bytes_ < kMessagePrefixBytes) break;
     const std::size_t size = std::min(bytes.size(), length_ - message_.size());
-    if (!unfinished_->Take(size)) {
+    if (Counted() && !budget_->Take(size)) {
       return {base::Code::kResourceExhausted, "too many messages are under way at a time"};
     }
     message_.append(bytes.substr(0, size));
     bytes.remove_prefix(size);
     if (message_.size() < length_) break;
-    unfinished_->GiveBack(message_.size());
+    GiveBack();
     prefix_bytes_ = 0;
+    length_ = 0;
     on_message(std::exchange(message_, {}));
   }
   return base::Status::Ok();

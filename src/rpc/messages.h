@@ -21,10 +21,13 @@ namespace tranche::rpc {
 
 inline constexpr std::size_t kMessagePrefixBytes = 5;
 
-// How many bytes of messages that are not whole yet may be held, by all the readers that share it.
-class UnfinishedBytes {
+// How many bytes of messages may be held at a time, by all that share it. Small messages are not
+// counted, so that whoever holds all of it keeps nobody from an ordinary call.
+class MessageBudget {
  public:
-  explicit UnfinishedBytes(std::size_t most) : left_(most) {}
+  static constexpr std::size_t kSmallMessageBytes = 64U << 10U;
+
+  explicit MessageBudget(std::size_t most) : left_(most) {}
   // False, and nothing is taken, where there are not so many left.
   bool Take(std::size_t bytes) {
     if (bytes > left_) return false;
@@ -42,11 +45,12 @@ class MessageReader {
  public:
   using OnMessage = std::function<void(std::string message)>;
 
-  MessageReader(std::size_t max_message_bytes, std::shared_ptr<UnfinishedBytes> unfinished)
-      : max_bytes_(max_message_bytes), unfinished_(std::move(unfinished)) {}
+  // A message that is not whole yet is held at the cost of `budget`.
+  MessageReader(std::size_t max_message_bytes, std::shared_ptr<MessageBudget> budget)
+      : max_bytes_(max_message_bytes), budget_(std::move(budget)) {}
   MessageReader(const MessageReader&) = delete;
   MessageReader& operator=(const MessageReader&) = delete;
-  ~MessageReader() { unfinished_->GiveBack(message_.size()); }
+  ~MessageReader() { GiveBack(); }
 
   // kUnimplemented: it is compressed. kResourceExhausted: it is too large. Nothing more can be read
   // then.
@@ -54,9 +58,13 @@ class MessageReader {
 
  private:
   [[nodiscard]] base::Status ReadPrefix(std::string_view& bytes);
+  [[nodiscard]] bool Counted() const { return length_ > MessageBudget::kSmallMessageBytes; }
+  void GiveBack() {
+    if (Counted()) budget_->GiveBack(message_.size());
+  }
 
   const std::size_t max_bytes_;
-  std::shared_ptr<UnfinishedBytes> unfinished_;
+  std::shared_ptr<MessageBudget> budget_;
   std::array<std::uint8_t, kMessagePrefixBytes> prefix_{};
   std::size_t prefix_bytes_ = 0;  // of it that have come
   std::size_t length_ = 0;        // of the message, once its prefix is whole

@@ -35,8 +35,11 @@ class MessageReaderTest : public ::testing::Test {
                         [this](std::string message) { read_.push_back(std::move(message)); });
   }
 
-  std::shared_ptr<UnfinishedBytes> unfinished_ = std::make_shared<UnfinishedBytes>(1000);
-  MessageReader reader_{1000, unfinished_};
+  // More than a small message, which costs nothing.
+  static constexpr std::size_t kMost = 200'000;
+
+  std::shared_ptr<MessageBudget> budget_ = std::make_shared<MessageBudget>(kMost);
+  MessageReader reader_{kMost, budget_};
   std::vector<std::string> read_;
 };
 
@@ -53,9 +56,10 @@ TEST_F(MessageReaderTest, InPiecesOfAnySize) {
 }
 
 TEST_F(MessageReaderTest, ATooLargeOneIsRefusedByItsPrefix) {
-  const base::Status status = Read(Prefixed(std::string(1001, 'x')).substr(0, kMessagePrefixBytes));
+  const base::Status status =
+      Read(Prefixed(std::string(kMost + 1, 'x')).substr(0, kMessagePrefixBytes));
   EXPECT_EQ(status.code(), base::Code::kResourceExhausted);
-  EXPECT_EQ(status.message(), "a message of 1001 bytes, where at most 1000 are taken");
+  EXPECT_EQ(status.message(), "a message of 200001 bytes, where at most 200000 are taken");
 }
 
 TEST_F(MessageReaderTest, ACompressedOneIsRefused) {
@@ -65,18 +69,21 @@ TEST_F(MessageReaderTest, ACompressedOneIsRefused) {
 }
 
 TEST_F(MessageReaderTest, ReadersShareWhatUnfinishedOnesMayHold) {
-  const std::string most = Prefixed(std::string(900, 'x')).substr(0, 900);
+  const std::string most = Prefixed(std::string(kMost, 'x')).substr(0, kMost - 1000);
   {
-    MessageReader other(1000, unfinished_);
+    MessageReader other(kMost, budget_);
     ASSERT_TRUE(other.Read(most, nullptr).ok());
     EXPECT_EQ(Read(most).code(), base::Code::kResourceExhausted);
   }
-  EXPECT_TRUE(unfinished_->Take(1000)) << "whoever is gone holds nothing";
+  EXPECT_TRUE(budget_->Take(kMost)) << "whoever is gone holds nothing";
 }
 
-TEST_F(MessageReaderTest, AWholeOneHoldsNothing) {
-  ASSERT_TRUE(Read(Prefixed(std::string(900, 'x'))).ok());
-  EXPECT_TRUE(unfinished_->Take(1000));
+TEST_F(MessageReaderTest, AWholeOneAndASmallOneHoldNothing) {
+  ASSERT_TRUE(Read(Prefixed(std::string(kMost, 'x'))).ok());
+  EXPECT_TRUE(budget_->Take(kMost)) << "nothing is held, and now all of it is";
+  std::string small = Prefixed(std::string(MessageBudget::kSmallMessageBytes, 'x'));
+  small.pop_back();
+  EXPECT_TRUE(Read(small).ok());
 }
 
 TEST(MessageWriterTest, InPiecesOfAnySize) {

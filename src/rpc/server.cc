@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "base/file.h"
@@ -19,18 +20,42 @@ namespace {
 constexpr int kBacklog = 16;
 constexpr std::chrono::milliseconds kAcceptRetry{100};
 
+// A request, at the cost of a budget for as long as it is there.
+class HeldMessage {
+ public:
+  // nullopt: the budget does not allow it.
+  static std::optional<HeldMessage> Hold(std::string text, std::shared_ptr<MessageBudget> budget) {
+    if (text.size() <= MessageBudget::kSmallMessageBytes) budget = nullptr;
+    if (budget != nullptr && !budget->Take(text.size())) return std::nullopt;
+    return HeldMessage(std::move(text), std::move(budget));
+  }
+  HeldMessage(HeldMessage&&) = default;
+  HeldMessage& operator=(HeldMessage&&) = delete;
+  ~HeldMessage() {
+    if (budget_ != nullptr) budget_->GiveBack(text_.size());
+  }
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  HeldMessage(std::string text, std::shared_ptr<MessageBudget> budget)
+      : text_(std::move(text)), budget_(std::move(budget)) {}
+
+  std::string text_;
+  std::shared_ptr<MessageBudget> budget_;  // null: it costs nothing, or was moved away
+};
+
 // A call of one connection, which it does not keep alive.
 class StreamCall final : public ServerCall {
  public:
   StreamCall(std::weak_ptr<Connection> connection, StreamId stream, std::string method,
-             std::string request)
+             HeldMessage request)
       : connection_(std::move(connection)),
         stream_(stream),
         method_(std::move(method)),
         request_(std::move(request)) {}
 
   [[nodiscard]] const std::string& method() const override { return method_; }
-  [[nodiscard]] const std::string& request() const override { return request_; }
+  [[nodiscard]] const std::string& request() const override { return request_.text(); }
 
   void Finish(const base::Status& status, std::string_view response) override {
     if (status.ok()) Send(std::make_shared<const std::string>(response));
@@ -50,7 +75,7 @@ class StreamCall final : public ServerCall {
   std::weak_ptr<Connection> connection_;
   const StreamId stream_;
   const std::string method_;
-  const std::string request_;
+  const HeldMessage request_;
   std::function<void()> on_closed_;
 };
 
@@ -59,15 +84,21 @@ class Client final : public ConnectionHandler {
  public:
   Client(base::EventLoop& loop, base::UniqueFd socket, SessionLimits limits,
          std::shared_ptr<const Server::OnCall> on_call, std::function<void()> on_over)
-      : on_call_(std::move(on_call)),
+      : budget_(limits.budget),
+        on_call_(std::move(on_call)),
         on_over_(std::move(on_over)),
         connection_(std::make_shared<Connection>(loop, Side::kServer, std::move(socket),
                                                  std::move(limits), *this)),
         runner_(loop) {}
 
   void MessageCame(StreamId stream, const std::string& method, std::string message) override {
-    if (calls_.contains(stream)) return;  // a method of ours has one request
-    const auto call = std::make_shared<StreamCall>(connection_, stream, method, std::move(message));
+    auto request = HeldMessage::Hold(std::move(message), budget_);
+    if (!request) {
+      return connection_->Finish(
+          stream, {base::Code::kResourceExhausted, "too many messages are held at a time"});
+    }
+    const auto call =
+        std::make_shared<StreamCall>(connection_, stream, method, std::move(*request));
     calls_.emplace(stream, call);
     const auto on_call = on_call_;  // which may end the server
     (*on_call)(call);
@@ -94,6 +125,7 @@ class Client final : public ConnectionHandler {
   }
 
  private:
+  std::shared_ptr<MessageBudget> budget_;
   std::shared_ptr<const Server::OnCall> on_call_;
   std::function<void()> on_over_;
   std::map<StreamId, std::shared_ptr<StreamCall>> calls_;
@@ -108,7 +140,7 @@ class UnixServer final : public Server {
         options_(std::move(options)),
         on_call_(std::make_shared<const OnCall>(std::move(on_call))),
         on_failed_(std::move(on_failed)),
-        unfinished_(std::make_shared<UnfinishedBytes>(options_.max_request_bytes)),
+        budget_(std::make_shared<MessageBudget>(options_.max_request_bytes)),
         retry_(loop) {}
 
   ~UnixServer() override {
@@ -161,8 +193,8 @@ class UnixServer final : public Server {
     const std::uint64_t id = ++last_client_;
     clients_.emplace(
         id, std::make_unique<Client>(loop_, std::move(socket),
-                                     SessionLimits{options_.max_request_bytes, unfinished_},
-                                     on_call_, [this, id] { Disconnected(id); }));
+                                     SessionLimits{options_.max_request_bytes, budget_}, on_call_,
+                                     [this, id] { Disconnected(id); }));
   }
 
   void Disconnected(std::uint64_t client) {
@@ -178,7 +210,8 @@ class UnixServer final : public Server {
       return;
     }
     const base::Status why = base::ErrnoStatus(error, "accepting on " + options_.socket_path);
-    if (on_failed_) on_failed_(why.message());
+    const auto on_failed = on_failed_;  // which may end the server
+    if (on_failed) on_failed(why.message());
   }
 
   base::EventLoop& loop_;
@@ -188,7 +221,7 @@ class UnixServer final : public Server {
   base::UniqueFd listener_;
   base::FileIdentity identity_;
   base::EventLoop::WatchId watch_ = 0;
-  std::shared_ptr<UnfinishedBytes> unfinished_;
+  std::shared_ptr<MessageBudget> budget_;
   base::Timer retry_;
   bool full_ = false;  // nobody is let in until a connection is closed
   std::uint64_t last_client_ = 0;

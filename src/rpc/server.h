@@ -33,7 +33,8 @@ class ServerCall {
   // does not read costs one message on the wire and one in waiting (shared between streams).
   virtual void Send(std::shared_ptr<const std::string> message) = 0;
 
-  // Called once, when the client has gone or the call was finished; not from within Finish.
+  // Called once, when the client has gone or the call was finished; not from within Finish. Set it
+  // before OnCall returns.
   virtual void OnClosed(std::function<void()> closed) = 0;
 };
 
@@ -44,7 +45,8 @@ class Server {
 
   struct Options {
     std::string socket_path;
-    // Of one message, and of all that have not come whole yet.
+    // Of one message, and of all above 64 KiB that are held at a time: those that have not come
+    // whole, and those of calls that somebody keeps.
     std::size_t max_request_bytes = 4 << 20;  // gRPC's own default
     int socket_mode = 0600;
   };

@@ -2,6 +2,7 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <optional>
@@ -27,6 +28,38 @@ nghttp2_nv Field(std::string_view name, std::string_view value) {
           .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME};
 }
 
+// The fields that say how a call has ended, after others. The words are cut: nghttp2 writes no head
+// of more than 64 KiB, and a byte can take three.
+class StatusFields {
+ public:
+  explicit StatusFields(const base::Status& status, std::vector<nghttp2_nv> before = {})
+      : code_(std::to_string(static_cast<int>(status.code()))),
+        text_(EncodeText(std::string_view(status.message()).substr(0, StreamHead::kMaxValueBytes))),
+        fields_(std::move(before)) {
+    fields_.push_back(Field("grpc-status", code_));
+    if (!text_.empty()) fields_.push_back(Field("grpc-message", text_));
+  }
+  StatusFields(const StatusFields&) = delete;
+  StatusFields& operator=(const StatusFields&) = delete;
+
+  [[nodiscard]] const std::vector<nghttp2_nv>& all() const { return fields_; }
+
+ private:
+  const std::string code_;
+  const std::string text_;
+  std::vector<nghttp2_nv> fields_;
+};
+
+// The value of "grpc-timeout", which has eight digits at most; empty for no time.
+std::string TimeoutText(base::Duration timeout) {
+  constexpr std::int64_t kMost = 99'999'999;
+  const std::int64_t milliseconds =
+      std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
+  if (milliseconds <= 0) return {};
+  if (milliseconds <= kMost) return std::to_string(milliseconds) + "m";
+  return std::to_string(std::min(milliseconds / 1000, kMost)) + "S";
+}
+
 bool EndsStream(const nghttp2_frame& frame) {
   return (frame.hd.type == NGHTTP2_HEADERS || frame.hd.type == NGHTTP2_DATA) &&
          (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
@@ -35,11 +68,11 @@ bool EndsStream(const nghttp2_frame& frame) {
 }  // namespace
 
 struct Session::Stream {
-  explicit Stream(const SessionLimits& limits) : in(limits.max_message_bytes, limits.unfinished) {}
+  explicit Stream(const SessionLimits& limits) : in(limits.max_message_bytes, limits.budget) {}
 
   StreamHead head;
   MessageReader in;
-  bool refused = false;  // nothing more of it is read
+  bool read = false;  // nothing more of it is read
   MessageWriter out;
   bool begun = false;     // the head of what we say has been handed over
   bool deferred = false;  // nghttp2 waits for more of `out`
@@ -63,9 +96,11 @@ struct Session::Callbacks {
   static int Header(nghttp2_session* /*session*/, const nghttp2_frame* frame,
                     const std::uint8_t* name, std::size_t name_size, const std::uint8_t* value,
                     std::size_t value_size, std::uint8_t /*flags*/, void* user) {
-    if (Stream* const stream = Of(user).Find(frame->hd.stream_id)) {
-      stream->head.Take({reinterpret_cast<const char*>(name), name_size},
-                        {reinterpret_cast<const char*>(value), value_size});
+    const std::string_view field(reinterpret_cast<const char*>(name), name_size);
+    Stream* const stream = Of(user).Find(frame->hd.stream_id);
+    // Of a client nothing else is wanted.
+    if (stream != nullptr && (Of(user).side_ == Side::kClient || field == ":path")) {
+      stream->head.Take(field, {reinterpret_cast<const char*>(value), value_size});
     }
     return 0;
   }
@@ -74,16 +109,17 @@ struct Session::Callbacks {
                   const std::uint8_t* data, std::size_t size, void* user) {
     Session& self = Of(user);
     Stream* const stream = self.Find(id);
-    if (stream == nullptr || stream->refused) return 0;
+    if (stream == nullptr || stream->read) return 0;
     const base::Status read =
         stream->in.Read({reinterpret_cast<const char*>(data), size}, [&](std::string message) {
           self.events_.push_back({.what = StreamEvent::What::kMessage,
                                   .stream = id,
-                                  .head = stream->head,
+                                  .method = stream->head.method,
                                   .message = std::move(message)});
+          stream->read = self.side_ == Side::kServer;
         });
     if (!read.ok()) {
-      stream->refused = true;
+      stream->read = true;
       self.events_.push_back({.what = StreamEvent::What::kRefused, .stream = id, .why = read});
     }
     return 0;
@@ -105,6 +141,16 @@ struct Session::Callbacks {
     if (Of(user).side_ == Side::kServer && EndsStream(*frame) &&
         nghttp2_session_get_stream_remote_close(session, id) == 0) {
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+    }
+    return 0;
+  }
+
+  // An answer that nghttp2 will not write, as one whose head is too long. Nobody is to wait for it.
+  static int FrameNotSent(nghttp2_session* session, const nghttp2_frame* frame, int /*error*/,
+                          void* user) {
+    if (Of(user).side_ == Side::kServer && frame->hd.type == NGHTTP2_HEADERS) {
+      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                NGHTTP2_INTERNAL_ERROR);
     }
     return 0;
   }
@@ -141,10 +187,8 @@ struct Session::Callbacks {
   }
 
   static void SubmitTrailers(nghttp2_session* session, StreamId id, const base::Status& status) {
-    const std::string code = std::to_string(static_cast<int>(status.code()));
-    const std::string text = EncodeText(status.message());
-    const std::array<nghttp2_nv, 2> fields{Field("grpc-status", code), Field("grpc-message", text)};
-    nghttp2_submit_trailer(session, id, fields.data(), text.empty() ? 1 : fields.size());
+    const StatusFields fields(status);
+    nghttp2_submit_trailer(session, id, fields.all().data(), fields.all().size());
   }
 
   static const nghttp2_session_callbacks* All() {
@@ -156,6 +200,7 @@ struct Session::Callbacks {
       nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, Data);
       nghttp2_session_callbacks_set_on_frame_recv_callback(made, FrameCame);
       nghttp2_session_callbacks_set_on_frame_send_callback(made, FrameSent);
+      nghttp2_session_callbacks_set_on_frame_not_send_callback(made, FrameNotSent);
       nghttp2_session_callbacks_set_on_stream_close_callback(made, StreamClosed);
       return made;
     }();
@@ -167,6 +212,8 @@ Session::Session(Side side, SessionLimits limits) : side_(side), limits_(std::mo
   nghttp2_option* option = nullptr;
   TRANCHE_CHECK(nghttp2_option_new(&option) == 0);
   nghttp2_option_set_no_closed_streams(option, 1);
+  // Go's servers leave blanks at the ends of the words of an error as they are.
+  nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
   const auto make =
       side == Side::kServer ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
   TRANCHE_CHECK(make(&session_, Callbacks::All(), this, option) == 0);
@@ -201,21 +248,21 @@ base::Status Session::Write(std::string& bytes, std::size_t enough) {
   }
   if (bytes.empty() && nghttp2_session_want_read(session_) == 0 &&
       nghttp2_session_want_write(session_) == 0) {
-    return {base::Code::kUnavailable, "the connection was ended for a fault in its HTTP/2"};
+    return {base::Code::kUnavailable,
+            "the other side has ended the connection, or its HTTP/2 has a fault"};
   }
   return base::Status::Ok();
 }
 
 base::Result<StreamId> Session::Call(const std::string& method, std::string message,
                                      base::Duration timeout) {
-  const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
-  const std::string limit_text = std::to_string(limit) + "m";
+  const std::string limit = TimeoutText(timeout);
   std::vector<nghttp2_nv> head{
       Field(":method", "POST"),      Field(":scheme", "http"),
       Field(":path", method),        Field(":authority", "localhost"),
       Field("te", "trailers"),       Field("content-type", "application/grpc"),
       Field("user-agent", "tranche")};
-  if (limit > 0) head.push_back(Field("grpc-timeout", limit_text));
+  if (!limit.empty()) head.push_back(Field("grpc-timeout", limit));
   const nghttp2_data_provider body{.source = {}, .read_callback = Callbacks::NextPiece};
   const StreamId id =
       nghttp2_submit_request(session_, nullptr, head.data(), head.size(), &body, nullptr);
@@ -229,9 +276,11 @@ base::Result<StreamId> Session::Call(const std::string& method, std::string mess
   return id;
 }
 
-void Session::Reset(StreamId stream) {
-  if (!Has(stream)) return;
-  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
+void Session::Reset(StreamId id) {
+  Stream* const stream = Find(id);
+  if (stream == nullptr) return;
+  stream->out = {};  // a call that still waits to be sent is kept by nghttp2
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
 }
 
 void Session::Send(StreamId id, std::shared_ptr<const std::string> message) {
@@ -255,7 +304,12 @@ Session::Stream* Session::Find(StreamId stream) {
 }
 
 void Session::Answer(StreamId id, Stream& stream) {
-  if (!std::exchange(stream.begun, true)) {
+  if (!stream.begun && stream.status.has_value() && !stream.status->ok()) {
+    stream.begun = true;
+    const StatusFields fields(*stream.status,
+                              {Field(":status", "200"), Field("content-type", "application/grpc")});
+    nghttp2_submit_response(session_, id, fields.all().data(), fields.all().size(), nullptr);
+  } else if (!std::exchange(stream.begun, true)) {
     const std::array<nghttp2_nv, 2> head{Field(":status", "200"),
                                          Field("content-type", "application/grpc")};
     const nghttp2_data_provider body{.source = {}, .read_callback = Callbacks::NextPiece};

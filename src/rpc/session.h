@@ -33,12 +33,12 @@ enum class Side { kClient, kServer };
 
 struct SessionLimits {
   std::size_t max_message_bytes;
-  std::shared_ptr<UnfinishedBytes> unfinished;
+  std::shared_ptr<MessageBudget> budget;
 };
 
 struct StreamEvent {
   enum class What {
-    kMessage,  // a whole one, with the head that came before it
+    kMessage,  // a whole one; of a request, which has one, with its method
     kRefused,  // a message that cannot be taken, for `why`; nothing more of the stream is read
     kEnd,      // the other side says no more on it; `head` is all that it has said
     kClosed    // the stream has gone, with HTTP/2's code of the error (0: none)
@@ -46,6 +46,7 @@ struct StreamEvent {
 
   What what;
   StreamId stream;
+  std::string method = {};
   StreamHead head = {};
   std::string message = {};
   base::Status why = {};

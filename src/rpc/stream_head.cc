@@ -76,8 +76,11 @@ base::Status StatusOfReset(std::uint32_t http2_error) {
 std::string EncodeText(std::string_view text) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string encoded;
-  for (const char letter : text) {
-    if (letter >= ' ' && letter <= '~' && letter != '%') {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char letter = text[i];
+    // HTTP/2 has no blanks at the ends of a value (RFC 9113, section 8.2.1).
+    const bool blank_end = letter == ' ' && (i == 0 || i + 1 == text.size());
+    if (letter >= ' ' && letter <= '~' && letter != '%' && !blank_end) {
       encoded += letter;
       continue;
     }

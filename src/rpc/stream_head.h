@@ -20,7 +20,8 @@ struct StreamHead {
   std::string grpc_status;   // of an answer's end
   std::string grpc_message;  // percent-encoded
 
-  // Takes a field if it is one of these. A value is cut after kMaxValueBytes.
+  // Takes a field if it is one of these. A value is cut after kMaxValueBytes, which is also how
+  // much of a status's words we send.
   void Take(std::string_view name, std::string_view value);
 
   static constexpr std::size_t kMaxValueBytes = 4096;

@@ -65,6 +65,7 @@ TEST(EncodeTextTest, EveryByteComesBack) {
   for (const char letter : encoded) EXPECT_TRUE(letter >= ' ' && letter <= '~');
   EXPECT_EQ(DecodeText(encoded), text);
   EXPECT_EQ(EncodeText("plain words, 5%"), "plain words, 5%25");
+  EXPECT_EQ(EncodeText(" a b "), "%20a b%20");
 }
 
 }  // namespace
