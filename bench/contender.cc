@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "base/timer.h"
-#include "kubelet/rpc_client.h"
+#include "rpc/client.h"
 
 namespace tranche::bench {
 namespace {
@@ -197,7 +197,7 @@ Result<double> Contender::TimeAllocate(const std::string& id) {
 
 Result<ListSent> Contender::TimeList() {
   const std::string socket = base::JoinPath(sim::kPluginDirectory, endpoint_);
-  auto channel = kubelet::RpcChannel::Connect(stage_.loop(), socket, kMaxMessageBytes);
+  auto channel = rpc::Channel::Connect(stage_.loop(), socket, kMaxMessageBytes);
   if (!channel.ok()) return channel.status();
   ListSent sent;
   bool ended = false;

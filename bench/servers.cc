@@ -7,7 +7,7 @@
 #include "base/event_loop.h"
 #include "bench/plain_allocation.h"
 #include "kubelet/device_plugin.h"
-#include "kubelet/rpc_server.h"
+#include "rpc/server.h"
 
 namespace tranche::bench {
 namespace {
@@ -40,11 +40,9 @@ int Serve(Start start) {
 
 int ServeEmpty(const std::string& socket_path) {
   return Serve([&](base::EventLoop& loop) {
-    return kubelet::RpcServer::Start(
+    return rpc::Server::Start(
         loop, {.socket_path = socket_path, .max_request_bytes = 16 << 20},
-        [](const std::shared_ptr<kubelet::ServerCall>& call) {
-          call->Finish(base::Status::Ok(), "");
-        },
+        [](const std::shared_ptr<rpc::ServerCall>& call) { call->Finish(base::Status::Ok(), ""); },
         [](const std::string&) {});
   });
 }

@@ -17,7 +17,7 @@
 
 #include "base/event_loop.h"
 #include "kubelet/proto/podresources.pb.h"
-#include "kubelet/rpc_server.h"
+#include "rpc/server.h"
 
 namespace tranche::bench {
 namespace {
@@ -56,9 +56,9 @@ int Serve(const std::string& socket, const Answers& answers) {
   auto loop = base::NewEpollLoop();
   if (!loop.ok()) return 1;
   const auto signals = base::WatchSignals(**loop, {SIGINT, SIGTERM}, [&](int) { (*loop)->Stop(); });
-  const auto server = kubelet::RpcServer::Start(
+  const auto server = rpc::Server::Start(
       **loop, {.socket_path = socket},
-      [&](const std::shared_ptr<kubelet::ServerCall>& call) {
+      [&](const std::shared_ptr<rpc::ServerCall>& call) {
         const bool list = call->method() == "/v1.PodResourcesLister/List";
         call->Finish(base::Status::Ok(), list ? answers.held : answers.offered);
       },

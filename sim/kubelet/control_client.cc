@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/json_read.h"
-#include "kubelet/unix_socket.h"
+#include "rpc/unix_socket.h"
 #include "sim/kubelet/control.h"
 
 namespace tranche::sim {
@@ -19,7 +19,7 @@ using base::Status;
 class Conversation {
  public:
   Status Open(const std::string& socket_path) {
-    auto fd = kubelet::ConnectToUnixSocket(socket_path);
+    auto fd = rpc::ConnectToUnixSocket(socket_path);
     if (!fd.ok()) return fd.status();
     fd_ = std::move(fd).value();
     return Status::Ok();

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/timer.h"
 #include "base/weak_runner.h"
-#include "kubelet/unix_socket.h"
+#include "rpc/unix_socket.h"
 #include "sim/kubelet/control.h"
 #include "sim/kubelet/kubelet_json.h"
 
@@ -56,7 +56,7 @@ class LoopControlServer final : public ControlServer {
   }
 
   Status Listen(const std::string& path) {
-    auto listener = kubelet::ListenOnUnixSocket(path, 0600, kBacklog);
+    auto listener = rpc::ListenOnUnixSocket(path, 0600, kBacklog);
     if (!listener.ok()) return listener.status();
     listener_ = std::move(listener).value();
     path_ = path;

@@ -104,7 +104,7 @@ TEST_F(KubeletTest, TwoHundredRestartsLeakNothing) {
   EXPECT_EQ(kubelet_->FindPod("p")->pid, pod.pid);
   // Connections of the last rounds may still be closing; a leak would be one a round.
   EXPECT_LE(base::testing::OpenFiles(), files + 20);
-  EXPECT_LE(base::testing::Threads(), threads + 3) << "gRPC's own pool may breathe";
+  EXPECT_EQ(base::testing::Threads(), threads);
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/file.h"
-#include "kubelet/rpc_client.h"
-#include "kubelet/unix_socket.h"
+#include "rpc/client.h"
+#include "rpc/unix_socket.h"
 #include "sim/kubelet/testing/kubelet_fixture.h"
 
 namespace tranche::sim {
@@ -146,7 +146,7 @@ TEST_F(KubeletTest, AListOverFourMebibytesEndsTheStream) {
 
 TEST_F(KubeletTest, SurvivesNonsenseOnItsSockets) {
   for (const std::string& path : {plugins_ + "/kubelet.sock", folder_ / "pr/kubelet.sock"}) {
-    const auto fd = kubelet::ConnectToUnixSocket(path).value();
+    const auto fd = rpc::ConnectToUnixSocket(path).value();
     const std::string nonsense(100'000, '\xff');
     [[maybe_unused]] const auto sent =
         ::send(fd.get(), nonsense.data(), nonsense.size(), MSG_NOSIGNAL | MSG_DONTWAIT);

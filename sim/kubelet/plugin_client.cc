@@ -83,7 +83,7 @@ void PluginClient::Close() {
 }
 
 base::Status PluginClient::Connect() {
-  auto channel = kubelet::RpcChannel::Connect(loop_, socket_path_, kMaxMessageBytes);
+  auto channel = rpc::Channel::Connect(loop_, socket_path_, kMaxMessageBytes);
   if (!channel.ok()) {
     return {base::Code::kUnavailable,
             "connection error: desc = \"transport: error while dialing: " +

@@ -17,7 +17,7 @@
 #include "base/status.h"
 #include "base/timer.h"
 #include "kubelet/device_plugin.h"
-#include "kubelet/rpc_client.h"
+#include "rpc/client.h"
 
 namespace tranche::sim {
 
@@ -76,7 +76,7 @@ class PluginClient {
   std::string socket_path_;
   base::Timer retry_;
   base::Backoff back_off_;
-  std::unique_ptr<kubelet::RpcChannel> channel_;
+  std::unique_ptr<rpc::Channel> channel_;
   bool broken_ = false;
   std::uint64_t last_call_ = 0;
   std::map<std::uint64_t, Done<std::string>> calls_;

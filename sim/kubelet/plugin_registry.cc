@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "kubelet/proto/deviceplugin.pb.h"
-#include "kubelet/rpc_server.h"
+#include "rpc/server.h"
 
 namespace tranche::sim {
 namespace {
@@ -62,9 +62,9 @@ PluginRegistry::PluginRegistry(base::EventLoop& loop, std::string directory, Plu
 PluginRegistry::~PluginRegistry() = default;
 
 base::Status PluginRegistry::Start() {
-  auto server = kubelet::RpcServer::Start(
+  auto server = rpc::Server::Start(
       loop_, {.socket_path = base::JoinPath(directory_, "kubelet.sock"), .socket_mode = 0755},
-      [this](const std::shared_ptr<kubelet::ServerCall>& call) {
+      [this](const std::shared_ptr<rpc::ServerCall>& call) {
         if (call->method() == "/v1beta1.Registration/Register") return Register(call);
         call->Finish(
             {base::Code::kUnimplemented, "unknown method " + base::Printable(call->method(), 128)},

@@ -17,10 +17,10 @@
 #include "kubelet/device_plugin.h"
 #include "sim/kubelet/plugin_client.h"
 
-namespace tranche::kubelet {
-class RpcServer;
+namespace tranche::rpc {
+class Server;
 class ServerCall;
-}  // namespace tranche::kubelet
+}  // namespace tranche::rpc
 
 namespace tranche::sim {
 
@@ -51,7 +51,7 @@ class PluginRegistry {
   base::Status Start();
 
  private:
-  using Call = std::shared_ptr<kubelet::ServerCall>;
+  using Call = std::shared_ptr<rpc::ServerCall>;
   using Client = std::shared_ptr<PluginClient>;
 
   void Register(const Call& call);
@@ -71,7 +71,7 @@ class PluginRegistry {
   std::map<std::string, std::vector<Client>> clients_;  // by resource
   std::set<Client> dialing_;
   std::set<Client> running_;
-  std::unique_ptr<kubelet::RpcServer> server_;
+  std::unique_ptr<rpc::Server> server_;
 };
 
 // The kubelet's own rule (k8s.io/kubernetes/pkg/apis/core/v1/helper, IsExtendedResourceName).

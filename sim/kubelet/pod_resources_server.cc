@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "kubelet/proto/podresources.pb.h"
-#include "kubelet/rpc_server.h"
+#include "rpc/server.h"
 
 namespace tranche::sim {
 namespace {
@@ -40,9 +40,9 @@ class RpcPodResourcesServer final : public PodResourcesServer {
 
   base::Status Listen(const std::string& socket_path) {
     TRANCHE_TRY(base::MakeDirectories(base::ParentDirectory(socket_path)));
-    auto server = kubelet::RpcServer::Start(
+    auto server = rpc::Server::Start(
         loop_, {.socket_path = socket_path},
-        [this](const std::shared_ptr<kubelet::ServerCall>& call) { Serve(*call); },
+        [this](const std::shared_ptr<rpc::ServerCall>& call) { Serve(*call); },
         [](const std::string& why) {
           base::LogError("pod-resources socket failed", {base::Kv("error", why)});
         });
@@ -62,7 +62,7 @@ class RpcPodResourcesServer final : public PodResourcesServer {
     return true;
   }
 
-  void Serve(kubelet::ServerCall& call) {
+  void Serve(rpc::ServerCall& call) {
     if (!TakeToken()) {
       return call.Finish({base::Code::kResourceExhausted, "rejected by rate limit"}, "");
     }
@@ -77,13 +77,13 @@ class RpcPodResourcesServer final : public PodResourcesServer {
         {base::Code::kUnimplemented, "unknown method " + base::Printable(call.method(), 128)}, "");
   }
 
-  void List(kubelet::ServerCall& call) {
+  void List(rpc::ServerCall& call) {
     v1::ListPodResourcesResponse response;
     for (const PodDevices& pod : source_.pods()) Fill(*response.add_pod_resources(), pod);
     call.Finish(base::Status::Ok(), response.SerializeAsString());
   }
 
-  void Get(kubelet::ServerCall& call) {
+  void Get(rpc::ServerCall& call) {
     v1::GetPodResourcesRequest request;
     if (!request.ParseFromString(call.request())) {
       return call.Finish({base::Code::kInternal, "malformed request message"}, "");
@@ -103,7 +103,7 @@ class RpcPodResourcesServer final : public PodResourcesServer {
   Source source_;
   double tokens_ = kBurst;
   base::TimePoint refilled_;
-  std::unique_ptr<kubelet::RpcServer> server_;
+  std::unique_ptr<rpc::Server> server_;
 };
 
 }  // namespace

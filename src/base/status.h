@@ -2,8 +2,8 @@
 //
 // A Status is a code plus a message for people; kOk carries no message. A Result<T> is a T, or the
 // Status that says why there is none. Both are [[nodiscard]]. Codes have gRPC's canonical numbers
-// (https://grpc.github.io/grpc/core/md_doc_statuscodes.html), so that converting to grpc::Status is
-// a cast.
+// (https://grpc.github.io/grpc/core/md_doc_statuscodes.html), so that it is what goes over the
+// wire.
 //
 // Threading: plain values, which may be copied to other threads.
 // Errors: reading the value of a Result that has none crashes.

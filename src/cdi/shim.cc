@@ -22,12 +22,6 @@ using std::chrono::nanoseconds;
 constexpr char kDevice[] = "pod";
 constexpr std::size_t kLargest = 64U << 10U;
 
-Mount ReadOnly(const std::string& host, const std::string& inside) {
-  return {.host_path = host,
-          .container_path = inside,
-          .options = {"ro", "nosuid", "nodev", "rbind", "rprivate"}};
-}
-
 bool DefinesIt(const std::string& text) {
   const auto spec = Json::Parse(text);
   if (!spec.ok() || !CheckCdiSpec(*spec).ok()) return false;
@@ -45,9 +39,8 @@ bool DefinesIt(const std::string& text) {
 
 CdiFile ShimSpec(const ShimPlaces& places) {
   Edits edits;
-  edits.mounts = {ReadOnly(places.files, kShimInside), ReadOnly(places.walls, kWallsInside)};
   edits.hooks = {{.path = base::JoinPath(places.files, kShimHook),
-                  .args = {kShimHook, kShimHookArgument},
+                  .args = {kShimHook, kShimHookArgument, kShimHookWalls, places.walls},
                   .env = {}}};
   const Spec spec{
       .kind = kShimKind, .devices = {{.name = kDevice, .edits = std::move(edits)}}, .common = {}};

@@ -30,12 +30,10 @@ inline constexpr char kShimFile[] = "tranche.dev-shim.json";
 inline constexpr char kShimDirectories[] = "/etc/cdi,/var/run/cdi";
 inline constexpr base::Duration kShimConfirmed = std::chrono::seconds(60);
 inline constexpr base::Duration kShimStays = std::chrono::minutes(10);
-// Where containers have the files, and the folder of the socket.
-inline constexpr char kShimInside[] = "/run/tranche/shim";
-inline constexpr char kWallsInside[] = "/run/tranche/walls";
 // Run by the runtime, from the folder of the files, while a container is being created.
 inline constexpr char kShimHook[] = "tranche-hook";
 inline constexpr char kShimHookArgument[] = "create-container";
+inline constexpr char kShimHookWalls[] = "--walls";
 
 // On the host. Both stay the same for ever, because answers are kept.
 struct ShimPlaces {
@@ -43,6 +41,9 @@ struct ShimPlaces {
   std::string walls;  // the folder of the arbiter's socket
 };
 
+// The device has the runtime call the hook, and no mounts: the hook makes them. Of those in a CDI
+// spec runtimes map the users where a container has a user namespace of its own. Its root would own
+// the files, the hook among them, and could write them if it may make mounts writable.
 CdiFile ShimSpec(const ShimPlaces& places);
 
 // When the spec in one of these folders was last written or confirmed: st_mtime in nanoseconds, of

@@ -22,17 +22,14 @@ TEST(ShimTest, TheSpecIsWhatARuntimeTakes) {
   const CdiFile file = ShimSpec(kPlaces);
   EXPECT_EQ(file.name, "tranche.dev-shim.json");
   EXPECT_TRUE(CheckCdiSpec(file.spec).ok()) << CheckCdiSpec(file.spec).message();
-  // Two mounts, neither of them one that NVIDIA's specs have, and one hook; to be read again in a
-  // year by a kubelet that has kept the name.
+  // One hook, and no mounts, of which runtimes would map the users; to be read again in a year by a
+  // kubelet that has kept the name.
   EXPECT_EQ(
       file.spec.Dump(),
       R"({"cdiVersion":"0.3.0","kind":"tranche.dev/shim","devices":[{"name":"pod","containerEdits":{)"
       R"("hooks":[{"hookName":"createContainer","path":"/var/lib/tranche/shim/tranche-hook",)"
-      R"("args":["tranche-hook","create-container"]}],)"
-      R"("mounts":[{"hostPath":"/var/lib/tranche/shim","containerPath":"/run/tranche/shim",)"
-      R"("options":["ro","nosuid","nodev","rbind","rprivate"]},)"
-      R"({"hostPath":"/var/lib/tranche/walls","containerPath":"/run/tranche/walls",)"
-      R"("options":["ro","nosuid","nodev","rbind","rprivate"]}]}}],"containerEdits":{}})");
+      R"("args":["tranche-hook","create-container","--walls","/var/lib/tranche/walls"]}]}}],)"
+      R"("containerEdits":{}})");
 }
 
 class ShimConfirmedTest : public ::testing::Test {

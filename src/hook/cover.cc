@@ -50,6 +50,20 @@ Path RootOf(const Birth& birth) {
   return Path(birth.bundle).Add("/").Add(birth.root);
 }
 
+// First of all, so that programs in the container find out why it has no wall. False where one of
+// them is not there: a shim that cannot ask for its limit would hold nothing up.
+bool BringFolders(const Root& root, const Shims& shims, const Folders& folders, Report* report) {
+  if (folders.walls == nullptr) return true;
+  const Mounts mounts(root, shims);
+  const Descriptor walls(open(folders.walls, O_PATH | O_DIRECTORY | O_CLOEXEC));
+  Failure failure = mounts.BringFolder(folders.shims, kShimsInside);
+  if (failure.size() == 0) failure = mounts.BringFolder(walls, kWallsInside);
+  if (failure.size() == 0) return true;
+  Say(report, Reason::kFailed, failure.view());
+  report->message.Add(".");
+  return false;
+}
+
 class Cover {
  public:
   Cover(const Root& root, const Shims& shims, Report* report)
@@ -138,17 +152,13 @@ class Cover {
 
 }  // namespace
 
-void CoverLibraries(int input, const Descriptor& shim_folder, Report* report) {
+void CoverLibraries(int input, const Folders& folders, Report* report) {
   // Large, and a program has one container.
   static Birth birth;
   static Places places;
   const Memory state(kMostStateBytes);
   const Memory config(kMostConfigBytes);
   if (!Learn(input, state, config, &birth, report)) return;
-  const Shims shims(shim_folder);
-  if (shims.empty(LibraryKind::kCuda)) {
-    return Say(report, Reason::kArch, "There is no shim for this machine beside the hook.");
-  }
   if (!KernelCanMount()) {
     return Say(report, Reason::kKernel, "The node's kernel is older than Linux 5.12.");
   }
@@ -156,6 +166,11 @@ void CoverLibraries(int input, const Descriptor& shim_folder, Report* report) {
   const Root root(path.c_str());
   if (!path.whole() || !root.valid()) {
     return Say(report, Reason::kFailed, "The container's root folder cannot be opened.");
+  }
+  const Shims shims(folders.shims);
+  if (!BringFolders(root, shims, folders, report)) return;
+  if (shims.empty(LibraryKind::kCuda)) {
+    return Say(report, Reason::kArch, "There is no shim for this machine beside the hook.");
   }
   if (HasMuslAlone(root)) {
     return Say(report, Reason::kMusl, "The image has musl and no glibc, which libcuda needs.");

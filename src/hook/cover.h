@@ -4,16 +4,26 @@
 // Errors: in the report; the container starts whatever came of it.
 #pragma once
 
-#include <cstddef>
+#include <string_view>
 
 #include "hook/memory.h"
 #include "hook/report.h"
 
 namespace tranche::hook {
 
-// Reads the state from `input`, finds the container's root, and covers its libraries with shims of
-// the folder `shims`. `report` is filled in step by step, so that it tells something also when
-// this was cut off.
-void CoverLibraries(int input, const Descriptor& shims, Report* report);
+// On the host.
+struct Folders {
+  Descriptor shims;
+  const char* walls;  // the folder of the arbiter's socket; null where the runtime mounts both
+};
+
+// Where the container has them.
+inline constexpr std::string_view kShimsInside = "/run/tranche/shim";
+inline constexpr std::string_view kWallsInside = "/run/tranche/walls";
+
+// Reads the state from `input`, finds the container's root, brings both folders into it, and covers
+// its libraries with shims. `report` is filled in step by step, so that it tells something also
+// when this was cut off.
+void CoverLibraries(int input, const Folders& folders, Report* report);
 
 }  // namespace tranche::hook

@@ -127,10 +127,32 @@ bool KernelCanMount() {
   return errno != ENOSYS;
 }
 
+Failure Mounts::BringFolder(const Descriptor& folder, std::string_view path) const {
+  const Descriptor place = root_.MakeFolder(path);
+  struct stat here = {};
+  struct stat there = {};
+  if (!place.valid() || fstat(place.get(), &there) != 0) {
+    return Failed(Failure(path).Add(" cannot be made in the container").view());
+  }
+  if (!folder.valid() || fstat(folder.get(), &here) != 0) {
+    return Failed(Failure("the host's folder for ").Add(path).Add(" cannot be opened").view());
+  }
+  if (IdOf(here) == IdOf(there)) return {};  // This program was here before.
+  const Failure shared = CheckPrivate(place);
+  if (shared.size() != 0) return Failure(path).Add(": ").Add(shared.view());
+  const Descriptor tree = Clone(folder);
+  if (!tree.valid() || !Attach(tree, place)) {
+    return Failed(Failure("nothing can be mounted on ").Add(path).view());
+  }
+  return {};
+}
+
 Failure Mounts::MakeRealFolder() {
   if (real_.valid()) return {};
   const Descriptor place = root_.MakeFolder(kRealFolder);
   if (!place.valid()) return Failed("/run/tranche/real cannot be made in the container");
+  const Failure shared = CheckPrivate(place);
+  if (shared.size() != 0) return Failure(kRealFolder).Add(": ").Add(shared.view());
   struct statfs system = {};
   if (fstatfs(place.get(), &system) == 0 && system.f_type == TMPFS_MAGIC &&
       root_.Find(RealName(LibraryKind::kNvml, kNumbers - 1).view()).valid()) {

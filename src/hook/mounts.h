@@ -1,7 +1,8 @@
 // Mounts puts shims over libraries of a container, and keeps what is covered reachable.
 //
 // All of it is done in the container's mount namespace and is gone with it: nothing is written to
-// the container's files but one empty folder, /run/tranche/real, on which a small tmpfs is mounted.
+// the container's files but empty folders to mount on: /run/tranche/real, which gets a small tmpfs,
+// and those of BringFolder.
 // A library that is covered is bound into it first, so that the shim never stands there without
 // the library that it needs. A shim is mounted so that the container cannot write it: it is the
 // host's file and every pod's.
@@ -27,6 +28,11 @@ using Failure = Line<255>;
 class Mounts {
  public:
   Mounts(const Root& root, const Shims& shims) : root_(root), shims_(shims) {}
+
+  // Mounts a folder of the host's in the container, so that the container cannot write to it: its
+  // users are the host's own, also where the container has a user namespace, so that even who
+  // may make that mount writable there owns nothing in it.
+  Failure BringFolder(const Descriptor& folder, std::string_view path) const;
 
   // `found` is the library at `place`.
   Failure Cover(const Place& place, const Descriptor& found, std::uint64_t version);

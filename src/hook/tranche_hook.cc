@@ -20,7 +20,7 @@ namespace tranche::hook {
 namespace {
 
 constexpr char kHelp[] =
-    R"(usage: tranche-hook create-container [--births FOLDER] [--patience SECONDS]
+    R"(usage: tranche-hook create-container [--walls FOLDER] [--births FOLDER] [--patience SECONDS]
 
 Puts Tranche's shim in front of every libcuda and libnvidia-ml of a container that is being made, by mounts in the
 container's own mount namespace. A container runtime runs it as an OCI hook "createContainer" and gives it the
@@ -29,6 +29,8 @@ container's state on standard input; `tranche node` writes the CDI file that say
 The shims are those in the folder of this program. Its exit status is 0 whatever came of it, so that no container
 fails to start because of it. What came of it is written to FOLDER/CONTAINER-ID, where the folder above is there.
 
+  --walls FOLDER      the folder of the node program's socket: it and the folder of this program are mounted in the
+                      container, read-only, as /run/tranche/walls and /run/tranche/shim (default: the runtime has)
   --births FOLDER     where that is written (default /run/tranche/births)
   --patience SECONDS  how long it takes at most, also where a file system does not answer (default 10)
   --help              this text
@@ -72,6 +74,7 @@ bool WaitFor(pid_t child, const sigset_t& ended, time_t seconds, int* status) {
 }
 
 struct Options {
+  const char* walls = nullptr;
   const char* births = kBirthsFolder;
   time_t patience = kPatienceSeconds;
 };
@@ -88,7 +91,7 @@ void CreateContainer(const Options& options) {
   sigprocmask(SIG_BLOCK, &ended, nullptr);
   const pid_t child = fork();
   if (child == 0) {
-    CoverLibraries(STDIN_FILENO, OwnFolder(), report);
+    CoverLibraries(STDIN_FILENO, {.shims = OwnFolder(), .walls = options.walls}, report);
     _exit(0);
   }
   int status = 0;
@@ -124,6 +127,7 @@ int Run(int count, char** arguments) {
   // Another version's options are passed by: a container is to start in any case.
   for (int i = 2; i + 1 < count; ++i) {
     const std::string_view option = arguments[i];
+    if (option == "--walls") options.walls = arguments[++i];
     if (option == "--births") options.births = arguments[++i];
     if (option == "--patience") options.patience = Seconds(arguments[++i]);
   }

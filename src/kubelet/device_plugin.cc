@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "kubelet/proto/deviceplugin.pb.h"
-#include "kubelet/rpc_server.h"
+#include "rpc/server.h"
 
 namespace tranche::kubelet {
 namespace {
@@ -67,9 +67,9 @@ class GrpcPluginServer final : public PluginServer {
       : loop_(loop), handler_(handler) {}
 
   base::Status Listen(const std::string& socket_path) {
-    auto server = RpcServer::Start(
+    auto server = rpc::Server::Start(
         loop_, {.socket_path = socket_path, .max_request_bytes = kMaxRequestBytes},
-        [this](const std::shared_ptr<ServerCall>& call) { Serve(call); },
+        [this](const std::shared_ptr<rpc::ServerCall>& call) { Serve(call); },
         [this](const std::string& why) { handler_.ServerFailed(why); });
     if (!server.ok()) return server.status();
     server_ = std::move(server).value();
@@ -85,7 +85,7 @@ class GrpcPluginServer final : public PluginServer {
   [[nodiscard]] bool SocketInPlace() const override { return server_->SocketInPlace(); }
 
  private:
-  void Serve(const std::shared_ptr<ServerCall>& call) {
+  void Serve(const std::shared_ptr<rpc::ServerCall>& call) {
     const std::string& method = call->method();
     if (method == "/v1beta1.DevicePlugin/ListAndWatch") return OpenStream(call);
     if (method == "/v1beta1.DevicePlugin/Allocate") return Allocate(*call);
@@ -98,9 +98,9 @@ class GrpcPluginServer final : public PluginServer {
                  "");
   }
 
-  void OpenStream(const std::shared_ptr<ServerCall>& call) {
+  void OpenStream(const std::shared_ptr<rpc::ServerCall>& call) {
     streams_.insert(call);
-    call->OnClosed([this, weak = std::weak_ptr<ServerCall>(call)] {
+    call->OnClosed([this, weak = std::weak_ptr<rpc::ServerCall>(call)] {
       streams_.erase(weak.lock());
       handler_.StreamChanged(PluginHandler::Stream::kLost);
     });
@@ -108,7 +108,7 @@ class GrpcPluginServer final : public PluginServer {
     handler_.StreamChanged(PluginHandler::Stream::kOpened);
   }
 
-  void Allocate(ServerCall& call) {
+  void Allocate(rpc::ServerCall& call) {
     v1beta1::AllocateRequest request;
     if (!request.ParseFromString(call.request())) return Malformed(call);
     v1beta1::AllocateResponse response;
@@ -120,7 +120,7 @@ class GrpcPluginServer final : public PluginServer {
     call.Finish(base::Status::Ok(), response.SerializeAsString());
   }
 
-  void Prefer(ServerCall& call) {
+  void Prefer(rpc::ServerCall& call) {
     v1beta1::PreferredAllocationRequest request;
     if (!request.ParseFromString(call.request())) return Malformed(call);
     v1beta1::PreferredAllocationResponse response;
@@ -137,26 +137,26 @@ class GrpcPluginServer final : public PluginServer {
     call.Finish(base::Status::Ok(), response.SerializeAsString());
   }
 
-  static void SendOptions(ServerCall& call) {
+  static void SendOptions(rpc::ServerCall& call) {
     v1beta1::DevicePluginOptions options;
     options.set_get_preferred_allocation_available(true);
     call.Finish(base::Status::Ok(), options.SerializeAsString());
   }
 
-  static void Malformed(ServerCall& call) {
+  static void Malformed(rpc::ServerCall& call) {
     call.Finish({base::Code::kInternal, "malformed request message"}, "");
   }
 
   // Upstream returns plain errors, which reach the kubelet as code Unknown.
-  static void Refuse(ServerCall& call, const base::Status& why) {
+  static void Refuse(rpc::ServerCall& call, const base::Status& why) {
     call.Finish({base::Code::kUnknown, why.message()}, "");
   }
 
   base::EventLoop& loop_;
   PluginHandler& handler_;
   std::shared_ptr<const std::string> list_;  // the list as it goes over the wire; null: none yet
-  std::set<std::shared_ptr<ServerCall>> streams_;
-  std::unique_ptr<RpcServer> server_;  // last: its end comes before what its callbacks use
+  std::set<std::shared_ptr<rpc::ServerCall>> streams_;
+  std::unique_ptr<rpc::Server> server_;  // last: its end comes before what its callbacks use
 };
 
 }  // namespace
@@ -169,7 +169,7 @@ base::Result<std::unique_ptr<PluginServer>> PluginServer::Start(base::EventLoop&
   return std::unique_ptr<PluginServer>(std::move(server));
 }
 
-void RegisterWithKubelet(RpcCaller& caller, const Registration& registration,
+void RegisterWithKubelet(rpc::Caller& caller, const Registration& registration,
                          std::function<void(base::Status)> done) {
   v1beta1::RegisterRequest request;
   request.set_version(kVersion);
@@ -188,7 +188,7 @@ namespace {
 
 class GrpcPluginLink : public PluginLink {
  public:
-  explicit GrpcPluginLink(base::EventLoop& loop) : loop_(loop), caller_(RpcCaller::New(loop)) {}
+  explicit GrpcPluginLink(base::EventLoop& loop) : loop_(loop), caller_(rpc::Caller::New(loop)) {}
   base::Result<std::unique_ptr<PluginServer>> StartServer(const std::string& socket_path,
                                                           PluginHandler& handler) override {
     return PluginServer::Start(loop_, socket_path, handler);
@@ -203,7 +203,7 @@ class GrpcPluginLink : public PluginLink {
 
  private:
   base::EventLoop& loop_;
-  std::unique_ptr<RpcCaller> caller_;
+  std::unique_ptr<rpc::Caller> caller_;
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
-// PluginServer is one resource's device-plugin endpoint: a gRPC server on a unix socket that the
+// PluginServer is one resource's device-plugin endpoint: a gRPC server on a Unix socket that the
 // kubelet calls. RegisterWithKubelet is the call that announces the endpoint to the kubelet.
 // (k8s.io/kubelet deviceplugin v1beta1.)
 //
-// Threading: the loop's thread. The handler's methods run there; gRPC's threads only post.
+// Threading: the loop's thread.
 // Errors: Start returns a Status; a server that ends later reports it by ServerFailed, and a
 // registration that fails by its callback.
 #pragma once
@@ -18,7 +18,7 @@
 #include "base/event_loop.h"
 #include "base/status.h"
 #include "kubelet/pod_resources.h"
-#include "kubelet/rpc_client.h"
+#include "rpc/client.h"
 
 namespace tranche::kubelet {
 
@@ -95,7 +95,7 @@ struct Registration {
 };
 
 // Registers without blocking; `done` runs on the loop, within 5 s, and not after the caller's end.
-void RegisterWithKubelet(RpcCaller& caller, const Registration& registration,
+void RegisterWithKubelet(rpc::Caller& caller, const Registration& registration,
                          std::function<void(base::Status)> done);
 
 // Both of the above, and ListHoldings, as one interface: a test puts its own in place, and then
@@ -110,7 +110,7 @@ class PluginLink {
   virtual void List(const std::string& pod_resources_socket,
                     std::function<void(base::Result<std::vector<Holding>>)> done) = 0;
 };
-// By gRPC, over unix sockets.
+// By gRPC, over Unix sockets.
 std::unique_ptr<PluginLink> NewPluginLink(base::EventLoop& loop);
 
 }  // namespace tranche::kubelet

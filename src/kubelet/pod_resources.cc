@@ -55,7 +55,7 @@ base::Result<std::vector<Holding>> Decode(const std::string& bytes) {
 constexpr char kList[] = "/v1.PodResourcesLister/List";
 constexpr char kAllocatable[] = "/v1.PodResourcesLister/GetAllocatableResources";
 
-UnaryCall CallOf(const std::string& socket_path, const char* method) {
+rpc::UnaryCall CallOf(const std::string& socket_path, const char* method) {
   return {.socket_path = socket_path,
           .method = method,
           .request = "",
@@ -141,7 +141,7 @@ base::Result<std::optional<DeviceAnswer>> DeviceLister::Read(std::string held,
   return std::optional(std::move(answer));
 }
 
-void ListHoldings(RpcCaller& caller, const std::string& socket_path,
+void ListHoldings(rpc::Caller& caller, const std::string& socket_path,
                   std::function<void(base::Result<std::vector<Holding>>)> done) {
   caller.Call(CallOf(socket_path, kList),
               [done = std::move(done)](base::Result<std::string> answer) {

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "kubelet/rpc_client.h"
+#include "rpc/client.h"
 
 namespace tranche::kubelet {
 
@@ -29,7 +29,7 @@ struct Holding {
 };
 
 // One List call, bounded to 5 s and 16 MiB; `done` runs on the loop. kNotFound: no such socket.
-void ListHoldings(RpcCaller& caller, const std::string& socket_path,
+void ListHoldings(rpc::Caller& caller, const std::string& socket_path,
                   std::function<void(base::Result<std::vector<Holding>>)> done);
 
 // The ids of one resource that the kubelet can give: those that are healthy, held or not.
@@ -65,7 +65,7 @@ class DeviceLister {
   // nullopt: what the last good answer said still holds.
   using Done = std::function<void(base::Result<std::optional<DeviceAnswer>>)>;
 
-  explicit DeviceLister(base::EventLoop& loop) : caller_(RpcCaller::New(loop)) {}
+  explicit DeviceLister(base::EventLoop& loop) : caller_(rpc::Caller::New(loop)) {}
   DeviceLister(const DeviceLister&) = delete;
   DeviceLister& operator=(const DeviceLister&) = delete;
 
@@ -83,7 +83,7 @@ class DeviceLister {
     bool offers = false;
   };
   std::optional<Last> last_;
-  std::unique_ptr<RpcCaller> caller_;
+  std::unique_ptr<rpc::Caller> caller_;
 };
 
 }  // namespace tranche::kubelet

@@ -7,7 +7,7 @@
 
 #include "base/testing/real_loop.h"
 #include "kubelet/proto/podresources.pb.h"
-#include "kubelet/rpc_server.h"
+#include "rpc/server.h"
 
 namespace tranche::kubelet {
 namespace {
@@ -31,9 +31,9 @@ class PodResourcesTest : public ::testing::Test {
   }
   // What both calls are answered; nullopt: with an error.
   void ServeBoth(std::optional<std::string> held, std::optional<std::string> offered) {
-    server_ = RpcServer::Start(
+    server_ = rpc::Server::Start(
                   *loop_, {.socket_path = socket_},
-                  [held, offered](const std::shared_ptr<ServerCall>& call) {
+                  [held, offered](const std::shared_ptr<rpc::ServerCall>& call) {
                     const auto& one = call->method().ends_with("/List") ? held : offered;
                     if (one) return call->Finish(base::Status::Ok(), *one);
                     call->Finish({base::Code::kUnimplemented, "not known"}, "");
@@ -42,9 +42,9 @@ class PodResourcesTest : public ::testing::Test {
                   .value();
   }
   void ServeBytes(std::string bytes) {
-    server_ = RpcServer::Start(
+    server_ = rpc::Server::Start(
                   *loop_, {.socket_path = socket_},
-                  [bytes = std::move(bytes)](const std::shared_ptr<ServerCall>& call) {
+                  [bytes = std::move(bytes)](const std::shared_ptr<rpc::ServerCall>& call) {
                     EXPECT_EQ(call->method(), "/v1.PodResourcesLister/List");
                     call->Finish(base::Status::Ok(), bytes);
                   },
@@ -54,8 +54,8 @@ class PodResourcesTest : public ::testing::Test {
   base::testing::TempDir folder_;
   std::string socket_ = folder_ / "kubelet.sock";
   base::testing::RealLoop loop_;
-  std::unique_ptr<RpcServer> server_;
-  std::unique_ptr<RpcCaller> caller_ = RpcCaller::New(*loop_);
+  std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<rpc::Caller> caller_ = rpc::Caller::New(*loop_);
   std::unique_ptr<DeviceLister> lister_ = std::make_unique<DeviceLister>(*loop_);
 };
 

@@ -11,17 +11,17 @@
 #include "base/testing/temp_dir.h"
 #include "kubelet/device_plugin.h"
 #include "kubelet/proto/deviceplugin.pb.h"
-#include "kubelet/rpc_client.h"
-#include "kubelet/rpc_server.h"
+#include "rpc/client.h"
+#include "rpc/server.h"
 
 namespace tranche::kubelet {
 namespace {
 
 class RegistrationTest : public ::testing::Test {
  protected:
-  void Serve(RpcServer::OnCall on_call) {
+  void Serve(rpc::Server::OnCall on_call) {
     server_ =
-        RpcServer::Start(*loop_, {.socket_path = socket_}, std::move(on_call), nullptr).value();
+        rpc::Server::Start(*loop_, {.socket_path = socket_}, std::move(on_call), nullptr).value();
   }
   base::Status Register() {
     std::optional<base::Status> answer;
@@ -33,13 +33,13 @@ class RegistrationTest : public ::testing::Test {
   base::testing::TempDir folder_;
   std::string socket_ = folder_ / "kubelet.sock";
   base::testing::RealLoop loop_;
-  std::unique_ptr<RpcServer> server_;
-  std::unique_ptr<RpcCaller> caller_ = RpcCaller::New(*loop_);
+  std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<rpc::Caller> caller_ = rpc::Caller::New(*loop_);
 };
 
 TEST_F(RegistrationTest, SendsVersionEndpointResourceAndOptions) {
   v1beta1::RegisterRequest request;
-  Serve([&](const std::shared_ptr<ServerCall>& call) {
+  Serve([&](const std::shared_ptr<rpc::ServerCall>& call) {
     EXPECT_EQ(call->method(), "/v1beta1.Registration/Register");
     EXPECT_TRUE(request.ParseFromString(call->request()));
     call->Finish(base::Status::Ok(), "");
@@ -53,7 +53,7 @@ TEST_F(RegistrationTest, SendsVersionEndpointResourceAndOptions) {
 }
 
 TEST_F(RegistrationTest, PassesTheKubeletsRefusalOn) {
-  Serve([](const std::shared_ptr<ServerCall>& call) {
+  Serve([](const std::shared_ptr<rpc::ServerCall>& call) {
     call->Finish({base::Code::kUnknown, "device plugin already connected: /x"}, "");
   });
   const base::Status status = Register();
@@ -62,7 +62,7 @@ TEST_F(RegistrationTest, PassesTheKubeletsRefusalOn) {
 }
 
 TEST_F(RegistrationTest, WordsOfTheKubeletAreEscapedAndCut) {
-  Serve([](const std::shared_ptr<ServerCall>& call) {
+  Serve([](const std::shared_ptr<rpc::ServerCall>& call) {
     call->Finish({base::Code::kUnknown, "\x1b[2J\n" + std::string(3000, 'x')}, "");
   });
   const std::string message = Register().message();
@@ -74,8 +74,8 @@ TEST_F(RegistrationTest, SaysWhereThereIsNoKubelet) {
 }
 
 TEST_F(RegistrationTest, AMuteKubeletIsGivenUp) {
-  std::vector<std::shared_ptr<ServerCall>> calls;
-  Serve([&](std::shared_ptr<ServerCall> call) { calls.push_back(std::move(call)); });
+  std::vector<std::shared_ptr<rpc::ServerCall>> calls;
+  Serve([&](std::shared_ptr<rpc::ServerCall> call) { calls.push_back(std::move(call)); });
   std::optional<base::Result<std::string>> answer;
   caller_->Call({.socket_path = socket_,
                  .method = "/v1beta1.Registration/Register",
@@ -88,7 +88,7 @@ TEST_F(RegistrationTest, AMuteKubeletIsGivenUp) {
 }
 
 TEST_F(RegistrationTest, NobodyIsToldAfterTheEndOfTheCaller) {
-  Serve([](const std::shared_ptr<ServerCall>&) {});
+  Serve([](const std::shared_ptr<rpc::ServerCall>&) {});
   bool called = false;
   RegisterWithKubelet(*caller_, {socket_, "gpu.sock", "nvidia.com/gpu"},
                       [&](const base::Status&) { called = true; });

@@ -223,6 +223,28 @@ class Births(unittest.TestCase):
             container.path("/run/tranche/real/0/mine").touch()
         self.assertEqual(shim_of(container.driver).read_bytes(), before)
 
+    def test_the_folders_of_the_host_are_brought(self):
+        """Also where no library can be covered, so that tranche-check can say so; and once, however often it runs."""
+        walls = pathlib.Path(tempfile.mkdtemp(prefix="walls-", dir=self.folder))
+        musl = self.container(glibc=False)
+        musl.path("usr/lib/ld-musl-x86_64.so.1").touch()
+        for container, wanted in ((self.container(), "yes"), (musl, "no")):
+            with self.subTest(walls=wanted):
+                self.assertEqual(container.cover(options=("--walls", walls))["walls"], wanted)
+                before = sorted(mounts())
+                for inside, folder in (("/run/tranche/shim", births.HOOK.parent), ("/run/tranche/walls", walls)):
+                    self.assertTrue(container.path(inside).samefile(folder), inside)
+                    with self.assertRaisesRegex(OSError, "Read-only file system"):
+                        (container.path(inside) / "mine").touch()
+                self.assertEqual(container.cover(options=("--walls", walls))["walls"], wanted)
+                self.assertEqual(sorted(mounts()), before)
+
+    def test_nothing_is_covered_where_no_limit_could_be_asked_for(self):
+        container = self.container()
+        report = container.cover(options=("--walls", self.folder / "not-there"))
+        self.assertEqual((report["walls"], report["reason"], report["libraries"]), ("no", "failed", []), report)
+        self.assertIn("the host's folder for /run/tranche/walls cannot be opened", report["message"])
+
     def test_what_the_container_is_told_in_its_environment_stays(self):
         """CUDA_MPS_ACTIVE_THREAD_PERCENTAGE among it: what walls need stands in files alone."""
         container = self.container(environment=["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE=25", "CUDA_VISIBLE_DEVICES=0"])

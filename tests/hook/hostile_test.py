@@ -3,6 +3,7 @@ the container starts, whatever lies in the tree and whatever the runtime says.""
 
 import concurrent.futures
 import contextlib
+import itertools
 import os
 import pathlib
 import shutil
@@ -84,6 +85,32 @@ class Hostile(unittest.TestCase):
         container.path("run").rmdir()
         container.path("run").symlink_to(self.outside)
         self.expect_failure(container, "/run/tranche/real cannot be made")
+
+    def test_folders_for_ours_that_lead_out(self):
+        for name in ("run/tranche", "run/tranche/shim", "run/tranche/walls"):
+            with self.subTest(name=name):
+                container = self.container()
+                container.path(name).parent.mkdir(exist_ok=True)
+                container.path(name).symlink_to(self.outside)
+                report = self.cover(container, options=("--walls", self.outside))
+                self.assertEqual((report["walls"], report["reason"]), ("no", "failed"), report)
+                self.assertIn("cannot be made in the container", report["message"])
+
+    def test_a_run_whose_mounts_the_host_shares_is_left_alone(self):
+        for shared, options in itertools.product((True, False), ((), ("--walls", self.outside))):
+            with self.subTest(shared=shared, options=options):
+                container = self.container()
+                run_of_host = pathlib.Path(tempfile.mkdtemp(prefix="run-", dir=self.folder))
+                mount("-t", "tmpfs", "tmpfs", run_of_host)
+                self.addCleanup(run, "umount", run_of_host)
+                mount("--make-shared" if shared else "--make-private", run_of_host)
+                mount("--bind", run_of_host, container.path("run"))
+                if shared:
+                    report = self.cover(container, options=options)
+                    self.assertEqual((report["walls"], report["reason"]), ("no", "failed"), report)
+                    self.assertIn("shares with the host", report["message"])
+                else:
+                    self.expect_walled(container, options=options)
 
     def test_links_in_circles(self):
         container = self.container(environment=["LD_LIBRARY_PATH=/opt/a:/opt/loop/loop/loop"])

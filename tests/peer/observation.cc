@@ -74,18 +74,16 @@ Result<T> Await(sim::Stage& stage, const std::function<void(sim::PluginClient::D
 Result<std::unique_ptr<Registrations>> Registrations::Start(base::EventLoop& loop) {
   TRANCHE_TRY(base::MakeDirectories(sim::kPluginDirectory));
   auto made = std::make_unique<Registrations>();
-  auto server = kubelet::RpcServer::Start(
+  auto server = rpc::Server::Start(
       loop, {.socket_path = sim::kKubeletSocket},
-      [seen = made.get()](const std::shared_ptr<kubelet::ServerCall>& call) {
-        seen->Answer(*call);
-      },
+      [seen = made.get()](const std::shared_ptr<rpc::ServerCall>& call) { seen->Answer(*call); },
       [](const std::string&) {});
   if (!server.ok()) return server.status();
   made->server_ = std::move(*server);
   return made;
 }
 
-void Registrations::Answer(kubelet::ServerCall& call) {
+void Registrations::Answer(rpc::ServerCall& call) {
   v1beta1::RegisterRequest request;
   if (call.method() != "/v1beta1.Registration/Register" ||
       !request.ParseFromString(call.request())) {

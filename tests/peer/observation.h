@@ -12,7 +12,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "kubelet/device_plugin.h"
-#include "kubelet/rpc_server.h"
+#include "rpc/server.h"
 #include "sim/kubelet/plugin_client.h"
 #include "sim/stage/stage.h"
 
@@ -34,10 +34,10 @@ class Registrations {
   [[nodiscard]] const std::vector<SeenRegistration>& seen() const { return seen_; }
 
  private:
-  void Answer(kubelet::ServerCall& call);
+  void Answer(rpc::ServerCall& call);
 
   std::vector<SeenRegistration> seen_;
-  std::unique_ptr<kubelet::RpcServer> server_;
+  std::unique_ptr<rpc::Server> server_;
 };
 
 // One resource's endpoint, watched and asked as the kubelet does.

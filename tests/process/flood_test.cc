@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include "kubelet/testing/raw_client.h"
+#include "rpc/testing/raw_client.h"
 #include "tests/process/rig.h"
 
 namespace tranche::process {
@@ -22,7 +22,7 @@ class Flood {
  public:
   explicit Flood(const std::string& socket)
       : thread_([this, socket] {
-          using kubelet::testing::ResetFlood;
+          using rpc::testing::ResetFlood;
           ResetFlood flood(socket, "/v1beta1.DevicePlugin/Allocate",
                            ResetFlood::Connections::kManyShortOnes);
           while (!over_) {

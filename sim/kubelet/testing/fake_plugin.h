@@ -20,7 +20,7 @@ class FakePlugin : public kubelet::PluginHandler {
   FakePlugin(base::EventLoop& loop, std::string directory, std::string endpoint,
              std::string resource = "nvidia.com/gpu")
       : loop_(loop),
-        caller_(kubelet::RpcCaller::New(loop)),
+        caller_(rpc::Caller::New(loop)),
         directory_(std::move(directory)),
         endpoint_(std::move(endpoint)),
         resource_(std::move(resource)) {}
@@ -62,7 +62,7 @@ class FakePlugin : public kubelet::PluginHandler {
 
  private:
   base::EventLoop& loop_;
-  std::unique_ptr<kubelet::RpcCaller> caller_;
+  std::unique_ptr<rpc::Caller> caller_;
   std::string directory_;
   std::string endpoint_;
   std::string resource_;

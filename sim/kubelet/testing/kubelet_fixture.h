@@ -80,7 +80,7 @@ class KubeletTest : public ::testing::Test {
   base::testing::TempDir folder_;
   std::string plugins_ = folder_ / "plugins";
   base::testing::RealLoop loop_;
-  std::unique_ptr<kubelet::RpcCaller> caller_ = kubelet::RpcCaller::New(*loop_);
+  std::unique_ptr<rpc::Caller> caller_ = rpc::Caller::New(*loop_);
   base::Duration stop_grace_ = std::chrono::minutes(5);
   std::vector<Event> events_;
   std::unique_ptr<Kubelet> kubelet_;

@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "kubelet/unix_socket.h"
+#include "rpc/unix_socket.h"
 
 namespace tranche::agent::serve {
 
@@ -47,7 +47,7 @@ std::string EndpointNames::Next(const std::string& resource) {
 }
 
 bool EndpointNames::Served(const std::string& name) const {
-  return kubelet::ConnectToUnixSocket(base::JoinPath(base::ParentDirectory(kubelet_socket_), name))
+  return rpc::ConnectToUnixSocket(base::JoinPath(base::ParentDirectory(kubelet_socket_), name))
       .ok();
 }
 

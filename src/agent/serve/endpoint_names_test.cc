@@ -6,7 +6,7 @@
 #include <set>
 
 #include "base/testing/real_loop.h"
-#include "kubelet/unix_socket.h"
+#include "rpc/unix_socket.h"
 
 namespace tranche::agent::serve {
 namespace {
@@ -20,7 +20,7 @@ class EndpointNamesTest : public ::testing::Test {
   // As a kubelet does at its start: another socket under the same name.
   void NewKubelet() {
     unlink(kubelet_.c_str());
-    auto socket = kubelet::ListenOnUnixSocket(kubelet_, 0600, 1);
+    auto socket = rpc::ListenOnUnixSocket(kubelet_, 0600, 1);
     ASSERT_TRUE(socket.ok());
     socket_ = std::move(*socket);
   }
@@ -119,15 +119,15 @@ TEST_F(EndpointNamesTest, NamesStayUniqueWhereNothingCanBeWritten) {
 // NVIDIA's own plugin, or an agent whose file was lost: its stream may be open, its socket must
 // stay.
 TEST_F(EndpointNamesTest, ANameThatSomebodyServesIsPassedOver) {
-  const auto other = kubelet::ListenOnUnixSocket(dir_ / "nvidia-gpu.sock", 0600, 8);
-  const auto third = kubelet::ListenOnUnixSocket(dir_ / "nvidia-gpu.1.sock", 0600, 8);
+  const auto other = rpc::ListenOnUnixSocket(dir_ / "nvidia-gpu.sock", 0600, 8);
+  const auto third = rpc::ListenOnUnixSocket(dir_ / "nvidia-gpu.1.sock", 0600, 8);
   ASSERT_TRUE(other.ok() && third.ok());
   EXPECT_EQ(New().Next(kGpu), "nvidia-gpu.2.sock");
   EXPECT_EQ(New().Next(kGpu), "nvidia-gpu.3.sock");
 }
 
 TEST_F(EndpointNamesTest, AStaleSocketIsNobody) {
-  { const auto dead = kubelet::ListenOnUnixSocket(dir_ / "nvidia-gpu.sock", 0600, 8); }
+  { const auto dead = rpc::ListenOnUnixSocket(dir_ / "nvidia-gpu.sock", 0600, 8); }
   ASSERT_TRUE(base::IdentityOf(dir_ / "nvidia-gpu.sock").exists());
   EXPECT_EQ(New().Next(kGpu), "nvidia-gpu.sock");
 }
@@ -137,7 +137,7 @@ TEST_F(EndpointNamesTest, TwoResourcesNeverShareASocket) {
   EndpointNames names = New();
   names.Next(kGpu);
   const std::string second = names.Next(kGpu);
-  const auto served = kubelet::ListenOnUnixSocket(dir_ / second, 0600, 8);
+  const auto served = rpc::ListenOnUnixSocket(dir_ / second, 0600, 8);
   EXPECT_NE(names.Next("nvidia.com/gpu.1"), second);
 }
 

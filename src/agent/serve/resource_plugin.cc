@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "kubelet/unix_socket.h"
+#include "rpc/unix_socket.h"
 
 namespace tranche::agent::serve {
 
@@ -50,8 +50,7 @@ void RemoveDeadSockets(const std::string& directory, const std::string& resource
   for (const std::string& name : *names) {
     if (!earlier.contains(name)) continue;
     const std::string path = base::JoinPath(directory, name);
-    if (kubelet::ConnectToUnixSocket(path).status().code() == Code::kUnavailable)
-      unlink(path.c_str());
+    if (rpc::ConnectToUnixSocket(path).status().code() == Code::kUnavailable) unlink(path.c_str());
   }
 }
 

@@ -303,7 +303,7 @@ TEST_F(ResourcePluginTest, WithoutAKubeletSocketItServesAndDoesNotRegister) {
   EXPECT_EQ(plugin_->phase(), Phase::kWaiting);
   EXPECT_THAT(Sockets(), ElementsAre("nvidia-gpu.sock"));
   std::string list;
-  auto channel = kubelet::RpcChannel::Connect(*loop_, dir_ / "nvidia-gpu.sock", 1 << 20);
+  auto channel = rpc::Channel::Connect(*loop_, dir_ / "nvidia-gpu.sock", 1 << 20);
   ASSERT_TRUE(channel.ok());
   (*channel)->Stream(
       "/v1beta1.DevicePlugin/ListAndWatch", "", [&](std::string bytes) { list = std::move(bytes); },

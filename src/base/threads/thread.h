@@ -25,8 +25,4 @@ Result<std::thread> StartThread(Body body) {
   }
 }
 
-// Whether `count` more threads can be made just now. For programs whose libraries make threads of
-// their own and hang, or end, where they cannot.
-Status CheckRoomForThreads(int count);
-
 }  // namespace tranche::base::threads

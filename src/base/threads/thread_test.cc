@@ -42,28 +42,5 @@ TEST_F(ThreadTest, AThreadThatCannotBeMadeIsAStatus) {
       ::testing::ExitedWithCode(1), "8 no further thread can be made .*pids.max");
 }
 
-TEST_F(ThreadTest, RoomIsThereForSoManyAndNoMore) {
-  EXPECT_EXIT(
-      {
-        testing::BecomeLimitedUser();
-        testing::AllowMoreThreads(5);
-        SayAndExit(CheckRoomForThreads(5));
-      },
-      ::testing::ExitedWithCode(0), "");
-  EXPECT_EXIT(
-      {
-        testing::BecomeLimitedUser();
-        testing::AllowMoreThreads(5);
-        SayAndExit(CheckRoomForThreads(6));
-      },
-      ::testing::ExitedWithCode(1), "there is room for 5 more threads and 6 are needed");
-}
-
-TEST_F(ThreadTest, LookingForRoomLeavesNoThreadBehind) {
-  const int threads = testing::Threads();
-  EXPECT_TRUE(CheckRoomForThreads(20).ok());
-  EXPECT_EQ(testing::Threads(), threads);
-}
-
 }  // namespace
 }  // namespace tranche::base::threads

@@ -18,8 +18,8 @@
 #include "cli/common/defaults.h"
 #include "daemon/handover/note.h"
 #include "daemon/status_file.h"
-#include "kubelet/unix_socket.h"
 #include "node/delivery/shim_files.h"
+#include "rpc/unix_socket.h"
 #include "wire/message.h"
 
 namespace tranche::cli::node {
@@ -174,7 +174,7 @@ class Planner {
     for (const std::string& name : *names) {
       const std::string path = JoinPath(directory, name);
       if (!name.starts_with("nvidia-") || !name.ends_with(".sock") || !IsSocket(path)) continue;
-      const auto connection = kubelet::ConnectToUnixSocket(path);
+      const auto connection = rpc::ConnectToUnixSocket(path);
       const bool dead = !connection.ok() && connection.status().code() == Code::kUnavailable;
       // Without a lock of ours, whoever answers is another.
       if (!dead && plan_.agent.empty()) served_by_other_ = true;

@@ -22,7 +22,7 @@ Result<Holdings> AskKubelet(const std::string& socket) {
   auto loop = base::NewEpollLoop();
   if (!loop.ok()) return loop.status();
   std::optional<Result<Holdings>> answer;
-  const auto caller = kubelet::RpcCaller::New(**loop);
+  const auto caller = rpc::Caller::New(**loop);
   kubelet::ListHoldings(*caller, socket, [&](Result<Holdings> holdings) {
     answer.emplace(std::move(holdings));
     (*loop)->Stop();

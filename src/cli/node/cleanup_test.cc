@@ -14,8 +14,8 @@
 #include "base/testing/real_loop.h"
 #include "daemon/handover/handover.h"
 #include "daemon/status_file.h"
-#include "kubelet/unix_socket.h"
 #include "profile/last_good.h"
+#include "rpc/unix_socket.h"
 
 namespace tranche::cli::node {
 namespace {
@@ -62,7 +62,7 @@ class CleanupTest : public ::testing::Test {
     return daemon::handover::Handover::New(loop_, root_.path() + kState, {.host = "pod-x"}, {});
   }
   base::UniqueFd Socket(const std::string& name) {
-    auto fd = kubelet::ListenOnUnixSocket(root_.path() + kPlugins + "/" + name, 0600, 1);
+    auto fd = rpc::ListenOnUnixSocket(root_.path() + kPlugins + "/" + name, 0600, 1);
     EXPECT_TRUE(fd.ok()) << fd.status().message();
     return fd.ok() ? *std::move(fd) : base::UniqueFd();
   }

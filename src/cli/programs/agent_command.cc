@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <memory>
 #include <optional>
@@ -12,7 +10,6 @@
 
 #include "agent/agent.h"
 #include "base/log.h"
-#include "base/threads/thread.h"
 #include "cli/common/exit_status.h"
 #include "cli/common/flag_table.h"
 #include "cli/common/flag_values.h"
@@ -151,24 +148,12 @@ std::optional<int> StandBy(const agent::AgentOptions& options) {
   return serve_again ? std::nullopt : std::optional(status);
 }
 
-// gRPC makes six threads and one for each processor, up to 32 of these, and waits for ever where it
-// gets fewer. Ours are five (two for the driver, one for its files, one for our own, one for calls)
-// and one for each resource, of which a few are counted here: one that comes later and gets no
-// thread is told of and tried again.
-int ThreadsNeeded() {
-  return 16 + static_cast<int>(std::clamp(sysconf(_SC_NPROCESSORS_CONF), 2L, 32L));
-}
-
 // The C library gives each thread a heap of its own. Here that would be a dozen that hold next to
 // nothing: all but the main thread share one.
 void ShareHeap() { mallopt(M_ARENA_MAX, 2); }
 
 int Serve(const agent::AgentOptions& options) {
   ShareHeap();
-  if (const Status room = base::threads::CheckRoomForThreads(ThreadsNeeded()); !room.ok()) {
-    base::LogError("error starting plugins: " + room.message());
-    return 1;
-  }
   for (;;) {
     bool yielded = false;
     const int status =

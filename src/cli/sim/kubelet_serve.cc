@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/sim/kubelet.h"
-#include "kubelet/unix_socket.h"
+#include "rpc/unix_socket.h"
 #include "sim/kubelet/control.h"
 #include "sim/kubelet/kubelet.h"
 
@@ -18,7 +18,7 @@ using base::Status;
 
 Status RefuseWhereAKubeletServes(const SimKubeletOptions& options) {
   const std::string socket = base::JoinPath(options.directory, "kubelet.sock");
-  if (options.force || !kubelet::ConnectToUnixSocket(socket).ok()) return Status::Ok();
+  if (options.force || !rpc::ConnectToUnixSocket(socket).ok()) return Status::Ok();
   return {base::Code::kFailedPrecondition,
           "a kubelet serves " + socket + "; --force takes its place"};
 }

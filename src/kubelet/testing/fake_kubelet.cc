@@ -41,10 +41,11 @@ FakeKubelet::~FakeKubelet() = default;
 std::string FakeKubelet::socket() const { return base::JoinPath(directory_, "kubelet.sock"); }
 
 void FakeKubelet::Start() {
-  server_ = RpcServer::Start(
-                loop_, {.socket_path = socket()},
-                [this](const std::shared_ptr<ServerCall>& call) { OnRegister(*call); }, nullptr)
-                .value();
+  server_ =
+      rpc::Server::Start(
+          loop_, {.socket_path = socket()},
+          [this](const std::shared_ptr<rpc::ServerCall>& call) { OnRegister(*call); }, nullptr)
+          .value();
 }
 
 void FakeKubelet::Stop() {
@@ -53,10 +54,11 @@ void FakeKubelet::Stop() {
 }
 
 void FakeKubelet::ServePodResources(const std::string& path) {
-  pod_resources_ = RpcServer::Start(
-                       loop_, {.socket_path = path},
-                       [this](const std::shared_ptr<ServerCall>& call) { OnList(call); }, nullptr)
-                       .value();
+  pod_resources_ =
+      rpc::Server::Start(
+          loop_, {.socket_path = path},
+          [this](const std::shared_ptr<rpc::ServerCall>& call) { OnList(call); }, nullptr)
+          .value();
 }
 
 void FakeKubelet::AnswerLists() {
@@ -98,7 +100,7 @@ void FakeKubelet::Prefer(const std::string& resource, const PreferredQuery& quer
       });
 }
 
-void FakeKubelet::OnRegister(ServerCall& call) {
+void FakeKubelet::OnRegister(rpc::ServerCall& call) {
   const auto request = Parsed<v1beta1::RegisterRequest>(call.request());
   TRANCHE_CHECK(call.method() == "/v1beta1.Registration/Register");
   TRANCHE_CHECK(request.version() == "v1beta1");
@@ -110,7 +112,7 @@ void FakeKubelet::OnRegister(ServerCall& call) {
 }
 
 void FakeKubelet::OpenStream(const std::string& resource, const std::string& endpoint) {
-  auto channel = RpcChannel::Connect(loop_, base::JoinPath(directory_, endpoint), 16 << 20);
+  auto channel = rpc::Channel::Connect(loop_, base::JoinPath(directory_, endpoint), 16 << 20);
   if (!channel.ok()) return;  // the real one, too, only logs it
   lost.erase(resource);
   channels_[resource] = std::move(*channel);
@@ -129,7 +131,7 @@ void FakeKubelet::OpenStream(const std::string& resource, const std::string& end
       [this, resource](const base::Status& /*status*/) { lost.insert(resource); });
 }
 
-void FakeKubelet::OnList(const std::shared_ptr<ServerCall>& call) {
+void FakeKubelet::OnList(const std::shared_ptr<rpc::ServerCall>& call) {
   ++list_calls;
   if (holds_lists_back) {
     waiting_lists_.push_back(call);
@@ -138,7 +140,7 @@ void FakeKubelet::OnList(const std::shared_ptr<ServerCall>& call) {
   }
 }
 
-void FakeKubelet::AnswerList(ServerCall& call) const {
+void FakeKubelet::AnswerList(rpc::ServerCall& call) const {
   v1::ListPodResourcesResponse response;
   auto* container = response.add_pod_resources()->add_containers();
   for (const auto& [resource, ids] : held) {

@@ -15,8 +15,8 @@
 #include "base/event_loop.h"
 #include "base/status.h"
 #include "kubelet/device_plugin.h"
-#include "kubelet/rpc_client.h"
-#include "kubelet/rpc_server.h"
+#include "rpc/client.h"
+#include "rpc/server.h"
 
 namespace tranche::kubelet::testing {
 
@@ -65,17 +65,17 @@ class FakeKubelet {
   std::map<std::string, std::vector<std::string>> held;  // resource: ids
 
  private:
-  void OnRegister(ServerCall& call);
+  void OnRegister(rpc::ServerCall& call);
   void OpenStream(const std::string& resource, const std::string& endpoint);
-  void OnList(const std::shared_ptr<ServerCall>& call);
-  void AnswerList(ServerCall& call) const;
+  void OnList(const std::shared_ptr<rpc::ServerCall>& call);
+  void AnswerList(rpc::ServerCall& call) const;
 
   base::EventLoop& loop_;
   const std::string directory_;
-  std::unique_ptr<RpcServer> server_;
-  std::unique_ptr<RpcServer> pod_resources_;
-  std::vector<std::shared_ptr<ServerCall>> waiting_lists_;
-  std::map<std::string, std::unique_ptr<RpcChannel>> channels_;
+  std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<rpc::Server> pod_resources_;
+  std::vector<std::shared_ptr<rpc::ServerCall>> waiting_lists_;
+  std::map<std::string, std::unique_ptr<rpc::Channel>> channels_;
 };
 
 }  // namespace tranche::kubelet::testing

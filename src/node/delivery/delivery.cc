@@ -8,7 +8,6 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "wire/message.h"
 
 namespace tranche::node::delivery {
 namespace {
@@ -16,8 +15,6 @@ namespace {
 using base::Kv;
 using base::Result;
 using base::Status;
-
-static_assert(std::string_view(wire::kDirectory) == cdi::kWallsInside);
 
 // The times of the files are what tells that their publisher is there.
 void Touch(const std::vector<std::string>& directories) {

@@ -94,6 +94,14 @@ def cover_kernel_files(root, work, driver, boot_id):
         bind(file, root / "proc/sys" / name)
 
 
+def mount_whole(folder):
+    """Where nothing looks, so that pods may have user namespaces of their own: the kernel lets such a one mount /proc
+    and /sys only where each is to be seen whole already, and those of the node are covered in part."""
+    for kind in ("proc", "sysfs"):
+        (folder / kind).mkdir(parents=True)
+        mount(kind, folder / kind, kind, MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+
 def let_params_be(driver):
     """A container's own /proc has no /proc/driver/nvidia here, as no kernel module makes one: the toolkit's hook
     that covers `params` there has nothing to do where device files are not modified anyway."""
@@ -120,6 +128,7 @@ def make_root(spec):
     mount("sysfs", root / "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     bind("/sys/fs/cgroup", root / "sys/fs/cgroup")
     cover_kernel_files(root, work, driver, spec["boot_id"])
+    mount_whole(root / "opt/bed/whole")
     tmpfs(root / "run")
     tmpfs(root / "tmp", "1777")
     if not (root / "var/run").is_symlink():

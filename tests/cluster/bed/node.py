@@ -167,6 +167,11 @@ class Node:
                              lambda: self.run("test", "-S", f"{DRIVER}/{SOCKETS}/socket", check=False).returncode == 0,
                              30)
 
+    def bind_driver(self):
+        """For pods with a user namespace of their own, whose runtime maps users in the mounts that it makes of the driver's
+        files: on the node's root, which is an overlay, the kernel refuses that, on the file systems of real nodes not."""
+        self.run("sh", "-ec", f"cd {DRIVER}; find usr -type f | while read -r file; do mount --bind $file /$file; done")
+
     def usage(self):
         """What each program used of the GPUs so far, as the driver counts."""
         return json.loads(self.run("/opt/bed/tranche/tranche", "sim", "driver-status", "--root", DRIVER,

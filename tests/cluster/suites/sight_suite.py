@@ -200,6 +200,7 @@ def cases(run):
         folder = pathlib.Path(folder)
         for image in (archive, usage.workload_image(folder), upstream.make_image(folder)):
             cluster.import_image(image)
+        cluster.nodes[NODE].bind_driver()
         cluster.apply(scraped.types())
         sight = Sighted(cluster)
         load = Load(sight)

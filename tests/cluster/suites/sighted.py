@@ -185,6 +185,7 @@ class Load:
     # By pod and container. The init container ends, and those behind it begin, while others compute.
     USES = {("plain", "main"): "steady --memory 2Gi --for 1h",
             ("user", "main"): "paced --memory 1Gi --period 2ms --for 1h",
+            ("mapped", "main"): "paced --memory 896Mi --period 3ms --for 1h",
             ("cars", "first"): "steady --memory 3Gi --for 4s", ("cars", "car"): "requests --memory 512Mi --for 1h",
             ("cars", "main"): "hold --memory 4Gi --for 1h",
             (f"static-{NODE}", "main"): "paced --memory 1536Mi --period 1ms --for 1h",
@@ -211,11 +212,13 @@ class Load:
         here = {"nodeName": NODE, **gate}
         self.c.apply(pod("plain", self._container("plain", "main"), **here))
         self.c.apply(pod("user", self._container("user", "main", securityContext={"runAsUser": 1000}), **here))
+        self.c.apply(pod("mapped", self._container("mapped", "main"), hostUsers=False, **here))
         before = [self._container("cars", "first", "exit 0"), self._container("cars", "car", restartPolicy="Always")]
         self.c.apply(pod("cars", self._container("cars", "main"), initContainers=before, **here))
         self.c.apply(pod("thief", self._container("thief", "main", gpu=False, env=ALL_GPUS), **here))
-        for name in ("plain", "user", "thief", f"static-{NODE}"):
+        for name in ("plain", "user", "mapped", "thief", f"static-{NODE}"):
             self.c.wait_pod(name, seconds=SECONDS)
+        expect(usage.root_on_node(self.c, "mapped") != 0, "root in the pod is root on the node")
         self.c.wait_for("the init container runs", lambda: "running" in self.c.pod("default", "cars")["status"].get(
             "initContainerStatuses", [{"state": {}}])[0]["state"], SECONDS)
         self._began = time.monotonic()
@@ -304,4 +307,4 @@ class Load:
 
     def clear(self):
         self.node.run("rm", "-f", self.STATIC)
-        self.c.delete_pod("plain", "user", "cars", "thief")
+        self.c.delete_pod("plain", "user", "mapped", "cars", "thief")

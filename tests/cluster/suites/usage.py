@@ -37,6 +37,11 @@ class Background:
         self._process.wait(60)
 
 
+def root_on_node(cluster, pod):
+    """The user of the node that root in the pod is: 0, but where the pod has a user namespace of its own."""
+    return int(cluster.exec(pod, "cat", "/proc/self/uid_map").stdout.split()[1])
+
+
 def of_pods(cluster, node, names):
     """The processes of each pod that use a GPU of the node now: the driver knows their pids, and the pids'
     cgroups name the pod."""

@@ -65,9 +65,10 @@ class Walls(Sighted):
         """By the profile: what NVML says that the GPU has, less the reserve, in equal parts."""
         return (self.status()["devices"][0]["memoryBytes"] - RESERVE) // REPLICAS
 
-    def start(self, *names):
+    def start(self, *names, **spec):
+        """Pods that hold a share and sleep. `spec`: more of their specs."""
         for name in names:
-            self.c.run_pod(name, image=usage.IMAGE, gpus=1, node=self.name)
+            self.c.run_pod(name, image=usage.IMAGE, gpus=1, node=self.name, **spec)
 
     def work(self, pod, *arguments):
         return self.c.exec(pod, "tranche-workload", *arguments, check=False)

@@ -12,7 +12,7 @@ import bed
 from bed import expect
 from suites import usage
 from suites.scene import NODE, RELEASE, tell
-from suites.sighted import DAEMONSET, NAMESPACE, SECONDS
+from suites.sighted import DAEMONSET, NAMESPACE, SECONDS, container, pod
 from suites.walled import MIB, REPLICAS, SHIM, Walls
 
 GIB = 1 << 30
@@ -24,16 +24,18 @@ SPECS = ("/etc/cdi/tranche.dev-shim.json", "/var/run/cdi/tranche.dev-shim.json")
 def without_the_line(walls):
     """The control: a pod takes all of the GPU, its neighbour gets nothing, and nothing of walls is anywhere."""
     walls.start("greedy", "neighbour")
-    with usage.Background(walls.c, "greedy", "hold", "--memory", "76Gi", "--piece", "1Gi"):
-        walls.c.wait_for("the greedy pod holds 76 GiB",
-                         lambda: any(peak >= 76 * GIB for peak in walls.peaks("greedy")), SECONDS)
-        refused = walls.work("neighbour", "hold", "--memory", "8Gi", "--for", "0.1s")
-        expect(refused.returncode == 1 and "OUT_OF_MEMORY" in refused.stdout, refused.stdout + refused.stderr)
-    expect(not walls.has_shim("greedy"), "the shim is in a pod that nobody wanted it in")
+    walls.start("mapped", hostUsers=False)
+    for name in ("greedy", "mapped"):
+        with usage.Background(walls.c, name, "hold", "--memory", "76Gi", "--piece", "1Gi"):
+            walls.c.wait_for(f"the pod {name} holds 76 GiB",
+                             lambda name=name: any(peak >= 76 * GIB for peak in walls.peaks(name)), SECONDS)
+            refused = walls.work("neighbour", "hold", "--memory", "8Gi", "--for", "0.1s")
+            expect(refused.returncode == 1 and "OUT_OF_MEMORY" in refused.stdout, refused.stdout + refused.stderr)
+        expect(not walls.has_shim(name), f"the shim is in {name}, in which nobody wanted it")
     for path in (SHIM, *SPECS):
         expect(not walls.exists(path), f"{path} is on the node")
     expect(walls.agent()["walls"] == "not asked for", walls.agent()["walls"])
-    walls.c.delete_pod("greedy", "neighbour")
+    walls.c.delete_pod("greedy", "mapped", "neighbour")
 
 
 def one_line(walls, strategy):
@@ -45,10 +47,10 @@ def one_line(walls, strategy):
         expect(walls.has_shim(name), f"{name} has no shim")
 
 
-def what_is_live(walls):
+def what_is_live(walls, name="greedy"):
     """Said from inside, by a program that is there without the image knowing of it."""
     def check(*options):
-        return walls.c.exec("greedy", "/run/tranche/shim/tranche-check", *options, check=False)
+        return walls.c.exec(name, "/run/tranche/shim/tranche-check", *options, check=False)
     walls.until("tranche-check finds the wall", lambda: check().returncode == 0)
     tell(check().stdout)
     said = json.loads(check("-o", "json").stdout)
@@ -56,7 +58,7 @@ def what_is_live(walls):
     expect([device["limitBytes"] for device in said["devices"]] == [walls.limit()], said)
 
 
-def the_neighbour_never_notices(walls):
+def the_neighbour_never_notices(walls, greedy="greedy"):
     """The greedy pod gets OUT_OF_MEMORY at its wall, and the driver has not seen a byte of it above."""
     limit = walls.limit()
     with usage.Background(walls.c, "neighbour", "steady", "--memory", "4Gi"):
@@ -65,11 +67,11 @@ def the_neighbour_never_notices(walls):
             SECONDS)
         before = usage.of_pods(walls.c, walls.node, ["neighbour"])["neighbour"]
         known = {process["pid"] for process in walls.node.usage()["processes"]}
-        refused = walls.work("greedy", "hold", "--memory", "76Gi", "--piece", "1Gi", "--for", "0.1s")
+        refused = walls.work(greedy, "hold", "--memory", "76Gi", "--piece", "1Gi", "--for", "0.1s")
         expect(refused.returncode == 1 and "OUT_OF_MEMORY" in refused.stdout, refused.stdout + refused.stderr)
         (mine,) = [process for process in walls.node.usage()["processes"] if process["pid"] not in known]
         most = mine["memory_peak_bytes"]
-        tell(f"limit {limit / MIB:.0f} MiB, the greedy pod had {most / MIB:.0f} MiB at most: "
+        tell(f"limit {limit / MIB:.0f} MiB, the pod {greedy} had {most / MIB:.0f} MiB at most: "
              f"{max(0, most - limit)} bytes over")
         expect(limit - 2 * GIB < most <= limit, f"it had {most} bytes at most, its limit is {limit}")
         # Its neighbour has what it had, goes on computing, and can have more.
@@ -77,9 +79,38 @@ def the_neighbour_never_notices(walls):
             "neighbour"][0]["computed_ns"] > before[0]["computed_ns"], SECONDS)
         granted = walls.work("neighbour", "hold", "--memory", "3Gi", "--for", "0.1s")
         expect(granted.returncode == 0, granted.stdout + granted.stderr)
-    wall = walls.wall("greedy")
+    wall = walls.wall(greedy)
     expect(wall.get("limitBytes") == limit and wall["refusals"] > 0, f"tranche-node says of it: {wall}")
     expect(wall["usedBytes"] == 0, f"what it has ended with is not given back: {wall}")
+
+
+def users_of_its_own(walls):
+    """A pod with a user namespace: its hook runs without rights on the node, and its wall is as any other's."""
+    walls.start("mapped", hostUsers=False)
+    expect(usage.root_on_node(walls.c, "mapped") != 0, "root in the pod is root on the node")
+    what_is_live(walls, "mapped")
+    the_neighbour_never_notices(walls, "mapped")
+    with usage.Background(walls.c, "mapped", "hold", "--memory", "6Gi"):
+        walls.until("it is said to have a wall", lambda: walls.wall("mapped")["walled"] is True)
+    walls.c.delete_pod("mapped")
+
+
+def may_all_in_its_own_namespace(walls):
+    """Root there makes mounts writable; what the node has of ours it cannot write all the same: it is nobody's there.
+    The control is a mount of which the container runtime has mapped the users."""
+    line = ("shim=/run/tranche/shim walls=/run/tranche/walls cuda=$(echo /usr/lib/x86_64-linux-gnu/libcuda.so.*.*); "
+            "for mount in $shim $walls $cuda /usr/bin/nvidia-smi; do mount -o remount,bind,rw $mount; done; "
+            "for file in $shim/tranche-hook $shim/mine $walls/arbiter-away $walls/mine $cuda /usr/bin/nvidia-smi; do "
+            "(: >>$file) && echo can write $file; done; echo has tried all; sleep infinity")
+    walls.c.apply(pod("mighty", container("main", f"exec 2>&1; {line}", securityContext={"privileged": True}),
+                      nodeName=NODE, hostUsers=False))
+    walls.c.wait_pod("mighty")
+    walls.c.wait_for("it has tried all", lambda: "has tried all" in walls.c.logs("mighty"), SECONDS)
+    said = walls.c.logs("mighty")
+    expect(usage.root_on_node(walls.c, "mighty") != 0, "root in the pod is root on the node")
+    expect("mount:" not in said and said.count("Permission denied") == 5 and
+           re.findall("^can .*", said, re.M) == ["can write /usr/bin/nvidia-smi"], said)
+    walls.c.delete_pod("mighty")
 
 
 def two_programs_share_one_wall(walls):
@@ -185,6 +216,7 @@ def cases(run):
     with bed.scratch() as folder, bed.Cluster(names=(NODE,), gpus={NODE: 1}, default_runtime="nvidia") as cluster:
         cluster.import_image(archive)
         cluster.import_image(usage.workload_image(pathlib.Path(folder)))
+        cluster.nodes[NODE].bind_driver()
         walls = Walls(cluster)
         if not run("tranche-node with walls, and our plugin", walls.begin):
             return
@@ -195,7 +227,9 @@ def cases(run):
             run("tranche-check says what is live", what_is_live, walls)
             run("at its wall a pod gets OUT_OF_MEMORY, and its neighbour never notices",
                 the_neighbour_never_notices, walls)
+            run("so does a pod with a user namespace of its own", users_of_its_own, walls)
             if strategy == STRATEGIES[0]:
+                run("in which root can write nothing of ours", may_all_in_its_own_namespace, walls)
                 run("two programs of a pod share its wall", two_programs_share_one_wall, walls)
                 run("walls outlive the node program", walls_outlive_the_node_program, walls)
                 run("for which it needs its two capabilities", its_two_capabilities_are_needed, walls)

@@ -1,5 +1,5 @@
-// A client of a gRPC server that writes its frames itself, because gRPC's own client would not make
-// calls and reset them at once.
+// A client of a gRPC server that writes its frames itself, because a client that keeps to gRPC
+// would not make calls and reset them at once, or never read.
 //
 // Threading: one thread at a time.
 // Errors: crashes where nobody listens.
@@ -15,13 +15,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/file.h"
-#include "kubelet/open_calls.h"
-#include "kubelet/unix_socket.h"
+#include "rpc/unix_socket.h"
 
-namespace tranche::kubelet::testing {
+namespace tranche::rpc::testing {
 
 inline const std::string kClientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -47,13 +47,18 @@ inline std::string Literal(const std::string& name_index, const std::string& val
   return name_index + static_cast<char>(value.size()) + value;
 }
 
-// One whole call with an empty message.
-inline std::string Request(std::uint32_t stream, const std::string& method = "/test/Flood") {
+// The head of a call, whose message follows.
+inline std::string RequestHead(std::uint32_t stream, const std::string& method = "/test/Flood") {
   using namespace std::string_literals;
   const std::string head = "\x83\x86"s + Literal("\x04", method) + Literal("\x01", "localhost") +
                            Literal("\x0f\x10", "application/grpc") +
                            Literal("\x00\x02te"s, "trailers");
-  return Frame(1, 4, stream, head) + Frame(0, 1, stream, "\0\0\0\0\0"s);
+  return Frame(1, 4, stream, head);
+}
+
+// One whole call with an empty message.
+inline std::string Request(std::uint32_t stream, const std::string& method = "/test/Flood") {
+  return RequestHead(stream, method) + Frame(0, 1, stream, std::string(5, '\0'));
 }
 
 inline std::string Reset(std::uint32_t stream) {
@@ -61,12 +66,49 @@ inline std::string Reset(std::uint32_t stream) {
   return Frame(3, 0, stream, "\0\0\0\x08"s);
 }
 
+// The heads of the frames that a server says, which come in pieces of any size (RFC 9113, section
+// 4.1).
+class FrameHeads {
+ public:
+  struct Head {
+    unsigned type = 0;
+    unsigned flags = 0;
+  };
+
+  // Calls `seen` with each head that these bytes complete.
+  template <class Seen>
+  void Read(std::string_view bytes, const Seen& seen) {
+    for (const char byte : bytes) {
+      if (skip_ > 0) {
+        --skip_;
+        continue;
+      }
+      begun_ += byte;
+      if (begun_.size() < kBytes) continue;
+      for (const char length : begun_.substr(0, 3)) {
+        skip_ = skip_ << 8U | static_cast<unsigned char>(length);
+      }
+      seen(Head{.type = static_cast<unsigned char>(begun_[3]),
+                .flags = static_cast<unsigned char>(begun_[4])});
+      begun_.clear();
+    }
+  }
+
+ private:
+  static constexpr std::size_t kBytes = 9;
+  std::string begun_;
+  std::size_t skip_ = 0;  // bytes of what follows the last head
+};
+
 class RawClient {
  public:
   explicit RawClient(const std::string& socket) : RawClient(ConnectToUnixSocket(socket).value()) {}
-  explicit RawClient(base::UniqueFd connected) : fd_(std::move(connected)) {
-    Send(kClientPreface + Frame(4, 0, 0, ""));
+  explicit RawClient(base::UniqueFd connected,
+                     const std::string& greeting = kClientPreface + Frame(4, 0, 0, ""))
+      : fd_(std::move(connected)) {
+    Send(greeting);
   }
+  void HangUp() { fd_ = base::UniqueFd(); }
 
   // As much as the socket takes; true when all of it has gone.
   bool Send(const std::string& bytes) {
@@ -101,15 +143,16 @@ class RawClient {
     for (;;) {
       const ssize_t got = recv(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
       if (got <= 0) return;
-      heads_.Read({bytes.data(), static_cast<std::size_t>(got)}, [this](const FrameHead& head) {
-        if (head.type == 1 && (head.flags & 1U) != 0) ++ended_;
-      });
+      heads_.Read({bytes.data(), static_cast<std::size_t>(got)},
+                  [this](const FrameHeads::Head& head) {
+                    if (head.type == 1 && (head.flags & 1U) != 0) ++ended_;
+                  });
     }
   }
 
   base::UniqueFd fd_;
   std::string waiting_;
-  FrameHeads heads_{0};
+  FrameHeads heads_;
   int ended_ = 0;
 };
 
@@ -157,4 +200,4 @@ class ResetFlood {
   int calls_ = 0;
 };
 
-}  // namespace tranche::kubelet::testing
+}  // namespace tranche::rpc::testing

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/status.h"
 
-namespace tranche::kubelet {
+namespace tranche::rpc {
 
 // Replaces a socket that is already there (whoever made it); kAlreadyExists for anything else.
 base::Result<base::UniqueFd> ListenOnUnixSocket(const std::string& path, int mode, int backlog);
@@ -18,4 +18,4 @@ base::Result<base::UniqueFd> ListenOnUnixSocket(const std::string& path, int mod
 // listener's queue is full.
 base::Result<base::UniqueFd> ConnectToUnixSocket(const std::string& path);
 
-}  // namespace tranche::kubelet
+}  // namespace tranche::rpc

@@ -1,4 +1,4 @@
-#include "kubelet/unix_socket.h"
+#include "rpc/unix_socket.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace tranche::kubelet {
+namespace tranche::rpc {
 namespace {
 
 base::Result<sockaddr_un> AddressOf(const std::string& path) {
@@ -69,4 +69,4 @@ base::Result<base::UniqueFd> ConnectToUnixSocket(const std::string& path) {
   return fd;
 }
 
-}  // namespace tranche::kubelet
+}  // namespace tranche::rpc

@@ -1,9 +1,9 @@
-// RpcServer is a gRPC server on one unix socket, with methods by name and messages as bytes. The
-// device-plugin endpoint and the simulated kubelet are built on it. The gRPC headers stay in the
-// .cc file.
+// A gRPC server on one Unix socket, with methods by name and messages as bytes. The device-plugin
+// endpoint and the simulated kubelet are built on it.
 //
-// Threading: callbacks and methods run on the loop's thread; a thread of its own only moves bytes.
-// Nothing is called back after destruction.
+// A client's deadline is the client's: it resets the call when that has passed.
+//
+// Threading: the loop's thread; there is no other. Nothing is called back after destruction.
 // Errors: Start returns a Status; a server that fails later calls OnFailed.
 #pragma once
 
@@ -16,7 +16,7 @@
 #include "base/event_loop.h"
 #include "base/status.h"
 
-namespace tranche::kubelet {
+namespace tranche::rpc {
 
 // One request being served. May be kept past the server's end; its methods then do nothing.
 class ServerCall {
@@ -33,36 +33,32 @@ class ServerCall {
   // does not read costs one message on the wire and one in waiting (shared between streams).
   virtual void Send(std::shared_ptr<const std::string> message) = 0;
 
-  // Called once, when the client has gone or the call was finished.
+  // Called once, when the client has gone or the call was finished; not from within Finish.
   virtual void OnClosed(std::function<void()> closed) = 0;
 };
 
-class RpcServer {
+class Server {
  public:
-  // gRPC lets a client have 64 calls at a time. Only a client that resets its calls can have begun
-  // more than twice as many, and a kubelet resets none.
-  static constexpr long kMaxOpenCalls = 128;
   // More wait until one of these is closed.
   static constexpr std::size_t kMaxConnections = 32;
 
   struct Options {
     std::string socket_path;
-    int max_request_bytes = 4 << 20;  // gRPC's own default
+    // Of one message, and of all that have not come whole yet.
+    std::size_t max_request_bytes = 4 << 20;  // gRPC's own default
     int socket_mode = 0600;
-    // How many calls of one connection may be unanswered, those that the client has reset included.
-    long max_open_calls = kMaxOpenCalls;
   };
   using OnCall = std::function<void(std::shared_ptr<ServerCall>)>;
   using OnFailed = std::function<void(const std::string& why)>;
 
   // Replaces a stale socket at the path; anything else there is kAlreadyExists.
-  static base::Result<std::unique_ptr<RpcServer>> Start(base::EventLoop& loop, Options options,
-                                                        OnCall on_call, OnFailed on_failed);
+  static base::Result<std::unique_ptr<Server>> Start(base::EventLoop& loop, Options options,
+                                                     OnCall on_call, OnFailed on_failed);
 
   // Ends every call at once; unlinks the socket only where it is still the one made at Start.
-  virtual ~RpcServer() = default;
+  virtual ~Server() = default;
 
   [[nodiscard]] virtual bool SocketInPlace() const = 0;
 };
 
-}  // namespace tranche::kubelet
+}  // namespace tranche::rpc
