@@ -55,6 +55,7 @@ std::string Words(const Diagnostic& diagnostic) {
 }
 
 bool IsError(const Diagnostic& one) { return one.severity == Severity::kError; }
+bool CannotBeMeant(const Diagnostic& one) { return one.severity == Severity::kCannotBeMeant; }
 
 Diagnostic AsDiagnostic(const Failure& failure) {
   return {.severity = Severity::kError,
@@ -74,13 +75,14 @@ const Node* OurKey(const Node& root) {
   return found == nullptr || found->value->is_null() ? nullptr : found->value;
 }
 
-// The findings beyond kMaxFindings become one that says how many there were. It is strict if one of
-// them was; and where all errors are among them, it is the first of those.
+// The findings beyond kMaxFindings become one that says how many there were. It is one of what
+// cannot be meant if one of them was; and where all errors are among them, it is the first of
+// those.
 void Cut(std::vector<Diagnostic>& findings) {
   if (findings.size() <= kMaxFindings) return;
   const auto rest = findings.begin() + static_cast<std::ptrdiff_t>(kMaxFindings);
   Diagnostic more{.message = fmt::format("{} more findings are left out", findings.end() - rest)};
-  more.strict = std::any_of(rest, findings.end(), [](const Diagnostic& one) { return one.strict; });
+  if (std::any_of(rest, findings.end(), CannotBeMeant)) more.severity = Severity::kCannotBeMeant;
   const auto error = std::find_if(rest, findings.end(), IsError);
   if (error != findings.end() && std::none_of(findings.begin(), rest, IsError)) {
     more = std::move(*error);
@@ -138,9 +140,7 @@ class Check {
     if (usable) {
       // An override may have replaced what was wrong.
       for (Diagnostic& one : out_.findings) {
-        if (!IsError(one)) continue;
-        one.severity = Severity::kWarning;
-        one.strict = true;
+        if (IsError(one)) one.severity = Severity::kCannotBeMeant;
       }
     }
     std::vector<Diagnostic> ours;

@@ -117,7 +117,7 @@ TEST(LoadConfigTest, AnOverrideThatReplacesAMistakeMakesTheFileUsable) {
   const auto replaced = Load(file, {{"mig-strategy", {"mixed"}, "MIG_STRATEGY"}});
   ASSERT_TRUE(replaced.ok());
   ASSERT_EQ(replaced->warnings.size(), 1U);
-  EXPECT_EQ(replaced->warnings[0].severity, Severity::kWarning);
+  EXPECT_EQ(replaced->warnings[0].severity, Severity::kCannotBeMeant);
 }
 
 TEST(LoadConfigTest, WarnsOfDuplicateKeys) {

@@ -17,8 +17,7 @@ namespace tranche::config {
 
 using yaml::Node;
 
-// At most kMaxMistakes. An error keeps the config from being used; what is `strict` is taken
-// by upstream, and cannot be meant.
+// At most kMaxMistakes. What becomes of each of them its severity says.
 std::vector<Diagnostic> FindMistakes(const Node& root);
 
 }  // namespace tranche::config

@@ -18,7 +18,7 @@ using yaml::kMaxMistakes;
 std::vector<std::string> Of(const std::string& text) {
   std::vector<std::string> out;
   for (Diagnostic one : CheckConfig(text, {}, {}).findings) {
-    if (one.strict) one.severity = Severity::kError;
+    if (one.severity == Severity::kCannotBeMeant) one.severity = Severity::kError;
     out.push_back(FormatDiagnostic("f", one));
   }
   return out;

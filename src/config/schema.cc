@@ -186,7 +186,7 @@ Diagnostic UnknownKey(const Node::Entry& entry, std::string_view path) {
   Diagnostic out;
   out.line = entry.key_mark.line;
   out.column = entry.key_mark.column;
-  out.strict = true;
+  out.severity = Severity::kCannotBeMeant;
   for (const Stranger& one : kStrangers) {
     if (one.key != entry.key) continue;
     out.message = one.what;

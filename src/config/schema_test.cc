@@ -52,8 +52,9 @@ TEST(SchemaTest, EveryKeyIsOneThatTheDecoderReads) {
     const std::string bad = map ? "7" : "{a: b}";
     const std::string text = At(parent, "{" + std::string(NameOf(key.path)) + ": " + bad + "}");
     const Checked checked = CheckConfig(text, {}, {});
-    const bool told = std::any_of(checked.findings.begin(), checked.findings.end(),
-                                  [](const auto& one) { return !one.strict; });
+    const bool told =
+        std::any_of(checked.findings.begin(), checked.findings.end(),
+                    [](const auto& one) { return one.severity != Severity::kCannotBeMeant; });
     EXPECT_TRUE(!checked.config || told) << text;
   }
 }
@@ -66,7 +67,8 @@ TEST(SchemaTest, AKeyBesideThemIsTold) {
     const Checked checked = CheckConfig(text, {}, {});
     EXPECT_TRUE(std::any_of(checked.findings.begin(), checked.findings.end(),
                             [](const Diagnostic& one) {
-                              return one.strict && one.message.starts_with("unknown key 'xxx");
+                              return one.severity == Severity::kCannotBeMeant &&
+                                     one.message.starts_with("unknown key 'xxx");
                             }))
         << text;
   }

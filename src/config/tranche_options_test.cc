@@ -143,7 +143,7 @@ TEST(TrancheOptionsTest, WarnsOfUnknownKeysAndUnsharedResources) {
   EXPECT_EQ(loaded->warnings[0].instead, "did you mean 'nvidia.com/gpu'?");
   EXPECT_EQ(loaded->warnings[1].message, "unknown key 'memry' in tranche");
   EXPECT_EQ(loaded->warnings[1].instead, "did you mean 'memory'?");
-  EXPECT_TRUE(loaded->warnings[1].strict);
+  EXPECT_EQ(loaded->warnings[1].severity, Severity::kCannotBeMeant);
 }
 
 }  // namespace

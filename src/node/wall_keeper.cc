@@ -51,6 +51,7 @@ WallKeeper::WallKeeper(base::EventLoop& loop, Options options,
                 .births = looks_.births()},
                SourcesOfArbiter()),
       delivery_(loop, parts_.disk, std::move(options.delivery), [this] { DeliveryChanged(); }),
+      again_timer_(loop),
       look_timer_(loop),
       births_timer_(loop) {}
 
@@ -83,6 +84,15 @@ void WallKeeper::Start() {
   arbiter_.Start();
   Deliver();
   ForgetBirths();
+  TryAgain();
+}
+
+void WallKeeper::TryAgain() {
+  again_timer_.Start(kTryAgain, [this] { TryAgain(); });
+  if (arbiter_.Trouble().ok()) return;
+  arbiter_.TryAgain();
+  Deliver();
+  owner_.status_changed();
 }
 
 // ---- what is asked for, and for whom ----
@@ -98,10 +108,14 @@ void WallKeeper::ApplyConfig(const gpu::Inventory& inventory) {
   plan_ = *std::move(plan);
   arbiter_.SetRules(plan::EnforcedMemoryRules(*config, *plan_, inventory));
   KubeletAnswered();
-  Deliver();
 }
 
 void WallKeeper::KubeletAnswered() {
+  TellWhoHoldsWhat();
+  Deliver();  // the last pod that had a wall may be gone
+}
+
+void WallKeeper::TellWhoHoldsWhat() {
   const identity::Given* given = parts_.kubelet.given();
   if (given == nullptr) return;
   // Where no wall stands or is to stand, what it has been told already changes nothing.

@@ -5,7 +5,7 @@
 // A wall that stands is kept while no config is in force.
 //
 // Threading: the loop's thread.
-// Errors: State() says why walls do not stand, or are not put into pods.
+// Errors: State() says why walls do not stand, or are not put into pods. Both are tried again.
 #pragma once
 
 #include <chrono>
@@ -39,6 +39,8 @@ namespace tranche::node {
 class WallKeeper {
  public:
   static constexpr base::Duration kForgetBirths = std::chrono::minutes(10);
+  // What keeps walls from standing is tried again so often.
+  static constexpr base::Duration kTryAgain = std::chrono::seconds(10);
   // The driver is asked no more often than this, however many contexts are made at a time.
   static constexpr base::Duration kLookAgain = std::chrono::milliseconds(5);
 
@@ -84,6 +86,8 @@ class WallKeeper {
 
  private:
   [[nodiscard]] walls::Arbiter::Sources SourcesOfArbiter();
+  void TryAgain();
+  void TellWhoHoldsWhat();
   void RaiseNews(walls::News news, const identity::PodRef& pod, const std::string& message);
   void Deliver();
   void DeliveryChanged();
@@ -98,6 +102,7 @@ class WallKeeper {
   ProgramLooks looks_;
   walls::Arbiter arbiter_;
   delivery::Delivery delivery_;
+  base::Timer again_timer_;
   base::Timer look_timer_;
   base::Timer births_timer_;
 };

@@ -141,10 +141,7 @@ class Finder {
               std::string instead) {
     config::Diagnostic why{config::Severity::kError,
                            fmt::format("{}.{} {}", path, entry.key.substr(0, kMaxShown), what),
-                           entry.key_mark.line,
-                           entry.key_mark.column,
-                           false,
-                           std::move(instead)};
+                           entry.key_mark.line, entry.key_mark.column, std::move(instead)};
     out_.profiles.push_back(
         {entry.key, carrier_, Line(entry.key_mark), "", origin_, origin_.InFile(std::move(why))});
   }
@@ -285,9 +282,7 @@ FoundProfile Lost(const LostProfile& lost, const Document& document) {
       config::Severity::kError,
       fmt::format("data.{} has lost its indentation{}", lost.name.substr(0, kMaxShown),
                   lost.kept ? ": it stands beside data and not below it" : ""),
-      lost.line,
-      lost.column,
-      false,
+      lost.line, lost.column,
       fmt::format("{}{}",
                   lost.kept ? fmt::format("indent \"{}\" and its text by two spaces more", line)
                             : fmt::format("indent every line after \"{}\"", line),
@@ -298,20 +293,14 @@ FoundProfile Lost(const LostProfile& lost, const Document& document) {
 
 config::Diagnostic BehindTheFirst(int line) {
   return {config::Severity::kError,
-          "only the first document of a config file is read, and this is another",
-          line,
-          1,
-          false,
+          "only the first document of a config file is read, and this is another", line, 1,
           "put it into a file of its own, or under a key of a ConfigMap"};
 }
 
 config::Diagnostic TooMany(const Document& document) {
   return {config::Severity::kError,
           fmt::format("there are more than {} configs or objects in this file", kMaxProfiles),
-          document.origin.lines + 1,
-          1,
-          false,
-          "split it into several files"};
+          document.origin.lines + 1, 1, "split it into several files"};
 }
 
 }  // namespace

@@ -37,7 +37,9 @@ class Judge {
     }
     config::Checked checked = config::CheckConfig(profile.text, {}, {});
     for (Diagnostic& one : checked.findings) {
-      if (one.strict && !lenient_) one.severity = Severity::kError;
+      if (one.severity == Severity::kCannotBeMeant) {
+        one.severity = lenient_ ? Severity::kWarning : Severity::kError;
+      }
       out.findings.push_back(profile.origin.InFile(std::move(one)));
     }
     if (checked.config) Plan(*checked.config, profile, out);

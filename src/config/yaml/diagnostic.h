@@ -16,7 +16,11 @@ struct Mark {
   int column = 0;
 };
 
-enum class Severity { kWarning, kError };
+enum class Severity {
+  kWarning,
+  kCannotBeMeant,  // upstream takes it, and it is an error in `tranche validate`
+  kError,          // it keeps the config from being used
+};
 
 // A message for the user about a file. `line` and `column` count from 1; 0 is unknown.
 struct Diagnostic {
@@ -24,7 +28,6 @@ struct Diagnostic {
   std::string message;  // what is wrong, without the position
   int line = 0;
   int column = 0;
-  bool strict = false;  // accepted, and cannot be meant: an error in `tranche validate`
   std::string instead;  // what to write, "" where `message` says it
 };
 
@@ -38,14 +41,12 @@ class MistakeList {
 
   [[nodiscard]] bool full() const { return found_.size() >= kMaxMistakes; }
 
-  // What keeps the config from being used.
   void Error(Mark mark, std::string what, std::string instead) {
-    Add({Severity::kError, std::move(what), mark.line, mark.column, false, std::move(instead)});
+    Add({Severity::kError, std::move(what), mark.line, mark.column, std::move(instead)});
   }
 
-  // What upstream takes, and nobody can mean.
   void CannotBeMeant(Mark mark, std::string what, std::string instead) {
-    Add({Severity::kWarning, std::move(what), mark.line, mark.column, true, std::move(instead)});
+    Add({Severity::kCannotBeMeant, std::move(what), mark.line, mark.column, std::move(instead)});
   }
 
   std::vector<Diagnostic> Take() { return std::move(found_); }

@@ -36,21 +36,25 @@ std::optional<std::string> AsUid(std::string_view text, char separator) {
   return uid;
 }
 
+// Where a group lies, as far as the groups above it are seen.
+enum class Below { kElsewhere, kPerhapsKubepods, kKubepods };
+
 // The UID in the name of a pod's group. cgroupfs: "pod<uid>" below "kubepods"; systemd:
 // "[root-]kubepods[-burstable|-besteffort]-pod<uid>.slice", with "_" for "-" in the UID.
-std::optional<std::string> PodUid(std::string_view group, bool below_kubepods) {
+std::optional<std::string> PodUid(std::string_view group, Below below) {
   constexpr std::string_view kSlice = ".slice";
   if (!group.ends_with(kSlice)) {
-    return below_kubepods && group.starts_with("pod") ? AsUid(group.substr(3), '-') : std::nullopt;
+    const bool pod = below != Below::kElsewhere && group.starts_with("pod");
+    return pod ? AsUid(group.substr(3), '-') : std::nullopt;
   }
   group.remove_suffix(kSlice.size());
   const std::size_t pod = group.rfind("-pod");
   if (pod == std::string_view::npos) return std::nullopt;
-  std::string_view parents = group.substr(0, pod);
+  std::string_view above = group.substr(0, pod);
   for (const std::string_view quality : {"-burstable", "-besteffort"}) {
-    if (parents.ends_with(quality)) parents.remove_suffix(quality.size());
+    if (above.ends_with(quality)) above.remove_suffix(quality.size());
   }
-  if (parents != "kubepods" && !parents.ends_with("-kubepods")) return std::nullopt;
+  if (above != "kubepods" && !above.ends_with("-kubepods")) return std::nullopt;
   return AsUid(group.substr(pod + 4), '_');
 }
 
@@ -73,7 +77,7 @@ std::optional<PodGroup> Unsplit(std::string_view group) {
   const auto first = group.find(':');
   const auto last = group.rfind(':');
   if (first == std::string_view::npos || first == last) return std::nullopt;
-  auto uid = PodUid(group.substr(0, first), false);
+  auto uid = PodUid(group.substr(0, first), Below::kElsewhere);
   if (!uid) return std::nullopt;
   return PodGroup{std::move(*uid), ContainerId(group.substr(last + 1))};
 }
@@ -87,8 +91,7 @@ std::optional<PodGroup> Unsplit(std::string_view group) {
 Result<std::optional<PodGroup>> OfPath(std::string_view path) {
   const Status outside(Code::kInvalidArgument, "the path of the process's group makes no sense");
   if (!path.starts_with('/')) return outside;
-  bool below_kubepods = false;
-  bool maybe_below_kubepods = false;
+  Below below = Below::kElsewhere;
   bool named = false;
   std::size_t count = 0;
   while (!path.empty()) {
@@ -100,18 +103,18 @@ Result<std::optional<PodGroup>> OfPath(std::string_view path) {
     }
     if (group == "..") {
       if (named) return outside;
-      maybe_below_kubepods = true;
+      below = Below::kPerhapsKubepods;
       continue;
     }
     named = true;
     if (auto unsplit = Unsplit(group)) return unsplit;
-    if (auto uid = PodUid(group, below_kubepods || maybe_below_kubepods)) {
-      const std::string_view below = path.empty() ? path : path.substr(1);
-      return std::optional(
-          PodGroup{std::move(*uid), ContainerId(below.substr(0, below.find('/')))});
+    if (auto uid = PodUid(group, below)) {
+      const std::string_view rest = path.empty() ? path : path.substr(1);
+      return std::optional(PodGroup{std::move(*uid), ContainerId(rest.substr(0, rest.find('/')))});
     }
-    below_kubepods = below_kubepods || group == "kubepods";
-    maybe_below_kubepods = maybe_below_kubepods && (group == "burstable" || group == "besteffort");
+    if (group == "kubepods") below = Below::kKubepods;
+    const bool of_quality = group == "burstable" || group == "besteffort";
+    if (below == Below::kPerhapsKubepods && !of_quality) below = Below::kElsewhere;
   }
   return std::optional<PodGroup>();
 }

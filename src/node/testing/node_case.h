@@ -24,6 +24,7 @@
 #include "node/identity/testing/fake_proc.h"
 #include "node/node.h"
 #include "node/sight/testing/sampled_gpu.h"
+#include "node/testing/pod_object.h"
 
 namespace tranche::node::testing {
 
@@ -32,8 +33,7 @@ using identity::testing::FakeProc;
 using identity::testing::GroupText;
 
 inline constexpr std::uint64_t kStart = 1'700'000'000'000'000;
-// A static pod's group has the hash of its manifest for a name: the API server of tests gives each
-// object a UID of its own making.
+// Of a static pod (pod_object.h).
 inline const std::string kUid = "8d3c1e0f5a6b79c2d4e1f0a9b8c7d6e5";
 inline const std::string kId(64, 'a');
 
@@ -80,14 +80,7 @@ class NodeTest : public ::testing::Test {
     proc_->Put(9, identity::testing::kHostGroup);
   }
   static void PutPod(apiserver::testing::FakeApi& api, const std::string& name) {
-    api.Put(
-        "/api/v1/namespaces/team/pods/" + name,
-        base::Json::Parse(
-            R"({"metadata": {"annotations": {"kubernetes.io/config.hash": ")" + kUid +
-            R"(", "kubernetes.io/config.mirror": "m"}}, "spec": {"nodeName": "n"}, "status": {"containerStatuses": [
-                              {"name": "main", "containerID": "containerd://)" +
-            kId + R"("}]}})")
-            .value());
+    api.Put("/api/v1/namespaces/team/pods/" + name, PodObject({.hash = kUid, .ids = {kId}}));
   }
   // Runs the program through this script.
   void Run(const std::function<void(Node&)>& script) {

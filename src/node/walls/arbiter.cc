@@ -7,6 +7,7 @@
 #include <chrono>
 #include <iterator>
 #include <span>
+#include <utility>
 
 #include "base/log.h"
 #include "node/walls/requests.h"
@@ -65,16 +66,30 @@ void Arbiter::RaiseDescriptorLimit() {
 }
 
 void Arbiter::OpenDoor() {
-  const plan::MemoryRules& rules = limits_.rules();
-  const bool open = rules.empty() || rules.begin()->second.away_open;
+  const Status before = std::exchange(trouble_, Status::Ok());
   if (!door_.open()) {
     RaiseDescriptorLimit();
     trouble_ = door_.Open(options_.directory, max_connections_);
-    if (!trouble_.ok()) base::LogWarning("walls do not stand", {Kv("error", trouble_.message())});
   }
   const Status written = base::WriteFileAtomic(base::JoinPath(options_.directory, wire::kAwayFile),
-                                               open ? "open\n" : "closed\n");
-  if (!written.ok() && trouble_.ok()) trouble_ = written;
+                                               GoesOnAlone() ? "open\n" : "closed\n");
+  if (trouble_.ok()) trouble_ = written;
+  if (!trouble_.ok() && trouble_.message() != before.message()) {
+    base::LogWarning("walls do not stand", {Kv("error", trouble_.message())});
+  }
+}
+
+void Arbiter::TryAgain() {
+  if (!trouble_.ok()) OpenDoor();
+}
+
+// Whether a program that attaches while nobody answers goes on without a wall. Before there are
+// rules that is as it was for the pods that a forerunner has recorded.
+bool Arbiter::GoesOnAlone() const {
+  const plan::MemoryRules& rules = limits_.rules();
+  if (!rules.empty()) return rules.begin()->second.away_open;
+  return std::ranges::all_of(limits_.grants().pods(),
+                             [](const auto& granted) { return AwayOpen(granted.second); });
 }
 
 // ---- at the door

@@ -9,7 +9,8 @@
 // and asks waits.
 //
 // Threading: the loop's thread.
-// Errors: Trouble() says what keeps walls from standing; the rest goes on.
+// Errors: Trouble() says what keeps walls from standing, and TryAgain() tries it again; the rest
+// goes on.
 #pragma once
 
 #include <cstdint>
@@ -107,6 +108,8 @@ class Arbiter {
   // Takes over what a forerunner has recorded. Call once, before anything else.
   void Start();
   void SetRules(plan::MemoryRules rules);
+  // What keeps walls from standing may be gone: call this now and then.
+  void TryAgain();
   // By pods' UIDs, as far as they are known.
   void SetHeld(const std::vector<identity::Held>& held);
   // Annotations of any pod may be others.
@@ -165,6 +168,7 @@ class Arbiter {
 
   void RaiseDescriptorLimit();
   void OpenDoor();
+  [[nodiscard]] bool GoesOnAlone() const;
   [[nodiscard]] bool HasPlaceFor(const PodLedger& ledger) const;
   void Handle(Door::ConnectionId id, Caller& caller, const Request& request);
   void Greet(Door::ConnectionId id, Caller& caller, const wire::Hello& hello);

@@ -58,10 +58,11 @@ void Arbiter::Start() {
   for (const PodRecord& record : *records) {
     limits_.Restore(record.uid, record.granted, record.asked);
   }
+  // Programs of these pods may come before any rule does.
+  if (!records->empty()) OpenDoor();
   PageSearch pages(options_.proc_root, *records);
   if (pages.sought().empty()) return Write();
   search_ = std::make_unique<TakingOver>(loop_, std::move(pages));
-  OpenDoor();
   Search();
 }
 
