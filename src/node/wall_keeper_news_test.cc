@@ -32,8 +32,9 @@ class WallKeeperNewsTest : public testing::WallKeeperBed {
     return base::Exists(root_ / "births/" + id);
   }
   std::optional<wire::MeasureAnswer> Measure() {
-    const wire::Measure measure{
-        .header = {wire::kMagic, wire::kVersion, wire::Kind::kMeasure}, .image = 1, .slot = slot_};
+    const wire::Measure measure{.header = {wire::kMagic, wire::kVersion, wire::Kind::kMeasure},
+                                .image = 1,
+                                .slot = attached_.slot};
     wire::MeasureAnswer answer{};
     int fds[2];
     return Ask(measure, answer, fds) ? std::optional(answer) : std::nullopt;

@@ -162,14 +162,15 @@ class WallKeeperBed : public ::testing::Test {
     const base::UniqueFd limits(fds[0]);
     const base::UniqueFd counters(fds[1]);
     if (answer.status != wire::Status::kOk) return answer.status;
-    slot_ = answer.slot;
-    counters_ = static_cast<wire::Counters*>(mmap(
+    attached_.slot = answer.slot;
+    attached_.counters = static_cast<wire::Counters*>(mmap(
         nullptr, sizeof(wire::Counters), PROT_READ | PROT_WRITE, MAP_SHARED, counters.get(), 0));
     return answer.status;
   }
   // Allocates as a program does that has attached.
   bool Reserve(std::uint64_t bytes) {
-    return wire::Reserve(*counters_, slot_, 0, wire::Part::kHeld, bytes, wire::kNoLimit);
+    return wire::Reserve(*attached_.counters, attached_.slot, 0, wire::Part::kHeld, bytes,
+                         wire::kNoLimit);
   }
 
   // ---- what comes of it ----
@@ -222,8 +223,11 @@ class WallKeeperBed : public ::testing::Test {
   std::optional<FollowedConfig> config_;
   std::unique_ptr<KubeletWatch> kubelet_;
   std::unique_ptr<WallKeeper> keeper_;
-  unsigned slot_ = 0;
-  wire::Counters* counters_ = nullptr;
+  struct Attached {
+    unsigned slot = 0;
+    wire::Counters* counters = nullptr;
+  };
+  Attached attached_;
   std::uint64_t time_us_ = 1ULL << 62U;  // later than whatever is asked
 
  private:
