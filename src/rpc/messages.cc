@@ -24,7 +24,7 @@ base::Status MessageReader::Read(std::string_view bytes, const OnMessage& on_mes
     TRANCHE_TRY(ReadPrefix(bytes));
     if (prefix_bytes_ < kMessagePrefixBytes) break;
     const std::size_t size = std::min(bytes.size(), length_ - message_.size());
-    if (Counted() && !budget_->Take(size)) {
+    if (MessageBudget::Counts(length_) && !budget_->Take(size)) {
       return {base::Code::kResourceExhausted, "too many messages are under way at a time"};
     }
     message_.append(bytes.substr(0, size));

@@ -26,6 +26,7 @@ inline constexpr std::size_t kMessagePrefixBytes = 5;
 class MessageBudget {
  public:
   static constexpr std::size_t kSmallMessageBytes = 64U << 10U;
+  static bool Counts(std::size_t message_bytes) { return message_bytes > kSmallMessageBytes; }
 
   explicit MessageBudget(std::size_t most) : left_(most) {}
   // False, and nothing is taken, where there are not so many left.
@@ -58,9 +59,8 @@ class MessageReader {
 
  private:
   [[nodiscard]] base::Status ReadPrefix(std::string_view& bytes);
-  [[nodiscard]] bool Counted() const { return length_ > MessageBudget::kSmallMessageBytes; }
   void GiveBack() {
-    if (Counted()) budget_->GiveBack(message_.size());
+    if (MessageBudget::Counts(length_)) budget_->GiveBack(message_.size());
   }
 
   const std::size_t max_bytes_;

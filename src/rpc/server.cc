@@ -25,7 +25,7 @@ class HeldMessage {
  public:
   // nullopt: the budget does not allow it.
   static std::optional<HeldMessage> Hold(std::string text, std::shared_ptr<MessageBudget> budget) {
-    if (text.size() <= MessageBudget::kSmallMessageBytes) budget = nullptr;
+    if (!MessageBudget::Counts(text.size())) budget = nullptr;
     if (budget != nullptr && !budget->Take(text.size())) return std::nullopt;
     return HeldMessage(std::move(text), std::move(budget));
   }

@@ -72,7 +72,7 @@ struct Session::Stream {
 
   StreamHead head;
   MessageReader in;
-  bool read = false;  // nothing more of it is read
+  bool done_reading = false;
   MessageWriter out;
   bool begun = false;     // the head of what we say has been handed over
   bool deferred = false;  // nghttp2 waits for more of `out`
@@ -109,17 +109,17 @@ struct Session::Callbacks {
                   const std::uint8_t* data, std::size_t size, void* user) {
     Session& self = Of(user);
     Stream* const stream = self.Find(id);
-    if (stream == nullptr || stream->read) return 0;
+    if (stream == nullptr || stream->done_reading) return 0;
     const base::Status read =
         stream->in.Read({reinterpret_cast<const char*>(data), size}, [&](std::string message) {
           self.events_.push_back({.what = StreamEvent::What::kMessage,
                                   .stream = id,
                                   .method = stream->head.method,
                                   .message = std::move(message)});
-          stream->read = self.side_ == Side::kServer;
+          stream->done_reading = self.side_ == Side::kServer;
         });
     if (!read.ok()) {
-      stream->read = true;
+      stream->done_reading = true;
       self.events_.push_back({.what = StreamEvent::What::kRefused, .stream = id, .why = read});
     }
     return 0;

@@ -140,18 +140,7 @@ class WallKeeperBed : public ::testing::Test {
     if (!socket.valid()) return false;
     send(socket.get(), &request, sizeof request, MSG_NOSIGNAL);
     loop_.RunPosted();
-    alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
-    iovec part{.iov_base = &answer, .iov_len = sizeof answer};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    const ssize_t got = recvmsg(socket.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (cmsghdr* rights = CMSG_FIRSTHDR(&message); got > 0 && rights != nullptr) {
-      std::memcpy(fds, CMSG_DATA(rights), sizeof fds);
-    }
-    return got == sizeof answer;
+    return walls::testing::Receive(socket.get(), answer, fds, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   }
   // nullopt: nobody answers.
   std::optional<wire::Status> Hello(std::uint16_t version = wire::kVersion) {

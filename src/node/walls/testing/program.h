@@ -73,12 +73,11 @@ inline int Connect(const std::string& path) {
   return -1;
 }
 
-// Sends one packet and reads the answer, with its descriptors; false where none came.
-template <class Request, class Answer>
-bool Ask(const std::string& path, const Request& request, Answer& answer, int (&fds)[2]) {
-  const int fd = Connect(path);
-  if (fd < 0) return false;
-  send(fd, &request, sizeof request, MSG_NOSIGNAL);
+// Reads an answer with its descriptors, -1 where there are none; `flags` are recvmsg's. False where
+// none came.
+template <class Answer>
+bool Receive(int fd, Answer& answer, int (&fds)[2], int flags) {
+  fds[0] = fds[1] = -1;
   alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
   iovec part{.iov_base = &answer, .iov_len = sizeof answer};
   msghdr message{};
@@ -86,13 +85,22 @@ bool Ask(const std::string& path, const Request& request, Answer& answer, int (&
   message.msg_iovlen = 1;
   message.msg_control = control;
   message.msg_controllen = sizeof control;
-  const ssize_t got = recvmsg(fd, &message, 0);
-  close(fd);
-  fds[0] = fds[1] = -1;
+  const ssize_t got = recvmsg(fd, &message, flags);
   if (cmsghdr* rights = CMSG_FIRSTHDR(&message); got > 0 && rights != nullptr) {
     std::memcpy(fds, CMSG_DATA(rights), sizeof fds);
   }
   return got == sizeof answer;
+}
+
+// Sends one packet and reads the answer.
+template <class Request, class Answer>
+bool Ask(const std::string& path, const Request& request, Answer& answer, int (&fds)[2]) {
+  const int fd = Connect(path);
+  if (fd < 0) return false;
+  send(fd, &request, sizeof request, MSG_NOSIGNAL);
+  const bool came = Receive(fd, answer, fds, 0);
+  close(fd);
+  return came;
 }
 
 // What a program is told to do, and what came of it.
