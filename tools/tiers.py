@@ -218,7 +218,7 @@ def tidy(_session):
 
 # The rooms in which there is more than one thread: what tsan has a say in. (sim/node's sequence lock is
 # between processes and rests on fences, which tsan does not model.)
-THREADED = ["base_test", "base_disk_test", "gpu_test", "gpu_nvml_test", "kubelet_test", "apiserver_test",
+THREADED = ["base_test", "base_disk_test", "gpu_test", "gpu_nvml_test", "apiserver_test",
             "apiserver_tls_test", "agent_serve_test", "profile_test", "daemon_test", "sim_kubelet_test"]
 
 
@@ -240,8 +240,7 @@ def asan(session):
 
 def tsan(session):
     return rooms_only(session, "tsan", {
-        "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:halt_on_error=1:"
-                        f"suppressions={TOOLS / 'tsan.supp'}"}, THREADED)
+        "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:halt_on_error=1"}, THREADED)
 
 
 def fuzz(session, seconds=None):
